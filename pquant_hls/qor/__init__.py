@@ -1,0 +1,19 @@
+"""Records shared by every room: fixed-point types and graphs, latency, resources, QoR."""
+
+from pquant_hls.qor.fixed import FixedType
+from pquant_hls.qor.graph import OPS, FixedArray, FixedPointGraph, Node
+from pquant_hls.qor.records import (
+    BUNCH_CROSSING_NS,
+    Available,
+    Latency,
+    LayerQoR,
+    QoR,
+    Record,
+    Resources,
+    Target,
+)
+
+__all__ = [
+    "BUNCH_CROSSING_NS", "OPS", "Available", "FixedArray", "FixedPointGraph", "FixedType", "Latency", "LayerQoR",
+    "Node", "QoR", "Record", "Resources", "Target",
+]  # fmt: skip

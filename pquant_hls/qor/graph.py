@@ -1,0 +1,192 @@
+"""FixedPointGraph: the design as integers, the one picture that emulator, RTL and estimator share."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.errors import PquantError, UnsupportedModel
+from pquant_hls.qor.fixed import FixedType
+
+SCHEMA_VERSION = 1
+
+OPS = (
+    "input", "dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d", "batchnorm",
+    "max_pooling1d", "max_pooling2d", "average_pooling1d", "average_pooling2d",
+    "global_max_pooling1d", "global_max_pooling2d", "global_average_pooling1d", "global_average_pooling2d",
+    "quantize", "relu", "leaky_relu", "elu", "hard_tanh", "hard_sigmoid", "binary_tanh", "ternary_tanh",
+    "tanh", "sigmoid", "softmax", "add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate",
+    "reshape", "transpose", "zero_padding1d", "zero_padding2d", "clone", "other",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FixedArray:
+    """Integers with a binary point: ``value = codes * 2**-frac_bits``; ``codes`` is int64 of any shape."""
+
+    codes: NDArray[np.int64]
+    frac_bits: int
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        return self.codes.astype(np.float64) * 2.0**-self.frac_bits
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of the firmware, as hls4ml will compute it.
+
+    ``op`` is one of OPS. ``inputs`` name the nodes it reads. ``shape`` is the output's shape without the
+    batch axis, channels last. ``result`` is the type each output value is stored in.
+
+    ``types`` may hold ``weight``, ``bias``, ``accum``, ``table``, ``inv_table``, ``exp_table``. ``arrays`` may
+    hold ``weight`` and ``bias``: dense (n_in, n_out); conv1d (width, channels, filters); conv2d (height, width,
+    channels, filters); depthwise (…, channels, multiplier); batchnorm ``scale`` and ``bias`` (channels,).
+    ``attrs`` hold small JSON values: ``strategy`` (latency | resource | distributed_arithmetic),
+    ``reuse_factor``, ``strides``, ``padding`` (explicit (before, after) pairs), ``dilation``, ``pool``,
+    ``axis``, ``target_shape``, ``perm``, ``slope``, ``threshold``, ``table_size``, ``implementation``,
+    ``op_name`` (the hls4ml class of an ``other`` node), ``parallelization_factor``.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    result: FixedType
+    types: Mapping[str, FixedType] = field(default_factory=dict)
+    arrays: Mapping[str, FixedArray] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.op not in OPS:
+            raise UnsupportedModel(f"unknown operation {self.op!r}", where=self.name)
+        for name in ("types", "arrays", "attrs"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    @property
+    def strategy(self) -> str:
+        return str(self.attrs.get("strategy", "latency"))
+
+    @property
+    def reuse_factor(self) -> int:
+        return int(self.attrs.get("reuse_factor", 1))
+
+
+@dataclass(frozen=True)
+class FixedPointGraph:
+    """Nodes in an order in which every node follows its inputs.
+
+    ``outputs`` are the names of the nodes whose results leave the firmware, in order.
+    """
+
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    io_type: str = "io_parallel"
+    backend: str = "Vitis"
+    name: str = "myproject"
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for node in self.nodes:
+            missing = [name for name in node.inputs if name not in seen]
+            if missing:
+                raise UnsupportedModel(f"reads {missing} before they are computed", where=node.name)
+            if node.name in seen:
+                raise UnsupportedModel("two nodes carry this name", where=node.name)
+            seen.add(node.name)
+        unknown = [name for name in self.outputs if name not in seen]
+        if unknown:
+            raise UnsupportedModel(f"outputs {unknown} are not nodes of the graph", where=self.name)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes if node.op == "input")
+
+    def node(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise UnsupportedModel("no such node", where=name, mend=f"nodes: {', '.join(n.name for n in self.nodes)}")
+
+    def digest(self) -> str:
+        """sha256 (hex) of structure, types and integers."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The graph as one zip archive of ``graph.json`` and one ``.npy`` for each array, the same bytes for the same graph."""
+        header = {
+            "schema_version": SCHEMA_VERSION, "name": self.name, "io_type": self.io_type, "backend": self.backend,
+            "outputs": list(self.outputs), "nodes": [_node_header(node) for node in self.nodes],
+        }  # fmt: skip
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            _add(archive, "graph.json", json.dumps(header, sort_keys=True, indent=1).encode())
+            for node in self.nodes:
+                for key, array in sorted(node.arrays.items()):
+                    blob = io.BytesIO()
+                    np.save(blob, array.codes.astype(np.int64), allow_pickle=False)
+                    _add(archive, f"{node.name}.{key}.npy", blob.getvalue())
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes, where: object = "graph") -> FixedPointGraph:
+        """Read what ``to_bytes`` wrote; raises UnsupportedModel where it is damaged or from a newer version."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(blob)) as archive:
+                header = json.loads(archive.read("graph.json"))
+                if header["schema_version"] != SCHEMA_VERSION:
+                    raise UnsupportedModel(f"graph schema {header['schema_version']} is not {SCHEMA_VERSION}", where=where)
+                nodes = tuple(_read_node(archive, entry) for entry in header["nodes"])
+            return cls(nodes, tuple(header["outputs"]), header["io_type"], header["backend"], header["name"])
+        except PquantError:
+            raise
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as cause:
+            raise UnsupportedModel(f"damaged graph file: {cause}", where=where) from cause
+
+    def save(self, path: Path) -> None:
+        """Write whole or not at all."""
+        part = path.with_suffix(path.suffix + ".part")
+        part.write_bytes(self.to_bytes())
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> FixedPointGraph:
+        if not path.is_file():
+            raise UnsupportedModel("no such graph file", where=path)
+        return cls.from_bytes(path.read_bytes(), where=path)
+
+
+def _add(archive: zipfile.ZipFile, name: str, blob: bytes) -> None:
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # no clock in the bytes, so equal graphs are equal files
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, blob)
+
+
+def _node_header(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name, "op": node.op, "inputs": list(node.inputs), "shape": list(node.shape),
+        "result": node.result.text, "types": {key: kind.text for key, kind in node.types.items()},
+        "arrays": {key: array.frac_bits for key, array in node.arrays.items()}, "attrs": dict(node.attrs),
+    }  # fmt: skip
+
+
+def _read_node(archive: zipfile.ZipFile, entry: dict[str, Any]) -> Node:
+    arrays = {}
+    for key, frac_bits in entry["arrays"].items():
+        blob = io.BytesIO(archive.read(f"{entry['name']}.{key}.npy"))
+        arrays[key] = FixedArray(np.load(blob, allow_pickle=False), int(frac_bits))
+    return Node(
+        name=entry["name"], op=entry["op"], inputs=tuple(entry["inputs"]), shape=tuple(entry["shape"]),
+        result=FixedType.parse(entry["result"]), arrays=arrays, attrs=entry["attrs"],
+        types={key: FixedType.parse(text) for key, text in entry["types"].items()},
+    )  # fmt: skip

@@ -1,0 +1,218 @@
+"""QoR records: what is known of a design's latency, resources and accuracy, and from which source.
+
+None means not measured. It is never 0, and no verdict of MET can come from it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+BUNCH_CROSSING_NS = 25.0
+"""LHC bunch spacing in ns (40.08 MHz, as trigger firmware counts it)."""
+
+Cycles = Annotated[int, Field(ge=0)]
+Nanoseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Source = Literal["csynth", "cosim", "vsynth", "report", "estimate", "rtl"]
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Latency(Record):
+    """Latency of one design or module.
+
+    ``cycles_min`` and ``cycles_max`` are the tool's best and worst case. ``cycles_max_lo`` and ``cycles_max_hi``
+    bound the worst case when it is an estimate; a measured record leaves them None. Clock fields are in ns.
+    ``clock_estimated_hi_ns`` bounds an estimated clock from above.
+    """
+
+    cycles_min: Cycles | None = None
+    cycles_max: Cycles | None = None
+    ii_cycles: Cycles | None = None
+    clock_target_ns: Nanoseconds | None = None
+    clock_estimated_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    clock_uncertainty_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    cycles_max_lo: Cycles | None = None
+    cycles_max_hi: Cycles | None = None
+    clock_estimated_hi_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Latency:
+        low, high = self.cycles_max_lo, self.cycles_max_hi
+        if (low is None) != (high is None):
+            raise ValueError("cycles_max_lo and cycles_max_hi come together")
+        if low is not None and high is not None and self.cycles_max is not None and not low <= self.cycles_max <= high:
+            raise ValueError(f"cycles_max {self.cycles_max} is outside its interval {low}..{high}")
+        if self.cycles_min is not None and self.cycles_max is not None and self.cycles_min > self.cycles_max:
+            raise ValueError(f"cycles_min {self.cycles_min} exceeds cycles_max {self.cycles_max}")
+        return self
+
+    @property
+    def period_ns(self) -> float | None:
+        """The period the tools multiply cycles by: max(target, estimated). Both are needed; None otherwise."""
+        if self.clock_target_ns is None or self.clock_estimated_ns is None:
+            return None
+        return max(self.clock_target_ns, self.clock_estimated_ns)
+
+    @property
+    def period_hi_ns(self) -> float | None:
+        """Upper bound of ``period_ns``."""
+        if self.period_ns is None or self.clock_estimated_hi_ns is None:
+            return self.period_ns
+        return max(self.period_ns, self.clock_estimated_hi_ns)
+
+    @property
+    def worst_ns(self) -> float | None:
+        """cycles_max * max(target, estimated clock), as Vivado/Vitis HLS print it."""
+        return _times(self.cycles_max, self.period_ns)
+
+    @property
+    def worst_ns_lo(self) -> float | None:
+        """Lower end of ``worst_ns``; equal to it for a measured record."""
+        low = self.cycles_max if self.cycles_max_lo is None else self.cycles_max_lo
+        return _times(low, self.clock_target_ns if self.is_interval else self.period_ns)
+
+    @property
+    def worst_ns_hi(self) -> float | None:
+        """Upper end of ``worst_ns``; equal to it for a measured record."""
+        return _times(self.cycles_max if self.cycles_max_hi is None else self.cycles_max_hi, self.period_hi_ns)
+
+    @property
+    def is_interval(self) -> bool:
+        return self.cycles_max_lo is not None
+
+    @property
+    def timing_met(self) -> bool | None:
+        """Estimated <= target, the sign of the tools' own verdict. None when either is unknown."""
+        if self.clock_target_ns is None or self.clock_estimated_ns is None:
+            return None
+        return self.clock_estimated_ns <= self.clock_target_ns
+
+    @property
+    def slack_ns(self) -> float | None:
+        """target - uncertainty - estimated, as Vitis HLS prints it."""
+        if self.clock_target_ns is None or self.clock_estimated_ns is None or self.clock_uncertainty_ns is None:
+            return None
+        return self.clock_target_ns - self.clock_uncertainty_ns - self.clock_estimated_ns
+
+    @property
+    def bunch_crossings(self) -> float | None:
+        """worst_ns in units of 25 ns."""
+        return None if self.worst_ns is None else self.worst_ns / BUNCH_CROSSING_NS
+
+
+def _times(cycles: int | None, period_ns: float | None) -> float | None:
+    return None if cycles is None or period_ns is None else cycles * period_ns
+
+
+class Available(Record):
+    """What the part offers, same units as Resources."""
+
+    lut: Count | None = None
+    ff: Count | None = None
+    dsp: Count | None = None
+    bram_18k: Count | None = None
+    uram: Count | None = None
+
+
+class Resources(Record):
+    """Used resources. ``bram_18k`` counts 18 kb blocks; a Vivado tile of 36 kb is two of them.
+
+    ``intervals`` bounds estimated entries, e.g. ``{"lut": (900.0, 1400.0)}``.
+    """
+
+    lut: Count | None = None
+    ff: Count | None = None
+    dsp: Count | None = None
+    bram_18k: Count | None = None
+    uram: Count | None = None
+    available: Available | None = None
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+
+    def percent(self, name: str) -> float | None:
+        """Used share of the part in percent, None when either figure is unknown or the part has none."""
+        used = getattr(self, name)
+        total = None if self.available is None else getattr(self.available, name)
+        return None if used is None or total is None or total == 0 else 100.0 * used / total
+
+
+class LayerQoR(Record):
+    """What one layer costs. ``cycles_lo``/``cycles_hi`` bound an estimate."""
+
+    name: str
+    op: str
+    cycles: Cycles | None = None
+    cycles_lo: Cycles | None = None
+    cycles_hi: Cycles | None = None
+    ii_cycles: Cycles | None = None
+    lut: Count | None = None
+    ff: Count | None = None
+    dsp: Count | None = None
+    bram_18k: Count | None = None
+    note: str = ""
+
+
+class QoR(Record):
+    """Quality of results of one design.
+
+    ``accuracy`` is a share (0..1) on the test split, ``accuracy_source`` who computed it (csim, emulator, keras);
+    ``metrics`` hold further figures by name (``auc``, ``efficiency_at_fpr_0.01``...). ``csim_match`` is the share
+    of output values on which csim equals Keras. ``digest`` is that of the design measured.
+    """
+
+    schema_version: Literal[1] = 1
+    design: Literal["hls", "rtl"] = "hls"
+    source: Source | None = None
+    tool: str | None = None
+    part: str | None = None
+    digest: str | None = None
+    latency: Latency | None = None
+    resources: Resources | None = None
+    layers: tuple[LayerQoR, ...] = ()
+    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    accuracy_source: Literal["csim", "emulator", "keras"] | None = None
+    csim_match: Annotated[float, Field(ge=0, le=1)] | None = None
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def with_(self, **changes: Any) -> QoR:
+        """A copy with some fields replaced (validated)."""
+        return QoR.model_validate({**{k: getattr(self, k) for k in type(self).model_fields}, **changes})
+
+
+class Target(Record):
+    """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage."""
+
+    part: str
+    clock_ns: Nanoseconds
+    clock_uncertainty_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    tool: Literal["vitis", "vivado"] = "vitis"
+    tool_version: str | None = None
+
+    @property
+    def budget_ns(self) -> float:
+        return self.clock_ns - self.clock_uncertainty_ns
+
+    @property
+    def family(self) -> Literal["ultrascale+", "ultrascale", "7series", "versal", "unknown"]:
+        """FPGA family by AMD's part naming (DS890, DS180, DS950)."""
+        name = self.part.lower().removeprefix("xa").removeprefix("xq")
+        name = name.removeprefix("xc")
+        if name.startswith(("v80", "ve", "vm", "vp", "vc")) and not name.startswith("vcu"):
+            return "versal"
+        if name.startswith(("vu", "ku", "au", "zu", "u5", "u2", "k26", "k24")):
+            return "ultrascale+" if _is_plus(name) else "ultrascale"
+        return "7series" if name.startswith(("7", "z0")) else "unknown"
+
+
+_ULTRASCALE = ("vu065", "vu080", "vu095", "vu125", "vu160", "vu190", "vu440", "ku025", "ku035", "ku040", "ku060", "ku085", "ku095", "ku115")
+
+
+def _is_plus(name: str) -> bool:
+    return not name.startswith(_ULTRASCALE)
