@@ -1,0 +1,78 @@
+"""What the benchmark scripts share: options, a table, and one JSON file with versions.
+
+A script does ``args = parse(__doc__)``, computes rows, calls ``show(title, rows)`` and ``save(args, name, results)``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+SCHEMA_VERSION = 1
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "synthesis_corpus"
+PACKAGES = ("pquant_hls", "tensorflow", "keras", "qkeras-v3", "hls4ml", "alkaid", "numpy", "optuna", "pyosys")
+
+
+def parse(
+    doc: str | None, extra: Callable[[argparse.ArgumentParser], None] | None = None, argv: Sequence[str] | None = None
+) -> argparse.Namespace:
+    """``--quick``, ``--json OUT``, ``--seed N`` and whatever options ``extra`` adds."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a smaller run, under two minutes on two cores")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the results to this file")
+    parser.add_argument("--seed", type=int, default=0, help="seed of every random choice (default 0)")
+    if extra is not None:
+        extra(parser)
+    return parser.parse_args(argv)
+
+
+def show(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Print one table; the keys of the first row are the columns, None is shown as a dash."""
+    table = Table(title=title)
+    columns = list(rows[0]) if rows else []
+    for name in columns:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in columns))
+    Console().print(table)
+
+
+def save(args: argparse.Namespace, name: str, results: object) -> None:
+    """Write ``results`` with options and versions to ``args.json``, whole or not at all; nothing without ``--json``."""
+    if args.json is None:
+        return
+    record = {
+        "schema_version": SCHEMA_VERSION, "benchmark": name, "quick": args.quick, "seed": args.seed,
+        "versions": versions(), "results": results,
+    }  # fmt: skip
+    part = args.json.with_name(args.json.name + ".part")
+    part.write_text(json.dumps(record, indent=2, default=str) + "\n")
+    part.replace(args.json)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the installed packages that can change a figure."""
+    found: dict[str, str] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+__all__ = ["CORPUS", "parse", "save", "show", "versions"]
