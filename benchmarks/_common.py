@@ -1,6 +1,7 @@
 """What the benchmark scripts share: options, a table, and one JSON file with versions.
 
-A script does ``args = parse(__doc__)``, computes rows, calls ``show(title, rows)`` and ``save(args, name, results)``.
+A script does ``args = parse(__doc__)``, computes rows, then calls ``show(title, rows)`` and
+``save(args, name, results)``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ PACKAGES = ("pquant_hls", "tensorflow", "keras", "qkeras-v3", "hls4ml", "alkaid"
 
 
 def parse(
-    doc: str | None, extra: Callable[[argparse.ArgumentParser], None] | None = None, argv: Sequence[str] | None = None
+    doc: str | None,
+    extra: Callable[[argparse.ArgumentParser], None] | None = None,
+    argv: Sequence[str] | None = None,
 ) -> argparse.Namespace:
     """``--quick``, ``--json OUT``, ``--seed N`` and whatever options ``extra`` adds."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -46,7 +49,10 @@ def show(title: str, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def save(args: argparse.Namespace, name: str, results: object) -> None:
-    """Write ``results`` with options and versions to ``args.json``, whole or not at all; nothing without ``--json``."""
+    """Write ``results`` with options and versions to ``args.json``, whole or not at all.
+
+    Does nothing without ``--json``.
+    """
     if args.json is None:
         return
     record = {
