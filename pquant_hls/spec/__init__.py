@@ -1,0 +1,1 @@
+from pquant_hls.spec.hls import HlsSpec
