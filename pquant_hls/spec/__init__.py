@@ -1,1 +1,20 @@
+"""Recipes and their parts: frozen, strict, versioned."""
+
+from pquant_hls.spec.budget import Budget, ResourceLimits
 from pquant_hls.spec.hls import HlsSpec
+from pquant_hls.spec.model import Spec
+from pquant_hls.spec.recipe import (
+    BitsLadder,
+    LoopSpec,
+    Recipe,
+    SparsityLadder,
+    recipe_folder,
+    recipe_names,
+    step_config,
+)
+from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
+
+__all__ = [
+    "STEP_CONFIGS", "BitsLadder", "Budget", "HlsSpec", "LoopSpec", "Recipe", "ResourceLimits", "SparsityLadder",
+    "Spec", "StepConfig", "recipe_folder", "recipe_names", "step_config",
+]  # fmt: skip

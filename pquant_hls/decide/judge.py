@@ -1,0 +1,147 @@
+"""Three-valued verdicts: MET, MISSED or UNKNOWN for a QoR against a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pquant_hls.qor import Latency, QoR, Resources
+from pquant_hls.spec import Budget
+
+
+class Verdict(StrEnum):
+    """MET only when every limit is known to hold; MISSED when one is known to fail; UNKNOWN between."""
+
+    MET = "MET"
+    MISSED = "MISSED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One limit: the interval [low, high] of the figure against it. ``at_least`` turns the limit into a floor."""
+
+    name: str
+    limit: float
+    low: float | None
+    high: float | None
+    unit: str = ""
+    at_least: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.low is None or self.high is None:
+            return Verdict.UNKNOWN
+        best, worst = (self.high, self.low) if self.at_least else (self.low, self.high)
+        if self._holds(worst):
+            return Verdict.MET
+        return Verdict.UNKNOWN if self._holds(best) else Verdict.MISSED
+
+    def _holds(self, value: float) -> bool:
+        return value >= self.limit if self.at_least else value <= self.limit
+
+    @property
+    def margin(self) -> float | None:
+        """Distance to the limit at the bad end of the interval; negative when it fails there."""
+        worst = self.low if self.at_least else self.high
+        if worst is None:
+            return None
+        return worst - self.limit if self.at_least else self.limit - worst
+
+    def __str__(self) -> str:
+        sign = ">=" if self.at_least else "<="
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.name} {_interval(self.low, self.high)}{unit} (limit {sign} {self.limit:g}): {self.verdict}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "not measured"
+    return f"{low:.4g}" if low == high else f"{low:.4g}..{high:.4g}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict and every check behind it."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...]
+
+    def failing(self) -> tuple[Check, ...]:
+        """Checks that are not MET, MISSED ones first."""
+        order = (Verdict.MISSED, Verdict.UNKNOWN)
+        return tuple(sorted((c for c in self.checks if c.verdict in order), key=lambda c: order.index(c.verdict)))
+
+    def check(self, name: str) -> Check | None:
+        return next((check for check in self.checks if check.name == name), None)
+
+    @property
+    def accuracy_verdict(self) -> Verdict:
+        """The verdict on the accuracy floor alone; MET when the budget sets none."""
+        found = self.check("accuracy")
+        return Verdict.MET if found is None else found.verdict
+
+
+def judge(qor: QoR, budget: Budget, *, baseline_accuracy: float | None = None) -> Judgement:
+    """Judge ``qor`` by ``budget``.
+
+    ``baseline_accuracy`` (a share, on the same split) is what ``max_accuracy_loss`` counts from. Figures of
+    another design than ``budget.deliver`` are not used: RTL cycles never decide on the HLS project.
+    """
+    checks = tuple(_checks(qor, budget, baseline_accuracy))
+    return Judgement(combine([check.verdict for check in checks]), checks)
+
+
+def combine(verdicts: list[Verdict]) -> Verdict:
+    """MISSED if any is, else UNKNOWN if any is or nothing was checked, else MET."""
+    if Verdict.MISSED in verdicts:
+        return Verdict.MISSED
+    return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts or not verdicts else Verdict.MET
+
+
+def _checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]:
+    same_design = qor.design == budget.deliver
+    yield from _latency_checks(qor.latency if same_design else None, budget)
+    yield from _resource_checks(qor.resources if same_design else None, budget)
+    floor = accuracy_floor(budget, baseline)
+    if floor is not None:
+        yield Check("accuracy", floor, qor.accuracy, qor.accuracy, at_least=True)
+    elif budget.max_accuracy_loss is not None:
+        yield Check("accuracy", 0.0, None, None, at_least=True)
+    if budget.exact:
+        yield Check("csim match", 1.0, qor.csim_match, qor.csim_match, at_least=True)
+
+
+def accuracy_floor(budget: Budget, baseline: float | None) -> float | None:
+    """The lowest accuracy (share) the budget allows; None when it sets none or the baseline it needs is missing."""
+    if budget.max_accuracy_loss is None:
+        return budget.min_accuracy
+    if baseline is None:
+        return None
+    from_loss = baseline - budget.max_accuracy_loss
+    return from_loss if budget.min_accuracy is None else max(from_loss, budget.min_accuracy)
+
+
+def _latency_checks(latency: Latency | None, budget: Budget) -> Iterator[Check]:
+    found = latency or Latency()
+    if budget.latency_ns is not None:
+        yield Check("latency", budget.latency_ns, found.worst_ns_lo, found.worst_ns_hi, "ns")
+    if budget.latency_cycles is not None:
+        low = found.cycles_max if found.cycles_max_lo is None else found.cycles_max_lo
+        high = found.cycles_max if found.cycles_max_hi is None else found.cycles_max_hi
+        yield Check("latency", budget.latency_cycles, low, high, "cycles")
+    if budget.ii_cycles is not None:
+        yield Check("II", budget.ii_cycles, found.ii_cycles, found.ii_cycles, "cycles")
+    if budget.timing:
+        met = None if found.timing_met is None else float(found.timing_met)
+        yield Check("timing", 1.0, met, met, at_least=True)
+
+
+def _resource_checks(resources: Resources | None, budget: Budget) -> Iterator[Check]:
+    found = resources or Resources()
+    for name, limit in budget.resources.model_dump().items():
+        if limit is not None:
+            value = getattr(found, name)
+            low, high = found.intervals.get(name, (value, value))
+            yield Check(name, limit, low if value is not None else None, high if value is not None else None)

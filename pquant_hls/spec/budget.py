@@ -1,0 +1,52 @@
+"""The budget: what a design must stay within. Every limit is a constraint, never a preference."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pquant_hls.spec.model import Spec
+from pquant_hls.spec.units import TimeNs
+
+Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ResourceLimits(Spec):
+    """Upper limits in absolute counts; ``bram_18k`` in blocks of 18 kb."""
+
+    lut: Limit | None = None
+    ff: Limit | None = None
+    dsp: Limit | None = None
+    bram_18k: Limit | None = None
+    uram: Limit | None = None
+
+
+class Budget(Spec):
+    """Limits a design must meet. At least one of latency, cycles, II or a resource must be given."""
+
+    latency_ns: TimeNs | None = Field(None, description="worst-case latency of the firmware, ns or with a unit (BX too)")
+    latency_cycles: int | None = Field(None, ge=0)
+    ii_cycles: int | None = Field(None, ge=1, description="largest initiation interval")
+    resources: ResourceLimits = ResourceLimits()
+    timing: bool = Field(False, description="also demand estimated clock <= target clock")
+    max_accuracy_loss: float | None = Field(
+        None, ge=0, le=1, description="largest drop of csim accuracy against the float model, as a share: 0.02 is two points"
+    )
+    min_accuracy: float | None = Field(None, ge=0, le=1, description="csim accuracy that must be kept, as a share")
+    exact: bool = Field(True, description="demand that csim equals Keras on every output value")
+    measure: Literal["auto", "csynth", "cosim", "vsynth", "estimate", "rtl"] = Field(
+        "auto", description="source of the latency; auto is csynth where the tool is installed, else the estimator"
+    )
+    deliver: Literal["hls", "rtl"] = Field("hls", description="the design that is handed over and judged")
+
+    @model_validator(mode="after")
+    def _has_a_goal(self) -> Self:
+        limits = (self.latency_ns, self.latency_cycles, self.ii_cycles, *self.resources.model_dump().values())
+        if all(limit is None for limit in limits):
+            raise ValueError("no limit is set: give latency_ns, latency_cycles, ii_cycles or a resource")
+        if self.measure == "rtl" and self.deliver != "rtl":
+            raise ValueError("measure: rtl describes the Verilog, not the HLS project; set deliver: rtl as well")
+        if self.deliver == "rtl" and self.measure not in {"auto", "rtl"}:
+            raise ValueError(f"deliver: rtl is judged by rtl figures, not by {self.measure}")
+        return self

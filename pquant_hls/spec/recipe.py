@@ -1,0 +1,142 @@
+"""The recipe: steps, HLS options, budget and how the loop may tighten."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+
+from pquant_hls.errors import SpecError
+from pquant_hls.spec.budget import Budget
+from pquant_hls.spec.hls import HlsSpec
+from pquant_hls.spec.model import Spec, unknown_key
+from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
+
+SCHEMA_VERSION = 1
+STEP_GROUP = "pquant_hls.steps"
+"""Entry points by which other packages add steps."""
+
+
+def step_config(values: object, *, path: str = "steps") -> StepConfig:
+    """Validate one step, built in or from an entry point; raises SpecError with its path."""
+    if isinstance(values, StepConfig):
+        return values
+    if not isinstance(values, Mapping):
+        raise SpecError(f"expected a step such as {{step: prune, sparsity: 0.5}}, got {values!r}", where=path)
+    name = values.get("step")
+    if not isinstance(name, str):
+        raise SpecError("a step needs its name in the key 'step'", where=path, mend=f"one of {', '.join(STEP_CONFIGS)}")
+    return _config_class(name, path).parse(values, path=path)
+
+
+def _config_class(name: str, path: str) -> type[StepConfig]:
+    if name in STEP_CONFIGS:
+        return STEP_CONFIGS[name]
+    added = {point.name: point for point in entry_points(group=STEP_GROUP)}
+    if name in added:
+        config: type[StepConfig] = added[name].load().Config
+        return config
+    raise SpecError(unknown_key(name, [*STEP_CONFIGS, *added]).replace("key", "step"), where=f"{path}.step")
+
+
+def _step_list(values: Any) -> tuple[StepConfig, ...]:
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"expected a list of steps, got {type(values).__name__}")
+    return tuple(step_config(value, path=f"steps.{index}") for index, value in enumerate(values))
+
+
+class SparsityLadder(Spec):
+    """How the loop raises ``sparsity`` of the recipe's prune step: a share of what is left goes each round."""
+
+    step: float = Field(0.2, gt=0, lt=1, description="share of the remaining units (or weights) taken away a round")
+    max: float = Field(0.9, ge=0, lt=1, description="never beyond this sparsity")
+
+
+class BitsLadder(Spec):
+    """How the loop lowers ``bits`` of the recipe's quantize step."""
+
+    step: int = Field(1, ge=1)
+    min: int = Field(3, ge=2, description="never below this many bits")
+
+
+class LoopSpec(Spec):
+    """Limits of the closed loop."""
+
+    max_rounds: int = Field(10, ge=1, le=100)
+    sparsity: SparsityLadder | None = SparsityLadder()
+    bits: BitsLadder | None = BitsLadder()
+    relax: bool = Field(False, description="after MET with slack, give accuracy back while it stays met")
+
+
+class Recipe(Spec):
+    """What to do with a model: steps, HLS options, budget, loop."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str = Field("recipe", min_length=1)
+    description: str = ""
+    seed: int = Field(0, ge=0)
+    steps: Annotated[tuple[SerializeAsAny[StepConfig], ...], BeforeValidator(_step_list)] = Field(min_length=1)
+    hls: HlsSpec = HlsSpec()
+    budget: Budget
+    loop: LoopSpec = LoopSpec()
+
+    @model_validator(mode="after")
+    def _budget_fits_the_clock(self) -> Self:
+        if self.budget.latency_ns is not None and self.budget.latency_ns < self.hls.clock_ns:
+            raise ValueError(
+                f"budget.latency_ns {self.budget.latency_ns:g} is less than one clock of {self.hls.clock_ns:g} ns"
+            )
+        return self
+
+    @classmethod
+    def load(cls, source: str | Path) -> Recipe:
+        """Read a recipe from a YAML file or by the name of one in ``hls_configs``; raises SpecError with its path."""
+        path = find_recipe(source)
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as cause:
+            raise SpecError(f"cannot be read: {cause}", where=path) from cause
+        except yaml.YAMLError as cause:
+            raise SpecError(f"is not YAML: {' '.join(str(cause).split())}", where=path) from cause
+        with _in_file(path):
+            return cls.parse(values if values is not None else {})
+
+    def dump(self) -> str:
+        """The recipe as YAML, every default spelt out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+@contextmanager
+def _in_file(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except SpecError as cause:
+        raise SpecError(cause.message, where=f"{path.name}: {cause.where}" if cause.where else path, mend=cause.mend) from None
+
+
+def recipe_folder() -> Path:
+    """Where the shipped recipes are: beside the package in a checkout, under share/ when installed."""
+    beside = Path(__file__).resolve().parents[2] / "hls_configs"
+    return beside if beside.is_dir() else Path(sysconfig.get_path("data")) / "share" / "pquant_hls" / "hls_configs"
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(path.stem for path in recipe_folder().glob("*.yaml"))
+
+
+def find_recipe(source: str | Path) -> Path:
+    """The file of a recipe given by path or by shipped name; raises SpecError listing the names."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = recipe_folder() / f"{path}.yaml"
+    if path.parent == Path() and shipped.is_file():
+        return shipped
+    raise SpecError("no such recipe", where=source, mend=f"a YAML file, or one of {', '.join(recipe_names())}")
