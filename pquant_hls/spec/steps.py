@@ -1,0 +1,276 @@
+"""Configurations of the compression steps: each parameter once, with type, default, help and search range.
+
+A recipe lists them as ``{step: prune, sparsity: 0.5}``. The search range of a parameter stands in its
+``json_schema_extra["search"]`` and is read by studies; ``search_space`` collects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pquant_hls.spec.model import Spec
+
+MIN_BITS, MAX_BITS = 2, 16
+
+
+def parameter(default: Any, text: str, *, search: Any = None, **limits: Any) -> Any:
+    """A field with its help and, where studies may vary it, its search range.
+
+    ``search`` is ``(low, high)``, ``(low, high, "log")`` for a logarithmic range, or a list of choices.
+    """
+    extra: Any = None if search is None else {"search": _as_search(search)}
+    return Field(default, description=text, json_schema_extra=extra, **limits)
+
+
+def _as_search(search: Any) -> dict[str, Any]:
+    if isinstance(search, list):
+        return {"choices": search}
+    low, high, *rest = search
+    return {"low": low, "high": high, "log": rest == ["log"]}
+
+
+def _fraction(value: float) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"a sparsity lies in [0, 1), got {value!r}")
+    return value
+
+
+def _width(value: int) -> int:
+    if value == 1:
+        raise ValueError("1-bit quantized_bits is garbage in hls4ml: use kernel 'binary', or at least 2 bits")
+    if not MIN_BITS <= value <= MAX_BITS:
+        raise ValueError(f"bits lie in {MIN_BITS}..{MAX_BITS}, got {value!r}")
+    return value
+
+
+Sparsity = Annotated[float, AfterValidator(_fraction)]
+"""A share in [0, 1) of what is removed."""
+
+Bits = Annotated[int, AfterValidator(_width)]
+"""Total width of a fixed-point number, sign included."""
+
+
+class StepConfig(Spec):
+    """What every step's configuration has; ``step`` names the step in recipes."""
+
+    step: str
+    seed: int = parameter(0, "seed of every random choice of this step", ge=0)
+
+    @classmethod
+    def search_space(cls) -> dict[str, dict[str, Any]]:
+        """Search range of each parameter that has one: ``{"low", "high", "log"}`` or ``{"choices"}``."""
+        found = {}
+        for name, declared in cls.model_fields.items():
+            extra = declared.json_schema_extra
+            if isinstance(extra, Mapping) and "search" in extra:
+                found[name] = dict(extra["search"])  # type: ignore[arg-type]
+        return found
+
+
+class TrainingConfig(StepConfig):
+    """Parameters of the training routine that fine-tuning, QAT and pruning rounds share."""
+
+    epochs: int = parameter(10, "passes over the training data", ge=0, le=10_000, search=(2, 50, "log"))
+    batch_size: int = parameter(512, "samples in one gradient step", ge=1, search=[128, 256, 512, 1024])
+    learning_rate: float = parameter(
+        1e-3, "Adam's first learning rate", gt=0, lt=10, search=(1e-4, 1e-2, "log")
+    )
+    schedule: Literal["constant", "cosine", "exponential"] = parameter(
+        "cosine",
+        "how the learning rate falls to 1 % of its start",
+        search=["constant", "cosine", "exponential"],
+    )
+    patience: int | None = parameter(
+        None, "epochs without a better validation score before stopping; none: all epochs", ge=1
+    )
+    monitor: Literal["accuracy", "loss"] = parameter(
+        "accuracy", "the validation score whose best epoch is restored; loss where there are no labels"
+    )
+    distillation: float = parameter(
+        0.0,
+        "weight of the teacher's soft targets against the labels; 1 needs no labels",
+        ge=0,
+        le=1,
+        search=(0.0, 1.0),
+    )
+    temperature: float = parameter(
+        2.0, "softens teacher and student alike", gt=0, le=100, search=(1.0, 8.0, "log")
+    )
+    synthetic: float = parameter(
+        0.0, "without labels: mixed and jittered samples for each real one, in its range", ge=0, le=1000
+    )
+    jitter: float = parameter(
+        0.1, "width of the synthetic samples' noise, in standard deviations", ge=0, le=2
+    )
+    class_balance: bool = parameter(
+        False, "weigh each class by the inverse of its frequency", search=[False, True]
+    )
+    rare_classes: tuple[int | str, ...] = parameter(
+        (), "classes whose efficiency must not fall, by name or index"
+    )
+    background_rate: float = parameter(0.01, "false-positive rate at which efficiencies are read", gt=0, lt=1)
+    max_efficiency_loss: float = parameter(
+        0.02, "floor of each rare class: its efficiency before, less this", ge=0, le=1
+    )
+
+
+class PruneConfig(TrainingConfig):
+    """Remove units (structured) or set weights to zero (magnitude, N:M)."""
+
+    step: Literal["prune"] = "prune"
+    sparsity: Sparsity = parameter(0.5, "share removed; sparsity_of says of what", search=(0.0, 0.9))
+    sparsity_of: Literal["units", "weights"] = parameter(
+        "units", "units: hidden units or filters; weights: kernel entries; zeroing methods count weights"
+    )
+    method: Literal["structured", "magnitude", "n_m"] = parameter(
+        "structured", "structured rebuilds a smaller model; magnitude and n_m keep its shape and set zeros"
+    )
+    importance: Literal["l1", "l2", "batchnorm", "taylor", "random"] = parameter(
+        "taylor", "what ranks units (zeroing methods rank by |weight|, or at random)",
+        search=["l1", "l2", "taylor"],
+    )  # fmt: skip
+    ranking: Literal["global", "layer"] = parameter(
+        "layer",
+        "layer: the same share of each layer; global: one ranking over all",
+        search=["global", "layer"],
+    )
+    min_units: int = parameter(2, "units that every layer keeps", ge=1)
+    latency_aware: bool = parameter(
+        False, "cut first where the estimator's cycles are paid", search=[False, True]
+    )
+    layers: dict[str, Sparsity] = parameter({}, "share removed of single layers, in place of sparsity")
+    keep: dict[str, Annotated[int, Field(ge=1)]] = parameter(
+        {}, "units that single layers keep, in place of a share"
+    )
+    exclude: tuple[str, ...] = parameter((), "layers that are left as they are")
+    reference: dict[str, Annotated[int, Field(ge=1)]] = parameter(
+        {}, "units of the original's layers: sparsity then counts from them, not from the model given"
+    )
+    reference_weights: int | None = parameter(
+        None, "kernel weights of the original, the same for sparsity of weights", ge=1
+    )
+    n: int = parameter(2, "non-zero weights kept in each block of m", ge=1)
+    m: int = parameter(4, "block length along a kernel's input axis", ge=2)
+    rounds: int = parameter(1, "zeroing methods: cuts on the way to the sparsity", ge=1, le=100)
+    ramp: Literal["linear", "cubic"] = parameter(
+        "cubic", "how sparsity grows over the rounds (Zhu, Gupta 2017)"
+    )
+    epochs: int = parameter(0, "epochs of recovery after each cut", ge=0, le=10_000)
+    samples: int = parameter(2048, "inputs on which Taylor importance is taken", ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("method", "structured") == "structured":
+            return values
+        filled = {"sparsity_of": "weights", **values}
+        n, m = values.get("n", 2), values.get("m", 4)
+        if values.get("method") == "n_m" and isinstance(n, int) and isinstance(m, int) and m > 0:
+            filled.setdefault("sparsity", max(0.0, 1 - n / m))
+        return filled
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.method != "structured" and self.sparsity_of == "units":
+            raise ValueError(f"method {self.method!r} removes weights: sparsity_of cannot be 'units'")
+        if self.method == "n_m" and self.n >= self.m:
+            raise ValueError(f"n:m keeps fewer than m weights, got {self.n}:{self.m}")
+        if self.method == "n_m" and abs(self.sparsity - (1 - self.n / self.m)) > 1e-9:
+            raise ValueError(
+                f"{self.n}:{self.m} is a sparsity of {1 - self.n / self.m:g}, got {self.sparsity:g}"
+            )
+        return self
+
+
+class LowRankConfig(StepConfig):
+    """Replace a kernel by the product of two thinner ones."""
+
+    step: Literal["low_rank"] = "low_rank"
+    rank: int | None = parameter(None, "rank of every layer it makes cheaper", ge=1, search=(2, 64, "log"))
+    energy: float | None = parameter(
+        None, "kept share of the squared singular values; 0.95 where nothing else chooses", gt=0, le=1,
+        search=(0.7, 0.999),
+    )  # fmt: skip
+    gain: bool = parameter(False, "choose the rank by the estimator's gain, at least min_energy kept")
+    min_energy: float = parameter(0.8, "least kept energy when gain chooses", gt=0, le=1)
+    layers: dict[str, Annotated[int, Field(ge=1)]] = parameter({}, "rank of single layers")
+    exclude: tuple[str, ...] = parameter((), "layers that are left as they are")
+    roll_back: bool = parameter(True, "take back a factorization that costs more estimated ns than it saves")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        given = [name for name, on in (("rank", self.rank is not None), ("energy", self.energy is not None),
+                                       ("gain", self.gain)) if on]  # fmt: skip
+        if len(given) > 1:
+            raise ValueError(f"one rule chooses the rank, got {' and '.join(given)}")
+        return self
+
+
+class QuantizeConfig(TrainingConfig):
+    """Turn layers into QKeras layers on fixed-point grids that hls4ml keeps exactly."""
+
+    step: Literal["quantize"] = "quantize"
+    bits: Bits = parameter(
+        6,
+        "width of weights and biases; by sensitivity: the uniform width whose EBOPs are spent",
+        search=(3, 8),
+    )
+    layers: dict[str, Bits] = parameter({}, "width of single layers' weights")
+    kernel: Literal["fixed", "binary", "ternary"] = parameter(
+        "fixed", "kind of weight: fixed point, +-1, or -1 0 +1"
+    )
+    activation_bits: Bits | None = parameter(None, "width of activations; left out: bits", search=(3, 8))
+    activations: dict[str, Bits] = parameter(
+        {}, "width of single layers' activations, by the layer they follow"
+    )
+    input_bits: Bits | None = parameter(None, "width of inputs; left out: the activations', at least 8")
+    allocation: Literal["uniform", "sensitivity"] = parameter(
+        "uniform", "sensitivity: bits by measured loss against EBOPs saved", search=["uniform", "sensitivity"]
+    )
+    min_bits: Bits = parameter(2, "least width that sensitivity may give")
+    max_bits: Bits | None = parameter(None, "largest width that sensitivity may give; left out: bits + 4")
+    mode: Literal["ptq", "qat"] = parameter(
+        "qat", "ptq: calibrate only; qat: then train with the quantizers in place"
+    )
+    calibration: Literal["max", "percentile"] = parameter(
+        "percentile", "how integer bits are read off the data"
+    )
+    percentile: float = parameter(99.9, "percentile of |x| that must fit, in percent", gt=50, le=100)
+    samples: int = parameter(4096, "inputs used for calibration", ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_bits > self.top_bits:
+            raise ValueError(f"min_bits {self.min_bits} exceeds max_bits {self.top_bits}")
+        return self
+
+    @property
+    def top_bits(self) -> int:
+        """``max_bits`` or its default."""
+        return min(MAX_BITS, self.bits + 4) if self.max_bits is None else self.max_bits
+
+    @property
+    def default_activation_bits(self) -> int:
+        return self.bits if self.activation_bits is None else self.activation_bits
+
+    @property
+    def default_input_bits(self) -> int:
+        return max(8, self.default_activation_bits) if self.input_bits is None else self.input_bits
+
+
+class FineTuneConfig(TrainingConfig):
+    """Train on from the model's present weights; the best epoch is restored."""
+
+    step: Literal["fine_tune"] = "fine_tune"
+
+
+STEP_CONFIGS: dict[str, type[StepConfig]] = {
+    "prune": PruneConfig,
+    "low_rank": LowRankConfig,
+    "quantize": QuantizeConfig,
+    "fine_tune": FineTuneConfig,
+}
+"""The steps that ship with the package, by their name in recipes."""
