@@ -130,7 +130,7 @@ def _latency_checks(latency: Latency | None, budget: Budget) -> Iterator[Check]:
     if budget.latency_cycles is not None:
         low = found.cycles_max if found.cycles_max_lo is None else found.cycles_max_lo
         high = found.cycles_max if found.cycles_max_hi is None else found.cycles_max_hi
-        yield Check("latency", budget.latency_cycles, low, high, "cycles")
+        yield Check("latency cycles", budget.latency_cycles, low, high, "cycles")
     if budget.ii_cycles is not None:
         yield Check("II", budget.ii_cycles, found.ii_cycles, found.ii_cycles, "cycles")
     if budget.timing:
