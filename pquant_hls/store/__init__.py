@@ -1,0 +1,6 @@
+"""Run folders, ledgers and files that are written whole or not at all."""
+
+from pquant_hls.store.files import digest_of, read_json, versions, write_bytes, write_json
+from pquant_hls.store.run import RunFolder, read_ledger
+
+__all__ = ["RunFolder", "digest_of", "read_json", "read_ledger", "versions", "write_bytes", "write_json"]
