@@ -1,0 +1,65 @@
+"""What a run leaves: the HLS project, the model, the QoR and golden vectors, in one place."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pquant_hls.decide import Verdict
+from pquant_hls.engine.bench import Bench, Point
+from pquant_hls.engine.events import Event
+from pquant_hls.errors import NotMeasured
+from pquant_hls.hls import build, load_project, predict
+from pquant_hls.measure.scores import accuracy, decision_threshold
+from pquant_hls.models import save_model
+from pquant_hls.qor import QoR
+from pquant_hls.store import write_json
+
+GOLDEN_VECTORS = 256
+FOLDER = "handover"
+
+
+@dataclass(frozen=True)
+class CompressionResult:
+    """The end of a run.
+
+    ``model`` is the QKeras model handed over, ``qor`` its record with csim accuracy on the test split in
+    ``metrics["test_accuracy"]``, ``history`` the ledger's rounds, ``folder`` the run folder, ``reason`` why it stopped.
+    """
+
+    model: Any
+    qor: QoR
+    verdict: Verdict
+    history: tuple[dict[str, Any], ...]
+    folder: Path
+    reason: str = ""
+
+
+def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
+    """Write project, model, ``qor.json`` and golden vectors of ``best`` under ``handover/``; returns the final QoR.
+
+    The test split is read here, once, through csim of the very project that is handed over.
+    """
+    if best.project is None or best.qor is None:
+        raise NotMeasured("the point to hand over was never measured", where=best.digest[:12])
+    bench.listen(Event("stage", "hand over"))
+    with bench.run.work(FOLDER) as folder:
+        shutil.copytree(best.project.path, folder / "project")
+        save_model(best.model, folder / "model.keras")
+        project = load_project(folder / "project")
+        library = build(project, cache=bench.run.path / "cache")
+        outputs = predict(library, bench.data.x_test)
+        _golden(folder / "golden.npz", bench.data.x_test[:GOLDEN_VECTORS], outputs[:GOLDEN_VECTORS])
+        test = None if bench.data.y_test is None else accuracy(outputs, bench.data.y_test, decision_threshold(project.graph))
+        qor = best.qor.with_(metrics={**best.qor.metrics, "test_accuracy": test})
+        write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
+    return qor
+
+
+def _golden(path: Path, inputs: Any, outputs: Any) -> None:
+    with path.open("wb") as stream:
+        np.savez_compressed(stream, inputs=inputs, outputs=outputs)
