@@ -1,0 +1,27 @@
+"""Keep hls4ml's and Keras' own talk out of our output, and keep it for the log."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+log = logging.getLogger("pquant_hls.hls")
+
+
+@contextlib.contextmanager
+def captured() -> Iterator[io.StringIO]:
+    """Collect what Python prints or warns inside the block; it is logged at DEBUG when the block ends."""
+    text = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text), warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = lambda message, category, *_: text.write(
+                f"{category.__name__}: {message}\n"
+            )
+            yield text
+    finally:
+        if text.getvalue():
+            log.debug("%s", text.getvalue().rstrip())

@@ -1,0 +1,148 @@
+"""From a Keras model to an HLS project folder that computes the same numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.hls.capture import captured
+from pquant_hls.hls.graph import extract
+from pquant_hls.hls.handlers import register
+from pquant_hls.hls.normal import normal_form
+from pquant_hls.hls.plan import plan
+from pquant_hls.hls.project import (
+    GRAPH_FILE,
+    NORMAL_MODEL,
+    PROJECT_FILE,
+    SCHEMA_VERSION,
+    HlsProject,
+    load_project,
+)
+from pquant_hls.hls.topology import topology
+from pquant_hls.qor import FixedType
+from pquant_hls.spec import HlsSpec
+
+STRATEGIES = {
+    "latency": "Latency",
+    "resource": "Resource",
+    "distributed_arithmetic": "distributed_arithmetic",
+}
+LOG_FILE = "hls4ml.log"
+_PACKAGES = ("pquant_hls", "hls4ml", "keras", "qkeras-v3", "tensorflow", "numpy")
+
+
+def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsProject:
+    """Write ``model`` as an hls4ml project into the folder ``out``, which must be empty or absent.
+
+    Parameters
+    ----------
+    model : Keras or QKeras model, Sequential or functional; it is not changed.
+    spec : backend, part, clock and strategy.
+    exact : refuse what the firmware would compute differently from Keras. With False, layers without a
+        quantizer are taken at ``spec.precision`` and rounded.
+
+    Raises
+    ------
+    UnsupportedModel : lint errors (layer, rule, mend), or a layer hls4ml cannot take.
+    OutputError : ``out`` is not empty or cannot be written.
+    """
+    out = Path(out)
+    _check_empty(out)
+    normal = normal_form(model, keep_softmax=spec.keep_softmax)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
+        folder = Path(part) / "project"
+        _write(normal, spec, folder, exact)
+        if out.is_dir():
+            out.rmdir()
+        folder.rename(out)
+    return load_project(out)
+
+
+def _check_empty(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError("the folder for the HLS project is not empty", where=out, mend="give a new folder")
+
+
+def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool) -> None:
+    with captured() as talk:
+        hls_model = _hls_model(normal, spec, folder)
+        graph = extract(hls_model, exact=exact)
+        _trace_everything(hls_model)
+        hls_model.config.config.pop("KerasModel", None)
+        hls_model.write()
+        normal.save(folder / NORMAL_MODEL)
+    graph.save(folder / GRAPH_FILE)
+    (folder / LOG_FILE).write_text(talk.getvalue())
+    _save_info(folder / PROJECT_FILE, _info(normal, spec, hls_model, exact))
+
+
+def _hls_model(normal: Any, spec: HlsSpec, folder: Path) -> Any:
+    import hls4ml
+
+    register()
+    types = plan(topology(normal), FixedType.parse(spec.precision))
+    config = {
+        "Model": {
+            "Precision": {"default": spec.precision}, "ReuseFactor": spec.reuse_factor,
+            "Strategy": STRATEGIES[spec.strategy], "BramFactor": 1_000_000_000,
+        },
+        "LayerName": types.config(),
+    }  # fmt: skip
+    try:
+        return hls4ml.converters.convert_from_keras_model(
+            normal, output_dir=str(folder), project_name=spec.project_name, backend=spec.backend, hls_config=config,
+            part=spec.part, clock_period=spec.clock_ns, clock_uncertainty=_uncertainty(spec), io_type=spec.io_type,
+            bit_exact=False, allow_da_fallback=False,
+        )  # fmt: skip
+    except Exception as cause:  # hls4ml raises bare Exception for all it cannot take
+        raise UnsupportedModel(f"hls4ml cannot take this model: {cause}", where=normal.name) from cause
+
+
+def _uncertainty(spec: HlsSpec) -> str | None:
+    """As the tools' ``set_clock_uncertainty`` takes it, a percentage or ns; None is the backend's default."""
+    return None if spec.clock_uncertainty is None else str(spec.clock_uncertainty)
+
+
+def _trace_everything(hls_model: Any) -> None:
+    """Write calls that report each layer's result in csim; synthesis does not see them."""
+    hls_model.config.trace_output = True
+    for layer in hls_model.get_layers():
+        layer.set_attr("trace", True)
+
+
+def _info(normal: Any, spec: HlsSpec, hls_model: Any, exact: bool) -> dict[str, Any]:
+    shapes = {layer.name: list(layer.get_output_variable().shape) for layer in hls_model.get_layers()}
+    variables = (*hls_model.get_input_variables(), *hls_model.get_output_variables())
+    ports = {variable.name: list(variable.shape) for variable in variables}
+    weights = [
+        (w.path, hashlib.sha256(np.ascontiguousarray(w.numpy()).tobytes()).hexdigest())
+        for w in normal.weights
+    ]
+    config = json.dumps(normal.to_json(), sort_keys=True)
+    return {
+        "schema_version": SCHEMA_VERSION, "exact": exact, "spec": spec.model_dump(mode="json"),
+        "versions": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
+        "model_digest": hashlib.sha256((config + json.dumps(weights)).encode()).hexdigest(),
+        "weights_digests": dict(weights), "shapes": {**shapes, **ports},
+    }  # fmt: skip
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _save_info(path: Path, info: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(info, indent=1, sort_keys=True) + "\n")
+    part.replace(path)
