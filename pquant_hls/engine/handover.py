@@ -28,7 +28,8 @@ class CompressionResult:
     """The end of a run.
 
     ``model`` is the QKeras model handed over, ``qor`` its record with csim accuracy on the test split in
-    ``metrics["test_accuracy"]``, ``history`` the ledger's rounds, ``folder`` the run folder, ``reason`` why it stopped.
+    ``metrics["test_accuracy"]``, ``history`` the ledger's rounds, ``folder`` the run folder, ``reason`` why it
+    stopped. ``baseline_accuracy`` is the float Keras model's, a share of the validation split.
     """
 
     model: Any
@@ -37,6 +38,7 @@ class CompressionResult:
     history: tuple[dict[str, Any], ...]
     folder: Path
     reason: str = ""
+    baseline_accuracy: float | None = None
 
 
 def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
@@ -55,7 +57,8 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         outputs = predict(library, bench.data.x_test)
         _golden(folder / "golden.npz", bench.data.x_test[:GOLDEN_VECTORS], outputs[:GOLDEN_VECTORS])
         test = None if bench.data.y_test is None else accuracy(outputs, bench.data.y_test, decision_threshold(project.graph))
-        qor = best.qor.with_(metrics={**best.qor.metrics, "test_accuracy": test})
+        floating = bench.keras_accuracy(bench.teacher, "test")
+        qor = best.qor.with_(metrics={**best.qor.metrics, "test_accuracy": test, "test_accuracy_float": floating})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
     return qor
 

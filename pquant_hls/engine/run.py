@@ -39,7 +39,9 @@ def compress_model(
         qor = hand_over(bench, result.best, result.verdict)
         run.set_status("finished", verdict=str(result.verdict), reason=result.action.reason)
         rounds = tuple(record for record in run.ledger() if record["kind"] in {"float", "round"})
-        return CompressionResult(result.best.model, qor, result.verdict, rounds, Path(out), result.action.reason)
+        return CompressionResult(
+            result.best.model, qor, result.verdict, rounds, Path(out), result.action.reason, bench.baseline_accuracy
+        )
 
 
 def preflight(model: Any, data: Dataset, recipe: Recipe) -> None:

@@ -1,6 +1,6 @@
 """Run folders, ledgers and files that are written whole or not at all."""
 
 from pquant_hls.store.files import digest_of, read_json, versions, write_bytes, write_json
-from pquant_hls.store.run import RunFolder, read_ledger
+from pquant_hls.store.run import RunFolder, check_free, read_ledger
 
-__all__ = ["RunFolder", "digest_of", "read_json", "read_ledger", "versions", "write_bytes", "write_json"]
+__all__ = ["RunFolder", "check_free", "digest_of", "read_json", "read_ledger", "versions", "write_bytes", "write_json"]

@@ -104,21 +104,27 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def check_free(path: Path, *, resume: bool = False) -> None:
+    """Raise OutputError unless a run may be started (or resumed) in ``path``; creates nothing."""
+    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not nearest.is_dir():
+        raise OutputError("is not a folder", where=nearest)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError("cannot be written", where=nearest)
+    taken = path.exists() and any(entry.name != LOCK for entry in path.iterdir())
+    if taken and not resume:
+        raise OutputError("is not empty", where=path, mend="choose another folder, or --resume to go on with the run in it")
+    if taken and not (path / RUN).is_file():
+        raise OutputError(f"holds no run to resume (no {RUN})", where=path)
+
+
 def _prepare(path: Path, identity: Mapping[str, Any], resume: bool) -> None:
+    check_free(path, resume=resume)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        taken = any(entry.name != LOCK for entry in path.iterdir())
     except OSError as cause:
-        raise OutputError(f"cannot be used: {cause.strerror or cause}", where=path) from cause
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise OutputError("cannot be written", where=path)
-    if not taken:
-        return
-    if not resume:
-        raise OutputError("is not empty", where=path, mend="choose another folder, or --resume to go on with the run in it")
-    if not (path / RUN).is_file():
-        raise OutputError(f"holds no run to resume (no {RUN})", where=path)
-    if read_json(path / RUN).get("digest") != digest_of(identity):
+        raise OutputError(f"cannot be made: {cause.strerror or cause}", where=path) from cause
+    if (path / RUN).is_file() and read_json(path / RUN).get("digest") != digest_of(identity):
         raise OutputError("holds a run of another recipe, model or data", where=path, mend="choose another folder")
 
 

@@ -1,0 +1,72 @@
+"""The typer application, its global options, and how errors become one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+
+from pquant_hls.cli import commands
+from pquant_hls.errors import PquantError
+
+EXIT_MISSED, EXIT_BAD_INPUT, EXIT_TOOL, EXIT_UNKNOWN, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
+
+app = typer.Typer(
+    name="pquant-hls",
+    help="Compress Keras models for FPGA triggers until the firmware meets a latency budget in nanoseconds.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("pquant_hls"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+) -> None:
+    context.obj = {"debug": debug}
+
+
+commands.register(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit status."""
+    # Quiet and repeatable unless the user says otherwise; must stand before TensorFlow is imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = app(words, standalone_mode=False)
+    except click.exceptions.Abort:
+        status = EXIT_INTERRUPTED
+    except click.ClickException as cause:
+        cause.show(sys.stderr)
+        status = EXIT_BAD_INPUT
+    except PquantError as cause:
+        _explain(cause, "--debug" in words)
+        status = cause.exit_code
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        status = EXIT_INTERRUPTED
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(cause: PquantError, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(cause)
+    typer.echo(f"error: {' '.join(str(cause).split())}", err=True)

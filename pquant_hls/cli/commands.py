@@ -1,0 +1,12 @@
+"""Which commands there are. Each module of this room adds its own."""
+
+from __future__ import annotations
+
+import typer
+
+from pquant_hls.cli import compress
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to ``app``."""
+    compress.register(app)

@@ -1,0 +1,162 @@
+"""``quickstart`` and ``compress``: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pquant_hls.engine import CompressionResult
+    from pquant_hls.spec import Recipe
+
+EXIT_OF_VERDICT = {"MET": 0, "MISSED": 1, "UNKNOWN": 4}
+DEFAULT_RECIPE = "jet_tagger_vu13p_200mhz"
+
+Recipe_ = Annotated[str, typer.Option("--recipe", help="a YAML file, or the name of a shipped recipe")]
+Out = Annotated[Path, typer.Option("--out", help="run folder; new or empty")]
+Resume = Annotated[bool, typer.Option("--resume", help="go on with the interrupted run in --out")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, progress on stderr")]
+Backend = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado, in place of the recipe's")]
+BudgetNs = Annotated[str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(quickstart)
+    app.command()(compress)
+
+
+def quickstart(
+    out: Out = Path("runs/quickstart"),
+    recipe: Recipe_ = DEFAULT_RECIPE,
+    backend: Backend = None,
+    budget: BudgetNs = None,
+    resume: Resume = False,
+    json: Json = False,
+) -> int:
+    """Train a jet tagger on the bundled jets and compress it until its firmware meets the budget."""
+    from pquant_hls.cli.console import Terminal
+
+    settings = _recipe(recipe, backend, budget)
+    listen = Terminal()
+    listen.line(f"recipe {settings.name}: {settings.description}")
+    return _run(lambda: _trained_tagger(settings, listen), settings, out, resume=resume, json=json, listen=listen)
+
+
+def compress(
+    model: Annotated[Path, typer.Option("--model", help="Keras model: .keras, or .h5 of Keras 2 or 3")],
+    data: Annotated[str, typer.Option("--data", help=".npz, .h5, .csv, .parquet, 'x.npy,y.npy' or package.module:function")],
+    out: Out,
+    recipe: Recipe_ = DEFAULT_RECIPE,
+    backend: Backend = None,
+    budget: BudgetNs = None,
+    resume: Resume = False,
+    json: Json = False,
+) -> int:
+    """Compress a Keras model until its firmware meets the recipe's budget, or say why it cannot."""
+    from pquant_hls.cli.console import Terminal
+
+    def load() -> tuple[Any, Any]:
+        from pquant_hls.datasets import load_dataset
+        from pquant_hls.models import load_model
+
+        return load_model(model), load_dataset(data)
+
+    return _run(load, _recipe(recipe, backend, budget), out, resume=resume, json=json, listen=Terminal())
+
+
+def _recipe(source: str, backend: str | None, budget: str | None) -> Recipe:
+    """The recipe with the command line's own words in place."""
+    from pquant_hls.spec import Budget, HlsSpec, Recipe
+
+    recipe = Recipe.load(source)
+    if backend is not None:
+        hls = {**recipe.hls.model_dump(), "backend": backend.capitalize()}
+        recipe = recipe.with_(hls=HlsSpec.parse(hls, path="--backend"))
+    if budget is not None:
+        limits = {**recipe.budget.model_dump(), "latency_ns": budget}
+        recipe = recipe.with_(budget=Budget.parse(limits, path="--budget"))
+    return recipe
+
+
+def _trained_tagger(recipe: Recipe, listen: Any) -> tuple[Any, Any]:
+    from pquant_hls.datasets import load_dataset
+    from pquant_hls.engine import Event
+    from pquant_hls.models import build_mlp, train
+
+    data = load_dataset("lhc_jets")
+    listen.line(f"{data.name}: {len(data.x_train):,} jets to train on, classes {' '.join(data.classes)}")
+    model = build_mlp(data.x_train.shape[1], (64, 32, 32), len(data.classes), seed=recipe.seed)
+    listen(Event("stage", "train the float 16-64-32-32-5 tagger"))
+    train(model, data, epochs=15, batch_size=512, seed=recipe.seed,
+          on_epoch=lambda epoch, epochs, scores: listen(Event("epoch", "training", {"epoch": epoch, "epochs": epochs, **scores})))  # fmt: skip
+    return model, data
+
+
+def _run(load: Any, recipe: Recipe, out: Path, *, resume: bool, json: bool, listen: Any) -> int:
+    from pquant_hls.cli.console import clean_stdout, print_json
+    from pquant_hls.errors import OutputError
+    from pquant_hls.store import check_free
+
+    check_free(out, resume=resume)
+    listen.line("loading TensorFlow, QKeras and hls4ml")
+    try:
+        with clean_stdout():
+            from pquant_hls.engine import compress_model
+
+            model, data = load()
+            result = compress_model(model, data, recipe, out, resume=resume, listen=listen)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"interrupted; add --resume to go on with {out}\n")
+        raise
+    if json:
+        print_json(as_json(result))
+    else:
+        _show(result, recipe)
+    if not out.is_dir():
+        raise OutputError("the run folder is gone", where=out)
+    return EXIT_OF_VERDICT[str(result.verdict)]
+
+
+def as_json(result: CompressionResult) -> dict[str, Any]:
+    """A result for machines."""
+    return {
+        "schema_version": 1, "verdict": str(result.verdict), "reason": result.reason, "folder": str(result.folder),
+        "qor": result.qor.model_dump(mode="json"), "rounds": list(result.history),
+    }  # fmt: skip
+
+
+def _show(result: CompressionResult, recipe: Recipe) -> None:
+    from pquant_hls.cli.console import output_console, percent, rounds_table
+
+    console = output_console()
+    console.print(rounds_table(list(result.history), result.baseline_accuracy, limits_text(recipe)))
+    console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
+    test, floating = result.qor.metrics.get("test_accuracy"), result.qor.metrics.get("test_accuracy_float")
+    console.print(f"test split, used once: csim {percent(test)}, float Keras model {percent(floating)}")
+    match = result.qor.csim_match
+    console.print(f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs")
+    console.print(f"handed over in {result.folder / 'handover'}:")
+    for name, what in (("project", "HLS project, for `vitis_hls -f build_prj.tcl`"), ("model.keras", "the QKeras model"),
+                       ("qor.json", "its quality of results"), ("golden.npz", "golden vectors"),
+                       ("../ledger.jsonl", "every step and round")):  # fmt: skip
+        console.print(f"  {name:<16} {what}")
+
+
+def limits_text(recipe: Recipe) -> str:
+    """The budget in words."""
+    budget, parts = recipe.budget, []
+    if budget.latency_ns is not None:
+        parts.append(f"latency <= {budget.latency_ns:g} ns")
+    if budget.latency_cycles is not None:
+        parts.append(f"latency <= {budget.latency_cycles} cycles")
+    if budget.ii_cycles is not None:
+        parts.append(f"II <= {budget.ii_cycles}")
+    parts += [f"{name} <= {limit:g}" for name, limit in budget.resources.model_dump().items() if limit is not None]
+    if budget.max_accuracy_loss is not None:
+        parts.append(f"accuracy loss <= {100 * budget.max_accuracy_loss:g} points")
+    hls = recipe.hls
+    clock = f"{hls.clock_ns:.4g} ns clock, uncertainty {hls.clock_uncertainty_ns:.3g} ns"
+    return f"{', '.join(parts)} | {hls.backend}, {hls.part}, {clock}, reuse {hls.reuse_factor}"

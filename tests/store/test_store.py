@@ -1,0 +1,88 @@
+"""Run folders: nothing half-written looks finished, nothing finished is lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pquant_hls.errors import OutputError
+from pquant_hls.store import RunFolder, check_free, read_json, read_ledger, write_json
+
+WHAT = {"recipe": 1, "model": "abc"}
+
+
+def test_a_run_is_resumed_with_its_finished_work(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt), RunFolder.open(folder, WHAT) as run:
+        with run.work("steps/one") as work:
+            (work / "file").write_text("done")
+        run.append({"round": 1})
+        with run.work("steps/two") as work:
+            (work / "file").write_text("half")
+            raise KeyboardInterrupt
+    assert read_json(folder / "run.json")["status"] == "interrupted"
+    with RunFolder.open(folder, WHAT, resume=True) as run:
+        assert run.has("steps/one")
+        assert not run.has("steps/two")
+        run.append({"round": 1})
+        run.append({"round": 2})
+        run.set_status("finished", verdict="MET")
+    assert [record["round"] for record in read_ledger(folder)] == [1, 2]
+    assert read_json(folder / "run.json")["status"] == "finished"
+
+
+def test_folders_that_cannot_be_used_are_named(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="full: is not empty"), RunFolder.open(tmp_path / "full", WHAT):
+        pass
+    with pytest.raises(OutputError, match="no run to resume"), RunFolder.open(tmp_path / "full", WHAT, resume=True):
+        pass
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["notes.txt"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="is not a folder"):
+        check_free(tmp_path / "file" / "run")
+
+
+def test_another_recipe_does_not_resume(tmp_path):
+    with RunFolder.open(tmp_path, WHAT):
+        pass
+    with pytest.raises(OutputError, match="another recipe"), RunFolder.open(tmp_path, {"recipe": 2}, resume=True):
+        pass
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from pquant_hls.store import RunFolder; from pquant_hls.errors import OutputError\n"
+        "try:\n  with RunFolder.open(Path(sys.argv[1]), {'recipe': 1, 'model': 'abc'}, resume=True): pass\n"
+        "except OutputError as cause: sys.exit(str(cause))"
+    )
+    with RunFolder.open(tmp_path, WHAT):
+        other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "another process" in other.stderr
+
+
+def test_a_ledger_cut_short_loses_only_its_last_line(tmp_path):
+    with RunFolder.open(tmp_path, WHAT) as run:
+        run.append({"round": 1})
+        run.append({"round": 2})
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text(ledger.read_text()[:-5])
+    assert [record["round"] for record in read_ledger(tmp_path)] == [1]
+    ledger.write_text('{"round": 1}\nnonsense\n{"round": 3}\n')
+    with pytest.raises(OutputError, match="line 2"):
+        read_ledger(tmp_path)
+
+
+def test_json_is_written_whole_with_versions(tmp_path):
+    write_json(tmp_path / "a.json", {"x": 1})
+    assert read_json(tmp_path / "a.json")["versions"]["numpy"]
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert json.loads((tmp_path / "a.json").read_text())["x"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_json(tmp_path / "none" / "a.json", {})
