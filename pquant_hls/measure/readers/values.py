@@ -1,0 +1,127 @@
+"""Cells of reports to numbers: units stated, nothings to None, anything odd to ReportError with its place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from pquant_hls.errors import ReportError
+
+NOTHING = frozenset({"", "-", "?", "undef", "na", "n/a", "n-a"})
+UNIT_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "sec": 1e9}
+# Bounds far beyond any real design, to refuse what a damaged digit would turn into a figure.
+MAX_CYCLES = 10**10
+MAX_COUNT = 10**8
+CLOCK_NS = (0.1, 1000.0)
+MAX_CLOCK_RATIO = 100.0
+MAX_USED_RATIO = 100.0
+
+_COUNT = re.compile(r"\d+\Z")
+_AMOUNT = re.compile(r"\d+(\.\d+)?\Z")
+_TIME = re.compile(
+    r"(?P<mantissa>\d+(?:\.(?P<decimals>\d+))?)(?:[eE](?P<exponent>[+-]\d{1,2}))?\s*(?P<unit>[A-Za-z]*)\Z",
+    re.ASCII,
+)
+_SIGNED = re.compile(r"-?\d+(\.\d+)?\Z")
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where in which file a value stands, for the message of a ReportError."""
+
+    file: str
+    place: str = ""
+
+    def at(self, place: object) -> Spot:
+        return replace(self, place=f"{self.place}, {place}" if self.place else str(place))
+
+    def error(self, message: str, mend: str | None = None) -> ReportError:
+        where = f"{self.file}: {self.place}" if self.place else self.file
+        return ReportError(message, where=where, mend=mend)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A time in ns with the step of its last printed digit, also in ns."""
+
+    ns: float
+    step_ns: float
+
+
+def ns(printed: Printed | None) -> float | None:
+    return None if printed is None else printed.ns
+
+
+def is_nothing(text: str | None) -> bool:
+    return text is None or text.strip().lower() in NOTHING
+
+
+def count(text: str | None, spot: Spot, limit: int = MAX_COUNT) -> int | None:
+    """A whole number >= 0, or None where the tool wrote nothing, ``-``, ``?``, ``NA`` or ``undef``."""
+    if text is None or is_nothing(text):
+        return None
+    if not _COUNT.match(text.strip()) or not text.strip().isascii():
+        raise spot.error(f"{text.strip()[:40]!r} is not a whole number >= 0")
+    value = int(text.strip()[:40])
+    if value > limit:
+        raise spot.error(f"{value} is beyond {limit}, no design is that large")
+    return value
+
+
+def cycles(text: str | None, spot: Spot) -> int | None:
+    """Clock cycles."""
+    return count(text, spot, MAX_CYCLES)
+
+
+def amount(text: str | None, spot: Spot) -> float | None:
+    """A count that may be a half, as block RAM tiles are."""
+    if text is None or is_nothing(text):
+        return None
+    if not _AMOUNT.match(text.strip()):
+        raise spot.error(f"{text.strip()[:40]!r} is not a number >= 0")
+    value = float(text.strip()[:40])
+    if value > MAX_COUNT or (2 * value) % 1 != 0:
+        raise spot.error(f"{value} is not a count of blocks or half blocks")
+    return value
+
+
+def duration(text: str | None, spot: Spot, unit: str | None = None) -> Printed | None:
+    """A time such as ``4.357 ns``, ``9.140 sec`` or, where ``unit`` states the column's, ``6.939e+05``."""
+    if text is None or is_nothing(text):
+        return None
+    found = _TIME.match(text.strip())
+    if found is None:
+        raise spot.error(f"{text.strip()[:40]!r} is not a time >= 0")
+    value = float(found["mantissa"]) * 10.0 ** int(found["exponent"] or 0)
+    name = found["unit"] or unit or ("ns" if value == 0 else "")
+    if name not in UNIT_NS or (found["unit"] and unit and found["unit"] != unit):
+        raise spot.error(f"{text.strip()[:40]!r} has no known unit", mend=f"one of {', '.join(UNIT_NS)}")
+    step = 10.0 ** (int(found["exponent"] or 0) - len(found["decimals"] or ""))
+    return Printed(value * UNIT_NS[name], step * UNIT_NS[name])
+
+
+def signed(text: str | None, spot: Spot) -> float | None:
+    """A decimal number of either sign, as slacks are; below 1e6 in size."""
+    if text is None or is_nothing(text):
+        return None
+    if not _SIGNED.match(text.strip()) or abs(float(text.strip()[:40])) > 1e9:
+        raise spot.error(f"{text.strip()[:40]!r} is not a number")
+    return float(text.strip())
+
+
+def words(text: str | None, spot: Spot) -> str | None:
+    """A name as the tool wrote it, None where it wrote nothing."""
+    if text is None or is_nothing(text):
+        return None
+    if len(text) > 4000:
+        raise spot.error(f"a name of {len(text)} characters")
+    return text.strip()
+
+
+def share(text: str | None, spot: Spot) -> float | None:
+    """A percentage as printed, without its sign."""
+    if text is None or is_nothing(text):
+        return None
+    if not _AMOUNT.match(text.strip()):
+        raise spot.error(f"{text.strip()[:40]!r} is not a percentage")
+    return float(text.strip()[:40])
