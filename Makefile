@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: quickstart test check install lock clean
+.PHONY: quickstart test check notebooks install lock clean
 
 quickstart: $(STAMP)
 	@$(BIN)/pquant-hls quickstart --out $(RUN)
@@ -22,6 +22,9 @@ check: $(STAMP)
 	$(BIN)/ruff check pquant_hls tests benchmarks tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+notebooks: $(STAMP)
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -q -o addopts= -p no:warnings notebooks
 
 install: $(STAMP)
 
