@@ -1,0 +1,48 @@
+"""pquant_hls compresses Keras models for FPGA triggers until the firmware meets a latency budget in nanoseconds.
+
+Data flows one way, and lower rooms never import higher ones:
+
+    Keras model + data + Recipe (with a Budget)
+        compress   prune, low rank, quantize, fine-tune             Keras -> QKeras
+        hls        lint, convert, write the HLS project             QKeras -> HlsProject + FixedPointGraph
+        measure    csim, estimate, rtl, csynth, cosim               -> QoR
+        decide     QoR against Budget -> MET | MISSED | UNKNOWN and the next action
+        engine     the closed loop over these, kept in a run folder (store)
+        pipelines, tune                                             policies and studies over the engine
+        cli, testing, reporting                                     what people and CI touch
+
+Names are loaded when first used, so that ``import pquant_hls`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pquant_hls.decide import judge
+    from pquant_hls.engine import compress_model
+    from pquant_hls.measure import measure_project
+    from pquant_hls.spec import Budget, Recipe
+    from pquant_hls.tune import tune_model
+
+_HOMES = {
+    "Budget": "spec",
+    "Recipe": "spec",
+    "compress_model": "engine",
+    "judge": "decide",
+    "measure_project": "measure",
+    "tune_model": "tune",
+}
+
+__all__ = ["Budget", "Recipe", "compress_model", "judge", "measure_project", "tune_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

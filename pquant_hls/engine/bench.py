@@ -20,13 +20,10 @@ from pquant_hls.decide import Judgement, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.hls import HlsProject, build, convert, firmware_outputs, load_project, predict
 from pquant_hls.measure import measure_design
-from pquant_hls.measure.scores import accuracy, classes_of, decision_threshold
-from pquant_hls.models import load_model, model_digest, save_model
-from pquant_hls.qor import QoR
+from pquant_hls.models import accuracy, evaluate, load_model, model_digest, save_model
+from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import RunFolder, digest_of, read_json, write_json
-
-PREDICT_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,7 @@ class Bench:
     def keras_accuracy(self, model: Any, split: str = "val") -> float | None:
         """Accuracy (share) of the Keras model itself on a split; None without labels."""
         x, y = getattr(self.data, f"x_{split}"), getattr(self.data, f"y_{split}")
-        if y is None:
-            return None
-        outputs = np.asarray(model.predict(x, batch_size=PREDICT_BATCH, verbose=0))
-        return accuracy(outputs, y, threshold=0.5)
+        return None if y is None else evaluate(model, x, y)["accuracy"]
 
     def apply(self, point: Point, config: StepConfig) -> Point:
         """The point after one compression step; recorded as parent -> step -> child."""
@@ -121,20 +115,23 @@ class Bench:
         self.listen(Event("stage", "latency"))
         qor = measure_design(project, self.budget, folder)
         qor = qor.with_(
-            digest=project.digest, accuracy_source="csim", accuracy=self._accuracy(outputs, project),
+            digest=project.digest(), accuracy_source="csim", accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
             csim_match=float(np.mean(outputs == reference)) if exact else None,
             metrics={**qor.metrics, "seconds": round(time.perf_counter() - begun, 2)},
         )  # fmt: skip
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
 
-    def _accuracy(self, outputs: Any, project: HlsProject) -> float | None:
-        if self.data.y_val is None:
-            return None
-        return accuracy(outputs, self.data.y_val, decision_threshold(project.graph))
-
     def judge(self, point: Point) -> Judgement:
         """The verdict on a measured point."""
         return judge(point.qor or QoR(), self.budget, baseline_accuracy=self.baseline_accuracy)
+
+
+def csim_accuracy(outputs: Any, labels: Any, graph: FixedPointGraph | None) -> float | None:
+    """Accuracy (share) of firmware outputs (n, k): argmax, or for k = 1 above 0.5 behind a sigmoid and 0 on logits."""
+    if labels is None:
+        return None
+    behind_sigmoid = graph is not None and graph.node(graph.outputs[0]).op in {"sigmoid", "hard_sigmoid"}
+    return accuracy(np.asarray(outputs).reshape(len(outputs), -1), labels, threshold=0.5 if behind_sigmoid else 0.0).value
 
 
 def _brief(config: StepConfig) -> str:

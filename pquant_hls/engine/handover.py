@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from pquant_hls.decide import Verdict
-from pquant_hls.engine.bench import Bench, Point
+from pquant_hls.engine.bench import Bench, Point, csim_accuracy
 from pquant_hls.engine.events import Event
 from pquant_hls.errors import NotMeasured
 from pquant_hls.hls import build, load_project, predict
-from pquant_hls.measure.scores import accuracy, decision_threshold
 from pquant_hls.models import save_model
 from pquant_hls.qor import QoR
 from pquant_hls.store import write_json
@@ -56,7 +55,7 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         library = build(project, cache=bench.run.path / "cache")
         outputs = predict(library, bench.data.x_test)
         _golden(folder / "golden.npz", bench.data.x_test[:GOLDEN_VECTORS], outputs[:GOLDEN_VECTORS])
-        test = None if bench.data.y_test is None else accuracy(outputs, bench.data.y_test, decision_threshold(project.graph))
+        test = csim_accuracy(outputs, bench.data.y_test, project.graph)
         floating = bench.keras_accuracy(bench.teacher, "test")
         qor = best.qor.with_(metrics={**best.qor.metrics, "test_accuracy": test, "test_accuracy_float": floating})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
