@@ -1,0 +1,111 @@
+"""Named arrays, from whatever file or function, turned into a Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pquant_hls.datasets.labels import class_numbers
+from pquant_hls.datasets.records import SPLITS, About, Dataset, Inputs, Part, Split
+from pquant_hls.datasets.split import SHARES, split_rows
+from pquant_hls.errors import DataError
+
+Array = npt.NDArray[Any]
+
+KEYS_MEND = "name the arrays x and y, or x_train, y_train, x_val, y_val, x_test and y_test"
+UNSPLIT = "all"
+VALIDATION_SHARES = (0.8, 0.2)
+"""Shares kept for training and taken for validation where a split set brings no validation events."""
+
+
+def assemble(arrays: Mapping[str, Any], *, name: str, where: str, seed: int) -> Dataset:
+    """A Dataset of arrays named x and y (then split by `seed`), or x_train, y_train, x_test, ...
+
+    Names are read without regard to case. `classes` (or `class_names`) and `features` (or `feature_names`)
+    are optional names; without any y there are no labels. Raises DataError where arrays are missing, are not
+    numbers, or differ in length.
+    """
+    given = {key.lower(): value for key, value in arrays.items()}
+    classes, features = _names(given, "classes", "class_names"), _names(given, "features", "feature_names")
+    if "x_train" in given:
+        parts = _given_parts(given, where)
+    elif "x" in given:
+        parts = {UNSPLIT: (_inputs(given["x"], "x", where), _optional(given, "y"))}
+    else:
+        found = ", ".join(sorted(arrays)) or "nothing"
+        raise DataError(f"holds no x; found {found}", where=where, mend=KEYS_MEND)
+    labelled, numbered = _number_labels(parts, classes, where)
+    about = About(name, numbered, features or (), {"source": where})
+    return Dataset.from_parts(_in_three(labelled, seed), about)
+
+
+def _given_parts(given: Mapping[str, Any], where: str) -> dict[str, tuple[Inputs, Array | None]]:
+    if "x_test" not in given:
+        raise DataError("holds x_train but no x_test", where=where, mend=KEYS_MEND)
+    present = [which for which in SPLITS if f"x_{which}" in given]
+    parts: dict[str, tuple[Inputs, Array | None]] = {
+        which: (_inputs(given[f"x_{which}"], f"x_{which}", where), _optional(given, f"y_{which}"))
+        for which in present
+    }
+    unlabelled = [which for which in present if parts[which][1] is None]
+    if 0 < len(unlabelled) < len(present):
+        raise DataError(f"holds labels for some splits but no y_{unlabelled[0]}", where=where, mend=KEYS_MEND)
+    return parts
+
+
+def _number_labels(
+    parts: Mapping[str, tuple[Inputs, Array | None]], classes: Sequence[str] | None, where: str
+) -> tuple[dict[str, Part], tuple[str, ...]]:
+    """The parts with class numbers for labels: numbered over all parts together, so that names agree."""
+    for which, (x, y) in parts.items():
+        if y is not None and len(x) != len(y):
+            suffix = "" if which == UNSPLIT else f"_{which}"
+            raise DataError(f"x{suffix} has {len(x)} events but y{suffix} has {len(y)} labels", where=where)
+    labels = [y for _, y in parts.values() if y is not None]
+    if not labels:
+        return {which: (x, None) for which, (x, _) in parts.items()}, tuple(classes or ())
+    if len({y.shape[1:] for y in labels}) > 1:
+        raise DataError(f"labels differ in shape: {[y.shape for y in labels]}", where=where)
+    numbers, names = class_numbers(np.concatenate(labels), classes, where)
+    ends = np.cumsum([len(y) for y in labels])[:-1]
+    numbered = zip(parts.items(), np.split(numbers, ends), strict=True)
+    return {which: (x, chunk) for (which, (x, _)), chunk in numbered}, names
+
+
+def _in_three(parts: Mapping[str, Part], seed: int) -> dict[Split, Part]:
+    if UNSPLIT in parts:
+        return _divide(parts[UNSPLIT], seed, SHARES)
+    if "val" not in parts:
+        return _divide(parts["train"], seed, VALIDATION_SHARES) | {"test": parts["test"]}
+    return {which: parts[which] for which in SPLITS}
+
+
+def _divide(part: Part, seed: int, shares: tuple[float, ...]) -> dict[Split, Part]:
+    x, y = part
+    rows = split_rows(len(x), y, seed, shares)
+    return {which: (x[chosen], None if y is None else y[chosen]) for which, chosen in rows.items()}
+
+
+def _inputs(value: Any, key: str, where: str) -> Inputs:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{key} holds {array.dtype}, not numbers", where=where)
+    if array.ndim < 2:
+        mend = "inputs are (events, features...)"
+        raise DataError(f"{key} has shape {array.shape}", where=where, mend=mend)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, which check_dataset reports
+        return array.astype(np.float32)
+
+
+def _optional(given: Mapping[str, Any], key: str) -> Array | None:
+    return None if given.get(key) is None else np.asarray(given[key])
+
+
+def _names(given: Mapping[str, Any], *keys: str) -> tuple[str, ...] | None:
+    for key in keys:
+        if given.get(key) is not None:
+            return tuple(str(name) for name in np.asarray(given[key]).reshape(-1))
+    return None

@@ -1,0 +1,81 @@
+"""Whether a data set fits a model, before any training starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pquant_hls.datasets.records import SPLITS, Dataset
+from pquant_hls.errors import DataError
+
+
+def check_dataset(data: Dataset, input_shape: tuple[int | None, ...], n_outputs: int) -> None:
+    """Raise DataError unless `data` fits a model.
+
+    input_shape : of one event, without the batch axis; None stands for any size.
+    n_outputs : width of the model's last layer; one output is a binary decision between classes 0 and 1.
+
+    Checked in each split: events present, shape, NaN and inf, one label per event, whole-number labels within
+    the classes. Checked once: as many classes as outputs.
+    """
+    where = data.name or "data"
+    for which in SPLITS:
+        x, y = data.split(which)
+        _check_inputs(x, input_shape, f"{where}: x_{which}")
+        if y is not None:
+            _check_labels(y, len(x), max(2, n_outputs), f"{where}: y_{which}")
+    _check_class_count(data, n_outputs, where)
+
+
+def _check_inputs(x: npt.NDArray[Any], input_shape: tuple[int | None, ...], where: str) -> None:
+    if len(x) == 0:
+        raise DataError("has no events", where=where)
+    shape = tuple(x.shape[1:])
+    fits = len(shape) == len(input_shape) and all(
+        wanted in (None, found) for wanted, found in zip(input_shape, shape, strict=True)
+    )
+    if not fits:
+        raise DataError(f"events have shape {shape} but the model takes {tuple(input_shape)}", where=where)
+    _check_finite(x, where)
+
+
+def _check_finite(x: npt.NDArray[Any], where: str) -> None:
+    wrong = ~np.isfinite(x)
+    count = int(wrong.sum())
+    if count > 0:
+        first = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), x.shape))
+        raise DataError(
+            f"{count} of {x.size} values are NaN or infinite, first {x[first]} at index {first}",
+            where=where,
+            mend="remove those events or replace the values",
+        )
+
+
+def _check_labels(y: npt.NDArray[Any], events: int, n_classes: int, where: str) -> None:
+    if y.ndim != 1 or len(y) != events:
+        raise DataError(f"labels have shape {y.shape} for {events} events", where=where)
+    if y.dtype.kind not in "iu":
+        raise DataError(f"labels are {y.dtype}, not whole numbers", where=where)
+    wrong = np.flatnonzero((y < 0) | (y >= n_classes))
+    if wrong.size > 0:
+        first = int(wrong[0])
+        raise DataError(
+            f"label {y[first]} at row {first} is outside the model's classes 0 to {n_classes - 1}; "
+            f"{wrong.size} of {len(y)} are",
+            where=where,
+        )
+
+
+def _check_class_count(data: Dataset, n_outputs: int, where: str) -> None:
+    if data.y_train is None:
+        return
+    if n_outputs == 1 and data.n_classes <= 2:
+        return
+    if data.n_classes != n_outputs:
+        raise DataError(
+            f"has {data.n_classes} classes ({', '.join(data.classes)}) but the model has {n_outputs} outputs",
+            where=where,
+            mend="name all classes of the data in order, or give a model with one output per class",
+        )

@@ -1,0 +1,82 @@
+"""Labels as users keep them (numbers, one-hot rows, names) turned into class numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pquant_hls.datasets.records import Labels
+from pquant_hls.errors import DataError
+
+Array = npt.NDArray[Any]
+
+
+def class_numbers(labels: Array, classes: Sequence[str] | None, where: str) -> tuple[Labels, tuple[str, ...]]:
+    """Class numbers int64 (events,) and the names of the classes.
+
+    labels : integers (events,) or (events, 1), one-hot rows (events, classes), or names (events,).
+    classes : names by number; None takes the names found, sorted, or the numbers themselves.
+
+    Raises DataError for anything else, naming the first row that is wrong.
+    """
+    table = np.asarray(labels)
+    if table.ndim == 2 and table.shape[1] == 1:
+        table = table[:, 0]
+    if table.dtype.kind in "USO" and table.ndim == 1:
+        return _from_names(table.astype(str), classes, where)
+    if table.ndim == 2:
+        numbers = _from_one_hot(table, where)
+        return numbers, _names(classes, table.shape[1])
+    if table.ndim != 1 or table.dtype.kind not in "biuf":
+        raise DataError(
+            f"labels have shape {table.shape} and type {table.dtype}",
+            where=where,
+            mend="give class numbers (events,), one-hot rows (events, classes) or names (events,)",
+        )
+    numbers = _from_numbers(table, where)
+    return numbers, _names(classes, int(numbers.max(initial=-1)) + 1)
+
+
+def _names(classes: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count))) if classes is None else tuple(map(str, classes))
+
+
+def _from_numbers(values: Array, where: str) -> Labels:
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values == np.floor(values))))
+    if wrong.size > 0:
+        first = int(wrong[0])
+        raise DataError(
+            f"label {values[first]} at row {first} is not a class number; {wrong.size} of {values.size} labels",
+            where=where,
+            mend="labels are whole numbers from 0; regression targets are not supported",
+        )
+    return np.asarray(values, dtype=np.int64)
+
+
+def _from_one_hot(rows: Array, where: str) -> Labels:
+    if rows.dtype.kind not in "biuf":
+        raise DataError(f"labels of shape {rows.shape} hold {rows.dtype}, not numbers", where=where)
+    right = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)
+    wrong = np.flatnonzero(~right)
+    if wrong.size > 0:
+        first = int(wrong[0])
+        raise DataError(
+            f"label row {first} is {rows[first].tolist()}, not one-hot; {wrong.size} of {len(rows)} are not",
+            where=where,
+            mend="give one 1 per row, or class numbers",
+        )
+    return np.asarray(np.argmax(rows, axis=1), dtype=np.int64)
+
+
+def _from_names(values: Array, classes: Sequence[str] | None, where: str) -> tuple[Labels, tuple[str, ...]]:
+    found, positions = np.unique(values, return_inverse=True)
+    names = tuple(map(str, found)) if classes is None else tuple(map(str, classes))
+    strangers = [str(name) for name in found if str(name) not in names]
+    if strangers:
+        row = int(np.flatnonzero(values == strangers[0])[0])
+        raise DataError(f"label {strangers[0]!r} at row {row} is not one of {', '.join(names)}", where=where)
+    numbers = np.array([names.index(str(name)) for name in found], dtype=np.int64)
+    return np.take(numbers, positions.reshape(-1)), names

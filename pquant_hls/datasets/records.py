@@ -1,0 +1,87 @@
+"""The record every room above reads: six arrays, their classes and features, and a digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+Inputs = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+Part = tuple[Inputs, Labels | None]
+
+
+class About(NamedTuple):
+    """What belongs to a data set beside its arrays; fields as in Dataset."""
+
+    name: str
+    classes: tuple[str, ...]
+    features: tuple[str, ...]
+    meta: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Inputs and class labels in three splits.
+
+    x_* : float32 (events, ...), in the scale the model was or will be trained on.
+    y_* : int64 (events,), class numbers from 0; None in all splits where there are no labels.
+    classes : names by class number. features : names of the last axis of x; empty where unknown.
+    meta : origin of the data; not part of the digest.
+    """
+
+    x_train: Inputs
+    y_train: Labels | None
+    x_val: Inputs
+    y_val: Labels | None
+    x_test: Inputs
+    y_test: Labels | None
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    name: str = ""
+    meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[Split, Part], about: About) -> Dataset:
+        """A Dataset of (x, y) by split."""
+        arrays = {f"{kind}_{which}": parts[which][i] for which in SPLITS for i, kind in enumerate("xy")}
+        return cls(**arrays, **about._asdict())
+
+    def split(self, which: Split) -> Part:
+        """Inputs and labels of one split."""
+        return getattr(self, f"x_{which}"), getattr(self, f"y_{which}")
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of the input of one event, without the batch axis."""
+        return tuple(int(size) for size in self.x_train.shape[1:])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes; 0 where there are no labels."""
+        return len(self.classes)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over names, types, shapes and bytes of all arrays, and class and feature names."""
+        sha = hashlib.sha256(repr((self.classes, self.features)).encode())
+        for name, array in self._arrays():
+            sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
+
+    def _arrays(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+        for which in SPLITS:
+            x, y = self.split(which)
+            yield f"x_{which}", x
+            if y is not None:
+                yield f"y_{which}", y
