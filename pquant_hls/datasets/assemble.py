@@ -38,7 +38,7 @@ def assemble(arrays: Mapping[str, Any], *, name: str, where: str, seed: int) -> 
         found = ", ".join(sorted(arrays)) or "nothing"
         raise DataError(f"holds no x; found {found}", where=where, mend=KEYS_MEND)
     labelled, numbered = _number_labels(parts, classes, where)
-    about = About(name, numbered, features or (), {"source": where})
+    about = About(numbered, features or (), name, {"source": where})
     return Dataset.from_parts(_in_three(labelled, seed), about)
 
 

@@ -33,7 +33,7 @@ def load_lhc_jets() -> Dataset:
     x32 = ((x - mean) / scale).astype(np.float32)
     parts = {which: (x32[split == code], y[split == code]) for code, which in enumerate(SPLITS)}
     meta = json.loads(str(arrays["meta"])) | {"mean": mean.tolist(), "scale": scale.tolist()}
-    about = About(BUNDLED, _texts(arrays["class_names"]), _texts(arrays["feature_names"]), meta)
+    about = About(_texts(arrays["class_names"]), _texts(arrays["feature_names"]), BUNDLED, meta)
     return Dataset.from_parts(parts, about)
 
 
@@ -57,7 +57,7 @@ def load_openml(name: str) -> Dataset:
     scaled = [(((x - mean) / scale).astype(np.float32), labels) for x, labels in raw]
     parts = dict(zip(SPLITS, scaled, strict=True))
     meta = {"source": where, "mean": mean.tolist(), "scale": scale.tolist()}
-    return Dataset.from_parts(parts, About(where, classes, _texts(bunch["feature_names"]), meta))
+    return Dataset.from_parts(parts, About(classes, _texts(bunch["feature_names"]), where, meta))
 
 
 def _fetch(name: str, where: str) -> Any:

@@ -49,7 +49,7 @@ def _from_numbers(values: Array, where: str) -> Labels:
     if wrong.size > 0:
         first = int(wrong[0])
         raise DataError(
-            f"label {values[first]} at row {first} is not a class number; {wrong.size} of {values.size} labels",
+            f"label {values[first]} at row {first} is not a class number, nor are {wrong.size - 1} others",
             where=where,
             mend="labels are whole numbers from 0; regression targets are not supported",
         )

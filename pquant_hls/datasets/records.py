@@ -23,9 +23,9 @@ Part = tuple[Inputs, Labels | None]
 class About(NamedTuple):
     """What belongs to a data set beside its arrays; fields as in Dataset."""
 
-    name: str
     classes: tuple[str, ...]
     features: tuple[str, ...]
+    name: str
     meta: Mapping[str, Any]
 
 
@@ -53,8 +53,8 @@ class Dataset:
     @classmethod
     def from_parts(cls, parts: Mapping[Split, Part], about: About) -> Dataset:
         """A Dataset of (x, y) by split."""
-        arrays = {f"{kind}_{which}": parts[which][i] for which in SPLITS for i, kind in enumerate("xy")}
-        return cls(**arrays, **about._asdict())
+        (x_train, y_train), (x_val, y_val), (x_test, y_test) = parts["train"], parts["val"], parts["test"]
+        return cls(x_train, y_train, x_val, y_val, x_test, y_test, *about)
 
     def split(self, which: Split) -> Part:
         """Inputs and labels of one split."""
