@@ -1,0 +1,169 @@
+"""ap_fixed arithmetic on alkaid's symbolic values: casts in every mode, sums, divisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import reduce
+from math import ceil, log2
+from typing import Any
+
+import numpy as np
+from alkaid.trace import FVariable, FVArray, HWConfig
+from numpy.typing import NDArray
+
+from pquant_hls.qor import FixedType
+
+HARDWARE = HWConfig(adder_size=1, carry_size=1, latency_cutoff=-1)
+"""alkaid's cost model with carry chains: an add of w bits is 1.094 + 0.0254 (w - 1) of its delay units."""
+
+MATRIX_BITS = 24
+"""alkaid solves constant matrices in float32: a weight may span this many bits."""
+
+Symbols = NDArray[np.object_]
+"""An array of alkaid ``FVariable`` (one per wire), any shape."""
+
+
+def constant(value: float) -> FVariable:
+    return FVariable.from_const(float(value), HARDWARE)
+
+
+def constants(values: NDArray[np.float64]) -> Symbols:
+    return each(constant, np.asarray(values, np.float64).astype(object))
+
+
+def stored(value: float, kind: FixedType) -> float:
+    """One number as ``kind`` stores it."""
+    return float(kind.quantize(np.array(value, np.float64)))
+
+
+def is_constant(wire: FVariable) -> bool:
+    return bool(wire.low == wire.high)
+
+
+def reach(wire: FVariable) -> float:
+    """The largest magnitude the wire can take."""
+    return float(max(abs(wire.low), abs(wire.high)))
+
+
+def each(function: Callable[..., Any], *arrays: Symbols) -> Symbols:
+    """Apply ``function`` element by element to arrays of one shape."""
+    out = np.empty(arrays[0].shape, dtype=object)
+    flat = [array.ravel() for array in arrays]
+    out.ravel()[:] = [function(*wires) for wires in zip(*flat, strict=True)]
+    return out
+
+
+def cast(wires: Symbols, kind: FixedType) -> Symbols:
+    """Each wire as ``kind`` stores it: rounding first, then overflow, as UG1399 defines it."""
+    return each(lambda wire: cast_wire(wire, kind), wires)
+
+
+def cast_wire(wire: FVariable, kind: FixedType) -> FVariable:
+    if is_constant(wire):
+        return constant(stored(wire.low, kind))
+    return _overflow(_round(wire, kind), kind)
+
+
+def _round(wire: FVariable, kind: FixedType) -> FVariable:
+    """Round to ``kind.frac`` fraction bits: add what the mode asks for, then drop the bits."""
+    if wire.kif[2] <= kind.frac:
+        return wire
+    grown = _ROUNDING[kind.rounding](wire, kind.frac)
+    keep, integer, _ = grown.kif
+    if integer <= -kind.frac:  # all bits go but the sign, a case in which alkaid 0.8 returns 0
+        return _sign(grown, -kind.lsb)
+    return grown.quantize(keep, integer, kind.frac, "WRAP", "TRN")
+
+
+def _half(frac: int) -> float:
+    return 2.0 ** -(frac + 1)
+
+
+def _below_half(wire: FVariable, frac: int) -> FVariable:
+    return wire + (_half(frac) - wire.step)
+
+
+def _sign(wire: FVariable, worth: float) -> FVariable:
+    """``worth`` where the wire is negative, else 0."""
+    return wire.is_negative() * worth
+
+
+def _odd(wire: FVariable, frac: int) -> FVariable:
+    """1 where the last bit that stays is set, else 0."""
+    return wire.quantize(0, 1 - frac, frac, "WRAP", "TRN") * 2.0**frac
+
+
+_ROUNDING: dict[str, Callable[[FVariable, int], FVariable]] = {
+    "TRN": lambda x, _: x,
+    "TRN_ZERO": lambda x, frac: x + (_sign(x, 2.0**-frac) - _sign(x, x.step)),
+    "RND": lambda x, frac: x + _half(frac),
+    "RND_MIN_INF": _below_half,
+    "RND_INF": lambda x, frac: x + _half(frac) - _sign(x, x.step),
+    "RND_ZERO": lambda x, frac: _below_half(x, frac) + _sign(x, x.step),
+    "RND_CONV": lambda x, frac: _below_half(x, frac) + _odd(x, frac) * x.step,
+}
+
+
+def _overflow(wire: FVariable, kind: FixedType) -> FVariable:
+    if is_constant(wire):
+        return constant(stored(wire.low, kind))
+    if kind.saturation != "SAT_ZERO":
+        return wire.quantize(*kind.kif, kind.saturation, "TRN")
+    out_of_range = (wire > kind.code_max * kind.lsb) | (wire < kind.code_min * kind.lsb)
+    return out_of_range.msb_mux(0.0, wire.quantize(*kind.kif, "WRAP", "TRN"))
+
+
+def matrix_product(rows: Symbols, weights: NDArray[np.float64]) -> Symbols:
+    """Exact rows (n, n_in) @ weights (n_in, n_out) of at most MATRIX_BITS bits -> (n, n_out)."""
+    return np.stack([_row_product(row, weights) for row in rows])
+
+
+def _row_product(row: Symbols, weights: NDArray[np.float64]) -> Symbols:
+    """One row. Constant wires (padding, dead units) become an offset, so that the solver sees wires only."""
+    fixed = np.array([is_constant(wire) for wire in row])
+    offset = np.array([wire.low for wire in row[fixed]], dtype=np.float64) @ weights[fixed]
+    live = weights[~fixed]
+    if not np.any(live):
+        return constants(offset)
+    product = np.asarray(FVArray(row[~fixed], hwconf=HARDWARE) @ live)
+    return each(lambda wire, add: wire + float(add), as_wires(product), offset.astype(object))
+
+
+def as_wires(values: Symbols) -> Symbols:
+    """Plain numbers among the symbols (all-zero columns) as constant wires."""
+    return each(lambda value: value if isinstance(value, FVariable) else constant(value), values)
+
+
+def total(wires: Iterable[FVariable]) -> FVariable:
+    """Exact sum as a balanced tree."""
+    level = list(wires)
+    while len(level) > 1:
+        paired = [level[i] + level[i + 1] for i in range(0, len(level) - 1, 2)]
+        level = paired + level[len(paired) * 2 :]
+    return level[0]
+
+
+def largest(wires: Iterable[FVariable]) -> FVariable:
+    return reduce(maximum, wires)
+
+
+def maximum(first: FVariable, second: FVariable) -> FVariable:
+    return first.max_of(second)
+
+
+def minimum(first: FVariable, second: FVariable) -> FVariable:
+    return first.min_of(second)
+
+
+def divide(wire: FVariable, divisor: int, frac: int) -> FVariable:
+    """The code ``wire * 2**frac`` divided by an integer, towards zero, as ap_fixed divides.
+
+    Multiplies by the reciprocal rounded up at a precision at which every quotient of this width is exact
+    (Granlund and Montgomery 1994, theorem 4.2), then drops the fraction towards zero.
+    """
+    quotient_bits = sum(wire.kif) + ceil(log2(divisor)) + 1
+    reciprocal = ceil(2**quotient_bits / divisor) * 2.0**-quotient_bits
+    scaled = wire * (1.0 / divisor if log2(divisor).is_integer() else reciprocal)
+    if is_constant(scaled):
+        return constant(np.trunc(wire.low * 2.0**frac / divisor) * 2.0**-frac)
+    return _round(scaled, FixedType(1, 1 - frac, rounding="TRN_ZERO"))
