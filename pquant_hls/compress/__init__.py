@@ -1,0 +1,55 @@
+"""Compression steps: structured pruning and zeroing, low rank, quantization, fine-tuning.
+
+    PruningCompression(sparsity=0.5).compress(model, data) -> CompressedModel(model, record)
+
+Attributes are loaded when first used, so importing this package does not import TensorFlow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pquant_hls.compress.accounting import account, units
+    from pquant_hls.compress.builtin import BUILTIN
+    from pquant_hls.compress.fine_tuning import FineTuning
+    from pquant_hls.compress.graphs import fixed_graph
+    from pquant_hls.compress.folding import fold_batchnorm
+    from pquant_hls.compress.low_rank import LowRankCompression
+    from pquant_hls.compress.pruning import PruningCompression
+    from pquant_hls.compress.quantization import QuantizationCompression
+    from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord, compression_ratio
+    from pquant_hls.compress.step import Outcome, Step, step_class, step_from_config
+    from pquant_hls.compress.types import tensor_types
+
+_HOMES = {
+    "accounting": ("account", "units"),
+    "builtin": ("BUILTIN",),
+    "fine_tuning": ("FineTuning",),
+    "graphs": ("fixed_graph",),
+    "folding": ("fold_batchnorm",),
+    "low_rank": ("LowRankCompression",),
+    "pruning": ("PruningCompression",),
+    "quantization": ("QuantizationCompression",),
+    "record": ("Accounting", "CompressedModel", "StepRecord", "compression_ratio"),
+    "step": ("Outcome", "Step", "step_class", "step_from_config"),
+    "types": ("tensor_types",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "BUILTIN", "Accounting", "CompressedModel", "FineTuning", "LowRankCompression", "Outcome", "PruningCompression",
+    "QuantizationCompression", "Step", "StepRecord", "account", "compression_ratio", "fixed_graph",
+    "fold_batchnorm", "step_class", "step_from_config", "tensor_types", "units",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

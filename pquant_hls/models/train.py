@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -314,6 +315,7 @@ class _Loop:
         self.samples = samples
         seed_layers(model, config.seed)
         self.graph = tf.function(self._epoch)
+        tf.get_logger().addFilter(_not_retracing)
         self.tensors = [tf.constant(part) for part in
                         (samples.labels, samples.soft, samples.weight, samples.alpha, *samples.inputs)]  # fmt: skip
 
@@ -380,6 +382,11 @@ class _Loop:
                 * tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(soft / heat), logits / heat)[:, 0]
             )
         return heat**2 * tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(soft / heat), logits / heat)
+
+
+def _not_retracing(entry: logging.LogRecord) -> bool:
+    """Each model has a graph of its own, so TensorFlow's advice on retracing does not apply."""
+    return "triggered tf.function retracing" not in entry.getMessage()
 
 
 def zero_masks(model: keras.Model) -> list[tuple[Any, Any]]:

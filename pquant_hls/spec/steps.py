@@ -222,6 +222,7 @@ class QuantizeConfig(TrainingConfig):
     kernel: Literal["fixed", "binary", "ternary"] = parameter(
         "fixed", "kind of weight: fixed point, +-1, or -1 0 +1"
     )
+    bias_bits: Bits | None = parameter(None, "width of biases; left out: the layer's weights', at least 6")
     activation_bits: Bits | None = parameter(None, "width of activations; left out: bits", search=(3, 8))
     activations: dict[str, Bits] = parameter(
         {}, "width of single layers' activations, by the layer they follow"
@@ -235,8 +236,8 @@ class QuantizeConfig(TrainingConfig):
     mode: Literal["ptq", "qat"] = parameter(
         "qat", "ptq: calibrate only; qat: then train with the quantizers in place"
     )
-    calibration: Literal["max", "percentile"] = parameter(
-        "percentile", "how integer bits are read off the data"
+    calibration: Literal["mse", "percentile", "max"] = parameter(
+        "mse", "how integer bits are read off weights and data", search=["mse", "percentile", "max"]
     )
     percentile: float = parameter(99.9, "percentile of |x| that must fit, in percent", gt=50, le=100)
     samples: int = parameter(4096, "inputs used for calibration", ge=1)

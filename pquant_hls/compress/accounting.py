@@ -1,0 +1,81 @@
+"""Counting what a model costs: weights, bits, multiplications, EBOPs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.compress.record import FLOAT_BITS, Accounting
+from pquant_hls.compress.types import enclosed_bits, quantizer_bits, tensor_types, weight_quantizers
+from pquant_hls.models.graph import Call, calls
+from pquant_hls.models.table import n_units, operation, stored_weights
+from pquant_hls.qor import FixedType
+
+WEIGHTED = ("dense", "conv", "depthwise_conv", "separable_conv")
+
+
+def units(model: keras.Model) -> dict[str, int]:
+    """Units of each dense layer and filters of each convolution, by layer name, the outputs' included."""
+    return {call.name: count for call in calls(model) if (count := n_units(call.layer)) is not None}
+
+
+def account(model: keras.Model) -> Accounting:
+    """Count a model; no data needed. Estimated cycles are not filled in here.
+
+    Raises UnsupportedModel as ``models.calls`` does.
+    """
+    table = calls(model)
+    kinds = tensor_types(model)
+    kernels = [(call, kernel) for call in table for kernel in _kernels(call)]
+    return Accounting(
+        parameters=sum(array.size for call in table for array in call.layer.get_weights()),
+        nonzero=sum(_nonzero(array) for call in table for array in stored_weights(call.layer)),
+        kernel_weights=sum(kernel.size for _, kernel in kernels),
+        nonzero_weights=sum(_nonzero(kernel) for _, kernel in kernels),
+        weight_bits=sum(_bits(call.layer) for call in table),
+        multiplications=sum(_nonzero(kernel) * positions(call) for call, kernel in kernels),
+        ebops=_total([_ebops(call, kernel, kinds) for call, kernel in kernels]),
+        units=units(model),
+    )
+
+
+def _nonzero(array: NDArray[np.float32]) -> int:
+    return int(np.count_nonzero(array))
+
+
+def _kernels(call: Call) -> Iterator[NDArray[np.float32]]:
+    """The multiplied weights of a layer; a separable convolution has two kernels."""
+    kind = operation(call.layer)
+    if kind in WEIGHTED:
+        yield from stored_weights(call.layer)[: 2 if kind == "separable_conv" else 1]
+
+
+def positions(call: Call) -> int:
+    """How often each weight is used in one inference: the output's positions (padding counted as data)."""
+    return math.prod(size for size in call.shape[:-1] if size is not None)
+
+
+def _bits(layer: keras.Layer) -> int:
+    total = 0
+    for array, quantizer in zip(stored_weights(layer), weight_quantizers(layer), strict=True):
+        bits = quantizer_bits(quantizer)
+        total += _nonzero(array) * (FLOAT_BITS if bits is None else bits)
+    return total
+
+
+def _ebops(call: Call, kernel: NDArray[np.float32], kinds: dict[str, FixedType | None]) -> int | None:
+    """Sum of weight bits x input bits over the non-zero multiplications of one kernel."""
+    source = kinds[call.inputs[0]]
+    float_weights = any(q is None for q in weight_quantizers(call.layer)[:1])
+    if source is None or float_weights:
+        return None
+    return int(enclosed_bits(kernel).sum()) * source.width * positions(call)
+
+
+def _total(parts: list[int | None]) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None

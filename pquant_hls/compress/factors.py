@@ -1,0 +1,134 @@
+"""Ways to write one kernel as two, for every rank: the singular value decomposition of its unfoldings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.models.graph import Call, NewLayer, copy_layer
+from pquant_hls.models.table import operation
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factorization: ``rank``, kept ``energy`` (share of squared singular values), multiplications of one inference.
+
+    ``before`` are the layer's own multiplications, all weights counted.
+    """
+
+    name: str
+    scheme: str
+    rank: int
+    energy: float
+    multiplications: int
+    before: int
+    make: Callable[[], Sequence[NewLayer]]
+
+    @property
+    def text(self) -> str:
+        return (
+            f"{self.scheme} rank {self.rank} keeps {self.energy:.4f} of the energy, "
+            f"{self.multiplications} multiplications instead of {self.before}"
+        )
+
+    def change(self, call: Call) -> Sequence[NewLayer] | None:
+        """As ``models.rebuild`` wants it."""
+        return self.make() if call.name == self.name else None
+
+
+def factors(call: Call, feed: tuple[int | None, ...]) -> list[Factor]:
+    """All factorizations of a dense layer or ungrouped convolution that reads a tensor of shape ``feed``.
+
+    Dense and pointwise layers: kernel = A B. Others: a convolution to ``rank`` channels and a pointwise one; for
+    Conv2D also a vertical and a horizontal one (Jaderberg et al., arXiv:1405.3866, scheme 2).
+    """
+    kernel = np.asarray(call.layer.kernel, np.float64)
+    found = _channel(call, kernel)
+    if operation(call.layer) == "conv" and kernel.ndim == 4 and kernel.shape[0] > 1 and kernel.shape[1] > 1:
+        found += _spatial(call, kernel, feed)
+    return found
+
+
+def _split(matrix: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """A, B with matrix = A B, columns in order of weight, and the energy kept by the first r of them."""
+    left, sizes, right = np.linalg.svd(matrix, full_matrices=False)
+    root = np.sqrt(sizes)
+    total = float((sizes**2).sum())
+    kept = np.cumsum(sizes**2) / total if total > 0 else np.ones(len(sizes))
+    return left * root, root[:, None] * right, kept
+
+
+def _positions(shape: tuple[int | None, ...]) -> int:
+    return math.prod(size for size in shape[:-1] if size is not None)
+
+
+def _channel(call: Call, kernel: Matrix) -> list[Factor]:
+    """To ``rank`` channels, then pointwise."""
+    first, second, energy = _split(kernel.reshape(-1, kernel.shape[-1]))
+    before = kernel.size * _positions(call.shape)
+    made = []
+    for rank in range(1, len(energy) + 1):
+        cost = rank * (first.shape[0] + second.shape[1]) * _positions(call.shape)
+        pair = (first[:, :rank].reshape(*kernel.shape[:-1], rank), second[:rank])
+        made.append(Factor(call.name, "channel", rank, float(energy[rank - 1]), cost, before, _maker(_as_channel, call, pair)))
+    return made
+
+
+def _spatial(call: Call, kernel: Matrix, feed: tuple[int | None, ...]) -> list[Factor]:
+    """Vertical, then horizontal: kernel[h, w, i, o] = sum_r v[h, i, r] u[r, w, o]."""
+    height, width, n_in, n_out = kernel.shape
+    matrix = kernel.transpose(0, 2, 1, 3).reshape(height * n_in, width * n_out)
+    first, second, energy = _split(matrix)
+    rows, columns, across = call.shape[0] or 1, call.shape[1] or 1, feed[1] or 1
+    before = kernel.size * rows * columns
+    made = []
+    for rank in range(1, len(energy) + 1):
+        cost = rank * (height * n_in * rows * across + width * n_out * rows * columns)
+        vertical = first[:, :rank].reshape(height, 1, n_in, rank)
+        horizontal = second[:rank].reshape(rank, width, n_out).transpose(1, 0, 2)[None]
+        pair = (vertical, horizontal)
+        made.append(Factor(call.name, "spatial", rank, float(energy[rank - 1]), cost, before, _maker(_as_spatial, call, pair)))
+    return made
+
+
+def _maker(build: Callable[..., Sequence[NewLayer]], call: Call, pair: tuple[Matrix, Matrix]) -> Any:
+    return lambda: build(call, *pair)
+
+
+def _as_channel(call: Call, first: Matrix, second: Matrix) -> Sequence[NewLayer]:
+    rank = first.shape[-1]
+    plain = {"use_bias": False, "activation": "linear", "name": f"{call.name}_basis"}
+    if operation(call.layer) == "dense":
+        return [_new(copy_layer(call.layer, units=rank, **plain), [first]), _new(copy_layer(call.layer), [second, *_bias(call)])]
+    ones = 1 if len(first.shape) == 3 else (1, 1)
+    front = copy_layer(call.layer, filters=rank, **plain)
+    back = copy_layer(call.layer, kernel_size=ones, strides=ones, dilation_rate=ones, padding="valid")
+    return [_new(front, [first]), _new(back, [second.reshape(*[1] * (first.ndim - 2), *second.shape), *_bias(call)])]
+
+
+def _as_spatial(call: Call, vertical: Matrix, horizontal: Matrix) -> Sequence[NewLayer]:
+    (down, right), (gap_down, gap_right) = call.layer.strides, call.layer.dilation_rate
+    front = copy_layer(
+        call.layer, filters=vertical.shape[-1], kernel_size=(vertical.shape[0], 1), strides=(down, 1),
+        dilation_rate=(gap_down, 1), use_bias=False, activation="linear", name=f"{call.name}_basis",
+    )  # fmt: skip
+    back = copy_layer(
+        call.layer, kernel_size=(1, horizontal.shape[1]), strides=(1, right), dilation_rate=(1, gap_right)
+    )
+    return [_new(front, [vertical]), _new(back, [horizontal, *_bias(call)])]
+
+
+def _bias(call: Call) -> list[NDArray[np.float32]]:
+    return list(call.layer.get_weights()[1:])
+
+
+def _new(layer: keras.Layer, arrays: Sequence[Any]) -> NewLayer:
+    return NewLayer(layer, [np.asarray(array, np.float32) for array in arrays])

@@ -1,0 +1,62 @@
+"""Fine-tuning: labels, a teacher, or both; rare classes kept by a floor on their efficiency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from pquant_hls.compress.step import Outcome, Step
+from pquant_hls.errors import DataError
+from pquant_hls.models.metrics import class_metrics
+from pquant_hls.models.train import TrainingHistory, fit, probabilities
+from pquant_hls.spec.steps import FineTuneConfig, TrainingConfig
+
+
+class FineTuning(Step[FineTuneConfig]):
+    """Train on from the present weights; zeros stay zero and the best validation epoch is restored."""
+
+    Config = FineTuneConfig
+
+    def apply(self, model: keras.Model, data: Any) -> Outcome:
+        """Needs data; see ``models.fit`` for what it raises."""
+        if data is None:
+            raise DataError("fine-tuning needs data", mend="give at least a sample of inputs and a teacher")
+        before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
+        history = fit(model, data, self.config, teacher=self.teacher, progress=self.progress)
+        after = class_figures(model, data, self.config, "after")
+        return Outcome(model, training_notes(history), {**training_figures(history), **before, **after})
+
+
+def training_figures(history: TrainingHistory) -> dict[str, float | None]:
+    """Figures of one training: epochs run, the one restored and its validation scores."""
+    best = next((report for report in history.epochs if report.epoch == history.best_epoch), None)
+    return {
+        "epochs": float(len(history.epochs)), "best_epoch": float(history.best_epoch),
+        "val_accuracy": None if best is None else best.val_accuracy, "val_loss": None if best is None else best.val_loss,
+    }  # fmt: skip
+
+
+def training_notes(history: TrainingHistory) -> tuple[str, ...]:
+    """Remarks on one training: floors of rare classes that do not hold."""
+    return ("no epoch met the floors of all rare classes",) if history.floors_met is False else ()
+
+
+def class_figures(
+    model: keras.Model, data: Any, config: TrainingConfig, when: str
+) -> dict[str, float | None]:
+    """AUC and efficiency at the background rate of each class on the validation part, as ``auc_before:top``.
+
+    Empty without labels or without ``rare_classes``; each figure has its error beside it.
+    """
+    if not config.rare_classes or data.y_val is None or len(data.y_val) == 0:
+        return {}
+    rate = config.background_rate
+    found: dict[str, float | None] = {}
+    classes = [str(name) for name in getattr(data, "classes", ())]
+    for row in class_metrics(probabilities(model, data.x_val), data.y_val, classes, [rate]):
+        shown = {"auc": row.auc, f"efficiency_at_{rate:g}": row.efficiency[rate]}
+        for name, value in shown.items():
+            found[f"{name}_{when}:{row.name}"] = value.value
+            found[f"{name}_{when}_error:{row.name}"] = value.error
+    return found

@@ -1,0 +1,118 @@
+"""How much each unit matters: weights, BatchNorm scales, gradient times activation, or chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pquant_hls.compress.channels import Channels
+from pquant_hls.errors import DataError, UnsupportedModel
+from pquant_hls.models.graph import Call
+from pquant_hls.models.table import head_of, operation
+from pquant_hls.models.train import as_list
+from pquant_hls.spec.steps import PruneConfig
+
+Scores = dict[str, NDArray[np.float64]]
+"""Importance of each unit by layer: float64 (units,), higher stays."""
+
+
+def unit_scores(model: keras.Model, channels: Channels, data: Any, config: PruneConfig) -> Scores:
+    """Scores of every prunable layer's units.
+
+    Raises UnsupportedModel where ``batchnorm`` finds no normalization behind a layer, DataError where ``taylor``
+    has no data.
+    """
+    if config.importance == "taylor":
+        return _taylor(model, channels, data, config)
+    if config.importance == "random":
+        rng = np.random.default_rng(config.seed)
+        return {name: rng.random(len(ids)) for name, ids in channels.prunable().items()}
+    measure: Mapping[str, Callable[[Call], NDArray[np.float64]]] = {
+        "l1": lambda call: np.abs(_kernel(call)).sum(axis=0),
+        "l2": lambda call: np.sqrt((_kernel(call) ** 2).sum(axis=0)),
+        "batchnorm": lambda call: _scale_behind(call, channels),
+    }
+    prunable = channels.prunable()
+    return {call.name: measure[config.importance](call) for call in channels.table if call.name in prunable}
+
+
+def _kernel(call: Call) -> NDArray[np.float64]:
+    """Weights as (all others, units); a separable convolution is ranked by its pointwise kernel."""
+    index = 1 if operation(call.layer) == "separable_conv" else 0
+    kernel = np.asarray(call.layer.get_weights()[index], np.float64)
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+def _scale_behind(call: Call, channels: Channels) -> NDArray[np.float64]:
+    """|gamma| of the BatchNormalization that reads this layer, through layers without weights of their own."""
+    name = call.name
+    while True:
+        readers = [other for other in channels.table if name in other.inputs]
+        if len(readers) != 1 or operation(readers[0].layer) not in ("batchnorm", "activation", "pass"):
+            raise UnsupportedModel("importance 'batchnorm' needs a BatchNormalization behind this layer", where=call.name)
+        if operation(readers[0].layer) == "batchnorm":
+            return _gamma(readers[0])
+        name = readers[0].name
+
+
+def _gamma(call: Call) -> NDArray[np.float64]:
+    if not call.layer.scale:
+        raise UnsupportedModel("importance 'batchnorm' needs scale=True", where=call.name)
+    return np.abs(np.asarray(call.layer.gamma, np.float64))
+
+
+def _taylor(model: keras.Model, channels: Channels, data: Any, config: PruneConfig) -> Scores:
+    """Mean over events of |sum over positions of gradient x activation| (Molchanov et al., arXiv:1611.06440)."""
+    if data is None:
+        raise DataError("importance 'taylor' needs data", mend="give a data set, or use importance l1 or l2")
+    names = list(channels.prunable())
+    layers = [model.get_layer(name).output for name in names]
+    inner, head = keras.Model(model.inputs, {"layers": layers, "ends": list(model.outputs)}), head_of(model)
+    inputs, labels = _sample(data, config)
+    sums = {name: np.zeros(len(channels.made[name])) for name in names}
+    for start in range(0, len(inputs[0]), 1024):
+        batch = [part[start : start + 1024] for part in inputs]
+        wanted = None if labels is None else labels[start : start + 1024]
+        for name, part in zip(names, _gradient_times_activation(inner, head, batch, wanted), strict=True):
+            sums[name] += part
+    return {name: total / len(inputs[0]) for name, total in sums.items()}
+
+
+def _sample(data: Any, config: PruneConfig) -> tuple[list[NDArray[Any]], NDArray[Any] | None]:
+    inputs = as_list(data.x_train)
+    chosen = np.random.default_rng(config.seed).permutation(len(inputs[0]))[: config.samples]
+    labels = None if data.y_train is None else np.asarray(data.y_train, np.int64).reshape(-1)[chosen]
+    return [part[chosen] for part in inputs], labels
+
+
+def _gradient_times_activation(
+    inner: keras.Model, head: str, batch: list[NDArray[Any]], labels: NDArray[Any] | None
+) -> list[NDArray[np.float64]]:
+    """For each output but the model's own: sum over events of |gradient x activation|, (units,)."""
+    with tf.GradientTape() as tape:
+        found = inner([tf.constant(part) for part in batch])
+        layers, ends = found["layers"], found["ends"]
+        loss = tf.add_n([_surprise(end, head, labels if len(ends) == 1 else None) for end in ends])
+    gradients = tape.gradient(loss, layers, unconnected_gradients="zero")
+    parts = []
+    for value, gradient in zip(layers, gradients, strict=True):
+        each = np.asarray(value * gradient, np.float64).reshape(len(batch[0]), -1, value.shape[-1])
+        parts.append(np.abs(each.sum(axis=1)).sum(axis=0))
+    return parts
+
+
+def _surprise(end: Any, head: str, labels: NDArray[Any] | None) -> Any:
+    """Sum of -ln p of the label; without labels, of the model's own decision."""
+    single = end.shape[-1] == 1
+    probability = (tf.sigmoid(end) if single else tf.nn.softmax(end)) if head == "linear" else end
+    if single:
+        wanted = tf.round(tf.stop_gradient(probability[:, 0])) if labels is None else tf.cast(labels, tf.float32)
+        right = wanted * probability[:, 0] + (1 - wanted) * (1 - probability[:, 0])
+        return -tf.reduce_sum(tf.math.log(tf.maximum(right, 1e-7)))
+    decided = tf.argmax(end, axis=-1) if labels is None else tf.constant(labels)
+    return -tf.reduce_sum(tf.math.log(tf.maximum(tf.gather(probability, decided, batch_dims=len(end.shape) - 1), 1e-7)))

@@ -1,0 +1,121 @@
+"""Low rank: one kernel as the product of two thinner ones, kept only where it pays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from pquant_hls.compress.factors import Factor, factors
+from pquant_hls.compress.step import Outcome, Step
+from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.models.graph import Call, calls, rebuild
+from pquant_hls.models.table import operation
+from pquant_hls.spec.model import unknown_key
+from pquant_hls.spec.steps import LowRankConfig
+
+DEFAULT_ENERGY = 0.95
+
+
+class LowRankCompression(Step[LowRankConfig]):
+    """Factorize dense layers and convolutions; with ``cost`` each one's extra cycles are charged.
+
+    A rank given for a single layer must reduce its multiplications; a rank for all layers is used where it does.
+    """
+
+    Config = LowRankConfig
+
+    def apply(self, model: keras.Model, data: Any) -> Outcome:
+        """No data is needed. Raises SpecError, with the numbers, for a rank that saves nothing."""
+        table = {call.name: call for call in calls(model)}
+        self._known(table)
+        notes, refused = [], []
+        for call in table.values():
+            if call.name in self.config.exclude or not _factorable(call):
+                continue
+            found = [factor for factor in factors(call, table[call.inputs[0]].shape) if self._wanted(factor, call.name)]
+            useful = [factor for factor in found if factor.multiplications < factor.before]
+            if not useful:
+                refused.append(_refusal(call, found))
+                continue
+            model, note = self._take(model, call, self._candidates(useful))
+            notes.append(note)
+        if not notes:
+            raise SpecError("no layer gains by " + ("; ".join(refused) or "it: none can be factorized"), where="rank")
+        return Outcome(model, (*notes, *refused))
+
+    def _known(self, table: dict[str, Call]) -> None:
+        for key, given in (("exclude", self.config.exclude), ("layers", self.config.layers)):
+            for name in given:
+                if name not in table:
+                    raise SpecError(unknown_key(name, list(table)).replace("key", "layer"), where=key)
+        for name, rank in self.config.layers.items():
+            _check_rank(table[name], rank)
+            feed = table[table[name].inputs[0]].shape
+            found = [factor for factor in factors(table[name], feed) if factor.rank == rank]
+            if all(factor.multiplications >= factor.before for factor in found):
+                raise SpecError(_refusal(table[name], found), where=f"layers.{name}")
+
+    def _wanted(self, factor: Factor, name: str) -> bool:
+        """Whether the configuration allows this rank for this layer."""
+        if name in self.config.layers:
+            return factor.rank == self.config.layers[name]
+        if self.config.rank is not None:
+            return factor.rank == self.config.rank
+        if self.config.gain:
+            return factor.energy >= self.config.min_energy
+        return factor.energy >= (DEFAULT_ENERGY if self.config.energy is None else self.config.energy) - 1e-12
+
+    def _candidates(self, useful: Sequence[Factor]) -> list[Factor]:
+        """What to try: the one with the fewest multiplications; by gain, every one."""
+        best_first = sorted(useful, key=lambda factor: (factor.multiplications, -factor.energy))
+        if self.config.gain and self.cost is not None:
+            return best_first
+        if self.config.rank is not None or self.config.layers:
+            best_first = sorted(useful, key=lambda factor: -factor.energy)
+        return best_first[:1]
+
+    def _take(self, model: keras.Model, call: Call, tried: Sequence[Factor]) -> tuple[keras.Model, str]:
+        """The model with the best candidate in place, or unchanged where that costs cycles; and a remark."""
+        before = self._cycles(model)
+        made = [(factor, rebuild(model, factor.change)) for factor in tried]
+        costs = [self._cycles(found) for _, found in made]
+        best = int(np.argmin([np.inf if cost is None else cost for cost in costs]))
+        factor, found = made[best]
+        after = costs[best]
+        text = f"{call.name}: {factor.text}"
+        if before is None or after is None:
+            return found, f"{text}; cycles not estimated"
+        if self.config.roll_back and after > before:
+            return model, f"{text}: rolled back, {after} cycles instead of {before}"
+        return found, f"{text}, {after} cycles instead of {before}"
+
+    def _cycles(self, model: keras.Model) -> int | None:
+        qor = self.estimate(model)
+        return None if qor is None or qor.latency is None else qor.latency.cycles_max
+
+
+def _factorable(call: Call) -> bool:
+    """Float dense layers and ungrouped convolutions; quantized ones are factorized before they are quantized."""
+    return operation(call.layer) in ("dense", "conv") and getattr(call.layer, "groups", 1) == 1 and call.kind[:1] != "Q"
+
+
+def _check_rank(call: Call, rank: int) -> None:
+    if not _factorable(call):
+        why = "is quantized: factorize before quantizing" if call.kind[:1] == "Q" else f"a {call.kind} cannot be factorized"
+        raise UnsupportedModel(why, where=call.name)
+    kernel = call.layer.kernel.shape
+    largest = min(int(np.prod(kernel[:-1])), int(kernel[-1]))
+    if rank > max(largest, 1):
+        raise SpecError(f"rank {rank} is out of range for a kernel of {tuple(kernel)}: at most {largest}",
+                        where=f"layers.{call.name}")  # fmt: skip
+
+
+def _refusal(call: Call, found: Sequence[Factor]) -> str:
+    if not found:
+        kernel = tuple(call.layer.kernel.shape)
+        return f"{call.name}: a kernel of {kernel} has at most rank {min(int(np.prod(kernel[:-1])), kernel[-1])}"
+    cheapest = min(found, key=lambda factor: factor.multiplications)
+    return f"{call.name}: rank {cheapest.rank} takes {cheapest.multiplications} multiplications, the layer itself {cheapest.before}"

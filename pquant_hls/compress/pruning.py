@@ -1,0 +1,79 @@
+"""Pruning: units really removed, or weights set to zero in any pattern or in N:M blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from pquant_hls.compress.channels import trace_channels
+from pquant_hls.compress.fine_tuning import training_figures, training_notes
+from pquant_hls.compress.importance import unit_scores
+from pquant_hls.compress.selection import Cut, choose
+from pquant_hls.compress.step import Outcome, Step
+from pquant_hls.compress.surgery import remove
+from pquant_hls.compress.zeros import zero_weights
+from pquant_hls.errors import DataError
+from pquant_hls.models.train import check, fit
+from pquant_hls.spec.steps import PruneConfig
+
+
+class PruningCompression(Step[PruneConfig]):
+    """Remove units (``structured``) or set weights to zero (``magnitude``, ``n_m``); zeros survive later training.
+
+    ``sparsity`` counts from the model given, or from ``reference`` / ``reference_weights`` of an original, so that
+    a loop may ask for a total.
+    """
+
+    Config = PruneConfig
+
+    def apply(self, model: keras.Model, data: Any) -> Outcome:
+        """Data is needed for Taylor importance and for epochs of recovery; None does otherwise."""
+        if self.config.epochs > 0:
+            self._check_training(model, data)
+        if self.config.method == "structured":
+            return self._structured(model, data)
+        return self._zeros(model, data)
+
+    def _check_training(self, model: keras.Model, data: Any) -> None:
+        if data is None:
+            raise DataError("epochs of recovery need data", where="epochs", mend="set epochs: 0 or give a data set")
+        check(model, data, self.config, self.teacher)
+
+    def _structured(self, model: keras.Model, data: Any) -> Outcome:
+        channels = trace_channels(model)
+        cut = choose(channels, unit_scores(model, channels, data, self.config), self.config)
+        smaller = remove(model, channels, cut.dropped)
+        figures, notes = self._recover(smaller, data)
+        return Outcome(smaller, (*_remarks(cut), *notes), figures)
+
+    def _zeros(self, model: keras.Model, data: Any) -> Outcome:
+        """Cut, recover, cut again: sparsity grows along the ramp (Zhu and Gupta, arXiv:1710.01878)."""
+        figures: dict[str, float | None] = {}
+        notes: tuple[str, ...] = ()
+        for share in ramp(self.config):
+            zero_weights(model, self.config, share)
+            figures, notes = self._recover(model, data)
+        return Outcome(model, notes, figures)
+
+    def _recover(self, model: keras.Model, data: Any) -> tuple[dict[str, float | None], tuple[str, ...]]:
+        if self.config.epochs == 0:
+            return {}, ()
+        history = fit(model, data, self.config, teacher=self.teacher, progress=self.progress)
+        return training_figures(history), training_notes(history)
+
+
+def ramp(config: PruneConfig) -> list[float]:
+    """Share of the final sparsity reached after each round, the last one 1."""
+    steps = [(index + 1) / config.rounds for index in range(config.rounds)]
+    return steps if config.ramp == "linear" else [1 - (1 - step) ** 3 for step in steps]
+
+
+def _remarks(cut: Cut) -> tuple[str, ...]:
+    removed: dict[str, int] = {}
+    for item in cut.dropped:
+        for name, count in cut.members[item].items():
+            removed[name] = removed.get(name, 0) + count
+    return tuple(
+        f"{name}: {removed[name]} of {kept + removed[name]} units removed" for name, kept in cut.kept.items() if name in removed
+    )

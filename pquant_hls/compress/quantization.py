@@ -1,0 +1,39 @@
+"""Quantization: float or QKeras layers become QKeras layers on grids that hls4ml keeps bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from pquant_hls.compress.calibration import sample
+from pquant_hls.compress.fine_tuning import training_figures, training_notes
+from pquant_hls.compress.folding import fold_batchnorm
+from pquant_hls.compress.quantized import Widths, check_quantizable, quantized
+from pquant_hls.compress.step import Outcome, Step
+from pquant_hls.errors import DataError
+from pquant_hls.models.train import check, fit
+from pquant_hls.spec.steps import QuantizeConfig
+
+
+class QuantizationCompression(Step[QuantizeConfig]):
+    """Fold BatchNormalization, calibrate integer bits on data, put QKeras quantizers in; ``qat`` trains with them.
+
+    A model that is quantized already gets the new widths and keeps its underlying weights.
+    """
+
+    Config = QuantizeConfig
+
+    def apply(self, model: keras.Model, data: Any) -> Outcome:
+        """Data is needed: at least inputs for calibration, with labels or a teacher for ``qat``."""
+        if data is None:
+            raise DataError("calibration needs inputs", mend="give a data set, or at least a sample of inputs")
+        check_quantizable(model, self.config)
+        if self.config.mode == "qat" and self.config.epochs > 0:
+            check(model, data, self.config, self.teacher)
+        folded = fold_batchnorm(model)
+        made = quantized(folded, Widths.of(folded, self.config), sample(data, self.config), self.config)
+        if self.config.mode == "ptq" or self.config.epochs == 0:
+            return Outcome(made)
+        history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)
+        return Outcome(made, training_notes(history), training_figures(history))

@@ -1,0 +1,201 @@
+"""The QKeras twin of a model without BatchNormalization, at given widths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import qkeras
+
+from pquant_hls.compress.calibration import Values, integer_bits, layer_values
+from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.models.graph import Call, NewLayer, calls, rebuild
+from pquant_hls.models.table import activation_name, operation
+from pquant_hls.spec.model import unknown_key
+from pquant_hls.spec.steps import QuantizeConfig
+
+WEIGHTED = ("dense", "conv", "depthwise_conv")
+MIN_BIAS_BITS = 6
+_QKERAS = {
+    "Dense": "QDense", "Conv1D": "QConv1D", "Conv2D": "QConv2D", "DepthwiseConv2D": "QDepthwiseConv2D",
+}  # fmt: skip
+_PLAIN = ("relu", "tanh", "sigmoid")
+"""Activations with a quantized twin that hls4ml computes exactly."""
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Bits by layer name: kernels, biases, and the activations behind each layer (inputs included)."""
+
+    weights: Mapping[str, int]
+    activations: Mapping[str, int]
+    bias_bits: int | None = None
+    kernel: str = "fixed"
+    changed: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: keras.Model, config: QuantizeConfig) -> Widths:
+        """Uniform widths with the configuration's own entries for single layers."""
+        table = calls(model)
+        names = [call.name for call in table]
+        for key, given in (("layers", config.layers), ("activations", config.activations)):
+            for name in given:
+                if name not in names:
+                    raise SpecError(unknown_key(name, names).replace("key", "layer"), where=key)
+        weights = {call.name: config.bits for call in table if operation(call.layer) in WEIGHTED}
+        activations = {
+            call.name: config.default_input_bits if operation(call.layer) == "input" else config.default_activation_bits
+            for call in table
+        }
+        return cls({**weights, **config.layers}, {**activations, **config.activations}, config.bias_bits, config.kernel)
+
+    def bias(self, name: str) -> int:
+        return max(MIN_BIAS_BITS, self.weights[name]) if self.bias_bits is None else self.bias_bits
+
+
+def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
+    """Raises UnsupportedModel naming a layer that has no exact quantized twin, SpecError for unknown names."""
+    Widths.of(model, config)
+    ends = {tensor._keras_history.operation.name for tensor in model.outputs}
+    for call in calls(model):
+        kind, inner = operation(call.layer), activation_name(call.layer)
+        if kind in ("other", "separable_conv") or (kind in WEIGHTED and _twin(call) is None):
+            raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
+        head = call.name in ends and inner in ("softmax", "sigmoid", "tanh")
+        if inner is not None and not head and inner not in _PLAIN and not inner.startswith(("quantized_", "binary(", "ternary(")):
+            raise UnsupportedModel(
+                f"activation {inner!r} has no exact quantized twin", where=call.name, mend=f"use {', '.join(_PLAIN)}"
+            )
+
+
+def _twin(call: Call) -> Any:
+    name = call.kind if call.kind.startswith("Q") else _QKERAS.get(call.kind, "")
+    return getattr(qkeras, name, None)
+
+
+def quantized(
+    model: keras.Model, widths: Widths, inputs: list[Values], config: QuantizeConfig
+) -> keras.Model:
+    """The QKeras twin of ``model``, calibrated on ``inputs`` (one array (events, ...) for each input)."""
+    return rebuild(model, _Maker(model, widths, layer_values(model, inputs), config).make)
+
+
+class _Maker:
+    """Makes the new layers for each old one."""
+
+    def __init__(
+        self, model: keras.Model, widths: Widths, values: Mapping[str, Values], config: QuantizeConfig
+    ) -> None:
+        self.table = {call.name: call for call in calls(model)}
+        self.widths, self.values, self.config = widths, values, config
+        self.ends = {tensor._keras_history.operation.name for tensor in model.outputs}
+        self.names = {name for name, call in self.table.items() if not _is_linear_quantizer(call)}
+
+    def make(self, call: Call) -> Sequence[NewLayer] | None:
+        kind = operation(call.layer)
+        if kind == "input":
+            return [self._quantize(call, call.name)]
+        if kind in WEIGHTED:
+            return self._weighted(call)
+        if kind == "activation":
+            return self._activation(call)
+        return None
+
+    def _weighted(self, call: Call) -> Sequence[NewLayer]:
+        arrays = call.layer.get_weights()
+        bits = self.widths.weights[call.name]
+        settings = {key: value for key, value in call.layer.get_config().items() if key in _SHAPING}
+        settings["name"] = self._name(call.name, own=True)
+        kernel = "depthwise_quantizer" if operation(call.layer) == "depthwise_conv" else "kernel_quantizer"
+        settings[kernel] = self._weight_quantizer(arrays[0], bits)
+        if call.layer.use_bias:
+            settings["bias_quantizer"] = self._fixed(arrays[1], self.widths.bias(call.name))
+        made = NewLayer(_twin(call)(**settings), arrays)
+        inner = activation_name(call.layer)
+        if inner is None:
+            return [made, self._quantize(call, call.name)] if self._feeds_weights(call.name) else [made]
+        if call.name in self.ends and inner in ("softmax", "sigmoid", "tanh"):
+            return [made, NewLayer(keras.layers.Activation(inner, name=self._name(f"{call.name}_{inner}")))]
+        return [made, self._activate(inner, call.name, self._name(f"{call.name}_{_short(inner)}"))]
+
+    def _weight_quantizer(self, kernel: Values, bits: int) -> Any:
+        if self.widths.kernel == "binary":
+            return qkeras.binary(alpha=1.0)
+        return qkeras.ternary(alpha=1.0) if self.widths.kernel == "ternary" else self._fixed(kernel, bits)
+
+    def _fixed(self, values: Values, bits: int) -> Any:
+        return qkeras.quantized_bits(bits, integer_bits(values, bits, self.config, signed=True), alpha=1.0)
+
+    def _activation(self, call: Call) -> Sequence[NewLayer] | None:
+        inner = activation_name(call.layer)
+        if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid", "tanh")):
+            return None
+        if inner.startswith("quantized_bits"):
+            return [] if self._quantized_anew(call) else [self._quantize(call, call.inputs[0], self._name(call.name, own=True))]
+        return [self._activate(inner, call.name, self._name(call.name, own=True))]
+
+    def _quantized_anew(self, call: Call) -> bool:
+        """Whether the layer before already gets a quantizer of its own behind it."""
+        source = self.table[call.inputs[0]]
+        return operation(source.layer) == "input" or (
+            operation(source.layer) in WEIGHTED and activation_name(source.layer) is None and self._feeds_weights(source.name)
+        )
+
+    def _activate(self, inner: str, layer: str, name: str) -> NewLayer:
+        """The quantized twin of an activation that follows ``layer``, calibrated on its values."""
+        bits, values = self.widths.activations[layer], self.values[layer]
+        kind = _short(inner)
+        if kind == "relu":
+            quantizer = qkeras.quantized_relu(bits, integer_bits(values, bits, self.config, signed=False))
+        elif kind in ("tanh", "sigmoid"):
+            quantizer = getattr(qkeras, f"quantized_{kind}")(bits)
+        else:
+            quantizer = inner
+        return NewLayer(qkeras.QActivation(quantizer, name=name))
+
+    def _quantize(self, call: Call, layer: str, name: str | None = None) -> NewLayer:
+        """A linear quantizer for the values of ``layer``."""
+        bits = self.widths.activations[layer]
+        integer = integer_bits(self.values[layer], bits, self.config, signed=True)
+        return NewLayer(
+            qkeras.QActivation(qkeras.quantized_bits(bits, integer, alpha=1.0), name=name or self._name(f"{layer}_q"))
+        )
+
+    def _feeds_weights(self, name: str) -> bool:
+        """Whether a weighted layer reads this one with no activation between."""
+        for call in self.table.values():
+            if name in call.inputs:
+                kind = operation(call.layer)
+                if kind in WEIGHTED or ((kind != "activation" or _is_linear_quantizer(call)) and self._feeds_weights(call.name)):
+                    return True
+        return False
+
+    def _name(self, wanted: str, *, own: bool = False) -> str:
+        """A C identifier not used by another layer."""
+        clean = re.sub(r"\W", "_", wanted)
+        clean = f"l_{clean}" if clean[:1].isdigit() else clean
+        taken = self.names - ({wanted} if own else set())
+        name, count = clean, 1
+        while name in taken:
+            count += 1
+            name = f"{clean}_{count}"
+        self.names.add(name)
+        return name
+
+
+def _is_linear_quantizer(call: Call) -> bool:
+    return operation(call.layer) == "activation" and (activation_name(call.layer) or "").startswith("quantized_bits")
+
+
+_SHAPING = (
+    "units", "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "use_bias",
+    "depth_multiplier", "trainable",
+)  # fmt: skip
+
+
+def _short(inner: str) -> str:
+    """``relu`` for ``quantized_relu(6,2)``."""
+    return inner.split("(")[0].removeprefix("quantized_")

@@ -1,0 +1,126 @@
+"""The base of every compression step, and how a step is found by its name."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Generic, TypeVar
+
+import keras
+
+from pquant_hls.compress.accounting import account
+from pquant_hls.compress.graphs import fixed_graph
+from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord
+from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
+from pquant_hls.models.graph import clone
+from pquant_hls.models.table import model_digest
+from pquant_hls.models.train import Progress
+from pquant_hls.qor import FixedPointGraph, QoR
+from pquant_hls.spec.steps import StepConfig
+
+ENTRY_POINTS = "pquant_hls.steps"
+"""Entry-point group of third-party steps: name = the step's name in recipes, object = the Step class."""
+
+Cost = Callable[[FixedPointGraph], QoR]
+"""Estimates a design, e.g. ``functools.partial(estimate, target=target)``."""
+
+C = TypeVar("C", bound=StepConfig)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step's hook hands back: the new model, remarks, and figures it measured."""
+
+    model: keras.Model
+    notes: tuple[str, ...] = ()
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+
+
+class Step(ABC, Generic[C]):
+    """One compression step. A subclass names its ``Config`` and writes ``apply``.
+
+    Parameters
+    ----------
+    config : a configuration, a mapping, or None to give its fields by name in ``settings``.
+    teacher : model whose soft targets training may use.
+    cost : estimates the cycles of a design; None leaves them unknown.
+    progress : called after each epoch of training.
+    """
+
+    Config: ClassVar[type[StepConfig]]
+
+    def __init__(
+        self, config: C | Mapping[str, Any] | None = None, *, teacher: keras.Model | None = None,
+        cost: Cost | None = None, progress: Progress | None = None, **settings: Any,
+    ) -> None:  # fmt: skip
+        self.config: C = self._parse(config, settings)
+        self.teacher, self.cost, self.progress = teacher, cost, progress
+
+    def _parse(self, config: Any, settings: dict[str, Any]) -> Any:
+        if isinstance(config, self.Config):
+            return config.with_(**settings) if settings else config
+        if isinstance(config, StepConfig):
+            raise SpecError(f"{type(self).__name__} takes {self.Config.__name__}, got {type(config).__name__}")
+        return self.Config.parse({**({} if config is None else config), **settings})
+
+    @abstractmethod
+    def apply(self, model: keras.Model, data: Any) -> Outcome:
+        """Compress. ``model`` is the step's own copy and may be changed; ``data`` is a data set or None."""
+
+    def compress(self, model: keras.Model, data: Any = None) -> CompressedModel:
+        """Run the step; the caller's model is not touched.
+
+        ``data`` has x_train, y_train, x_val, y_val as float32 (events, ...) and int (events,), labels may be None.
+        Raises SpecError, UnsupportedModel or DataError, naming the layer or key, before any training.
+        """
+        start = time.monotonic()
+        before = self.account(model)
+        outcome = self.apply(clone(model), data)
+        record = StepRecord(
+            step=self.config.step, config=self.config.model_dump(mode="json"), before=before,
+            after=self.account(outcome.model), seconds=time.monotonic() - start, parent=model_digest(model),
+            child=model_digest(outcome.model), notes=outcome.notes, figures=dict(outcome.figures),
+        )  # fmt: skip
+        return CompressedModel(outcome.model, record)
+
+    def account(self, model: keras.Model) -> Accounting:
+        """Figures of a model, with estimated cycles where ``cost`` can tell them."""
+        counted = account(model)
+        qor = self.estimate(model)
+        if qor is None or qor.latency is None:
+            return counted
+        layers = {layer.name: layer.cycles for layer in qor.layers if layer.cycles is not None}
+        return counted.model_copy(update={"cycles": qor.latency.cycles_max, "layer_cycles": layers})
+
+    def estimate(self, model: keras.Model) -> QoR | None:
+        """The design's estimate; None without ``cost`` or for a model it cannot take."""
+        if self.cost is None:
+            return None
+        try:
+            return self.cost(fixed_graph(model))
+        except (NotMeasured, UnsupportedModel):
+            return None
+
+
+def step_class(name: str) -> type[Step[Any]]:
+    """The Step class of a recipe step, built in or offered by an installed package; SpecError otherwise."""
+    from pquant_hls.compress.builtin import BUILTIN
+
+    if name in BUILTIN:
+        return BUILTIN[name]
+    for found in entry_points(group=ENTRY_POINTS):
+        if found.name == name:
+            offered: type[Step[Any]] = found.load()
+            return offered
+    raise SpecError(f"unknown step {name!r}", where="step", mend=f"one of {', '.join(BUILTIN)}")
+
+
+def step_from_config(
+    config: StepConfig, *, teacher: keras.Model | None = None, cost: Cost | None = None,
+    progress: Progress | None = None,
+) -> Step[Any]:  # fmt: skip
+    """The step that a recipe's configuration describes."""
+    return step_class(config.step)(config, teacher=teacher, cost=cost, progress=progress)
