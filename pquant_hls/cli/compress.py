@@ -83,15 +83,16 @@ def _recipe(source: str, backend: str | None, budget: str | None) -> Recipe:
 
 def _trained_tagger(recipe: Recipe, listen: Any) -> tuple[Any, Any]:
     from pquant_hls.datasets import load_dataset
-    from pquant_hls.engine import Event
-    from pquant_hls.models import build_mlp, train
+    from pquant_hls.engine import Event, epoch_event
+    from pquant_hls.models import build_mlp, fit
+    from pquant_hls.spec.steps import FineTuneConfig
 
     data = load_dataset("lhc_jets")
     listen.line(f"{data.name}: {len(data.x_train):,} jets to train on, classes {' '.join(data.classes)}")
-    model = build_mlp(data.x_train.shape[1], (64, 32, 32), len(data.classes), seed=recipe.seed)
+    model = build_mlp(data.sample_shape[0], (64, 32, 32), data.n_classes, seed=recipe.seed)
     listen(Event("stage", "train the float 16-64-32-32-5 tagger"))
-    train(model, data, epochs=15, batch_size=512, seed=recipe.seed,
-          on_epoch=lambda epoch, epochs, scores: listen(Event("epoch", "training", {"epoch": epoch, "epochs": epochs, **scores})))  # fmt: skip
+    config = FineTuneConfig(epochs=20, batch_size=256, learning_rate=3e-3, seed=recipe.seed)
+    fit(model, data, config, progress=lambda report: listen(epoch_event(report)))
     return model, data
 
 

@@ -143,7 +143,7 @@ def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None,
 
 
 def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str]:
-    qor, account = record["qor"] or {}, record["record"]
+    qor, account = record["qor"] or {}, record["account"] or {}
     accuracy = qor.get("accuracy")
     loss = "-" if accuracy is None or baseline_accuracy is None else f"{100 * (baseline_accuracy - accuracy):+.2f}"
     cycles, ns = latency_texts(qor)

@@ -1,12 +1,12 @@
 """One run and the closed loop: propose, compress, write firmware, measure, decide, tighten or relax."""
 
-from pquant_hls.engine.bench import Bench, Point
+from pquant_hls.engine.bench import Bench, Point, epoch_event
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.handover import CompressionResult, hand_over
-from pquant_hls.engine.loop import LoopResult, closed_loop, target_of
+from pquant_hls.engine.loop import LoopResult, closed_loop
 from pquant_hls.engine.run import compress_model, preflight
 
 __all__ = [
     "Bench", "CompressionResult", "Event", "Listener", "LoopResult", "Point", "closed_loop", "compress_model",
-    "hand_over", "preflight", "silent", "target_of",
+    "epoch_event", "hand_over", "preflight", "silent",
 ]  # fmt: skip

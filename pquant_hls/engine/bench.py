@@ -6,21 +6,22 @@ and a study never pays twice for the same design.
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pquant_hls.compress import step_from_config
+from pquant_hls.compress import Accounting, StepRecord, account, compression_ratio, step_from_config
 from pquant_hls.datasets import Dataset
 from pquant_hls.decide import Judgement, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.hls import HlsProject, build, convert, firmware_outputs, load_project, predict
-from pquant_hls.measure import measure_design
-from pquant_hls.models import accuracy, evaluate, load_model, model_digest, save_model
+from pquant_hls.estimate import estimate
+from pquant_hls.measure import measure_design, target_of
+from pquant_hls.models import EpochReport, accuracy, evaluate, load_model, model_digest, save_model
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import RunFolder, digest_of, read_json, write_json
@@ -30,14 +31,16 @@ from pquant_hls.store import RunFolder, digest_of, read_json, write_json
 class Point:
     """A model on the way: where it came from and, once measured, what it is worth.
 
-    ``project`` and ``qor`` are None until ``Bench.measure``; ``record`` is the step's own account.
+    ``project`` and ``qor`` are None until ``Bench.measure``. ``account`` holds its sizes, ``ratio`` the
+    compression ratio against the original.
     """
 
     model: Any
     digest: str
     parent: str | None = None
     step: str = "original"
-    record: Mapping[str, Any] = field(default_factory=dict)
+    account: Accounting | None = None
+    ratio: float | None = None
     project: HlsProject | None = None
     qor: QoR | None = None
 
@@ -53,13 +56,14 @@ class Bench:
     listen: Listener = silent
     teacher: Any = None
     baseline_accuracy: float | None = None
-    _timing: dict[str, float] = field(default_factory=dict)
+    original: Accounting | None = None
 
     def start(self, model: Any) -> Point:
         """The original as a point; its Keras accuracy on the validation split is what losses count from."""
         self.teacher = model
         self.baseline_accuracy = self.keras_accuracy(model)
-        return Point(model, model_digest(model))
+        self.original = account(model)
+        return Point(model, model_digest(model), account=self.original)
 
     def keras_accuracy(self, model: Any, split: str = "val") -> float | None:
         """Accuracy (share) of the Keras model itself on a split; None without labels."""
@@ -75,22 +79,21 @@ class Bench:
         if not self.run.has(name):
             with self.run.work(name) as folder:
                 self._compress(point, config, folder)
-        model, record = load_model(self.run.path / name / "model.keras"), read_json(self.run.path / name / "record.json")
-        child = Point(model, model_digest(model), point.digest, config.step, record)
-        self.run.append({
-            "kind": "step", "parent": point.digest, "step": config.step, "config": settings, "child": child.digest,
-            "folder": name, "record": {k: v for k, v in record.items() if k not in {"versions", "schema_version"}},
-        })  # fmt: skip
-        return child
+        record = StepRecord.model_validate(_content(self.run.path / name / "record.json"))
+        self.run.append({"kind": "step", "folder": name, **record.model_dump(mode="json")})
+        ratio = None if self.original is None else compression_ratio(self.original, record.after)
+        model = load_model(self.run.path / name / "model.keras")
+        return Point(model, record.child, point.digest, config.step, record.after, ratio)
 
     def _compress(self, point: Point, config: StepConfig, folder: Path) -> None:
-        step = step_from_config(config, teacher=self.teacher, on_epoch=self._on_epoch)
+        cost = functools.partial(estimate, target=target_of(self.hls))
+        step = step_from_config(config, teacher=self.teacher, cost=cost, progress=self._on_epoch)
         result = step.compress(point.model, self.data)
         save_model(result.model, folder / "model.keras")
         write_json(folder / "record.json", result.record.model_dump(mode="json"))
 
-    def _on_epoch(self, epoch: int, epochs: int, scores: Mapping[str, float]) -> None:
-        self.listen(Event("epoch", "training", {"epoch": epoch, "epochs": epochs, **scores}))
+    def _on_epoch(self, report: EpochReport) -> None:
+        self.listen(epoch_event(report))
 
     def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
         """Write the HLS project, run csim on the validation split, measure latency and resources."""
@@ -101,7 +104,7 @@ class Bench:
             with self.run.work(name) as folder:
                 self._measure(point, spec, folder, exact)
         folder = self.run.path / name
-        qor = QoR.model_validate({k: v for k, v in read_json(folder / "qor.json").items() if k != "versions"})
+        qor = QoR.model_validate(_content(folder / "qor.json"))
         return replace(point, project=load_project(folder / "project"), qor=qor)
 
     def _measure(self, point: Point, spec: HlsSpec, folder: Path, exact: bool) -> None:
@@ -124,6 +127,18 @@ class Bench:
     def judge(self, point: Point) -> Judgement:
         """The verdict on a measured point."""
         return judge(point.qor or QoR(), self.budget, baseline_accuracy=self.baseline_accuracy)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """A JSON record without the versions that ``write_json`` added."""
+    return {key: value for key, value in read_json(path).items() if key != "versions"}
+
+
+def epoch_event(report: EpochReport) -> Event:
+    """An epoch of training as an event; figures that were not measured are left out."""
+    scores = {"loss": report.loss, "val_loss": report.val_loss, "val_accuracy": report.val_accuracy}
+    known = {name: value for name, value in scores.items() if value is not None}
+    return Event("epoch", "training", {"epoch": report.epoch, "epochs": report.epochs, **known})
 
 
 def csim_accuracy(outputs: Any, labels: Any, graph: FixedPointGraph | None) -> float | None:

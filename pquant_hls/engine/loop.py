@@ -11,9 +11,8 @@ from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.engine.events import Event
 from pquant_hls.engine.forecast import floor_ns, forecast_ns
 from pquant_hls.errors import SpecError
-from pquant_hls.models import units
-from pquant_hls.qor import Target
-from pquant_hls.spec import HlsSpec, Recipe, StepConfig
+from pquant_hls.measure import target_of
+from pquant_hls.spec import Recipe, StepConfig
 from pquant_hls.spec.steps import PruneConfig, QuantizeConfig
 
 
@@ -35,14 +34,6 @@ class LoopResult:
     @property
     def judgement(self) -> Judgement:
         return self.rounds[-1 if self.action.best is None else self.action.best].judgement
-
-
-def target_of(spec: HlsSpec) -> Target:
-    """The estimator's view of the HLS options."""
-    return Target(
-        part=spec.part, clock_ns=spec.clock_ns, clock_uncertainty_ns=spec.clock_uncertainty_ns,
-        tool="vitis" if spec.backend == "Vitis" else "vivado",
-    )  # fmt: skip
 
 
 def initial_knobs(steps: Sequence[StepConfig]) -> dict[str, float]:
@@ -78,7 +69,7 @@ def closed_loop(bench: Bench, model: Any, recipe: Recipe) -> LoopResult:
     original = bench.start(model)
     baseline = bench.measure(original, exact=False)
     _tell(bench, 0, "float", baseline, None, {})
-    reference = units(model)
+    reference = {} if original.account is None else original.account.units
     history: list[Round] = []
     points: list[Point] = []
     action = Action("tighten", "the recipe's first proposal")
@@ -173,7 +164,7 @@ def round_record(number: int, kind: str, point: Point, done: Round | None, actio
     return {
         "kind": kind, "round": number, "digest": point.digest, "parent": point.parent,
         "knobs": {} if done is None else dict(done.knobs),
-        "record": {k: v for k, v in point.record.items() if k not in {"versions", "schema_version"}},
+        "account": None if point.account is None else point.account.model_dump(mode="json"), "compression_ratio": point.ratio,
         "qor": None if qor is None else qor.model_dump(mode="json", exclude={"layers"}),
         "verdict": None if done is None else str(done.judgement.verdict),
         "checks": [] if done is None else [str(check) for check in done.judgement.checks],
