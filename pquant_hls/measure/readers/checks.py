@@ -76,7 +76,7 @@ def check_cycles(cycles: Cycles, clock: Clock, spot: Spot) -> None:
     """Order of the ranges, interval against latency, and cycles x period against the printed time."""
     check_order(cycles.best, cycles.worst, spot.at("latency"))
     check_order(cycles.interval_min, cycles.interval_max, spot.at("interval"))
-    _check_interval(cycles, spot.at("interval"))
+    check_interval(cycles, spot.at("interval"))
     check_real_time(cycles.best, cycles.best_time, clock, spot.at("best-case latency"))
     check_real_time(cycles.worst, cycles.worst_time, clock, spot.at("worst-case latency"))
 
@@ -86,12 +86,12 @@ def check_order(low: float | None, high: float | None, spot: Spot) -> None:
         raise spot.error(f"minimum {low:g} exceeds maximum {high:g}")
 
 
-def _check_interval(cycles: Cycles, spot: Spot) -> None:
+def check_interval(cycles: Cycles, spot: Spot) -> None:
     """An interval is at most latency + 1; without pipelining it is the latency or one more."""
     for interval, latency in ((cycles.interval_min, cycles.best), (cycles.interval_max, cycles.worst)):
         if interval is None or latency is None:
             continue
-        if interval > latency + 1 and interval is cycles.interval_max:
+        if interval > latency + 1:
             raise spot.error(f"{interval} cycles between inputs, more than the latency of {latency}")
         if cycles.pipeline_type in NOT_PIPELINED and interval not in (latency, latency + 1):
             raise spot.error(f"{interval} cycles contradicts a latency of {latency} without pipelining")

@@ -112,7 +112,7 @@ def _clock(table: Table | None, unit: str | None, spot: Spot) -> Clock:
         raise spot.at(f"line {table.line}").error(f"{len(table.rows)} clocks, only one is understood")
     place = spot.at(f"timing at line {table.line}")
     target, estimated, uncertainty = (
-        values.duration(table.cell(table.rows[0], title, place), place.at(title), unit)
+        values.clock(table.cell(table.rows[0], title, place), place.at(title), unit)
         for title in ("Target", "Estimated", "Uncertainty")
     )
     return Clock(target, estimated, uncertainty)
@@ -206,6 +206,8 @@ def _modules(
         return ()
     unit = _unit(performance, r"\+ Latency", spot)
     area_of = {} if areas is None else _areas(areas, spot)
+    if area_of and not {row[0] for row in times.rows} <= area_of.keys():
+        raise spot.at("instances").error("the tables of latency and of utilization name different instances")
     found = []
     for row in times.rows:
         place = spot.at(f"instance {row[0]}")
@@ -227,6 +229,7 @@ def _modules(
 def _check_instance(cycles: Cycles, clock: Clock, spot: Spot) -> None:
     checks.check_order(cycles.best, cycles.worst, spot)
     checks.check_order(cycles.interval_min, cycles.interval_max, spot)
+    checks.check_interval(cycles, spot)
     checks.check_module_time(cycles.best, cycles.best_time, clock, spot)
     checks.check_module_time(cycles.worst, cycles.worst_time, clock, spot)
 

@@ -76,7 +76,7 @@ def _period(parent: Element | None, tag: str, spot: Spot) -> Printed | None:
     unit = xml.text_of(parent, "unit", spot)
     if unit != "ns":
         raise spot.at(f"unit of {tag}").error(f"{unit!r} where the tools write 'ns'")
-    return values.duration(text, spot.at(tag), "ns")
+    return values.clock(text, spot.at(tag), "ns")
 
 
 def _cycles(root: Element, spot: Spot) -> Cycles:

@@ -42,13 +42,18 @@ def read_report(path: str | Path) -> AnyReport:
 
 
 def read_text(text: str, file: str) -> AnyReport:
-    """As ``read_report`` for text already in memory; ``file`` names it in errors."""
+    """As ``read_report`` for text already in memory; ``file`` names it in errors.
+
+    A last line without its line end is left out: it may have lost digits.
+    """
     spot = Spot(file)
     if not text.strip():
         raise spot.error("empty file", mend="run the tool again")
     if text.lstrip().startswith("<"):
         return _read_xml(text, spot)
-    block = Block(tuple(text.splitlines()))
+    block = Block(
+        tuple(line.rstrip("\r\n") for line in text.splitlines(keepends=True) if line.endswith("\n"))
+    )
     if any(summary.TITLE.match(line) for line in block.lines):
         return summary.read(block, spot)
     if any(csynth_rpt.TITLE.match(line) for line in block.lines):
@@ -72,7 +77,7 @@ def _read_xml(text: str, spot: Spot) -> AnyReport:
 
 
 def _read_vivado(block: Block, spot: Spot) -> AnyReport:
-    command = vivado.command(block)
+    command = vivado.command(block, spot)
     if command == "report_utilization":
         return vivado.read_utilization(block, spot)
     if command == "report_timing_summary":

@@ -67,7 +67,7 @@ def sections(block: Block, spot: Spot) -> dict[str, Block]:
     lines = enumerate(block.lines)
     hits = [(index, found["name"]) for index, line in lines if (found := _HEADING.match(line))]
     found_sections: dict[str, Block] = {}
-    for (index, name), (following, _) in zip(hits, [*hits[1:], (len(block.lines), "")], strict=True):
+    for (index, name), (following, _) in pairwise([*hits, (len(block.lines), "")]):
         if name in found_sections:
             raise spot.at(f"line {block.start + index + 1}").error(f"a second section {name!r}")
         found_sections[name] = Block(block.lines[index + 1 : following], block.start + index + 1)

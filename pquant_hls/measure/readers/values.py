@@ -100,6 +100,14 @@ def duration(text: str | None, spot: Spot, unit: str | None = None) -> Printed |
     return Printed(value * UNIT_NS[name], step * UNIT_NS[name])
 
 
+def clock(text: str | None, spot: Spot, unit: str | None = None) -> Printed | None:
+    """A clock period, which all tools print with two digits or more."""
+    period = duration(text, spot, unit)
+    if period is not None and period.ns > 0 and period.step_ns > 0.0101:
+        raise spot.error(f"{(text or '').strip()} has fewer digits than the tools print")
+    return period
+
+
 def signed(text: str | None, spot: Spot) -> float | None:
     """A decimal number of either sign, as slacks are; below 1e6 in size."""
     if text is None or is_nothing(text):

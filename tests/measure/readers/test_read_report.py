@@ -1,0 +1,246 @@
+"""Readers at their public edge: one file, one record or one ReportError."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from report_factory import (
+    Fake,
+    cosim_rpt,
+    csynth_rpt,
+    csynth_xml,
+    every_kind,
+    export_rpt,
+    hls_app,
+    solution_aps,
+    summary_rpt,
+    timing_rpt,
+    utilization_rpt,
+)
+
+from pquant_hls.errors import ReportError
+from pquant_hls.measure.readers import CsynthReport, UtilizationReport, read_report, read_text
+
+LAYOUTS = [
+    Fake(version="2016.4", pipeline="function", available=(2940, 3600, 866400, 433200, 0)),
+    Fake(version="2020.1", pipeline="dataflow", cycles=(900, 910), interval=(545, 885), estimated_ns=8.431),
+    Fake(),
+    Fake(version="2025.1", pipeline="no", cycles=(980, 2477), interval=(981, 2478)),
+]
+
+
+def csynth(text: str) -> CsynthReport:
+    report = read_text(text, "file")
+    assert isinstance(report, CsynthReport)
+    return report
+
+
+@pytest.mark.parametrize("fake", LAYOUTS, ids=lambda fake: fake.version)
+@pytest.mark.parametrize("write", [csynth_xml, csynth_rpt])
+def test_csynth_figures_come_back_as_written(fake: Fake, write: Any) -> None:
+    report = csynth(write(fake))
+    latency = report.latency
+    assert (report.tool, report.version, report.top, report.part) == (
+        fake.tool,
+        fake.version,
+        fake.top,
+        fake.part,
+    )
+    assert (latency.cycles_min, latency.cycles_max) == fake.cycles
+    assert (report.interval_min, report.interval_max) == fake.interval
+    assert (latency.clock_target_ns, latency.clock_estimated_ns) == (fake.target_ns, fake.estimated_ns)
+    used = report.resources
+    assert (used.bram_18k, used.dsp, used.ff, used.lut, used.uram) == fake.used
+    assert used.available is not None
+    assert used.available.lut == fake.available[3]
+    assert report.missing == ()
+
+
+def test_absolute_latency_is_none_where_the_old_tool_does_not_print_it() -> None:
+    assert csynth(csynth_xml(LAYOUTS[0])).latency_ns_max is None
+    assert csynth(csynth_xml(LAYOUTS[1])).latency_ns_max == pytest.approx(910 * 8.431, abs=1.0)
+
+
+def test_both_forms_of_one_run_agree() -> None:
+    for fake in LAYOUTS:
+        xml, text = csynth(csynth_xml(fake)), csynth(csynth_rpt(fake))
+        different = {"kind", "modules"}
+        assert xml.model_dump(exclude=different) == text.model_dump(exclude=different)
+
+
+def test_modules_carry_cycles_and_resources_of_their_instance() -> None:
+    first = csynth(csynth_rpt(Fake())).modules[0]
+    assert (first.cycles_max, first.dsp, first.lut) == (4, 21, 3100)
+
+
+def test_summary_has_no_clock_and_reads_a_dash_as_none_used() -> None:
+    report = csynth(summary_rpt(Fake()))
+    assert report.timing_met is None
+    assert report.slack_ns == pytest.approx(0.04)
+    assert (report.latency.cycles_max, report.resources.dsp, report.resources.uram) == (12, 61, 0)
+    assert [module.cycles_max for module in report.modules] == [4, 0, 6]
+
+
+def test_timing_met_with_uncertainty_is_exact_on_the_boundary() -> None:
+    on_edge = csynth(csynth_xml(Fake(estimated_ns=3.65)))
+    beyond = csynth(csynth_xml(Fake(estimated_ns=3.651)))
+    assert (on_edge.timing_met_with_uncertainty, beyond.timing_met_with_uncertainty) == (True, False)
+    assert beyond.timing_met is True
+
+
+@pytest.mark.parametrize("word", ["undef", "?", "NA", "N/A", "-"])
+def test_what_the_tool_does_not_know_is_none(word: str) -> None:
+    text = csynth_xml(Fake(pipeline="no"))
+    for tag in (
+        "Best-caseLatency",
+        "Average-caseLatency",
+        "Worst-caseLatency",
+        "Interval-min",
+        "Interval-max",
+    ):
+        start, end = text.index(f"<{tag}>") + len(tag) + 2, text.index(f"</{tag}>")
+        text = text[:start] + word + text[end:]
+    latency = csynth(text).latency
+    assert (latency.cycles_min, latency.cycles_max, latency.ii_cycles) == (None, None, None)
+
+
+def test_carriage_returns_change_nothing() -> None:
+    for name, text in every_kind().items():
+        assert read_text(text.replace("\n", "\r\n"), name) == read_text(text, name)
+
+
+def test_text_in_front_of_a_report_is_passed_over() -> None:
+    printed = "INFO: some run\n0.1 0.2 0.3\n" + csynth_rpt(Fake())
+    assert csynth(printed).latency.cycles_max == 12
+
+
+def test_block_ram_tiles_count_double_and_may_be_halves() -> None:
+    report = read_text(utilization_rpt(Fake(), ramb=(1, 3)), "file")
+    assert isinstance(report, UtilizationReport)
+    assert (report.bram.tile, report.resources.bram_18k) == (2.5, 5)
+
+
+def test_timing_export_cosim_and_project_files() -> None:
+    timing, export = read_text(timing_rpt(Fake(), -0.311), "t"), read_text(export_rpt(Fake(), 5.2), "e")
+    assert (timing.wns_ns, timing.timing_met, timing.achieved_ns) == (-0.311, False, 5.311)
+    assert (export.clock_post_implementation_ns, export.timing_met) == (5.2, False)
+    cosim, failed = (
+        read_text(cosim_rpt((10, 11, 14), total=40), "c"),
+        read_text(cosim_rpt(status="Fail"), "f"),
+    )
+    assert (cosim.run.latency_max, cosim.run.total_cycles) == (14, 40)
+    assert (failed.run.status, failed.run.latency_max) == ("Fail", None)
+    assert read_text(hls_app(Fake()), "a").top == "myproject"
+    assert read_text(solution_aps("200MHz"), "s").clock_period_ns == 5.0
+
+
+def test_a_report_cut_before_its_totals_says_what_is_missing() -> None:
+    text = csynth_rpt(Fake())
+    report = csynth(
+        text[
+            : text.index("|                Total")
+            if "|                Total" in text
+            else text.index("Total")
+        ]
+    )
+    assert report.latency.cycles_max == 12
+    assert report.resources.lut is None
+    assert report.missing == ("resource totals",)
+
+
+BAD = {
+    "cycles against ns": lambda: csynth_xml(Fake()).replace("Latency>12<", "Latency>13<"),
+    "negative": lambda: csynth_xml(Fake()).replace("<LUT>6207", "<LUT>-6207"),
+    "huge": lambda: csynth_xml(Fake()).replace("<LUT>6207", "<LUT>62070000000"),
+    "two of one tag": lambda: csynth_xml(Fake()).replace("<FF>2911</FF>", "<FF>2911</FF><FF>2912</FF>"),
+    "unit": lambda: csynth_xml(Fake()).replace("60.000 ns", "60.000 us"),
+    "unknown unit": lambda: csynth_xml(Fake()).replace("60.000 ns", "60.000 ps"),
+    "depth": lambda: csynth_xml(Fake()).replace("Depth>13", "Depth>31"),
+    "interval": lambda: csynth_rpt(Fake(interval=(40, 40))),
+    "total": lambda: csynth_rpt(Fake()).replace("6207", "6208"),
+    "cells": lambda: csynth_rpt(Fake()).replace("ap_clk |", "ap_clk "),
+    "share": lambda: utilization_rpt(Fake()).replace("2911", "9211"),
+    "tiles": lambda: utilization_rpt(Fake()).replace("2.5", "3.5"),
+    "verdict": lambda: export_rpt(Fake()).replace("Timing met", "Timing not met"),
+    "slack": lambda: timing_rpt(Fake(), -0.311).replace("-0.311", "-0.011", 1),
+    "order": lambda: cosim_rpt((14, 12, 10)),
+    "bomb": lambda: '<!DOCTYPE a [<!ENTITY b "1">]>' + csynth_xml(Fake()).replace("6207", "&b;"),
+    "outside entity": lambda: (
+        '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><profile>&b;</profile>'
+    ),
+    "not closed": lambda: csynth_xml(Fake())[:900],
+    "empty": lambda: "",
+    "other": lambda: "== Design Size Report\n",
+    "other XML": lambda: "<html></html>",
+    "two reports": lambda: csynth_rpt(Fake()) + csynth_rpt(Fake()),
+}
+
+
+@pytest.mark.parametrize("damage", BAD)
+def test_a_contradiction_is_an_error_that_names_the_file(damage: str) -> None:
+    with pytest.raises(ReportError) as caught:
+        read_text(BAD[damage](), "some/file.rpt")
+    assert str(caught.value).startswith("some/file.rpt")
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="cannot be read"):
+        read_report(tmp_path / "none.rpt")
+
+
+# The reports of real tools. Names as in expected.json: where ours differ, the dotted path into our record.
+RENAMED = {
+    "timing": {"first_clock": "clock", "first_clock_period_ns": "clock_period_ns"},
+    "aps": {"clock_period": "clock_period_ns"},
+    "csynth": {
+        **{f"clock_{name}_ns": f"latency.clock_{name}_ns" for name in ("target", "uncertainty", "estimated")},
+        "latency_cycles_min": "latency.cycles_min", "latency_cycles_max": "latency.cycles_max",
+        "ii_min": "interval_min", "ii_max": "interval_max",
+    },
+}  # fmt: skip
+
+
+def look_up(report: BaseModel, kind: str, key: str) -> Any:
+    if kind == "utilization" and key.partition(".")[2] in ("bram_tile", "ramb36", "ramb18"):
+        block = "bram_available" if key.startswith("available") else "bram"
+        key = f"{block}.{key.partition('.')[2].replace('bram_', '')}"
+    elif key.startswith("used.") and kind == "export":
+        key = key.removeprefix("used.")
+    elif key.startswith(("used.", "available.")):
+        key = f"resources.{key.removeprefix('used.')}"
+    else:
+        key = RENAMED.get(kind.partition("_")[0], {}).get(key, key)
+    value: Any = report
+    for name in key.split("."):
+        value = getattr(value, name) if value is not None else None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def flat(expect: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found = {}
+    for key, value in expect.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+@pytest.mark.corpus
+def test_every_real_report_gives_exactly_what_is_expected(corpus: Path) -> None:
+    folder = corpus / "synthesis_corpus" / "reports"
+    differences = []
+    for name, entry in json.loads((folder / "expected.json").read_text()).items():
+        expect = flat(entry["expect"])
+        error = expect.pop("error", None)
+        if expect.pop("not_a_synthesis_report", False) or (error and not expect):
+            with pytest.raises(ReportError):
+                read_report(folder / name)
+            continue
+        report = read_report(folder / name)
+        assert report.kind == entry["kind"]
+        assert bool(getattr(report, "missing", ())) == (error is not None), name
+        got = {key: look_up(report, entry["kind"], key) for key in expect}
+        differences += [(name, key, value, got[key]) for key, value in expect.items() if got[key] != value]
+    assert differences == []
