@@ -125,7 +125,10 @@ def _row_product(row: Symbols, weights: NDArray[np.float64]) -> Symbols:
     live = weights[~fixed]
     if not np.any(live):
         return constants(offset)
-    product = np.asarray(FVArray(row[~fixed], hwconf=HARDWARE) @ live)
+    # alkaid 0.8 sums single bits by look-up tables, but takes a lone sign bit's range the wrong way round
+    lone_sign = any(wire.low < 0 and sum(wire.kif) == 1 for wire in row[~fixed])
+    options = {"binary_lut": False} if lone_sign else {}
+    product = np.asarray(FVArray(row[~fixed], options, HARDWARE) @ live)
     return each(lambda wire, add: wire + float(add), as_wires(product), offset.astype(object))
 
 
@@ -161,7 +164,8 @@ def divide(wire: FVariable, divisor: int, frac: int) -> FVariable:
     Multiplies by the reciprocal rounded up at a precision at which every quotient of this width is exact
     (Granlund and Montgomery 1994, theorem 4.2), then drops the fraction towards zero.
     """
-    quotient_bits = sum(wire.kif) + ceil(log2(divisor)) + 1
+    keep, integer, _ = wire.kif
+    quotient_bits = max(keep + integer + frac, 1) + ceil(log2(divisor)) + 1
     reciprocal = ceil(2**quotient_bits / divisor) * 2.0**-quotient_bits
     scaled = wire * (1.0 / divisor if log2(divisor).is_integer() else reciprocal)
     if is_constant(scaled):
