@@ -156,7 +156,7 @@ def _tighten(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], la
     turns = [done.move.knob for done in history if done.move is not None]
     move = min(moves, key=lambda m: (_or_inf(m.predicted_ns), turns.count(m.knob), KNOBS.index(m.knob)))
     went_back = "" if base == len(history) - 1 else f"{_accuracy(history[-1])}, so back to round {base + 1}; "
-    cause = "; ".join(str(check) for check in history[base].judgement.failing() if check.name != "accuracy")
+    cause = "; ".join(str(check) for check in history[base].judgement.failing() if not check.quality)
     predicted = "" if move.predicted_ns is None else f" (predicted {move.predicted_ns:.0f} ns)"
     return Action("tighten", f"{went_back}{cause}; {costliest(layers)}: {move}{predicted}", move, start=base)
 
@@ -185,7 +185,8 @@ def _spent(history: Sequence[Round]) -> set[str]:
 
 
 def _accuracy(done: Round) -> str:
-    return str(done.judgement.check("accuracy"))
+    """The floors that failed, in words."""
+    return "; ".join(str(check) for check in done.judgement.failing() if check.quality)
 
 
 def _stop(history: Sequence[Round], limit: Limit, reason: str) -> Action:

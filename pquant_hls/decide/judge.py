@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,7 +20,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One limit: the interval [low, high] of the figure against it. ``at_least`` turns the limit into a floor."""
+    """One limit: the interval [low, high] of the figure against it. ``at_least`` turns the limit into a floor.
+
+    ``quality`` marks floors on what the model decides (accuracy, efficiency): tightening makes those worse.
+    """
 
     name: str
     limit: float
@@ -28,6 +31,7 @@ class Check:
     high: float | None
     unit: str = ""
     at_least: bool = False
+    quality: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -68,6 +72,12 @@ class Judgement:
     verdict: Verdict
     checks: tuple[Check, ...]
 
+    @classmethod
+    def of(cls, checks: Iterable[Check]) -> Judgement:
+        """The verdict that these checks give together."""
+        found = tuple(checks)
+        return cls(combine([check.verdict for check in found]), found)
+
     def failing(self) -> tuple[Check, ...]:
         """Checks that are not MET, MISSED ones first."""
         order = (Verdict.MISSED, Verdict.UNKNOWN)
@@ -78,9 +88,9 @@ class Judgement:
 
     @property
     def accuracy_verdict(self) -> Verdict:
-        """The verdict on the accuracy floor alone; MET when the budget sets none."""
-        found = self.check("accuracy")
-        return Verdict.MET if found is None else found.verdict
+        """The verdict on the floors of accuracy and other quality alone; MET when there are none."""
+        floors = [check.verdict for check in self.checks if check.quality]
+        return combine(floors) if floors else Verdict.MET
 
 
 def judge(qor: QoR, budget: Budget, *, baseline_accuracy: float | None = None) -> Judgement:
@@ -89,8 +99,7 @@ def judge(qor: QoR, budget: Budget, *, baseline_accuracy: float | None = None) -
     ``baseline_accuracy`` (a share, on the same split) is what ``max_accuracy_loss`` counts from. Figures of
     another design than ``budget.deliver`` are not used: RTL cycles never decide on the HLS project.
     """
-    checks = tuple(_checks(qor, budget, baseline_accuracy))
-    return Judgement(combine([check.verdict for check in checks]), checks)
+    return Judgement.of(_checks(qor, budget, baseline_accuracy))
 
 
 def combine(verdicts: list[Verdict]) -> Verdict:
@@ -106,9 +115,9 @@ def _checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]
     yield from _resource_checks(qor.resources if same_design else None, budget)
     floor = accuracy_floor(budget, baseline)
     if floor is not None:
-        yield Check("accuracy", floor, qor.accuracy, qor.accuracy, at_least=True)
+        yield Check("accuracy", floor, qor.accuracy, qor.accuracy, at_least=True, quality=True)
     elif budget.max_accuracy_loss is not None:
-        yield Check("accuracy", 0.0, None, None, at_least=True)
+        yield Check("accuracy", 0.0, None, None, at_least=True, quality=True)
     if budget.exact:
         yield Check("csim match", 1.0, qor.csim_match, qor.csim_match, at_least=True)
 

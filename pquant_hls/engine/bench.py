@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pquant_hls.compress import Accounting, StepRecord, account, compression_ratio, step_from_config
+from pquant_hls.compress import Accounting, Step, StepRecord, account, compression_ratio, step_from_config
 from pquant_hls.datasets import Dataset
-from pquant_hls.decide import Judgement, judge
+from pquant_hls.datasets.records import Split
+from pquant_hls.decide import Check, Judgement, judge
 from pquant_hls.engine.events import Event, Listener, silent
-from pquant_hls.hls import HlsProject, build, convert, firmware_outputs, load_project, predict
+from pquant_hls.engine.score import Gate, Score, rates_of, score_of
+from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
+from pquant_hls.hls import HlsProject, build, convert, firmware_outputs, load_project, predict
 from pquant_hls.measure import measure_design, target_of
-from pquant_hls.models import EpochReport, accuracy, evaluate, load_model, model_digest, save_model
+from pquant_hls.models import EpochReport, accuracy, load_model, model_digest, probabilities, save_model
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import RunFolder, digest_of, read_json, write_json
@@ -47,7 +51,10 @@ class Point:
 
 @dataclass
 class Bench:
-    """One model, one data set, one target; ``run`` holds the work, ``listen`` hears of it."""
+    """One model, one data set, one target; ``run`` holds the work, ``listen`` hears of it.
+
+    ``gates`` are floors on trigger figures that a verdict demands beside the budget.
+    """
 
     data: Dataset
     hls: HlsSpec
@@ -57,38 +64,63 @@ class Bench:
     teacher: Any = None
     baseline_accuracy: float | None = None
     original: Accounting | None = None
+    gates: tuple[Gate, ...] = ()
+    baseline: Score | None = None
+    scores: dict[str, Score] = field(default_factory=dict)
 
     def start(self, model: Any) -> Point:
         """The original as a point; its Keras accuracy on the validation split is what losses count from."""
         self.teacher = model
-        self.baseline_accuracy = self.keras_accuracy(model)
         self.original = account(model)
-        return Point(model, model_digest(model), account=self.original)
+        point = Point(model, model_digest(model), account=self.original)
+        self.baseline = self.score(point)
+        self.baseline_accuracy = self.baseline.value()
+        return point
 
-    def keras_accuracy(self, model: Any, split: str = "val") -> float | None:
+    def score(self, point: Point, split: Split = "val") -> Score:
+        """The Keras model's figures on a split; an empty Score without labels.
+
+        A linted QKeras model decides as its firmware does, so searches need no csim.
+        """
+        key = f"{split}:{point.digest}"
+        if key not in self.scores:
+            x, y = self.data.split(split)
+            classes = self.data.classes
+            self.scores[key] = Score({}) if y is None else score_of(probabilities(point.model, x), y, classes, rates_of(self.gates))
+        return self.scores[key]
+
+    def keras_accuracy(self, model: Any, split: Split = "val") -> float | None:
         """Accuracy (share) of the Keras model itself on a split; None without labels."""
-        x, y = getattr(self.data, f"x_{split}"), getattr(self.data, f"y_{split}")
-        return None if y is None else evaluate(model, x, y)["accuracy"]
+        return self.score(Point(model, model_digest(model)), split).value()
 
-    def apply(self, point: Point, config: StepConfig) -> Point:
-        """The point after one compression step; recorded as parent -> step -> child."""
-        settings = config.model_dump(mode="json")
+    def record(self, record: Mapping[str, Any], text: str) -> None:
+        """Put what a policy decided into the ledger, and tell it."""
+        self.run.append(record)
+        self.listen(Event("note", text))
+
+    def apply(self, point: Point, step: StepConfig | Step[Any]) -> Point:
+        """The point after one compression step, given by configuration or as a Step; recorded as parent -> step -> child."""
+        config = step.config if isinstance(step, Step) else step
+        settings = [f"{type(step).__module__}.{type(step).__qualname__}", config.model_dump(mode="json")]
         key = digest_of([point.digest, settings, self.data.digest])[:12]
         name = f"steps/{config.step}-{key}"
         self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
         if not self.run.has(name):
             with self.run.work(name) as folder:
-                self._compress(point, config, folder)
+                self._compress(point, step, folder)
         record = StepRecord.model_validate(_content(self.run.path / name / "record.json"))
         self.run.append({"kind": "step", "folder": name, **record.model_dump(mode="json")})
         ratio = None if self.original is None else compression_ratio(self.original, record.after)
         model = load_model(self.run.path / name / "model.keras")
         return Point(model, record.child, point.digest, config.step, record.after, ratio)
 
-    def _compress(self, point: Point, config: StepConfig, folder: Path) -> None:
+    def _compress(self, point: Point, step: StepConfig | Step[Any], folder: Path) -> None:
         cost = functools.partial(estimate, target=target_of(self.hls))
-        step = step_from_config(config, teacher=self.teacher, cost=cost, progress=self._on_epoch)
-        result = step.compress(point.model, self.data)
+        if isinstance(step, Step):
+            ready = type(step)(step.config, teacher=step.teacher or self.teacher, cost=cost, progress=self._on_epoch)
+        else:
+            ready = step_from_config(step, teacher=self.teacher, cost=cost, progress=self._on_epoch)
+        result = ready.compress(point.model, self.data)
         save_model(result.model, folder / "model.keras")
         write_json(folder / "record.json", result.record.model_dump(mode="json"))
 
@@ -124,9 +156,40 @@ class Bench:
         )  # fmt: skip
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
 
+    def sketch(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
+        """As ``measure`` but in a second: no C++ is compiled; latency is the estimator's, accuracy the Keras model's.
+
+        ``csim_match`` stays None, so only ``measure`` can end in MET where the budget demands exactness.
+        """
+        spec = self.hls if hls is None else hls
+        key = digest_of([point.digest, spec.model_dump(mode="json"), exact])
+        name = f"sketches/{key[:12]}"
+        if not self.run.has(name):
+            with self.run.work(name) as folder:
+                qor = _estimated(convert(point.model, spec, folder / "project", exact=exact), spec)
+                write_json(folder / "qor.json", qor.model_dump(mode="json"))
+        folder = self.run.path / name
+        qor = QoR.model_validate(_content(folder / "qor.json"))
+        qor = qor.with_(accuracy=self.score(point).value(), accuracy_source="keras")
+        return replace(point, project=load_project(folder / "project"), qor=qor)
+
     def judge(self, point: Point) -> Judgement:
-        """The verdict on a measured point."""
-        return judge(point.qor or QoR(), self.budget, baseline_accuracy=self.baseline_accuracy)
+        """The verdict on a measured point: the budget's limits and the gates."""
+        found = judge(point.qor or QoR(), self.budget, baseline_accuracy=self.baseline_accuracy)
+        return found if not self.gates else Judgement.of((*found.checks, *self.gate_checks(point)))
+
+    def gate_checks(self, point: Point) -> tuple[Check, ...]:
+        """The gates on the validation split."""
+        return tuple(gate.check(self.baseline, self.score(point)) for gate in self.gates)
+
+
+def _estimated(project: HlsProject, spec: HlsSpec) -> QoR:
+    if project.graph is None:
+        return QoR(notes=("no fixed-point graph",))
+    try:
+        return estimate(project.graph, target_of(spec))
+    except NotMeasured as cause:
+        return QoR(source="estimate", notes=(str(cause),))
 
 
 def _content(path: Path) -> dict[str, Any]:

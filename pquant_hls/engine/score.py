@@ -1,0 +1,135 @@
+"""What a model's decisions are worth: accuracy and trigger figures with errors, and floors (gates) on them.
+
+A loss smaller than its own statistical error is not called a loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.decide import Check
+from pquant_hls.errors import SpecError
+from pquant_hls.models.metrics import BACKGROUND_RATES, Proportion, accuracy, class_metrics, decisions
+
+LHC_CROSSING_HZ = 40.08e6
+"""LHC bunch crossings a second, all slots counted (LHC design report, CERN-2004-003)."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Figures of one model on one split, by name.
+
+    ``accuracy``; ``auc:<class>`` and ``efficiency@<background rate>:<class>`` (each class against the rest). ``auc``
+    and ``efficiency@<rate>`` without a class are the worst class's. ``right`` (bool, (events,)) tells which decisions
+    were right: two models seen on the same events differ with a smaller error than two seen on different ones.
+    """
+
+    figures: Mapping[str, Proportion]
+    right: NDArray[np.bool_] | None = None
+
+    def value(self, name: str = "accuracy") -> float | None:
+        """A figure, a share; None where it was not measured."""
+        found = self.figures.get(name)
+        return None if found is None else found.value
+
+    def plain(self) -> dict[str, list[float]]:
+        """``{name: [value, error]}`` for JSON."""
+        return {name: [found.value, found.error] for name, found in self.figures.items()}
+
+
+def score_of(probabilities: Any, labels: Any, classes: Sequence[str] = (), rates: Sequence[float] = BACKGROUND_RATES) -> Score:
+    """The Score of probabilities (events, classes) against integer labels (events,)."""
+    figures = {"accuracy": accuracy(probabilities, labels)}
+    for found in class_metrics(probabilities, labels, classes, rates):
+        figures[f"auc:{found.name}"] = found.auc
+        figures.update({f"efficiency@{rate:g}:{found.name}": share for rate, share in found.efficiency.items()})
+    for name in {name.split(":")[0] for name in figures} - {"accuracy"}:
+        figures[name] = min((figures[key] for key in figures if key.startswith(f"{name}:")), key=lambda share: share.value)
+    return Score(figures, decisions(probabilities) == np.asarray(labels).reshape(-1))
+
+
+def loss(before: Score, now: Score, name: str = "accuracy") -> tuple[float, float] | None:
+    """(drop of a figure, its statistical error), both shares; None where either score lacks it.
+
+    The accuracy of two models on the same events has McNemar's error sqrt(b + c - (b - c)^2 / n) / n, with b and c
+    the events only one of them has right; other figures take the quadratic sum of their own errors.
+    """
+    old, new = before.figures.get(name), now.figures.get(name)
+    if old is None or new is None:
+        return None
+    if name == "accuracy" and before.right is not None and now.right is not None and len(before.right) == len(now.right):
+        lost, won = int((before.right & ~now.right).sum()), int((~before.right & now.right).sum())
+        n = len(now.right)
+        return old.value - new.value, math.sqrt(lost + won - (lost - won) ** 2 / n) / n
+    return old.value - new.value, math.hypot(old.error, new.error)
+
+
+def dropped(before: Score, now: Score, name: str = "accuracy") -> bool:
+    """Whether a figure fell by more than the error of its difference."""
+    found = loss(before, now, name)
+    return found is not None and found[0] > found[1]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A floor on one figure of a Score: at most ``max_loss`` below the original's, or at least ``minimum`` (shares).
+
+    ``metric`` is a Score's name, e.g. ``auc`` or ``efficiency@0.01:top``.
+    """
+
+    metric: str
+    max_loss: float | None = None
+    minimum: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_loss is None and self.minimum is None:
+            raise SpecError("a gate needs max_loss or minimum", where=self.metric)
+        limits = [limit for limit in (self.max_loss, self.minimum) if limit is not None]
+        if not all(0 <= limit <= 1 for limit in limits):
+            raise SpecError(f"limits of a gate are shares in 0..1, got {limits}", where=self.metric)
+
+    @classmethod
+    def at_rate(cls, rate_hz: float, *, input_hz: float = LHC_CROSSING_HZ, signal: str = "", **limits: float) -> Gate:
+        """A floor on the signal efficiency at a trigger rate in Hz, of background arriving at ``input_hz``."""
+        if not 0 < rate_hz < input_hz:
+            raise SpecError(f"a rate lies between 0 and the input's {input_hz:g} Hz, got {rate_hz:g}", where="rate_hz")
+        return cls(f"efficiency@{rate_hz / input_hz:g}{f':{signal}' if signal else ''}", **limits)
+
+    @property
+    def background_rate(self) -> float | None:
+        """The share of background let through at which the efficiency is read; None for other figures."""
+        kind, _, rate = self.metric.split(":")[0].partition("@")
+        try:
+            return float(rate) if kind == "efficiency" else None
+        except ValueError as cause:
+            raise SpecError(f"is not a figure such as 'efficiency@0.01:top', got rate {rate!r}", where=self.metric) from cause
+
+    def check(self, before: Score | None, now: Score | None) -> Check:
+        """The gate as a check; UNKNOWN where a figure it needs is missing."""
+        value = None if now is None else now.value(self.metric)
+        floor = self._floor(before, now)
+        if floor is None:
+            return Check(self.metric, self.minimum or 0.0, None, None, at_least=True, quality=True)
+        return Check(self.metric, floor, value, value, at_least=True, quality=True)
+
+    def _floor(self, before: Score | None, now: Score | None) -> float | None:
+        if self.max_loss is None:
+            return self.minimum
+        found = None if before is None or now is None else loss(before, now, self.metric)
+        old = None if before is None else before.value(self.metric)
+        if found is None or old is None:
+            return None
+        allowed = old - max(self.max_loss, found[1])
+        return allowed if self.minimum is None else max(allowed, self.minimum)
+
+
+def rates_of(gates: Sequence[Gate]) -> tuple[float, ...]:
+    """Background rates at which efficiencies are read: the usual ones and the gates' own."""
+    wanted = {rate for gate in gates if (rate := gate.background_rate) is not None}
+    return tuple(sorted({*BACKGROUND_RATES, *wanted}))
