@@ -69,6 +69,13 @@ def as_list(x: Any) -> list[Array]:
     return [np.asarray(part, np.float32) for part in (x if isinstance(x, list | tuple) else [x])]
 
 
+def as_fed(model: keras.Model, batch: Sequence[Any]) -> Any:
+    """A batch in the structure the model was made with: one array, a list, or a dict by input name."""
+    if isinstance(model.input, dict):
+        return dict(zip(model.input, batch, strict=True))
+    return list(batch) if isinstance(model.input, list | tuple) else batch[0]
+
+
 def scores(model: keras.Model, x: Any) -> Array:
     """The model's (first) output for ``x``, float32 (events, ...), in inference mode."""
     return predict(model, x)[0]
@@ -80,7 +87,7 @@ def predict(model: keras.Model, x: Any) -> list[Array]:
     parts = []
     for start in range(0, len(inputs[0]), EVALUATION_BATCH):
         batch = [part[start : start + EVALUATION_BATCH] for part in inputs]
-        found = model(batch if len(batch) > 1 else batch[0], training=False)
+        found = model(as_fed(model, batch), training=False)
         parts.append([np.asarray(value) for value in keras.tree.flatten(found)])
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
@@ -345,7 +352,7 @@ class _Loop:
 
     def _step(self, labels: Any, soft: Any, weight: Any, alpha: Any, *inputs: Any) -> Any:
         with tf.GradientTape() as tape:
-            found = self.model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
+            found = self.model(as_fed(self.model, inputs), training=True)
             logits = self._logits(found)
             each = self._hard(labels, logits) * (1 - alpha) + self._soft(soft, logits) * alpha
             loss = tf.reduce_mean(each * weight) + tf.add_n([tf.constant(0.0), *self.model.losses])
