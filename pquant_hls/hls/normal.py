@@ -1,16 +1,19 @@
 """The normal form of a Keras model: the same function, in the few layer kinds that convert exactly.
 
-Activations become layers of their own, layers that do nothing in inference go, a final softmax goes (argmax
-and thresholds work on logits), names become identifiers that neither hls4ml nor C++ changes.
+Activations become layers of their own, weights get plain quantizers, a Dense over a sequence becomes a
+convolution of width 1, sums of many become sums of two, layers that do nothing in inference go, a final softmax
+goes (argmax and thresholds work on logits), names become identifiers that neither hls4ml nor C++ changes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pquant_hls.errors import UnsupportedModel
+from pquant_hls.hls.freeze import frozen
 from pquant_hls.hls.quantizers import is_quantizer
 from pquant_hls.hls.topology import Call, Topology, topology
 
@@ -19,6 +22,8 @@ NO_OPS = frozenset({
     "ActivityRegularization",
 })  # fmt: skip
 """Layers that pass values through in inference."""
+CHAINED = frozenset({"Add", "Multiply", "Maximum", "Minimum", "Concatenate"})
+"""Merges of many inputs that are chains of merges of two."""
 
 _KEYWORDS = frozenset(
     [
@@ -104,10 +109,18 @@ def is_pass_through(call: Call) -> bool:
     return call.kind in NO_OPS or plain
 
 
-def safe_names(names: tuple[str, ...]) -> dict[str, str]:
+def is_final(call: Call, graph: Topology) -> bool:
+    """Whether the result leaves the model, possibly through layers that change nothing."""
+    after = graph.consumers(call.output)
+    return call.output in graph.outputs or (
+        len(after) == 1 and is_pass_through(after[0]) and is_final(after[0], graph)
+    )
+
+
+def safe_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """A C++ identifier for each name, unique without regard to case, as hls4ml looks names up in lower case."""
-    found: dict[str, str] = {}
     used: set[str] = set()
+    found = []
     for name in names:
         base = re.sub(r"\W", "_", name, flags=re.ASCII)
         if not base[:1].isalpha() or len(base) == 1 or base.lower() in _KEYWORDS or _HLS_NAME.fullmatch(base):
@@ -117,8 +130,8 @@ def safe_names(names: tuple[str, ...]) -> dict[str, str]:
             count += 1
             free = f"{base}_{count}"
         used.add(free.lower())
-        found[name] = free
-    return found
+        found.append(free)
+    return tuple(found)
 
 
 def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
@@ -126,42 +139,79 @@ def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
 
     Raises
     ------
-    UnsupportedModel : a layer is used twice or cannot be copied.
+    UnsupportedModel : no fixed graph, or a layer that cannot be copied.
     """
     import keras
 
     graph = topology(model)
     names = safe_names(tuple(call.name for call in graph.calls))
+    builder = _Builder(graph, keep_softmax)
     tensors: dict[str, Any] = {}
-    for call in graph.calls:
-        tensors[call.output] = _apply(
-            call, [tensors[name] for name in call.inputs], names, graph, keep_softmax
-        )
+    for call, name in zip(graph.calls, names, strict=True):
+        tensors[call.output] = builder.apply(call, name, [tensors[source] for source in call.inputs])
     return keras.Model([tensors[name] for name in graph.inputs], [tensors[name] for name in graph.outputs])
 
 
-def _apply(
-    call: Call, inputs: list[Any], names: Mapping[str, str], graph: Topology, keep_softmax: bool
-) -> Any:
-    import keras
+@dataclass(frozen=True)
+class _Builder:
+    graph: Topology
+    keep_softmax: bool
 
-    if call.kind == "InputLayer":
-        return keras.Input(call.shape, name=names[call.name], dtype=call.layer.dtype)
-    final_softmax = is_softmax(call) and call.output in graph.outputs and not keep_softmax
-    if is_pass_through(call) or (final_softmax and own_activation(call.layer) is None):
-        return inputs[0]
-    activation = own_activation(call.layer)
-    config = {"name": names[call.name], **({} if activation is None else {"activation": None})}
-    result = _applied(call, copied(call.layer, config), inputs)
-    if activation is None or final_softmax:
-        return result
-    return _activation_layer(activation, f"{names[call.name]}_{activation_name(activation)}")(result)
+    def apply(self, call: Call, name: str, inputs: list[Any]) -> Any:
+        import keras
+
+        if call.kind == "InputLayer":
+            return keras.Input(call.shape, name=name, dtype=call.layer.dtype)
+        drop_softmax = is_softmax(call) and is_final(call, self.graph) and not self.keep_softmax
+        if is_pass_through(call) or (drop_softmax and call.kind in ("Softmax", "Activation")):
+            return inputs[0]
+        if call.kind in CHAINED and len(inputs) > 2:
+            return _chained(call, name, inputs)
+        activation = own_activation(call.layer)
+        result = _computed(call, name, inputs, {} if activation is None else {"activation": None})
+        if activation is None or drop_softmax:
+            return result
+        return _activation_layer(activation, f"{name}_{activation_name(activation)}")(result)
 
 
-def _applied(call: Call, layer: Any, inputs: list[Any]) -> Any:
+def _computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any]) -> Any:
+    requantized, weights = frozen(call.layer)
+    changes = {"name": name, **changes, **requantized}
+    if call.kind == "QDense" and len(call.shape) > 1:
+        layer, weights = _pointwise(call, changes), [_expanded(w, len(call.shape)) for w in weights]
+    else:
+        layer = copied(call.layer, changes)
     result = layer(inputs[0] if len(inputs) == 1 else inputs)
-    if call.layer.weights:
-        layer.set_weights(call.layer.get_weights())
+    if weights:
+        layer.set_weights(weights)
+    return result
+
+
+def _pointwise(call: Call, changes: Mapping[str, Any]) -> Any:
+    """The convolution of width 1 that a QDense over a sequence or an image is."""
+    import qkeras
+
+    layer = call.layer
+    options = {"kernel_quantizer": layer.kernel_quantizer, "bias_quantizer": layer.bias_quantizer, **changes}
+    options.pop("activation", None)
+    if len(call.shape) == 2:
+        return qkeras.QConv1D(layer.units, 1, use_bias=layer.use_bias, **options)
+    if len(call.shape) == 3:
+        return qkeras.QConv2D(layer.units, 1, use_bias=layer.use_bias, **options)
+    raise UnsupportedModel(
+        f"QDense over {len(call.shape)} axes", where=layer.name, mend="flatten or reshape before it"
+    )
+
+
+def _expanded(weight: Any, axes: int) -> Any:
+    return weight.reshape((1,) * (axes - 1) + weight.shape) if weight.ndim == 2 else weight
+
+
+def _chained(call: Call, name: str, inputs: list[Any]) -> Any:
+    result = inputs[0]
+    for index, other in enumerate(inputs[1:]):
+        last = index == len(inputs) - 2
+        result = copied(call.layer, {"name": name if last else f"{name}_part{index + 1}"})([result, other])
     return result
 
 
@@ -172,9 +222,8 @@ def copied(layer: Any, changes: Mapping[str, Any]) -> Any:
     ------
     UnsupportedModel : Keras cannot rebuild the layer from its configuration.
     """
-    build: Callable[[dict[str, Any]], Any] = type(layer).from_config
     try:
-        return build({**layer.get_config(), **changes})
+        return type(layer).from_config({**layer.get_config(), **changes})
     except (TypeError, ValueError, AttributeError, NotImplementedError) as cause:
         raise UnsupportedModel(
             f"{type(layer).__name__} cannot be rebuilt: {cause}", where=layer.name

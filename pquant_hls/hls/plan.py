@@ -14,21 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.hls.freeze import KERNEL_LAYERS, Weights, weights_of
 from pquant_hls.hls.quantizers import (
     activation_type,
     fraction_bits,
-    quantized,
     quantizer_name,
     type_for_range,
     weight_type,
 )
 from pquant_hls.hls.topology import Call, Topology
 from pquant_hls.qor import FixedType
-
-KERNEL_LAYERS = frozenset({
-    "Dense", "QDense", "Conv1D", "QConv1D", "Conv2D", "QConv2D", "DepthwiseConv1D", "DepthwiseConv2D", "QDepthwiseConv2D",
-})  # fmt: skip
-_TABLE_ACTIVATIONS = ("sigmoid", "tanh", "softmax", "softplus", "softsign", "elu", "selu")
 
 
 @dataclass(frozen=True)
@@ -73,10 +68,42 @@ def plan(graph: Topology, default: FixedType) -> Plan:
     """Types for all layers of a model in normal form; ``default`` is for what carries no quantizer."""
     planner = _Planner(graph, default)
     for call in graph.calls:
-        layer = _RULES.get(call.kind, _by_default)(planner, call)
+        layer = _widened(planner.graph, call, _RULES.get(call.kind, _by_default)(planner, call))
         planner.layers[call.name] = layer
         planner.types[call.output] = layer.result
     return Plan(planner.layers)
+
+
+_SHAPES_ONLY = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D")
+
+
+def _widened(graph: Topology, call: Call, layer: LayerPlan) -> LayerPlan:
+    """The same values in a type that hls4ml's next function handles.
+
+    Its padded max pooling pads with the sign bit alone, which in an unsigned type is a large value; its ternary
+    activation keeps its thresholds in the input's type, which must hold them.
+    """
+    kind = layer.result
+    if call.kind in _SHAPES_ONLY:
+        return layer
+    if not kind.signed and _reaches(graph, call, _pads_maximum):
+        kind = FixedType(kind.width + 1, kind.integer + 1, True, kind.rounding, kind.saturation)
+    if _reaches(graph, call, _is_ternary) and kind.integer < int(kind.signed):
+        kind = replace(kind, width=kind.frac + int(kind.signed), integer=int(kind.signed))
+    return replace(layer, result=kind)
+
+
+def _reaches(graph: Topology, call: Call, wanted: Callable[[Call], bool]) -> bool:
+    after = graph.consumers(call.output)
+    return any(wanted(c) or (c.kind in _SHAPES_ONLY and _reaches(graph, c, wanted)) for c in after)
+
+
+def _pads_maximum(call: Call) -> bool:
+    return call.kind in ("MaxPooling1D", "MaxPooling2D") and call.layer.padding == "same"
+
+
+def _is_ternary(call: Call) -> bool:
+    return call.kind == "QActivation" and quantizer_name(call.layer.activation) == "ternary"
 
 
 def _linear_type(call: Call) -> FixedType | None:
@@ -120,40 +147,28 @@ def _plain_activation(planner: _Planner, call: Call) -> LayerPlan:
     return LayerPlan(planner.default)
 
 
-def kernel_of(call: Call) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, Any, Any]:
-    """(weights, bias, weight quantizer, bias quantizer) of a layer with a kernel, quantized (float64)."""
-    layer = call.layer
-    depthwise = "Depthwise" in call.kind
-    kernel = next(w for w in layer.weights if w.name.endswith("kernel"))
-    prefix = "depthwise" if depthwise else "kernel"
-    quantizer = getattr(layer, f"{prefix}_quantizer_internal", None)
-    bias_quantizer = getattr(layer, "bias_quantizer_internal", None)
-    weights = quantized(quantizer, np.asarray(kernel))
-    bias = quantized(bias_quantizer, np.asarray(layer.bias)) if layer.use_bias else None
-    return weights, bias, quantizer, bias_quantizer
-
-
 def _kernel(planner: _Planner, call: Call) -> LayerPlan:
-    weights, bias, quantizer, bias_quantizer = kernel_of(call)
-    kinds = {
-        "weight": weight_text(quantizer, planner.default),
-        "bias": weight_text(bias_quantizer, planner.default),
-    }
+    weights, *bias = weights_of(call.layer)
     source = planner.sources(call)[0]
-    exact = quantizer is not None and (bias is None or bias_quantizer is not None or not np.any(bias))
-    accum = (
-        accumulator(source, weights, bias, depthwise="Depthwise" in call.kind) if exact else planner.default
-    )
+    kinds = {
+        part.role.replace("depthwise", "kernel"): _weight_text(part, planner.default)
+        for part in (weights, *bias)
+    }
+    precisions = {"weight": kinds["kernel"], "bias": kinds.get("bias", planner.default.text)}
+    exact = all(part.quantizer is not None or not np.any(part.values) for part in (weights, *bias))
+    offset = bias[0].values if bias else None
+    depthwise = weights.role == "depthwise"
+    accum = accumulator(source, weights.values, offset, depthwise=depthwise) if exact else None
     accum = planner.default if accum is None else accum
-    return LayerPlan(planner.quantizer_after(call) or accum, {**kinds, "accum": accum.text})
+    return LayerPlan(planner.quantizer_after(call) or accum, {**precisions, "accum": accum.text})
 
 
-def weight_text(quantizer: Any, default: FixedType) -> str:
-    """What hls4ml is told of a weight's type; binary, ternary and po2 weights have types of their own there."""
-    if quantizer is None:
-        return default.text
-    kind = weight_type(quantizer)
-    return kind.text if kind is not None and quantizer_name(quantizer) == "quantized_bits" else "auto"
+def _weight_text(weights: Weights, default: FixedType) -> str:
+    """What hls4ml is told of a weight's type; binary and ternary weights have types of their own there."""
+    kind = weight_type(weights.quantizer)
+    if kind is None:
+        return default.text if weights.quantizer is None else "auto"
+    return kind.text if quantizer_name(weights.quantizer) == "quantized_bits" else "auto"
 
 
 def accumulator(
@@ -232,7 +247,7 @@ def _average(planner: _Planner, call: Call) -> LayerPlan:
     size = _pool_size(call, planner.graph.sources(call)[0].shape)
     bits = math.ceil(math.log2(size))
     frac = source.frac + bits
-    if size & (size - 1):
+    if size & (size - 1) or getattr(call.layer, "padding", "valid") == "same":  # cut windows divide by fewer
         finest = [
             kind.frac
             for kind in (_any_type(c) for c in planner.graph.consumers(call.output))
