@@ -1,0 +1,130 @@
+"""Inputs and outputs as integers with a binary point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pquant_hls.errors import DataError, UnsupportedModel
+from pquant_hls.hls import HlsProject, Port
+from pquant_hls.qor import FixedType
+
+Floats = NDArray[np.float64]
+Arrays = ArrayLike | Sequence[ArrayLike]
+GUARD_BITS = 4
+"""Inputs are kept this many bits finer than the input type, so that its rounding is exercised as well."""
+FLOAT_FRACTION_BITS = 16
+"""Grid of inputs whose type is not fixed-point."""
+EXACT_BITS = 53
+"""Integers up to this size are exact in float64."""
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Values at one port: ``value = codes * 2**-frac_bits``.
+
+    ``codes`` is int64 (n, size); ``shape`` is the port's shape without the batch axis; ``type`` is None where
+    the sources do not show a fixed-point type.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    codes: NDArray[np.int64]
+    frac_bits: int
+    type: FixedType | None = None
+
+    @property
+    def lsb(self) -> float:
+        """Value of one least significant bit."""
+        return 2.0**-self.frac_bits
+
+    @property
+    def values(self) -> Floats:
+        """float64 (n, *shape)."""
+        return (self.codes.astype(np.float64) * self.lsb).reshape(-1, *self.shape)
+
+
+def input_vectors(ports: tuple[Port, ...], x: Arrays) -> tuple[Vectors, ...]:
+    """Real inputs (n, *shape), one array for each port, on a grid ``GUARD_BITS`` finer than the input type.
+
+    Raises
+    ------
+    DataError : wrong shapes, no rows, NaN or infinite values.
+    """
+    return tuple(_input(port, values) for port, values in zip(ports, port_arrays(ports, x), strict=True))
+
+
+def port_arrays(ports: tuple[Port, ...], arrays: Arrays) -> list[Floats]:
+    """One float64 (n, size) for each port; raises DataError where shapes or lengths do not fit."""
+    given: list[Any] = list(arrays) if len(ports) > 1 and isinstance(arrays, list | tuple) else [arrays]
+    if len(given) != len(ports):
+        raise DataError(
+            f"the project has {len(ports)} ports here, got {len(given)} arrays", where=ports[0].name
+        )
+    found = [_flat(port, array) for port, array in zip(ports, given, strict=True)]
+    rows = [len(array) for array in found]
+    if len(set(rows)) != 1 or 0 in rows:
+        raise DataError(
+            f"arrays of {rows} rows: at least one is needed, the same in all", where=ports[0].name
+        )
+    return found
+
+
+def _input(port: Port, values: Floats) -> Vectors:
+    frac = FLOAT_FRACTION_BITS if port.type is None else port.type.frac + GUARD_BITS
+    codes = np.rint(values * 2.0**frac)
+    if not np.all(np.abs(codes) < 2.0**EXACT_BITS):  # also catches NaN
+        raise DataError("the inputs hold NaN, infinite or very large values", where=port.name)
+    return _coarsest(Vectors(port.name, port.shape, codes.astype(np.int64), frac, port.type))
+
+
+def _flat(port: Port, array: ArrayLike) -> Floats:
+    """Values (n, *shape) of a port as float64 (n, size)."""
+    try:
+        values = np.asarray(array, np.float64)
+    except (TypeError, ValueError) as cause:
+        raise DataError(f"not an array of numbers: {cause}", where=port.name) from cause
+    if values.ndim == 0 or int(np.prod(values.shape[1:])) != port.size:
+        shape = ", ".join(map(str, port.shape))
+        raise DataError(f"expected (n, {shape}), got {values.shape}", where=port.name)
+    return values.reshape(len(values), -1)
+
+
+def _coarsest(vectors: Vectors) -> Vectors:
+    """The same values on the coarsest grid that holds them."""
+    used = int(np.bitwise_or.reduce(vectors.codes, axis=None))
+    spare = 0 if used == 0 else (used & -used).bit_length() - 1
+    return replace(vectors, codes=vectors.codes >> spare, frac_bits=vectors.frac_bits - spare)
+
+
+def output_vectors(port: Port, values: Floats) -> Vectors:
+    """Outputs (n, *shape) as integers, in LSBs of the port's type, without one on the coarsest exact grid."""
+    rows = values.reshape(len(values), -1)
+    for frac in range(EXACT_BITS) if port.type is None else (port.type.frac,):
+        codes = rows * 2.0**frac
+        if np.array_equal(codes, np.rint(codes)):
+            return Vectors(port.name, port.shape, codes.astype(np.int64), frac, port.type)
+    grid = port.type or f"{EXACT_BITS - 1} fraction bits"
+    raise UnsupportedModel(f"csim gave values off the grid of {grid}", where=port.name)
+
+
+def random_inputs(project: HlsProject, count: int, seed: int = 0) -> list[Floats]:
+    """``count`` inputs for each port, float64 (count, *shape).
+
+    Half of them are normal, half spread over the type's whole range and a tenth beyond.
+    """
+    rng = np.random.default_rng(seed)
+    return [_random(port, count, rng) for port in project.inputs]
+
+
+def _random(port: Port, count: int, rng: np.random.Generator) -> Floats:
+    kind = port.type or FixedType(16, 6)
+    low, high = kind.code_min * kind.lsb, kind.code_max * kind.lsb
+    margin = 0.1 * (high - low)
+    wide = rng.uniform(low - margin, high + margin, (count - count // 2, *port.shape))
+    normal = rng.normal(0.0, min(1.0, (high - low) / 4), (count // 2, *port.shape))
+    return rng.permutation(np.concatenate([wide, normal]))
