@@ -4,20 +4,22 @@ Run it in an environment with the extra ``datagen`` (pythia8mc, fastjet, numpy):
 
     python tools/generate_jets.py --seed 1 --jets 50000 --out pquant_hls/datasets/lhc_jets.npz --jobs 2
 
-What is simulated (the set of arXiv:1804.06913 and arXiv:1709.08705 in the light of their text):
-proton-proton collisions at 13 TeV, Monash 2013 tune with underlying event; gg, qq, tt, WW and ZZ pairs whose
-transverse momentum at the hard vertex lies within 1 % of 1 TeV; bosons decay isotropically to quarks, tops to
-b and quarks. Visible stable particles are clustered with anti-kt, R = 0.8, and groomed with the modified mass
-drop tagger (z_cut = 0.1, Cambridge/Aachen; arXiv:1307.0007). The observables are in ``OBSERVABLES``' order.
+Proton-proton collisions at 13 TeV, Monash 2013 tune with underlying event, after the description of the
+hls4ml LHC jet set in arXiv:1804.06913 and arXiv:1709.08705: gg, qq, tt, WW and ZZ pairs whose transverse
+momentum at the hard vertex lies within 1 % of 1 TeV; on-shell bosons decay isotropically to u, d, s and c
+quarks, tops to b and two quarks. Visible stable particles, their energies smeared like a detector would, are
+clustered with anti-kt, and the leading jet is groomed with the modified mass drop tagger (z_cut = 0.1,
+Cambridge/Aachen; arXiv:1307.0007). What those texts leave open (radius 0.4, one jet per collision, which
+decays, ungroomed zlogz and multiplicity, the resolution) was chosen by comparing observables with the public
+set: docs/datasets.md.
 
-The result depends on ``--seed`` and ``--jets`` only, not on ``--jobs``: each block of jets has a seed of its own.
+The result depends on ``--seed`` and ``--jets`` only, not on ``--jobs``: each block of jets has its own seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -51,37 +53,50 @@ HARD_PROCESS = {
     "w": ("WeakDoubleBoson:ffbar2WW=on",),
     "z": ("WeakDoubleBoson:ffbar2gmZgmZ=on", "WeakZ0:gmZmode=2"),
 }
-HADRONIC_DECAYS = ("24:onMode=off", "24:onIfAny=1 2 3 4 5", "23:onMode=off", "23:onIfAny=1 2 3 4 5")
+HADRONIC_DECAYS = ("24:onMode=off", "24:onIfAny=1 2 3 4", "23:onMode=off", "23:onIfAny=1 2 3 4")
+PHOTON = 22
+RESOLUTION = ((0.0, 0.01), (0.07, 0.007), (1.5, 0.05))
+"""Relative width as (a, b): a / sqrt(E / GeV) and b in quadrature; charged, photons, neutral hadrons."""
+LEAST_RESPONSE = 0.01  # a particle's energy stays positive
 PDG_CODE = {"t": 6, "w": 24, "z": 23}
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which collisions and which of their jets are taken; momenta in GeV, distances in (rapidity, azimuth)."""
-
-    energy_gev: float = 13_000.0
-    hard_pt_min_gev: float = 990.0
-    hard_pt_max_gev: float = 1_010.0
-    radius: float = 0.8
-    z_cut: float = 0.1
-    jet_pt_min_gev: float = 800.0
-    jet_pt_max_gev: float = 1_200.0
-    jet_abs_eta_max: float = 2.5
-    match_distance_max: float = 0.4
-    decay_products_inside: bool = True
-
-
 class Candidate(NamedTuple):
-    """One jet before the selection: its place, its match to the hard vertex, and its observables (16,)."""
+    """A leading jet before the selection.
 
-    pt_gev: float
-    eta: float
+    match_distance, decay_distance : from the jet to the nearest hard parton, and to the farthest quark that
+    this parton decays to (0 for g and q), in (rapidity, azimuth). row : the observables (16,).
+    """
+
     match_distance: float
     decay_distance: float
     row: Floats
 
 
-# --- observables -----------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Selection:
+    """Which collisions and which of their jets are taken; distances are in (rapidity, azimuth).
+
+    A decay may reach to twice the radius: real tops of 1 TeV often leave a jet of radius 0.4 in part.
+    """
+
+    energy_gev: float = 13_000.0
+    hard_pt_min_gev: float = 990.0
+    hard_pt_max_gev: float = 1_010.0
+    radius: float = 0.4
+    z_cut: float = 0.1
+    match_distance_max: float = 0.4
+    decay_distance_max: float = 0.8
+
+    def takes(self, candidate: Candidate) -> bool:
+        """Whether the jet follows a hard parton and lies close to all that the parton decayed to."""
+        return (
+            candidate.match_distance < self.match_distance_max
+            and candidate.decay_distance < self.decay_distance_max
+        )
+
+
+# --- observables ----------------------------------------------------------------------------------
 
 
 def distances(rapidity: Floats, phi: Floats) -> Floats:
@@ -109,7 +124,9 @@ def generalized_triple_sums(z: Floats, theta: Floats) -> Floats:
         rest, block, arm = z[first + 1 :], theta[first + 1 :, first + 1 :], theta[first, first + 1 :]
         smallest = np.minimum(block, np.minimum(arm[:, None], arm[None, :]))
         largest = np.maximum(block, np.maximum(arm[:, None], arm[None, :]))
-        product = np.divide(block * np.outer(arm, arm), largest, out=np.zeros_like(block), where=largest > 0.0)
+        product = np.divide(
+            block * np.outer(arm, arm), largest, out=np.zeros_like(block), where=largest > 0.0
+        )
         terms = (smallest, smallest**2, product, product**2)
         sums += z[first] / 2.0 * np.array([rest @ term @ rest for term in terms])
     return sums
@@ -120,28 +137,36 @@ def ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0.0 else 0.0
 
 
-def observables(momenta: Floats) -> Floats:
-    """The sixteen observables (16,) of the particles of one groomed jet, (n, 4) = px, py, pz, E in GeV.
+def momentum_shares(momenta: Floats) -> Floats:
+    """Share of each particle (n, 4) in the scalar sum of transverse momenta; (n,)."""
+    pt = np.hypot(momenta[:, 0], momenta[:, 1])
+    return np.asarray(pt / pt.sum())
 
+
+def observables(whole: Floats, groomed: Floats) -> Floats:
+    """The sixteen observables (16,) of one jet from its particles before and after grooming.
+
+    Particles are (n, 4) = px, py, pz, E in GeV. zlogz = sum z ln z and the particle count are those of the
+    whole jet, the others those of the groomed one (names ending in _mmdt), as in the reference set.
     C1 = e2, C2 = e3/e2^2 (arXiv:1305.0007); D2 = e3/e2^3 and D2(a,b) = e3(a)/e2(b)^(3a/b) (arXiv:1409.6298);
-    M2 = 1e3/e2, N2 = 2e3/e2^2 (arXiv:1609.07483); zlogz = sum z ln z; the invariant mass in GeV; particle count.
+    M2 = 1e3/e2, N2 = 2e3/e2^2 (arXiv:1609.07483); mass is the invariant mass in GeV.
     """
-    px, py, pz, energy = momenta.T
-    pt = np.hypot(px, py)
-    z = pt / pt.sum()
+    px, py, pz, energy = groomed.T
+    z = momentum_shares(groomed)
     theta = distances(np.arctanh(pz / energy), np.arctan2(py, px))
     e2_0, _ = pair_and_triple_sums(z, theta, 0.0)
     e2_1, e3_1 = pair_and_triple_sums(z, theta, 1.0)
     e2_2, e3_2 = pair_and_triple_sums(z, theta, 2.0)
     one_1, one_2, two_1, two_2 = generalized_triple_sums(z, theta)
-    total = momenta.sum(axis=0)
+    total = groomed.sum(axis=0)
+    share = momentum_shares(whole)
     mass = np.sqrt(max(0.0, total[3] ** 2 - (total[:3] ** 2).sum()))
     return np.array([
-        float(z @ np.log(z)), e2_0, e2_1, e2_2,
+        float(share @ np.log(share)), e2_0, e2_1, e2_2,
         ratio(e3_1, e2_1**2), ratio(e3_2, e2_2**2),
         ratio(e3_1, e2_1**3), ratio(e3_2, e2_2**3), ratio(e3_1, e2_1**3), ratio(e3_1, e2_2**1.5),
         ratio(one_1, e2_1), ratio(one_2, e2_2), ratio(two_1, e2_1**2), ratio(two_2, e2_2**2),
-        mass, len(z),
+        mass, len(whole),
     ])  # fmt: skip
 
 
@@ -151,7 +176,7 @@ def rounded(values: Floats, bits: int = SIGNIFICANT_BITS) -> npt.NDArray[np.floa
     return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits).astype(np.float32)
 
 
-# --- collisions and jets ---------------------------------------------------------------------------------------
+# --- collisions and jets --------------------------------------------------------------------------
 
 
 def new_pythia(commands: tuple[str, ...], seed: int) -> Any:
@@ -171,6 +196,8 @@ def hard_vertex_commands(label: str, selection: Selection) -> tuple[str, ...]:
         f"Beams:eCM={selection.energy_gev}",
         f"PhaseSpace:pTHatMin={selection.hard_pt_min_gev}",
         f"PhaseSpace:pTHatMax={selection.hard_pt_max_gev}",
+        "PhaseSpace:useBreitWigners=off",  # on-shell bosons and tops, as in the reference set
+        "6:m0=173.",
         *HARD_PROCESS[label],
     )
 
@@ -183,8 +210,7 @@ def boson_pairs(label: str, selection: Selection, seed: int) -> Any:
     """
     import pythia8mc
 
-    stable = (f"{PDG_CODE[label]}:mayDecay=off", "PartonLevel:all=off")
-    vertices = new_pythia(hard_vertex_commands(label, selection) + stable, seed)
+    vertices = new_pythia((*hard_vertex_commands(label, selection), "PartonLevel:all=off"), seed)
     vertices.init()
 
     class Source(pythia8mc.LHAup):  # type: ignore[misc, name-defined]
@@ -200,7 +226,7 @@ def boson_pairs(label: str, selection: Selection, seed: int) -> Any:
                 pass
             info = vertices.infoPython()
             self.setProcess(1, 1.0, info.QFac(), info.alphaEM(), info.alphaS())
-            for particle in list(vertices.process)[3:]:
+            for particle in list(vertices.process)[3:7]:  # two incoming partons, two bosons; no decays
                 self.addParticle(*les_houches_line(particle))
             return True
 
@@ -208,10 +234,10 @@ def boson_pairs(label: str, selection: Selection, seed: int) -> Any:
 
 
 def les_houches_line(particle: Any) -> tuple[float, ...]:
-    """One particle of Pythia's hard vertex in the order of LHAup.addParticle; its beams are not part of it."""
+    """One particle of Pythia's hard vertex in the order of LHAup.addParticle, which counts without beams."""
     mothers = [max(0, mother - 2) for mother in (particle.mother1(), particle.mother2())]
     return (
-        particle.id(), 1 if particle.isFinal() else -1, *mothers, particle.col(), particle.acol(),
+        particle.id(), -1 if particle.status() == -21 else 1, *mothers, particle.col(), particle.acol(),
         particle.px(), particle.py(), particle.pz(), particle.e(), particle.m(), 0.0, 9.0, -1.0,
     )  # fmt: skip
 
@@ -259,16 +285,34 @@ def distance_to(jet: Any, particle: Any) -> float:
     return float(np.hypot(jet.rap() - particle.y(), min(d_phi, 2.0 * np.pi - d_phi)))
 
 
-def leading_jets(event: Any, selection: Selection) -> list[Any]:
-    """The two anti-kt jets of highest transverse momentum among the visible stable particles."""
+def visible_particles(event: Any, rng: np.random.Generator) -> Floats:
+    """Measured px, py, pz, E in GeV of the stable particles but neutrinos; (n, 4).
+
+    Each momentum is scaled by a normal factor of the width that a tracker (charged), an electromagnetic
+    (photons) or a hadronic calorimeter (the rest) of RESOLUTION would give.
+    """
+    particles = [p for p in event if p.isFinal() and p.isVisible()]
+    momenta = np.array([(p.px(), p.py(), p.pz(), p.e()) for p in particles])
+    kinds = [0 if p.isCharged() else 1 if p.id() == PHOTON else 2 for p in particles]
+    stochastic, constant = np.array(RESOLUTION)[kinds].T
+    width = np.hypot(stochastic / np.sqrt(momenta[:, 3]), constant)
+    factor = 1.0 + width * rng.standard_normal(len(particles))
+    return np.asarray(momenta * np.maximum(factor, LEAST_RESPONSE)[:, None])
+
+
+def leading_jet(momenta: Floats, radius: float) -> tuple[Any, list[Any]]:
+    """The anti-kt jet of highest transverse momentum of particles (n, 4), and its constituents."""
     import fastjet
 
-    visible = [p for p in event if p.isFinal() and p.isVisible()]
-    inputs = [fastjet.PseudoJet(p.px(), p.py(), p.pz(), p.e()) for p in visible]
-    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, selection.radius)
-    sequence = fastjet.ClusterSequence(inputs, definition)
-    jets = fastjet.sorted_by_pt(sequence.inclusive_jets(200.0))[:2]
-    return [(jet, list(jet.constituents())) for jet in jets]
+    inputs = [fastjet.PseudoJet(*row) for row in momenta.tolist()]
+    sequence = fastjet.ClusterSequence(inputs, fastjet.JetDefinition(fastjet.antikt_algorithm, radius))
+    jet = fastjet.sorted_by_pt(sequence.inclusive_jets())[0]
+    return jet, list(jet.constituents())
+
+
+def four_momenta(particles: Any) -> Floats:
+    """px, py, pz, E in GeV of fastjet's particles; (n, 4)."""
+    return np.array([(p.px(), p.py(), p.pz(), p.e()) for p in particles])
 
 
 def groom(constituents: list[Any], z_cut: float) -> Floats:
@@ -285,15 +329,124 @@ def groom(constituents: list[Any], z_cut: float) -> Floats:
         if softer.pt() >= z_cut * (harder.pt() + softer.pt()):
             break
         jet, harder = harder, fastjet.PseudoJet()
-    return np.array([(p.px(), p.py(), p.pz(), p.e()) for p in jet.constituents()])
+    return four_momenta(jet.constituents())
 
 
 def candidates(label: str, selection: Selection, seed: int) -> Iterator[Candidate]:
-    """The two leading jets of each collision, each with its distance to the nearest hard parton."""
+    """The leading jet of each collision, with its distances from the nearest hard parton and its decay."""
+    rng = np.random.default_rng(seed)
     for pythia in collisions(label, selection, seed):
+        jet, constituents = leading_jet(visible_particles(pythia.event, rng), selection.radius)
         partons = hard_partons(label, pythia.event, pythia.process)
-        for jet, constituents in leading_jets(pythia.event, selection):
-            parton, quarks = min(partons, key=lambda pair: distance_to(jet, pair[0]))
-            farthest = max((distance_to(jet, quark) for quark in quarks), default=0.0)
-            row = observables(groom(constituents, selection.z_cut))
-            yield Candidate(jet.pt(), jet.eta(), distance_to(jet, parton), farthest, row)
+        parton, quarks = min(partons, key=lambda pair: distance_to(jet, pair[0]))
+        farthest = max((distance_to(jet, quark) for quark in quarks), default=0.0)
+        row = observables(four_momenta(constituents), groom(constituents, selection.z_cut))
+        yield Candidate(distance_to(jet, parton), farthest, row)
+
+
+# --- blocks, splits and the file ------------------------------------------------------------------
+
+
+class Block(NamedTuple):
+    """Jets of one class that one worker makes with a seed of its own."""
+
+    label: str
+    seed: int
+    jets: int
+    selection: Selection
+
+
+def blocks(seed: int, jets: int, selection: Selection) -> list[Block]:
+    """The work of the whole run: the same number of jets in each class, in blocks of JETS_PER_BLOCK."""
+    per_class, work = jets // len(CLASSES), []
+    for index, label in enumerate(CLASSES):
+        for start in range(0, per_class, JETS_PER_BLOCK):
+            state = np.random.SeedSequence((seed, index, start)).generate_state(1)[0]
+            size = min(JETS_PER_BLOCK, per_class - start)
+            work.append(Block(label, 1 + int(state) % 899_999_999, size, selection))  # Pythia's seed range
+    return work
+
+
+def make_block(block: Block) -> Floats:
+    """Observables (jets, 16) of the accepted jets of one block."""
+    stream = candidates(block.label, block.selection, block.seed)
+    accepted = (candidate.row for candidate in stream if block.selection.takes(candidate))
+    return np.array([next(accepted) for _ in range(block.jets)])
+
+
+def split_codes(labels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
+    """0 train, 1 validation, 2 test for each jet (n,), with the shares SPLIT_SHARES within each class."""
+    codes = np.empty(len(labels), dtype=np.uint8)
+    rng = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        edges = np.round(np.cumsum(SPLIT_SHARES)[:-1] * len(rows)).astype(int)
+        for code, part in enumerate(np.split(rows, edges)):
+            codes[part] = code
+    return codes
+
+
+def description(seed: int, labels: npt.NDArray[np.uint8], selection: Selection) -> dict[str, Any]:
+    """What a reader of the file needs to know about its origin; JSON types only."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": "lhc_jets",
+        "seed": seed,
+        "versions": {name: metadata.version(name) for name in ("pythia8mc", "fastjet", "numpy")},
+        "selection": asdict(selection),
+        "hard_process": HARD_PROCESS,
+        "decays": HADRONIC_DECAYS,
+        "resolution": dict(zip(("charged", "photon", "neutral_hadron"), RESOLUTION, strict=True)),
+        "split": {"shares": SPLIT_SHARES, "codes": ["train", "validation", "test"]},
+        "class_balance": {name: int((labels == code).sum()) for code, name in enumerate(CLASSES)},
+        "units": UNITS,
+        "significant_bits": SIGNIFICANT_BITS,
+    }
+
+
+def write_whole(out: Path, arrays: dict[str, Any]) -> None:
+    """Write a compressed .npz whole or not at all."""
+    part = out.with_name(out.name + ".part.npz")
+    try:
+        np.savez_compressed(part, **arrays)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def generate(seed: int, jets: int, jobs: int, selection: Selection) -> dict[str, Any]:
+    """All arrays of the file: x (n, 16) in the units of UNITS, y (n,), split (n,), names, description."""
+    work = blocks(seed, jets, selection)
+    rows = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for block, made in zip(work, pool.map(make_block, work), strict=True):
+            rows.append(made)
+            sys.stderr.write(f"{sum(map(len, rows))} jets, last of class {block.label}\n")
+    labels = np.repeat([CLASSES.index(block.label) for block in work], [block.jets for block in work])
+    order = np.random.default_rng(seed).permutation(len(labels))
+    labels = labels.astype(np.uint8)[order]
+    return {
+        "x": rounded(np.concatenate(rows)[order]),
+        "y": labels,
+        "split": split_codes(labels, seed),
+        "feature_names": np.array(OBSERVABLES),
+        "class_names": np.array(CLASSES),
+        "meta": np.array(json.dumps(description(seed, labels, selection))),
+    }
+
+
+def main() -> None:
+    """Command line; see the module docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the whole set")
+    parser.add_argument("--jets", type=int, default=50_000, help="number of jets over all five classes")
+    parser.add_argument("--jobs", type=int, default=1, help="worker processes; does not change the result")
+    parser.add_argument("--out", type=Path, required=True, help="file to write (.npz)")
+    args = parser.parse_args()
+    write_whole(args.out, generate(args.seed, args.jets, args.jobs, Selection()))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,8 @@ Arrays = dict[str, Any]
 LABEL_COLUMNS = ("label", "y", "target")
 """Names, in any case, that mark the label column of a table; otherwise it is the last one."""
 
+NEEDS_COLUMNS = "needs at least one feature column and the label column"
+
 
 def read_file(path: Path) -> Arrays:
     """The named arrays of a file, or of a folder with x.npy and y.npy.
@@ -53,13 +55,15 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
     if not path.is_file():
         raise DataError("no such file", where=path)
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
+        with path.open("rb") as file:
+            return np.asarray(np.load(file, allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
 
 
 def _read_npz(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as archive:
+    # opened here: np.load would leave a damaged file open
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return {key: archive[key] for key in archive.files}
 
 
@@ -74,10 +78,13 @@ def _read_h5(path: Path) -> Arrays:
 
 def _read_csv(path: Path) -> Arrays:
     with path.open(newline="", encoding="utf-8") as file:
-        first = next(csv.reader(file), None)
-    if not first or len(first) < 2:
-        raise DataError("needs at least one feature column and the label column", where=path)
+        rows = csv.reader(file)
+        first, second = next(rows, []), next(rows, [])
+    if len(first) < 2:
+        raise DataError(NEEDS_COLUMNS, where=path)
     has_header = not all(_is_number(cell) for cell in first[:-1])
+    if has_header and not second:
+        raise DataError("has a header but no events", where=path)
     columns = [cell.strip() for cell in first] if has_header else [f"x{i}" for i in range(len(first))]
     label = _label_column(columns)
     inputs = [i for i in range(len(columns)) if i != label]
@@ -100,7 +107,7 @@ def _read_parquet(path: Path) -> Arrays:
         raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
     columns = [str(name) for name in table.column_names]
     if len(columns) < 2:
-        raise DataError("needs at least one feature column and the label column", where=path)
+        raise DataError(NEEDS_COLUMNS, where=path)
     label = _label_column(columns)
     inputs = [i for i in range(len(columns)) if i != label]
     x = np.column_stack([table.column(i).to_numpy() for i in inputs])
