@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress
+from pquant_hls.cli import compress, measure
 
 
 def register(app: typer.Typer) -> None:
     """Add every command to ``app``."""
     compress.register(app)
+    measure.register(app)

@@ -18,17 +18,19 @@ import numpy as np
 from pquant_hls.compress import Accounting, Step, StepRecord, account, compression_ratio, step_from_config
 from pquant_hls.datasets import Dataset
 from pquant_hls.datasets.records import Split
-from pquant_hls.decide import Check, Judgement, judge
+from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, rates_of, score_of
-from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, build, convert, firmware_outputs, load_project, predict
-from pquant_hls.measure import measure_design, target_of
+from pquant_hls.measure import estimated, measure_better, measure_design, target_of
 from pquant_hls.models import EpochReport, accuracy, load_model, model_digest, probabilities, save_model
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import RunFolder, digest_of, read_json, write_json
+
+
+LATENCY_CHECKS = ("latency", "latency cycles", "II", "timing")
 
 
 @dataclass(frozen=True)
@@ -147,14 +149,24 @@ class Bench:
         library = build(project, cache=self.run.path / "cache")
         outputs = predict(library, self.data.x_val)
         reference = firmware_outputs(point.model, self.data.x_val, spec)
-        self.listen(Event("stage", "latency"))
-        qor = measure_design(project, self.budget, folder)
+        qor = self._latency(project, folder)
         qor = qor.with_(
             digest=project.digest(), accuracy_source="csim", accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
             csim_match=float(np.mean(outputs == reference)) if exact else None,
             metrics={**qor.metrics, "seconds": round(time.perf_counter() - begun, 2)},
         )  # fmt: skip
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
+
+    def _latency(self, project: HlsProject, folder: Path) -> QoR:
+        """Latency and resources; where they leave the verdict open, by the next better source there is."""
+        self.listen(Event("stage", "latency"))
+        qor = measure_design(project, self.budget, folder, self._on_line)
+        if combine([check.verdict for check in judge(qor, self.budget).checks if check.name in LATENCY_CHECKS]) is not Verdict.UNKNOWN:
+            return qor
+        return measure_better(project, qor, self._on_line) or qor
+
+    def _on_line(self, line: str) -> None:
+        self.listen(Event("stage", line.rstrip()))
 
     def sketch(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
         """As ``measure`` but in a second: no C++ is compiled; latency is the estimator's, accuracy the Keras model's.
@@ -166,7 +178,7 @@ class Bench:
         name = f"sketches/{key[:12]}"
         if not self.run.has(name):
             with self.run.work(name) as folder:
-                qor = _estimated(convert(point.model, spec, folder / "project", exact=exact), spec)
+                qor = estimated(convert(point.model, spec, folder / "project", exact=exact))
                 write_json(folder / "qor.json", qor.model_dump(mode="json"))
         folder = self.run.path / name
         qor = QoR.model_validate(_content(folder / "qor.json"))
@@ -181,15 +193,6 @@ class Bench:
     def gate_checks(self, point: Point) -> tuple[Check, ...]:
         """The gates on the validation split."""
         return tuple(gate.check(self.baseline, self.score(point)) for gate in self.gates)
-
-
-def _estimated(project: HlsProject, spec: HlsSpec) -> QoR:
-    if project.graph is None:
-        return QoR(notes=("no fixed-point graph",))
-    try:
-        return estimate(project.graph, target_of(spec))
-    except NotMeasured as cause:
-        return QoR(source="estimate", notes=(str(cause),))
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -1,14 +1,26 @@
-"""One design, measured by the source its budget asks for."""
+"""One design, measured by the source its budget asks for, or a project folder by what is there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
-from pquant_hls.errors import NotMeasured
+from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.estimate import estimate
-from pquant_hls.hls import HlsProject
+from pquant_hls.hls import HlsProject, load_project
+from pquant_hls.measure.readers import AnyReport, CsynthReport, read_project, read_report
+from pquant_hls.measure.toolchain import locate, synthesize
 from pquant_hls.qor import QoR, Target
 from pquant_hls.spec import Budget, HlsSpec
+
+PROGRAMS = {"Vitis": ("vitis_hls", "vitis-run"), "Vivado": ("vivado_hls",)}
+Using = Literal["auto", "report", "estimate", "rtl", "csynth", "cosim", "vsynth"]
+OnLine = Callable[[str], None]
+FLOW: dict[str, tuple[Literal["csynth", "cosim", "export", "vsynth"], ...]] = {
+    "csynth": ("csynth",), "cosim": ("csynth", "cosim"), "vsynth": ("csynth", "export", "vsynth"),
+}  # fmt: skip
+"""Steps of the vendor's tool behind each source."""
 
 
 def target_of(spec: HlsSpec) -> Target:
@@ -19,14 +31,109 @@ def target_of(spec: HlsSpec) -> Target:
     )  # fmt: skip
 
 
-def measure_design(project: HlsProject, budget: Budget, folder: Path) -> QoR:
-    """Latency and resources of ``project``, from the source ``budget.measure`` names; work goes into ``folder``.
+def has_synthesis(spec: HlsSpec) -> bool:
+    """Whether the C synthesis tool of the backend is on PATH."""
+    return any(locate(name) is not None for name in PROGRAMS[spec.backend])
 
-    What no source can tell is None, with the reason in ``notes``.
+
+def measure_design(project: HlsProject, budget: Budget, folder: Path, on_line: OnLine | None = None) -> QoR:
+    """Latency and resources of one of this package's projects, from the source ``budget.measure`` names.
+
+    ``auto`` is C synthesis where its tool is on PATH, else the estimator. What no source can tell is None, with
+    the reason in ``notes``. After a synthesis ``metrics`` hold the estimator's error on this very design
+    (``estimate_error_cycles``, estimated minus synthesised). Work goes into ``folder``.
     """
+    if project.spec is None:
+        return QoR(notes=("a project of another tool: its target is not known",))
+    source = budget.measure
+    if source == "auto":
+        source = "rtl" if budget.deliver == "rtl" else "csynth" if has_synthesis(project.spec) else "estimate"
+    if source == "estimate":
+        return estimated(project)
+    if source == "rtl":
+        return _rtl(project, folder)
+    return _with_error(_synthesised(project, source, on_line), estimated(project))
+
+
+def measure_better(project: HlsProject, qor: QoR, on_line: OnLine | None = None) -> QoR | None:
+    """The same design by the next better source there is: C synthesis after an estimate. None when there is none."""
+    if qor.source != "estimate" or project.spec is None or not has_synthesis(project.spec):
+        return None
+    return _with_error(_synthesised(project, "csynth", on_line), qor)
+
+
+def estimated(project: HlsProject) -> QoR:
+    """The estimator's record; without latency, and with the reason, where it cannot take the design."""
     if project.graph is None or project.spec is None:
-        return QoR(notes=("no fixed-point graph: not one of this package's projects",))
+        return QoR(notes=("no fixed-point graph in this project: the estimator needs one",))
     try:
         return estimate(project.graph, target_of(project.spec))
     except NotMeasured as cause:
         return QoR(source="estimate", notes=(str(cause),))
+
+
+def _synthesised(project: HlsProject, source: str, on_line: OnLine | None) -> QoR:
+    qor = synthesize(project.path, steps=FLOW[source], on_line=on_line)
+    return qor if source == "csynth" else read_project(project.path, source=source)  # type: ignore[arg-type]
+
+
+def _with_error(qor: QoR, guess: QoR) -> QoR:
+    found, guessed = qor.latency, guess.latency
+    if found is None or guessed is None or found.cycles_max is None or guessed.cycles_max is None:
+        return qor
+    return qor.with_(metrics={**qor.metrics, "estimate_error_cycles": guessed.cycles_max - found.cycles_max})
+
+
+def _rtl(project: HlsProject, folder: Path) -> QoR:
+    from pquant_hls.measure.rtl import measure_rtl
+
+    if project.graph is None or project.spec is None:
+        raise NotMeasured("the Verilog is made from the fixed-point graph, which this project lacks", where=project.path)
+    return measure_rtl(project.graph, target_of(project.spec), folder / "rtl")
+
+
+def measure_project(
+    path: str | Path, using: Using = "auto", *, work: Path | None = None, on_line: OnLine | None = None
+) -> QoR:
+    """QoR of a project folder or of one report file.
+
+    Parameters
+    ----------
+    using : ``report`` reads what the tools left; ``csynth``, ``cosim`` and ``vsynth`` run them; ``estimate`` and
+        ``rtl`` work from the fixed-point graph; ``auto`` reads reports where there are any, else estimates.
+    work : where ``rtl`` puts the Verilog project; left out: ``rtl/`` inside the project.
+
+    Raises
+    ------
+    ReportError, ToolNotFound, ToolFailed, UnsupportedModel : see the source.
+    NotMeasured : the folder offers nothing to this source.
+    """
+    path = Path(path)
+    if path.is_file():
+        return report_qor(read_report(path), path)
+    if using in {"auto", "report"} and (using == "report" or _has_reports(path)):
+        return read_project(path)
+    project = load_project(path)
+    if using in {"csynth", "cosim", "vsynth"}:
+        return _with_error(_synthesised(project, using, on_line), estimated(project))
+    if using == "rtl":
+        return _rtl(project, path if work is None else work)
+    qor = estimated(project)
+    if qor.latency is None:
+        raise NotMeasured("; ".join(qor.notes) or "nothing to measure", where=path)
+    return qor
+
+
+def _has_reports(path: Path) -> bool:
+    return any(path.rglob("*csynth.xml")) or any(path.rglob("*_csynth.rpt"))
+
+
+def report_qor(report: AnyReport, path: Path) -> QoR:
+    """One report as a QoR; SpecError for a kind that says nothing of latency or resources."""
+    if isinstance(report, CsynthReport):
+        return report.to_qor()
+    to_qor = getattr(report, "to_qor", None)
+    if to_qor is None:
+        raise SpecError(f"a report of kind {type(report).__name__} holds no QoR", where=path, mend="give the csynth report")
+    found: QoR = to_qor()
+    return found

@@ -1,0 +1,147 @@
+"""``measure`` and ``doctor``: figures of a design, and what this machine can measure with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pquant_hls.qor import LayerQoR, QoR
+
+RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
+SOURCES = ("auto", "report", "estimate", "rtl", "csynth", "cosim", "vsynth")
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(measure)
+    app.command()(doctor)
+
+
+def measure(
+    path: Annotated[Path, typer.Argument(help="project folder, or one report file of Vivado HLS, Vitis HLS or Vivado")],
+    using: Annotated[str, typer.Option("--using", help=f"source: {', '.join(SOURCES)}")] = "auto",
+    work: Annotated[Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")] = None,
+    json: Json = False,
+) -> int:
+    """Latency, clock and resources of a design, from reports, tools, the estimator or its Verilog."""
+    from pquant_hls.cli.console import clean_stdout, error_console, print_json
+    from pquant_hls.errors import SpecError
+    from pquant_hls.measure import measure_project
+
+    if using not in SOURCES:
+        raise SpecError(f"unknown source {using!r}", where="--using", mend=f"one of {', '.join(SOURCES)}")
+    if not path.exists():
+        raise SpecError("no such file or folder", where=path)
+    progress = error_console()
+    with clean_stdout():
+        qor = measure_project(path, using, work=work, on_line=lambda line: progress.print(line, style="dim"))  # type: ignore[arg-type]
+    if json:
+        print_json({**qor.model_dump(mode="json"), "derived": derived(qor)})
+    else:
+        _show(qor)
+    return 0
+
+
+def derived(qor: QoR) -> dict[str, Any]:
+    """Figures that follow from the record: ns, bunch crossings, slack, share of the part in percent."""
+    latency, resources = qor.latency, qor.resources
+    found: dict[str, Any] = {} if latency is None else {
+        "worst_ns": latency.worst_ns, "worst_ns_lo": latency.worst_ns_lo, "worst_ns_hi": latency.worst_ns_hi,
+        "bunch_crossings": latency.bunch_crossings, "slack_ns": latency.slack_ns, "timing_met": latency.timing_met,
+    }  # fmt: skip
+    if resources is not None:
+        found["percent"] = {name: resources.percent(name) for name in RESOURCES}
+    return found
+
+
+def _show(qor: QoR) -> None:
+    from pquant_hls.cli.console import output_console
+
+    console = output_console()
+    console.print(f"{qor.design} design, source: {qor.source or 'not measured'}{f' ({qor.tool})' if qor.tool else ''}"
+                  f"{f', part {qor.part}' if qor.part else ''}")  # fmt: skip
+    console.print(_figures(qor))
+    if qor.layers:
+        console.print(layers_table(qor.layers))
+    for name, value in qor.metrics.items():
+        console.print(f"{name}: {_number(value)}")
+    for note in qor.notes:
+        console.print(f"note: {note}")
+
+
+def _figures(qor: QoR) -> Table:
+    from rich.table import Table
+
+    from pquant_hls.cli.console import latency_texts
+
+    table = Table(show_header=False, pad_edge=False)
+    cycles, ns = latency_texts(qor.model_dump(mode="json"))
+    rows = [("latency, cycles", cycles), ("latency, ns (worst case)", ns)]
+    latency, resources = qor.latency, qor.resources
+    if latency is not None:
+        rows += [
+            ("latency, bunch crossings of 25 ns", _number(latency.bunch_crossings)), ("best case, cycles", _number(latency.cycles_min)),
+            ("initiation interval, cycles", _number(latency.ii_cycles)), ("clock target, ns", _number(latency.clock_target_ns)),
+            ("clock estimated, ns", _number(latency.clock_estimated_ns)), ("slack, ns", _number(latency.slack_ns)),
+            ("timing met", {True: "yes", False: "NO", None: "-"}[latency.timing_met]),
+        ]  # fmt: skip
+    for name in RESOURCES if resources is not None else ():
+        share = resources.percent(name) if resources is not None else None
+        value = getattr(resources, name)
+        low, high = (resources.intervals if resources is not None else {}).get(name, (None, None))
+        text = _number(value) if low is None else f"{_number(value)} [{_number(low)}..{_number(high)}]"
+        rows.append((name.upper(), text if share is None else f"{text}  ({share:.2f} % of the part)"))
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def layers_table(layers: Sequence[LayerQoR]) -> Table:
+    """One row for each layer or module."""
+    from rich.table import Table
+
+    table = Table(title="layers", title_justify="left", pad_edge=False)
+    for name in ("layer", "op", "cycles", "II", "LUT", "FF", "DSP", "BRAM_18K", "note"):
+        table.add_column(name, justify="left" if name in {"layer", "op", "note"} else "right", overflow="fold")
+    for layer in layers:
+        span = _number(layer.cycles)
+        if layer.cycles_lo is not None and layer.cycles_lo != layer.cycles_hi:
+            span += f" [{layer.cycles_lo}..{layer.cycles_hi}]"
+        figures = (_number(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k))
+        table.add_row(layer.name, layer.op, span, *figures, layer.note)
+    return table
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
+
+
+def doctor(json: Json = False) -> int:
+    """What is installed, what is missing, and what that means for measuring."""
+    from rich.table import Table
+
+    from pquant_hls.cli.console import output_console, print_json
+    from pquant_hls.measure.toolchain import doctor as examine
+    from pquant_hls.measure.toolchain import exit_code
+
+    checks = examine()
+    if json:
+        rows = [{"name": c.name, "severity": c.severity, "version": c.version, "means": c.means, "install": c.install} for c in checks]
+        print_json({"schema_version": 1, "ok": exit_code(checks) == 0, "checks": rows})
+        return exit_code(checks)
+    table = Table(pad_edge=False)
+    for name in ("what", "found", "version", "means", "install"):
+        table.add_column(name, overflow="fold")
+    for check in checks:
+        state = {"ok": "yes", "optional": "no (optional)", "required": "NO"}[check.severity]
+        table.add_row(check.name, state, check.version or "-", check.means, check.install)
+    output_console().print(table)
+    return exit_code(checks)
