@@ -71,6 +71,8 @@ def as_list(x: Any) -> list[Array]:
 
 def as_fed(model: keras.Model, batch: Sequence[Any]) -> Any:
     """A batch in the structure the model was made with: one array, a list, or a dict by input name."""
+    if isinstance(model, keras.Sequential):
+        return batch[0]
     if isinstance(model.input, dict):
         return dict(zip(model.input, batch, strict=True))
     return list(batch) if isinstance(model.input, list | tuple) else batch[0]
