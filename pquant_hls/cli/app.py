@@ -7,11 +7,13 @@ import sys
 import traceback
 from typing import Annotated
 
-import click
 import typer
 
 from pquant_hls.cli import commands
 from pquant_hls.errors import PquantError
+
+# typer brings its own copy of click in some versions and imports it in others; this is the one it raises.
+UsageProblem: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 EXIT_MISSED, EXIT_BAD_INPUT, EXIT_TOOL, EXIT_UNKNOWN, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -52,10 +54,10 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         status = app(words, standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         status = EXIT_INTERRUPTED
-    except click.ClickException as cause:
-        cause.show(sys.stderr)
+    except UsageProblem as cause:
+        typer.echo(f"error: {cause.format_message()} (pquant-hls {' '.join(words[:1])} --help)", err=True)  # type: ignore[attr-defined]
         status = EXIT_BAD_INPUT
     except PquantError as cause:
         _explain(cause, "--debug" in words)

@@ -22,9 +22,10 @@ from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, rates_of, score_of
 from pquant_hls.estimate import estimate
-from pquant_hls.hls import HlsProject, build, convert, firmware_outputs, load_project, predict
+from pquant_hls.hls import HlsProject, build, convert, load_project, predict
+from pquant_hls.hls.project import NORMAL_MODEL
 from pquant_hls.measure import estimated, measure_better, measure_design, target_of
-from pquant_hls.models import EpochReport, accuracy, load_model, model_digest, probabilities, save_model
+from pquant_hls.models import EpochReport, accuracy, load_model, model_digest, probabilities, save_model, scores
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import RunFolder, digest_of, read_json, write_json
@@ -148,7 +149,7 @@ class Bench:
         self.listen(Event("stage", "csim (g++)"))
         library = build(project, cache=self.run.path / "cache")
         outputs = predict(library, self.data.x_val)
-        reference = firmware_outputs(point.model, self.data.x_val, spec)
+        reference = scores(load_model(project.path / NORMAL_MODEL), self.data.x_val)
         qor = self._latency(project, folder)
         qor = qor.with_(
             digest=project.digest(), accuracy_source="csim", accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),

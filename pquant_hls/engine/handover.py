@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,12 @@ FOLDER = "handover"
 
 @dataclass(frozen=True)
 class CompressionResult:
-    """The end of a run.
+    """The end of a run; unpacks to the fields that ``unpacks`` names.
 
     ``model`` is the QKeras model handed over, ``qor`` its record with csim accuracy on the test split in
     ``metrics["test_accuracy"]``, ``history`` the ledger's rounds, ``folder`` the run folder, ``reason`` why it
-    stopped. ``baseline_accuracy`` is the float Keras model's, a share of the validation split.
+    stopped. ``baseline_accuracy`` is the float Keras model's, a share of the validation split. ``ratio`` is the
+    compression ratio, ``best_config`` a study's winner, ``results`` figures by class: None where a run has none.
     """
 
     model: Any
@@ -38,6 +40,13 @@ class CompressionResult:
     folder: Path
     reason: str = ""
     baseline_accuracy: float | None = None
+    ratio: float | None = None
+    best_config: dict[str, Any] | None = None
+    results: dict[str, Any] | None = None
+    unpacks: tuple[str, ...] = ("model", "qor", "verdict", "history", "folder")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([getattr(self, name) for name in self.unpacks])
 
 
 def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
@@ -55,8 +64,10 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         library = build(project, cache=bench.run.path / "cache")
         outputs = predict(library, bench.data.x_test)
         _golden(folder / "golden.npz", bench.data.x_test[:GOLDEN_VECTORS], outputs[:GOLDEN_VECTORS])
-        test = csim_accuracy(outputs, bench.data.y_test, project.graph)
-        floating = bench.keras_accuracy(bench.teacher, "test")
+        # A test split that is the validation split over again tells nothing new.
+        own = bench.data.meta.get("test") != "validation"
+        test = csim_accuracy(outputs, bench.data.y_test, project.graph) if own else None
+        floating = bench.keras_accuracy(bench.teacher, "test") if own else None
         qor = best.qor.with_(metrics={**best.qor.metrics, "test_accuracy": test, "test_accuracy_float": floating})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
     return qor

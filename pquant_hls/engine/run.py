@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from pquant_hls.engine.bench import Bench
 from pquant_hls.engine.events import Listener, silent
 from pquant_hls.engine.handover import CompressionResult, hand_over
 from pquant_hls.engine.loop import closed_loop
-from pquant_hls.hls import check_convertible, find_compiler
-from pquant_hls.models import model_digest
+from pquant_hls.errors import UnsupportedModel
+from pquant_hls.hls import convert
+from pquant_hls.measure.toolchain import require
+from pquant_hls.models import input_shapes, model_digest, n_outputs
 from pquant_hls.spec import Recipe
 from pquant_hls.store import RunFolder
 
@@ -46,6 +49,10 @@ def compress_model(
 
 def preflight(model: Any, data: Dataset, recipe: Recipe) -> None:
     """Everything that can be known to fail before training does."""
-    check_convertible(model, recipe.hls)
-    check_dataset(data, tuple(model.input_shape[1:]), int(model.output_shape[-1]))
-    find_compiler()
+    require("g++", mend="apt-get install g++")
+    shapes = input_shapes(model)
+    if len(shapes) != 1:
+        raise UnsupportedModel(f"the loop takes models with one input, this one has {len(shapes)}", where=model.name)
+    check_dataset(data, shapes[0], n_outputs(model))
+    with tempfile.TemporaryDirectory() as scratch:
+        convert(model, recipe.hls, Path(scratch) / "project", exact=False)
