@@ -6,10 +6,12 @@ from typing import Any
 
 import keras
 
+from pquant_hls.compress.accumulators import guarded
 from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.fine_tuning import training_figures, training_notes
 from pquant_hls.compress.folding import fold_batchnorm
-from pquant_hls.compress.quantized import Widths, check_quantizable, quantized
+from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, with_clean_names
+from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
 from pquant_hls.models.train import check, fit
@@ -29,11 +31,16 @@ class QuantizationCompression(Step[QuantizeConfig]):
         if data is None:
             raise DataError("calibration needs inputs", mend="give a data set, or at least a sample of inputs")
         check_quantizable(model, self.config)
-        if self.config.mode == "qat" and self.config.epochs > 0:
+        training = self.config.mode == "qat" and self.config.epochs > 0
+        if training:
             check(model, data, self.config, self.teacher)
         folded = fold_batchnorm(model)
-        made = quantized(folded, Widths.of(folded, self.config), sample(data, self.config), self.config)
-        if self.config.mode == "ptq" or self.config.epochs == 0:
-            return Outcome(made)
-        history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)
-        return Outcome(made, training_notes(history), training_figures(history))
+        inputs, widths, notes = sample(data, self.config), Widths.of(folded, self.config), ()
+        if self.config.allocation == "sensitivity":
+            widths, notes = allocate(folded, widths, inputs, self.config)
+        made = with_clean_names(quantized(folded, widths, inputs, self.config))
+        figures: dict[str, float | None] = {}
+        if training:
+            history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)
+            notes, figures = (*notes, *training_notes(history)), training_figures(history)
+        return Outcome(made, (*notes, *guarded(made, inputs)), figures)

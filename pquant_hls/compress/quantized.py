@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ import qkeras
 
 from pquant_hls.compress.calibration import Values, integer_bits, layer_values
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.models.graph import Call, NewLayer, calls, rebuild
+from pquant_hls.models.graph import Call, NewLayer, calls, copy_layer, rebuild
 from pquant_hls.models.table import activation_name, operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
@@ -92,7 +93,7 @@ class _Maker:
         self.table = {call.name: call for call in calls(model)}
         self.widths, self.values, self.config = widths, values, config
         self.ends = {tensor._keras_history.operation.name for tensor in model.outputs}
-        self.names = {name for name, call in self.table.items() if not _is_linear_quantizer(call)}
+        self.names = {name for name, call in self.table.items() if not is_linear_quantizer(call)}
 
     def make(self, call: Call) -> Sequence[NewLayer] | None:
         kind = operation(call.layer)
@@ -108,7 +109,7 @@ class _Maker:
         arrays = call.layer.get_weights()
         bits = self.widths.weights[call.name]
         settings = {key: value for key, value in call.layer.get_config().items() if key in _SHAPING}
-        settings["name"] = self._name(call.name, own=True)
+        settings["name"] = call.name
         kernel = "depthwise_quantizer" if operation(call.layer) == "depthwise_conv" else "kernel_quantizer"
         settings[kernel] = self._weight_quantizer(arrays[0], bits)
         if call.layer.use_bias:
@@ -134,8 +135,8 @@ class _Maker:
         if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid", "tanh")):
             return None
         if inner.startswith("quantized_bits"):
-            return [] if self._quantized_anew(call) else [self._quantize(call, call.inputs[0], self._name(call.name, own=True))]
-        return [self._activate(inner, call.name, self._name(call.name, own=True))]
+            return [] if self._quantized_anew(call) else [self._quantize(call, call.inputs[0], call.name)]
+        return [self._activate(inner, call.name, call.name)]
 
     def _quantized_anew(self, call: Call) -> bool:
         """Whether the layer before already gets a quantizer of its own behind it."""
@@ -169,24 +170,44 @@ class _Maker:
         for call in self.table.values():
             if name in call.inputs:
                 kind = operation(call.layer)
-                if kind in WEIGHTED or ((kind != "activation" or _is_linear_quantizer(call)) and self._feeds_weights(call.name)):
+                if kind in WEIGHTED or ((kind != "activation" or is_linear_quantizer(call)) and self._feeds_weights(call.name)):
                     return True
         return False
 
-    def _name(self, wanted: str, *, own: bool = False) -> str:
-        """A C identifier not used by another layer."""
-        clean = re.sub(r"\W", "_", wanted)
-        clean = f"l_{clean}" if clean[:1].isdigit() else clean
-        taken = self.names - ({wanted} if own else set())
-        name, count = clean, 1
-        while name in taken:
-            count += 1
-            name = f"{clean}_{count}"
+    def _name(self, wanted: str) -> str:
+        """A name that no other layer has."""
+        name = unused(wanted, self.names)
         self.names.add(name)
         return name
 
 
-def _is_linear_quantizer(call: Call) -> bool:
+def unused(wanted: str, taken: Set[str]) -> str:
+    """``wanted``, or with a number behind it where that is taken."""
+    numbered = (wanted if count == 1 else f"{wanted}_{count}" for count in itertools.count(1))
+    return next(name for name in numbered if name not in taken)
+
+
+def with_clean_names(model: keras.Model) -> keras.Model:
+    """The model with every layer's name a C identifier, as the firmware needs; itself if all are. Inputs keep theirs."""
+    taken: set[str] = set()
+    names = {}
+    for call in calls(model):
+        clean = re.sub(r"\W", "_", call.name)
+        names[call.name] = unused(f"l_{clean}" if clean[:1].isdigit() else clean, taken)
+        taken.add(names[call.name])
+    if all(old == new for old, new in names.items()):
+        return model
+    return rebuild(model, lambda call: _renamed(call, names[call.name]))
+
+
+def _renamed(call: Call, name: str) -> Sequence[NewLayer] | None:
+    if operation(call.layer) == "input":
+        return None
+    return [NewLayer(copy_layer(call.layer, name=name), call.layer.get_weights())]
+
+
+def is_linear_quantizer(call: Call) -> bool:
+    """Whether a layer is a QActivation of quantized_bits: it rounds and clips, nothing else."""
     return operation(call.layer) == "activation" and (activation_name(call.layer) or "").startswith("quantized_bits")
 
 

@@ -1,0 +1,209 @@
+"""Bits where they are felt: measured loss per layer and width, spent against the EBOPs each width costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import qkeras
+from numpy.typing import NDArray
+
+from pquant_hls.compress.accounting import positions
+from pquant_hls.compress.calibration import Values, integer_bits, layer_values
+from pquant_hls.compress.quantized import WEIGHTED, Widths, is_linear_quantizer, quantized
+from pquant_hls.compress.types import enclosed_bits
+from pquant_hls.models.graph import Call, calls
+from pquant_hls.models.table import operation
+from pquant_hls.models.train import probabilities
+from pquant_hls.spec.steps import QuantizeConfig
+
+MEASURED = 1024
+"""Events on which a width's loss is measured."""
+
+Knob = tuple[str, str]
+"""``("weights", layer)`` or ``("activations", layer the quantizer follows)``."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Loss of each knob at each width, alone, the others at their widest; and what the widths cost.
+
+    ``losses`` are Kullback-Leibler distances (nats) from the float model. ``weight_bits`` is the sum of enclosed
+    bits of a layer's weights times its output positions, by layer and width; ``reads`` names the quantizer that
+    feeds each layer.
+    """
+
+    losses: Mapping[Knob, Mapping[int, float]]
+    weight_bits: Mapping[str, Mapping[int, int]]
+    reads: Mapping[str, str]
+
+    def ebops(self, bits: Mapping[Knob, int]) -> int:
+        """EBOPs of the model at these widths."""
+        return sum(
+            table[bits["weights", layer]] * bits["activations", self.reads[layer]] for layer, table in self.weight_bits.items()
+        )
+
+
+def allocate(
+    model: keras.Model, start: Widths, inputs: list[Values], config: QuantizeConfig
+) -> tuple[Widths, tuple[str, ...]]:
+    """Widths between min_bits and max_bits that cost no more EBOPs than ``start`` does, and a remark.
+
+    ``model`` is float or quantized without BatchNormalization; ``start`` are the uniform widths whose EBOPs may be
+    spent. Entries of ``config.layers`` and ``config.activations`` are kept as they are.
+    """
+    measured = measure(model, start, inputs, config)
+    uniform = {knob: _uniform(knob, start) for knob in measured.losses}
+    fixed = {knob for knob in measured.losses if knob[1] in getattr(config, _KEY[knob[0]])}
+    found = spend(measured, uniform, fixed, config)
+    widths = replace(start, weights={**start.weights, **_of("weights", found)},
+                     activations={**start.activations, **_of("activations", found)})  # fmt: skip
+    told = ", ".join(f"{layer} {found['weights', layer]}x{found['activations', measured.reads[layer]]}" for layer in measured.reads)
+    return widths, (f"bits (weights x inputs): {told}; {measured.ebops(found)} of {measured.ebops(uniform)} EBOPs",)
+
+
+_KEY = {"weights": "layers", "activations": "activations"}
+
+
+def _uniform(knob: Knob, widths: Widths) -> int:
+    kind, layer = knob
+    return widths.weights[layer] if kind == "weights" else widths.activations[layer]
+
+
+def _of(kind: str, bits: Mapping[Knob, int]) -> dict[str, int]:
+    return {layer: width for (found, layer), width in bits.items() if found == kind}
+
+
+def spend(
+    measured: Sensitivity, uniform: Mapping[Knob, int], fixed: set[Knob], config: QuantizeConfig
+) -> dict[Knob, int]:
+    """Lower the width that loses least per EBOP saved until the uniform cost is reached; then use up what is left."""
+    budget = measured.ebops(uniform)
+    now = {knob: uniform[knob] if knob in fixed else max(losses) for knob, losses in measured.losses.items()}
+    while measured.ebops(now) > budget:
+        moves = list(_lower(measured, now, fixed))
+        if not moves:
+            break
+        knob, width = min(moves, key=lambda move: _price(measured, now, move))
+        now[knob] = width
+    return _top_up(measured, now, fixed, budget)
+
+
+def _lower(measured: Sensitivity, now: Mapping[Knob, int], fixed: set[Knob]) -> Iterator[tuple[Knob, int]]:
+    for knob, losses in measured.losses.items():
+        if knob not in fixed:
+            yield from ((knob, width) for width in losses if width < now[knob])
+
+
+def _price(measured: Sensitivity, now: Mapping[Knob, int], move: tuple[Knob, int]) -> float:
+    """Loss added per EBOP saved."""
+    knob, width = move
+    losses = measured.losses[knob]
+    saved = measured.ebops(now) - measured.ebops({**now, knob: width})
+    return (losses[width] - losses[now[knob]]) / saved if saved > 0 else np.inf
+
+
+def _top_up(
+    measured: Sensitivity, now: dict[Knob, int], fixed: set[Knob], budget: int
+) -> dict[Knob, int]:
+    """Raise single widths, the most helpful first, while the budget holds."""
+    while True:
+        raised = [
+            (losses[now[knob]] - losses[now[knob] + 1], knob) for knob, losses in measured.losses.items()
+            if knob not in fixed and now[knob] + 1 in losses and measured.ebops({**now, knob: now[knob] + 1}) <= budget
+        ]  # fmt: skip
+        gain, knob = max(raised, default=(0.0, ("", "")))
+        if gain <= 0:
+            return now
+        now[knob] += 1
+
+
+def measure(model: keras.Model, start: Widths, inputs: list[Values], config: QuantizeConfig) -> Sensitivity:
+    """Try every width of every layer, one at a time, in a quantized model whose other widths are the largest."""
+    events = [part[:MEASURED] for part in inputs]
+    span = range(config.min_bits, config.top_bits + 1)
+    wide = replace(
+        start, weights=dict.fromkeys(start.weights, config.top_bits),
+        activations={name: max(bits, config.top_bits) for name, bits in start.activations.items()},
+    )  # fmt: skip
+    trial = quantized(model, wide, inputs, config)
+    bench = _Trials(trial, probabilities(model, events), events, config)
+    layers = [call for call in calls(trial) if operation(call.layer) in WEIGHTED]
+    reads = {call.name: _source(trial, call) for call in layers}
+    weights = {call.name: bench.weights(call, span) for call in layers}
+    behind, values = _follows(model, trial), layer_values(model, inputs)
+    losses: dict[Knob, dict[int, float]] = {("weights", name): losses for name, (losses, _) in weights.items()}
+    for quantizer in dict.fromkeys(reads.values()):
+        top = wide.activations[behind[quantizer]]
+        losses["activations", behind[quantizer]] = bench.activation(quantizer, values[behind[quantizer]], range(span.start, top + 1))
+    return Sensitivity(
+        losses, {name: cost for name, (_, cost) in weights.items()}, {name: behind[source] for name, source in reads.items()}
+    )
+
+
+def _source(model: keras.Model, call: Call) -> str:
+    """The quantizing activation whose values a layer reads; the nearest one where a merge offers several."""
+    table = {found.name: found for found in calls(model)}
+    while operation(table[call.inputs[0]].layer) != "activation":
+        call = table[call.inputs[0]]
+    return call.inputs[0]
+
+
+def _follows(model: keras.Model, trial: keras.Model) -> dict[str, str]:
+    """For each quantizer of the trial: the layer of ``model`` that its width is filed under in ``Widths``."""
+    own = {call.name for call in calls(model) if operation(call.layer) == "activation" and not is_linear_quantizer(call)}
+    return {
+        call.name: call.name if call.name in own else call.inputs[0]
+        for call in calls(trial) if operation(call.layer) == "activation"
+    }  # fmt: skip
+
+
+class _Trials:
+    """One quantized model whose weights and quantizers are exchanged for a measurement and put back."""
+
+    def __init__(
+        self, model: keras.Model, wanted: NDArray[Any], events: list[Values], config: QuantizeConfig
+    ) -> None:
+        self.model, self.wanted, self.events, self.config = model, np.clip(wanted, 1e-7, 1.0), events, config
+
+    def loss(self) -> float:
+        """Mean Kullback-Leibler distance (nats) from the float model's probabilities; squared for one column."""
+        found = np.clip(probabilities(self.model, self.events), 1e-7, 1.0)
+        if found.shape[-1] == 1:
+            return float(((found - self.wanted) ** 2).mean())
+        return float((self.wanted * np.log(self.wanted / found)).sum(axis=-1).mean())
+
+    def weights(self, call: Call, span: Sequence[int]) -> tuple[dict[int, float], dict[int, int]]:
+        """Loss and enclosed bits (times positions) of one layer's kernel at each width."""
+        arrays = call.layer.get_weights()
+        losses, cost = {}, {}
+        for bits in span:
+            integer = integer_bits(arrays[0], bits, self.config, signed=True)
+            kernel = np.asarray(qkeras.quantized_bits(bits, integer, alpha=1.0)(arrays[0]))
+            call.layer.set_weights([kernel, *arrays[1:]])
+            losses[bits], cost[bits] = self.loss(), int(enclosed_bits(kernel).sum()) * positions(call)
+        call.layer.set_weights(arrays)
+        return losses, cost
+
+    def activation(self, name: str, values: Values, span: Sequence[int]) -> dict[int, float]:
+        """Loss with one quantizer at each width, its integer bits calibrated on the float ``values`` it reads."""
+        layer = self.model.get_layer(name)
+        kept = layer.activation
+        losses = {}
+        for bits in span:
+            layer.activation = self._at(kept, values, bits)
+            losses[bits] = self.loss()
+        layer.activation = kept
+        return losses
+
+    def _at(self, quantizer: Any, values: Values, bits: int) -> Any:
+        """A quantizer of the same kind at another width."""
+        kind = type(quantizer).__name__
+        if kind in ("quantized_bits", "quantized_relu"):
+            signed = kind == "quantized_bits"
+            integer = integer_bits(values, bits, self.config, signed=signed)
+            return qkeras.quantized_bits(bits, integer, alpha=1.0) if signed else qkeras.quantized_relu(bits, integer)
+        return getattr(qkeras, kind)(bits) if hasattr(quantizer, "bits") else quantizer
