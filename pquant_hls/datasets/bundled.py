@@ -52,7 +52,7 @@ def load_openml(name: str) -> Dataset:
     x = np.asarray(bunch["data"], dtype=np.float64)
     x_rest, x_test, y_rest, y_test = train_test_split(x, numbers, test_size=0.2, random_state=TUTORIAL_SEED)
     mean, scale = _standardisation(x_rest)
-    last = round(0.75 * len(x_rest))
+    last = int(0.75 * len(x_rest))
     raw = ((x_rest[:last], y_rest[:last]), (x_rest[last:], y_rest[last:]), (x_test, y_test))
     scaled = [(((x - mean) / scale).astype(np.float32), labels) for x, labels in raw]
     parts = dict(zip(SPLITS, scaled, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ Arrays = dict[str, Any]
 
 LABEL_COLUMNS = ("label", "y", "target")
 """Names, in any case, that mark the label column of a table; otherwise it is the last one."""
+
+DAMAGE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error)
+"""What the readers raise for a damaged file; pyarrow's errors are kinds of ValueError."""
 
 NEEDS_COLUMNS = "needs at least one feature column and the label column"
 
@@ -39,7 +43,7 @@ def read_file(path: Path) -> Arrays:
         )
     try:
         return reader(path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
 
 
@@ -57,7 +61,7 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
     try:
         with path.open("rb") as file:
             return np.asarray(np.load(file, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGE as error:
         raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
 
 
@@ -97,14 +101,11 @@ def _read_csv(path: Path) -> Arrays:
 
 def _read_parquet(path: Path) -> Arrays:
     try:
-        from pyarrow import lib, parquet
+        from pyarrow import parquet
     except ImportError as error:
         mend = "pip install 'pquant_hls[data]'"
         raise DataError("reading .parquet needs pyarrow", where=path, mend=mend) from error
-    try:
-        table = parquet.read_table(path)
-    except lib.ArrowInvalid as error:
-        raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
+    table = parquet.read_table(path)
     columns = [str(name) for name in table.column_names]
     if len(columns) < 2:
         raise DataError(NEEDS_COLUMNS, where=path)

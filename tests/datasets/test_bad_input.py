@@ -133,6 +133,16 @@ def test_a_damaged_file(tmp_path, suffix):
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_damaged_within(tmp_path, arrays):
+    path = tmp_path / "jets.npz"
+    np.savez_compressed(path, **arrays)
+    content = bytearray(path.read_bytes())
+    content[200:260] = bytes(60)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"jets.npz: cannot be read: "):
+        load_dataset(path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
