@@ -1,0 +1,91 @@
+"""A mock of the vendors' tools, and whether a process is gone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+BANNER = "****** {tool} - High-Level Synthesis from C, C++ and OpenCL v2023.1 (64-bit)"
+SCRIPT = """#!{python}
+import os, re, shutil, signal, subprocess, sys, time
+from pathlib import Path
+
+print("{banner}", flush=True)
+if any(argument.lstrip("-") in ("version", "V") for argument in sys.argv[1:]):
+    time.sleep(float(os.environ.get("MOCK_VERSION_S", "0")))
+    sys.exit(0)
+mode = os.environ.get("MOCK_MODE", "ok")
+Path("arguments.txt").write_text("\\n".join(sys.argv[1:]))
+options_file = Path("build_opt.tcl")
+text = options_file.read_text() if options_file.exists() else " ".join(sys.argv).replace("=", " ")
+options = dict(re.findall(r"(\\w+)\\s+([01])\\b", text))
+print("INFO: [HLS 200-10] Opening project", flush=True)
+FAILURES = {{
+    "license": "ERROR: [Common 17-345] A valid license was not found for feature 'HLS'.",
+    "part": "ERROR: [HLS 200-1023] Part 'xcvu13p-flga2577-2-e' is not installed.",
+    "syntax": "ERROR: [HLS 207-3776] use of undeclared identifier 'w9' (firmware/myproject.cpp:42:9)",
+    "gcc": "firmware/myproject.cpp:42:9: error: 'w9' was not declared in this scope",
+    "size": "ERROR: [HLS 200-70] Pre-synthesis failed.",
+    "other": "ERROR: [IMPL 213-28] Failed to generate IP.",
+}}
+if mode in FAILURES:
+    print(FAILURES[mode], flush=True)
+    print("command 'ap_source' returned error code", flush=True)
+    sys.exit(1)
+if mode == "error_but_zero":
+    print("ERROR: [HLS 200-1505] Using default flow_target", flush=True)
+    sys.exit(0)
+if mode == "silent":
+    sys.exit(0)
+if mode == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+if mode in ("hang", "stubborn", "child", "child_left"):
+    if mode != "hang":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen(["sleep", "600"])
+    Path("child.pid").write_text(str(child.pid))
+    print("INFO: still working", flush=True)
+    if mode == "child_left":
+        sys.exit(0)
+    time.sleep(600)
+reports = Path(os.environ["MOCK_REPORTS"])
+steps = {{"synth": "syn", "cosim": "sim", "vsynth": "vivado", "export": "impl"}}
+for option, folder in steps.items():
+    if options.get(option) == "1" and (reports / folder).is_dir():
+        if option == "synth" and options.get("reset") == "1":
+            shutil.rmtree("myproject_prj", ignore_errors=True)
+        target = Path(".") if folder == "vivado" else Path("myproject_prj/solution1") / folder
+        shutil.copytree(reports / folder, target, dirs_exist_ok=True)
+print("INFO: [HLS 200-112] Total elapsed time: 1 seconds", flush=True)
+"""
+
+
+def is_gone(pid: int, limit_s: float = 20.0) -> bool:
+    """Waits until a process has ended; False when it still runs at the limit."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class Clock:
+    """Stands in for the module ``time``."""
+
+    sleep = staticmethod(time.sleep)
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead_s
+
+    def put_forward(self, line: str) -> None:
+        """To be called with each line of a program: an hour passes when it says that it works."""
+        if line in ("started", "INFO: still working"):
+            self._ahead_s += 3600.0
