@@ -4,14 +4,14 @@ Works on any hls4ml project folder, with no Keras model beside it and without th
 """
 
 from pquant_hls.measure.golden.check import check, record
-from pquant_hls.measure.golden.compare import Decision, Mismatch, Rule
+from pquant_hls.measure.golden.compare import Decision, Mismatch, Mode, Rule
 from pquant_hls.measure.golden.file import Golden
 from pquant_hls.measure.golden.result import CheckResult
 from pquant_hls.measure.golden.testbench import write_testbench
-from pquant_hls.measure.golden.vectors import Vectors, input_vectors, random_inputs
+from pquant_hls.measure.golden.vectors import Vectors, random_inputs, same_inputs
 from pquant_hls.measure.golden.weights import WeightDifference, compare_weights
 
 __all__ = [
-    "CheckResult", "Decision", "Golden", "Mismatch", "Rule", "Vectors", "WeightDifference", "check",
-    "compare_weights", "input_vectors", "random_inputs", "record", "write_testbench",
+    "CheckResult", "Decision", "Golden", "Mismatch", "Mode", "Rule", "Vectors", "WeightDifference", "check",
+    "compare_weights", "random_inputs", "record", "same_inputs", "write_testbench",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import GoldenError, OutputError, PquantError
 from pquant_hls.measure.golden.compare import Rule
-from pquant_hls.measure.golden.vectors import Vectors
+from pquant_hls.measure.golden.vectors import Vectors, one_or_all
 from pquant_hls.qor import FixedType
 from pquant_hls.store import write_bytes
 
@@ -56,6 +56,16 @@ class Golden:
     def count(self) -> int:
         """Number of input vectors."""
         return int(self.inputs[0].codes.shape[0])
+
+    @property
+    def x(self) -> NDArray[np.float64] | list[NDArray[np.float64]]:
+        """The inputs, float64 (n, *shape); a list of such arrays for several ports."""
+        return one_or_all([vectors.values for vectors in self.inputs])
+
+    @property
+    def y(self) -> NDArray[np.float64] | list[NDArray[np.float64]]:
+        """The outputs, float64 (n, *shape); a list of such arrays for several ports."""
+        return one_or_all([vectors.values for vectors in self.outputs])
 
     def save(self, path: Path) -> None:
         """Write the golden file whole or not at all; the same golden gives the same bytes.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import OutputError
 from pquant_hls.hls import HlsProject, Library, build, predict
-from pquant_hls.measure.golden.vectors import Vectors, output_vectors
+from pquant_hls.measure.golden.vectors import Vectors, one_or_all, output_vectors
 
 
 @contextmanager
@@ -40,9 +40,8 @@ def run(
 ) -> tuple[tuple[Vectors, ...], dict[str, NDArray[np.uint32]]]:
     """Outputs, and for each traced layer a checksum of its result for each input, uint32 (n,)."""
     project = library.project
-    x = [vectors.values for vectors in inputs]
-    given = x if len(x) > 1 else x[0]
-    outputs, layers = predict(library, given, trace=True, timeout_s=timeout_s)
+    x = one_or_all([vectors.values for vectors in inputs])
+    outputs, layers = predict(library, x, trace=True, timeout_s=timeout_s)
     arrays = outputs if isinstance(outputs, list) else [outputs]
     found = tuple(output_vectors(port, array) for port, array in zip(project.outputs, arrays, strict=True))
     return found, {name: _checksums(values) for name, values in layers.items()}

@@ -58,6 +58,18 @@ def input_vectors(ports: tuple[Port, ...], x: Arrays) -> tuple[Vectors, ...]:
     return tuple(_input(port, values) for port, values in zip(ports, port_arrays(ports, x), strict=True))
 
 
+def one_or_all(arrays: list[Floats]) -> Floats | list[Floats]:
+    """A project's arrays as its users hold them: the array itself where there is one port."""
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def same_inputs(vectors: tuple[Vectors, ...], x: Arrays) -> bool:
+    """Whether ``x`` gives these very vectors, on the grids of the types they were recorded for."""
+    found = input_vectors(tuple(Port(one.name, one.shape, one.type) for one in vectors), x)
+    pairs = zip(found, vectors, strict=True)
+    return all(np.array_equal(new.values, old.values) for new, old in pairs)
+
+
 def port_arrays(ports: tuple[Port, ...], arrays: Arrays) -> list[Floats]:
     """One float64 (n, size) for each port; raises DataError where shapes or lengths do not fit."""
     given: list[Any] = list(arrays) if len(ports) > 1 and isinstance(arrays, list | tuple) else [arrays]
@@ -112,13 +124,13 @@ def output_vectors(port: Port, values: Floats) -> Vectors:
     raise UnsupportedModel(f"csim gave values off the grid of {grid}", where=port.name)
 
 
-def random_inputs(project: HlsProject, count: int, seed: int = 0) -> list[Floats]:
-    """``count`` inputs for each port, float64 (count, *shape).
+def random_inputs(project: HlsProject, count: int, seed: int = 0) -> Floats | list[Floats]:
+    """``count`` inputs, float64 (count, *shape); a list of such arrays for several ports.
 
     Half of them are normal, half spread over the type's whole range and a tenth beyond.
     """
     rng = np.random.default_rng(seed)
-    return [_random(port, count, rng) for port in project.inputs]
+    return one_or_all([_random(port, count, rng) for port in project.inputs])
 
 
 def _random(port: Port, count: int, rng: np.random.Generator) -> Floats:
