@@ -59,6 +59,7 @@ class Design:
     graph: FixedPointGraph
     target: Target
     truth: Truth
+    clock_estimated_ns: float | None = None
 
 
 def read_designs(folder: Path) -> list[Design]:
@@ -82,6 +83,7 @@ def read_design(path: Path) -> Design:
     return Design(
         record["id"], record["kind"], record["target"].get("family", ""), _weight_kind(record), tool["name"],
         record.get("trust", {}).get("level", "high"), _group(record), _graph(record, arrays), _target(record), truth,
+        record["result"].get("clock_estimated_ns"),
     )  # fmt: skip
 
 
@@ -95,7 +97,8 @@ def _weight_kind(record: dict[str, Any]) -> str:
 
 def _group(record: dict[str, Any]) -> str:
     metrics = record.get("metrics")
-    return f"{record['source']['repo']}/seed{metrics['seed']}" if metrics else str(record["source"]["repo"])
+    network = f"/{metrics['task']}/{metrics['architecture']}" if metrics else ""
+    return f"{record['source']['repo']}{network}"
 
 
 def _target(record: dict[str, Any]) -> Target:
@@ -111,10 +114,11 @@ def _graph(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> FixedPointG
     kind = _type(first.get("type")) or _type(record["layers"][0].get("input_type")) or FALLBACK
     nodes = [Node("in", "input", (), tuple(first.get("shape") or (record["layers"][0].get("n_in") or 1,)), kind)]
     made: dict[str, str] = {}
+    ordered = (record["tool"].get("settings") or {}).get("config_op mul", "").removeprefix("-impl").strip() or None
     for index, layer in enumerate(record["layers"]):
         wires = layer.get("variables") or []  # inputs first, then outputs; only outputs are new names
         sources = [made[name] for name in wires if name in made] or [nodes[-1].name]
-        nodes.append(_node(f"n{index}", layer, tuple(sources), nodes[-1], arrays))
+        nodes.append(_node(f"n{index}", {**layer, "multiplier": ordered}, tuple(sources), nodes[-1], arrays))
         made.update({name: f"n{index}" for name in wires[1:] if name not in made})
     read = {name for node in nodes for name in node.inputs}
     outputs = tuple(node.name for node in nodes if node.name not in read)
@@ -131,7 +135,7 @@ def _node(name: str, layer: dict[str, Any], inputs: tuple[str, ...], before: Nod
     attrs = {
         "strategy": str(layer.get("strategy") or "latency").lower(), "reuse_factor": int(layer.get("reuse_factor") or 1),
         "n_in": layer.get("n_in"), "n_out": layer.get("n_out"), "n_zeros": layer.get("n_zeros"),
-        "table_size": layer.get("table_size"), "op_name": layer["op"], "mult": layer.get("mult"), "constants": constants,
+        "table_size": layer.get("table_size"), "op_name": layer["op"], "multiplier": layer["multiplier"], "mult": layer.get("mult"), "constants": constants,
     }  # fmt: skip
     stored = {key: array for key in ("weight", "bias", "scale") if (array := _array(layer, key, arrays)) is not None}
     return Node(

@@ -1,83 +1,186 @@
-"""Layers -> the whole design: cycles along the longest path, resources as the sum."""
+"""Modules -> the whole design: cycles along the longest path, resources as the sum, each with its bounds."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.layers import LayerEstimate, estimate_layer, operators
+from pquant_hls.estimate.intervals import OFFSET, bounds, design_class
+from pquant_hls.estimate.layers import layer_module
+from pquant_hls.estimate.liveness import Mask, live_values
+from pquant_hls.estimate.module import Module, Moment
+from pquant_hls.estimate.operators import Operators, operators
+from pquant_hls.estimate.products import top_rule
+from pquant_hls.estimate.resources import NAMES, module_resources
 from pquant_hls.qor import FixedPointGraph, Latency, LayerQoR, QoR, Resources, Target
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Point estimates of one design before bounds are put on them.
+
+    ``added`` are the cycles each module adds to the latency of the top; ``key`` is its class of errors.
+    """
+
+    cycles: int
+    ii_cycles: int
+    added: dict[str, int]
+    modules: tuple[Module, ...]
+    resources: dict[str, dict[str, float]]
+    key: str
+    fitted: bool
+
+    def total(self, name: str) -> float:
+        return math.fsum(entry[name] for entry in self.resources.values())
 
 
 def estimate(graph: FixedPointGraph, target: Target) -> QoR:
     """Estimate cycles, ns and resources of the HLS project of ``graph``, each with its interval.
 
-    Returns a QoR with ``source="estimate"`` and ``design="hls"``: ``latency`` (cycles and ns bounds of the worst
-    case), ``resources`` with ``intervals``, and one LayerQoR for each node.
+    Returns a QoR with ``source="estimate"`` and ``design="hls"``: ``latency`` (worst case in cycles, its bounds,
+    the bound of the clock in ns), ``resources`` with ``intervals``, and one LayerQoR for each node, whose
+    ``cycles`` are what the layer adds to the latency of the whole.
 
     Raises
     ------
     NotMeasured : a node has no rule; ``where`` names it.
     """
-    layers = [estimate_layer(graph, node, target) for node in graph.nodes]
-    if not layers:
-        raise NotMeasured("the graph has no nodes", where=graph.name)
-    point, low, high = (_compose(graph, layers, which) for which in ("cycles", "lo", "hi"))
-    notes = _notes(graph, target)
-    if notes:
-        low, high = low // 2, 2 * high + 4
-    latency = Latency(
-        cycles_max=point, cycles_max_lo=min(low, point), cycles_max_hi=max(high, point),
-        ii_cycles=max(layer.ii for layer in layers),
-        clock_target_ns=target.clock_ns, clock_uncertainty_ns=target.clock_uncertainty_ns,
-        clock_estimated_ns=target.budget_ns, clock_estimated_hi_ns=target.clock_ns if not notes else 1.6 * target.clock_ns,
-    )  # fmt: skip
+    point = point_estimate(graph, target)
     return QoR(
-        design="hls", source="estimate", tool=target.tool, part=target.part, digest=graph.digest(), latency=latency,
-        resources=_resources(layers, bool(notes)), layers=tuple(_layer(layer) for layer in layers), notes=tuple(notes),
+        design="hls", source="estimate", tool=target.tool, part=target.part, digest=graph.digest(),
+        latency=_latency(point, target), resources=_resources(point), layers=_layers(point), notes=_notes(point, target),
     )  # fmt: skip
 
 
 def layer_cycles(graph: FixedPointGraph, target: Target) -> dict[str, tuple[int, int, int]]:
-    """(lowest, expected, highest) cycles of each node by name; the same rules as ``estimate``."""
+    """(lowest, expected, highest) cycles that each node adds to the latency of the whole, by name."""
     return {
-        node.name: (layer.lo, layer.cycles, layer.hi)
-        for node in graph.nodes
-        for layer in [estimate_layer(graph, node, target)]
+        layer.name: (layer.cycles_lo or 0, layer.cycles or 0, layer.cycles_hi or 0)
+        for layer in _layers(point_estimate(graph, target))
     }
 
 
-def _compose(graph: FixedPointGraph, layers: list[LayerEstimate], which: str) -> int:
-    rules = constants()["composition"]
-    done: dict[str, int] = {}
-    for node, layer in zip(graph.nodes, layers, strict=True):
-        start = max((done[name] for name in node.inputs), default=0)
-        done[node.name] = start + getattr(layer, which) + (rules["per_layer"] if layer.counted else 0)
-    return max(done[name] for name in graph.outputs) + (rules["top"] if any(x.counted for x in layers) else 0)
-
-
-def _notes(graph: FixedPointGraph, target: Target) -> list[str]:
-    notes = []
-    if not operators(target)[1]:
-        notes.append(f"no fitted operator delays for family {target.family}: wide interval")
+def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
+    """The rules without their bounds; what the fit measures the errors of."""
+    if not graph.nodes:
+        raise NotMeasured("the graph has no nodes", where=graph.name)
+    delay = operators(target)
+    live = live_values(graph)
+    modules = tuple(layer_module(graph, node, target, delay, live) for node in graph.nodes)
     if graph.io_type == "io_stream":
-        notes.append("io_stream: layers overlap, wide interval")
-    if target.family == "7series":
-        notes.append("7 series: few designs to fit on, wide interval")
-    return notes
-
-
-def _resources(layers: list[LayerEstimate], foreign: bool) -> Resources:
-    rules = constants()["resources"]
-    spread = rules["relative_foreign" if foreign else "relative"]
-    totals = {name: math.fsum(getattr(layer, name) for layer in layers) for name in ("lut", "ff", "dsp", "bram_18k")}
-    intervals = {name: (value / (1 + spread), value * (1 + spread) + 8.0) for name, value in totals.items()}
-    return Resources(**totals, intervals=intervals)
-
-
-def _layer(layer: LayerEstimate) -> LayerQoR:
-    return LayerQoR(
-        name=layer.name, op=layer.op, cycles=layer.cycles, cycles_lo=layer.lo, cycles_hi=layer.hi, ii_cycles=layer.ii,
-        lut=layer.lut, ff=layer.ff, dsp=layer.dsp, bram_18k=layer.bram_18k, note=layer.note,
+        added = _added_stream(graph, modules)
+    else:
+        times = _pipeline(graph, modules, target)
+        added = {name: end.state - start.state for name, (start, end) in times.items()}
+        modules = _with_borders(graph, modules, times, live)
+    key = design_class(graph, list(modules), target)
+    top = 0 if all(module.is_wire for module in modules) else top_rule(target)["cycles"]
+    return Estimate(
+        cycles=max(0, _total(graph, added) + top), ii_cycles=max(module.ii_cycles for module in modules),
+        added=added, modules=modules, key=key, fitted=delay.fitted,
+        resources={module.name: module_resources(module, key) for module in modules},
     )  # fmt: skip
+
+
+def _pipeline(
+    graph: FixedPointGraph, modules: tuple[Module, ...], target: Target
+) -> dict[str, tuple[Moment, Moment]]:
+    """(inputs ready, result ready) of each module in the pipelined top, which starts each as soon as it can."""
+    times: dict[str, tuple[Moment, Moment]] = {}
+    for node, module in zip(graph.nodes, modules, strict=True):
+        ready = [times[name][1] for name in node.inputs]
+        start = max(ready, key=lambda at: (at.state, at.used_ns), default=Moment())
+        times[node.name] = start, start.after(module, target.budget_ns)
+    return times
+
+
+def _with_borders(
+    graph: FixedPointGraph, modules: tuple[Module, ...], times: dict[str, tuple[Moment, Moment]], live: dict[str, Mask]
+) -> tuple[Module, ...]:
+    """The modules with the bits of their results that wait in registers of the top until they are read."""
+    own = {module.name: module for module in modules}
+    last = {node.name: times[node.name][1].state for node in graph.nodes}
+    for node in graph.nodes:
+        begins = times[node.name][1].state - own[node.name].cycles
+        for name in node.inputs:
+            last[name] = max(last[name], begins)
+    held = []
+    for node, module in zip(graph.nodes, modules, strict=True):
+        values = int(live[node.name].sum()) if node.name in live else math.prod(node.shape)
+        states = last[node.name] - times[node.name][1].state + (1 if node.op == "input" else 0)
+        held.append(replace(module, counts={**module.counts, "border_bits": float(states * values * node.result.width)}))
+    return tuple(held)
+
+
+def _added_stream(graph: FixedPointGraph, modules: tuple[Module, ...]) -> dict[str, int]:
+    """Tasks of a dataflow region overlap: the slowest one counts whole, the others only until their first result."""
+    slowest = max(modules, key=lambda module: module.cycles)
+    share = constants()["stream"]["overlap"]
+    return {
+        node.name: module.cycles if module is slowest else math.ceil(share * module.cycles)
+        for node, module in zip(graph.nodes, modules, strict=True)
+    }
+
+
+def _total(graph: FixedPointGraph, added: dict[str, int]) -> int:
+    done: dict[str, int] = {}
+    for node in graph.nodes:
+        done[node.name] = max((done[name] for name in node.inputs), default=0) + added[node.name]
+    return max(done[name] for name in graph.outputs)
+
+
+def _latency(point: Estimate, target: Target) -> Latency:
+    low, high = _around(point, "cycles", point.cycles)
+    clock = constants()["clock"]
+    highest = clock.get(f"{target.family}/{target.tool}", clock["other"]) * target.clock_ns
+    return Latency(
+        cycles_max=point.cycles, cycles_max_lo=math.floor(low + 1e-9), cycles_max_hi=math.ceil(high - 1e-9),
+        ii_cycles=point.ii_cycles, clock_target_ns=target.clock_ns, clock_uncertainty_ns=target.clock_uncertainty_ns,
+        clock_estimated_ns=target.budget_ns, clock_estimated_hi_ns=max(highest, target.budget_ns),
+    )  # fmt: skip
+
+
+def _around(point: Estimate, what: str, value: float) -> tuple[float, float]:
+    limits, _ = bounds(point.key, what)
+    low, high = limits.around(value, OFFSET[what])
+    return min(low, value), max(high, value)
+
+
+def _resources(point: Estimate) -> Resources:
+    values = {name: point.total(name) for name in NAMES}
+    return Resources(
+        lut=values["lut"], ff=values["ff"], dsp=values["dsp"], bram_18k=values["bram_18k"],
+        intervals={name: _around(point, name, value) for name, value in values.items()},
+    )  # fmt: skip
+
+
+def _layers(point: Estimate) -> tuple[LayerQoR, ...]:
+    """The spread of the whole, shared by the layers in proportion to their cycles, at least one cycle each."""
+    low, high = _around(point, "cycles", point.cycles)
+    down, up = (point.cycles - low) / max(point.cycles, 1), (high - point.cycles) / max(point.cycles, 1)
+    return tuple(_layer(module, point, down, up) for module in point.modules)
+
+
+def _layer(module: Module, point: Estimate, down: float, up: float) -> LayerQoR:
+    cycles, used = point.added[module.name], point.resources[module.name]
+    hardware = not module.is_wire
+    return LayerQoR(
+        name=module.name, op=module.op, cycles=cycles, ii_cycles=module.ii_cycles, note=module.note,
+        cycles_lo=max(0, cycles - math.ceil(down * cycles + hardware)) if hardware else cycles,
+        cycles_hi=cycles + math.ceil(up * cycles + hardware) if hardware else cycles, **used,
+    )  # fmt: skip
+
+
+def _notes(point: Estimate, target: Target) -> tuple[str, ...]:
+    notes = []
+    if not point.fitted:
+        notes.append(f"no operator delays of {target.family} with {target.tool}: those of the nearest family, wide interval")
+    if not bounds(point.key, "cycles")[1]:
+        notes.append(f"no synthesised design of class {point.key}: interval of the nearest class")
+    if any(module.rule == "unseen_weights" for module in point.modules):
+        notes.append("weights unknown: typical ones assumed")
+    if any(module.rule == "chain" for module in point.modules):
+        notes.append("weights of -1, 0 and 1: subtractions keep the tool from balancing the sums")
+    return tuple(notes)

@@ -1,38 +1,107 @@
-"""What integer weights cost in hardware: signed digits, products that are free, chains the tool cannot balance."""
+"""What integer weights cost in hardware: signed digits, products that become adders or DSPs, signs that make chains."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.qor import FixedType
 
-def signed_digits(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Non-zero digits of the canonical signed-digit form of each code (same shape, int64).
+Codes = NDArray[np.int64]
 
-    A product by a constant with d digits is d - 1 adders. Bits of ``c ^ 3c`` that differ are the digits
-    (Reitwiesner's non-adjacent form).
+
+@dataclass(frozen=True)
+class Operands:
+    """The integers of one sum of products: ``codes`` (terms, outputs), ``data`` type, ``accum`` type.
+
+    ``frac_bits`` is the binary point of the codes, ``width`` the declared bits of a weight. ``bias`` (outputs,)
+    says which outputs start from a constant that is not zero. ``known`` is False where the weights are a stand-in.
+    ``multiplier`` is auto, or dsp or fabric where the build script orders it (``config_op mul -impl``).
+    """
+
+    codes: Codes
+    frac_bits: int
+    width: int
+    data: FixedType
+    accum: FixedType
+    bias: NDArray[np.bool_]
+    known: bool = True
+    multiplier: str = "auto"
+
+    @property
+    def data_bits(self) -> int:
+        """Bits of one input with its sign."""
+        return self.data.width + (0 if self.data.signed else 1)
+
+    @property
+    def dropped_bits(self) -> int:
+        """Fraction bits of a product that the accumulator truncates."""
+        return max(0, self.data.frac + self.frac_bits - self.accum.frac)
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits that the widest sum really has: a product without the dropped bits, grown by the adders."""
+        top = int(bits(self.codes).max(initial=0))
+        terms = int((self.codes != 0).sum(axis=0).max(initial=1))
+        return min(self.accum.width, self.data_bits + top - self.dropped_bits + int(np.ceil(np.log2(max(terms, 1)))))
+
+    @property
+    def sign_room(self) -> int:
+        """Bits that a negated product has beyond the accumulator, negative where it must be sign-extended."""
+        shift = max(0, self.accum.frac - self.data.frac - self.frac_bits)
+        unit = int(np.abs(self.codes).max(initial=0)) <= 1
+        width = self.data.width + (1 if unit else self.width)
+        return width - self.dropped_bits + shift - self.accum.width
+
+
+def bits(codes: Codes) -> Codes:
+    """Bits of each magnitude (same shape, int64); 0 for 0."""
+    return np.ceil(np.log2(np.abs(codes) + 1.0)).astype(np.int64)
+
+
+def odd_part(codes: Codes) -> Codes:
+    """Magnitudes without their trailing zero bits (same shape): a shift is wiring."""
+    size = np.abs(codes)
+    return np.asarray(size // np.maximum(size & -size, 1))
+
+
+def trailing_zeros(codes: Codes) -> Codes:
+    """Trailing zero bits of each magnitude (same shape); 63 for a zero."""
+    lowest = np.abs(codes) & -np.abs(codes)
+    return np.where(codes == 0, 63, bits(lowest) - 1)
+
+
+def signed_digits(codes: Codes) -> Codes:
+    """Non-zero digits of each code's canonical signed-digit form (same shape, int64).
+
+    d digits are d - 1 adders. The digits are the bits in which c and 3c differ (Reitwiesner's non-adjacent form).
     """
     size = np.abs(codes)
-    return np.bitwise_count(size ^ (3 * size)).astype(np.int64)
+    return np.asarray(np.bitwise_count(size ^ (3 * size)), dtype=np.int64)
 
 
-def magnitude_bits(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Bits of the odd part of each magnitude (same shape): trailing zeros are shifts and cost nothing."""
-    size = np.abs(codes)
-    odd = np.where(size == 0, 0, size // np.maximum(size & -size, 1))
-    return np.ceil(np.log2(odd + 1.0)).astype(np.int64)
+def chain_steps(codes: Codes) -> Codes:
+    """Dependent steps of each output's sum (outputs,) where negative products turn into subtractions.
 
-
-def chain_lengths(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Steps of the add chain of each output (n_out,) for weights (n_in, n_out) whose signs become subtractions.
-
-    The tool balances runs of additions, but not across a subtraction: every negative weight is one step,
-    every run of positive weights is one more.
+    The tool balances a run of additions but does not move terms across a subtraction: every negative term is one
+    step, and every run of positive terms is one more.
     """
-    return np.array([_steps(column[column != 0]) for column in codes.T], dtype=np.int64)
+    return np.array([_steps(column[column != 0] > 0) for column in codes.T], dtype=np.int64)
 
 
-def _steps(column: NDArray[np.int64]) -> int:
-    positive = column > 0
+def _steps(positive: NDArray[np.bool_]) -> int:
     runs = np.count_nonzero(positive[1:] & ~positive[:-1]) + int(positive[:1].sum())
     return int(np.count_nonzero(~positive)) + int(runs)
+
+
+def folds_signs(operands: Operands) -> bool:
+    """Whether a negated product goes straight into the sum as a subtraction, which stops balancing.
+
+    It does where nothing is lost between product and sum: weights of -1, 0, 1 that need no sign extension, or
+    products of exactly the accumulator's width and binary point.
+    """
+    if int(np.abs(operands.codes).max(initial=0)) <= 1:
+        return operands.sign_room >= 0
+    return operands.dropped_bits == 0 and operands.sign_room == 0

@@ -1,0 +1,146 @@
+"""How good the estimator is on synthesised designs: cycles, their interval, LUT, FF and DSP against the tool's report.
+
+    python benchmarks/estimator.py --corpus DIR [--cross-validate] [--quick] [--json OUT]
+
+For every folder of designs in the schema ``synthesis-corpus-design/1``: share of designs whose cycles are exact,
+within 1 and within 2; mean absolute error; share of true values inside the stated intervals; median relative error
+of LUT, FF and DSP; for each kind of model, tool and family. Beside it the mean absolute error of saying the best
+constant number of cycles for that row, and of saying 10. By default the shipped constants are judged, which were
+fitted on part of such data; ``--cross-validate`` refits everything, intervals too, without the group being judged.
+Designs of trust "low" (changed kernels, a wrapper's report) have rows of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from _common import CORPUS, parse, save, show
+from _designs import Design, read_designs
+
+from pquant_hls.errors import NotMeasured
+from pquant_hls.estimate import estimate
+from pquant_hls.qor import QoR
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+QUICK_DESIGNS = 60
+Judged = tuple[Design, QoR]
+
+
+def judge(designs: Sequence[Design]) -> tuple[list[Judged], dict[str, int]]:
+    """Estimates of all designs that have a rule, and how many of each kind have none."""
+    found: list[Judged] = []
+    refused: dict[str, int] = defaultdict(int)
+    for design in designs:
+        try:
+            found.append((design, estimate(design.graph, design.target)))
+        except NotMeasured:
+            refused[design.kind] += 1
+    return found, dict(refused)
+
+
+def cross_judge(designs: Sequence[Design], corpus: Path, folds: int) -> tuple[list[Judged], dict[str, int]]:
+    """The same, each design under constants and intervals fitted without its group."""
+    import fit_estimator
+
+    from pquant_hls.estimate.constants import using
+
+    delays = fit_estimator.adder_delays(_inner(corpus) / "op_delays.csv")
+    groups = sorted({design.group for design in designs})
+    found: list[Judged] = []
+    refused: dict[str, int] = defaultdict(int)
+    for fold in range(min(folds, len(groups))):
+        held = set(groups[fold::folds])
+        rest = [design for design in designs if design.group not in held]
+        table = fit_estimator.fit(rest, delays)
+        table["intervals"] = fit_estimator.intervals(fit_estimator.cross_validate(rest, delays, folds=5))
+        with using(table):
+            part, missing = judge([design for design in designs if design.group in held])
+        found += part
+        for kind, count in missing.items():
+            refused[kind] += count
+    return found, dict(refused)
+
+
+def _inner(corpus: Path) -> Path:
+    return corpus / "designs" if (corpus / "designs").is_dir() else corpus
+
+
+def row(name: str, members: Sequence[Judged]) -> dict[str, object]:
+    """The figures of one group of designs."""
+    known = [(d.truth.cycles, q) for d, q in members if d.truth.cycles is not None and q.latency is not None]
+    truth = np.array([cycles for cycles, _ in known])
+    latency = [q.latency for _, q in known if q.latency is not None]
+    error = np.abs(np.array([x.cycles_max for x in latency]) - truth)
+    inside = [(x.cycles_max_lo or 0) <= t <= (x.cycles_max_hi or 0) for x, t in zip(latency, truth, strict=True)]
+    width = [((x.cycles_max_hi or 0) + 1) / ((x.cycles_max_lo or 0) + 1) for x in latency]
+    return {
+        "designs": name, "n": len(known), "exact": float((error == 0).mean()), "<=1": float((error <= 1).mean()),
+        "<=2": float((error <= 2).mean()), "MAE": float(error.mean()),
+        "MAE const": float(np.abs(truth - np.median(truth)).mean()), "MAE 10": float(np.abs(truth - 10).mean()),
+        "in interval": float(np.mean(inside)), "hi/lo": float(np.median(width)),
+        **{what.upper(): _relative(members, what) for what in ("lut", "ff", "dsp")},
+        "in (LUT,FF,DSP)": _covered(members),
+    }  # fmt: skip
+
+
+def _relative(members: Sequence[Judged], what: str) -> float | None:
+    """Median relative error; where the tool uses none, an estimate of none is no error."""
+    pairs = [(getattr(d.truth, what), getattr(q.resources, what)) for d, q in members]
+    errors = [abs(value - true) / max(true, 1.0) for true, value in pairs if true is not None]
+    return float(np.median(errors)) if errors else None
+
+
+def _covered(members: Sequence[Judged]) -> float | None:
+    hits = []
+    for design, qor in members:
+        for what in ("lut", "ff", "dsp"):
+            true = getattr(design.truth, what)
+            if true is not None and qor.resources is not None:
+                low, high = qor.resources.intervals[what]
+                hits.append(low <= true <= high)
+    return float(np.mean(hits)) if hits else None
+
+
+def table(found: Sequence[Judged]) -> list[dict[str, object]]:
+    """One row for each kind, weight kind, tool, family and clock that occurs, then the totals."""
+    groups: dict[str, list[Judged]] = defaultdict(list)
+    for design, qor in found:
+        if design.truth.cycles is None:
+            continue
+        kind = design.kind if design.weight_kind == "-" else f"nairods {design.weight_kind}"
+        trust = " (trust low)" if design.trust == "low" else ""
+        groups[f"{kind} | {design.tool} | {design.family} | {design.target.clock_ns:g} ns{trust}"].append((design, qor))
+    rows = [row(name, members) for name, members in sorted(groups.items())]
+    trusted = [pair for name, members in groups.items() if not name.endswith("(trust low)") for pair in members]
+    goal = [pair for pair in trusted if pair[0].weight_kind in ("dense", "qkeras", "hgq")]
+    signs = [pair for pair in trusted if pair[0].weight_kind in ("binary", "ternary")]
+    sums = [("ORDINARY WEIGHTS (dense, qkeras, hgq)", goal), ("BINARY AND TERNARY", signs), ("ALL, TRUST NOT LOW", trusted)]
+    return rows + [row(name, members) for name, members in sums if members]
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="DIR", help="folder of design JSON files")
+    parser.add_argument("--cross-validate", action="store_true", help="refit without each group and judge that group")
+
+
+def main() -> None:
+    args = parse(__doc__, _options)
+    designs = read_designs(args.corpus)
+    if args.quick and not args.cross_validate:
+        picks = np.random.default_rng(args.seed).permutation(len(designs))[:QUICK_DESIGNS]
+        designs = [designs[index] for index in sorted(picks)]
+    folds = 4 if args.quick else 12
+    found, refused = cross_judge(designs, args.corpus, folds) if args.cross_validate else judge(designs)
+    rows = table(found)
+    show("estimate against report" + (", refitted without each group" if args.cross_validate else ""), rows)
+    show("designs with an operation that has no rule (NotMeasured)", [{"kind": k, "designs": n} for k, n in refused.items()])
+    save(args, "estimator", {"rows": rows, "refused": refused, "cross_validated": args.cross_validate})
+
+
+if __name__ == "__main__":
+    main()

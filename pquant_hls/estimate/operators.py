@@ -1,0 +1,103 @@
+"""Delays of adders, multipliers and activations for one FPGA family and tool, in ns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.estimate.constants import constants
+from pquant_hls.estimate.weights import Operands, odd_part, signed_digits, trailing_zeros
+from pquant_hls.estimate.weights import bits as code_bits
+from pquant_hls.qor import Target
+
+Table = tuple[tuple[float, float], ...]
+Delays = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Operators:
+    """Operator delays (ns) of ``family`` as ``tool`` schedules them; tables are (bits, ns).
+
+    ``level`` is one level of a balanced adder tree, ``step`` one step of a chain of adds and subtracts, ``dsp`` a
+    multiplier in a DSP that takes ``dsp_stages`` stages where it does not fit one. ``fitted`` is False where no
+    report of this family and tool was at hand and the nearest one stands in.
+    """
+
+    family: str
+    tool: str
+    add: Table
+    level: Table
+    mul_lut: Table
+    dsp: float
+    dsp_stages: int
+    step: float
+    relu: Table
+    relu_round: Table
+    fitted: bool
+
+    def add_ns(self, width: NDArray[np.int64] | int) -> Delays:
+        return _at(self.add, width)
+
+    def level_ns(self, width: int, budget_ns: float) -> float:
+        """A three-input adder where it fits a stage, else a plain one."""
+        three = float(_at(self.level, width))
+        return three if three <= budget_ns else min(float(self.add_ns(width)), budget_ns)
+
+    def relu_ns(self, width: int, *, rounds: bool) -> float:
+        """A comparison and a selection; rounding and saturation add their own adders."""
+        return float(_at(self.relu_round if rounds else self.relu, width))
+
+    def product_ns(self, operands: Operands, budget_ns: float) -> Delays:
+        """When each product is ready (terms, outputs): 0 for powers of two, an adder for two digits, else a multiply.
+
+        A negative power of two is a negation, unless the subtraction takes it over.
+        """
+        codes = operands.codes
+        digits = signed_digits(codes)
+        width = operands.data_bits + code_bits(odd_part(codes))
+        in_luts = np.minimum(_at(self.mul_lut, width), budget_ns)  # too slow a one gets a stage and breaks timing
+        multiply = np.where(is_dsp(operands), self._dsp_ns(budget_ns), in_luts)
+        negates = (codes < 0) & (digits == 1) & ~_taken_over(operands)
+        single = np.where(negates, self.add_ns(operands.data_bits + 1), 0.0)
+        return np.select([codes == 0, digits == 1, digits == 2], [0.0, single, self.add_ns(width)], multiply)
+
+    def _dsp_ns(self, budget_ns: float) -> float:
+        if self.dsp <= budget_ns:
+            return self.dsp
+        return (self.dsp_stages - 1) * budget_ns + 0.8 * min(budget_ns, self.dsp)
+
+
+def is_dsp(operands: Operands) -> NDArray[np.bool_]:
+    """Which products use a DSP: three or more signed digits and, unless ordered, a wide product."""
+    width = operands.data_bits + code_bits(odd_part(operands.codes)) + 1
+    needed = {"dsp": 0, "fabric": 1 << 30}.get(operands.multiplier, constants()["dsp"]["product_bits"])
+    return np.asarray((signed_digits(operands.codes) >= 3) & (width >= needed))
+
+
+def _taken_over(operands: Operands) -> NDArray[np.bool_]:
+    whole = trailing_zeros(operands.codes) >= operands.dropped_bits
+    return np.asarray(whole & (operands.sign_room >= 0))
+
+
+def operators(target: Target) -> Operators:
+    """The delays for ``target``; the nearest family's, marked unfitted, where there are none."""
+    table = constants()["operators"]
+    key = f"{target.family}/{target.tool}"
+    nearest = table[key]["like"] if key in table and "like" in table[key] else key
+    entry = table.get(nearest) or table[f"7series/{target.tool}"]
+    tables = {name: tuple((float(a), float(b)) for a, b in entry[name]) for name in
+              ("add", "level", "mul_lut", "relu", "relu_round")}  # fmt: skip
+    return Operators(
+        family=target.family, tool=target.tool, dsp=float(entry["dsp"]), dsp_stages=int(entry["dsp_stages"]),
+        step=float(entry["step"]), fitted=nearest == key and key in table, **tables,
+    )  # fmt: skip
+
+
+def _at(table: Table, width: NDArray[np.int64] | int) -> Delays:
+    """Linear between the table's widths; beyond the last one the last slope goes on."""
+    xs, ys = np.array([x for x, _ in table]), np.array([y for _, y in table])
+    inside = np.interp(width, xs, ys)
+    slope = (ys[-1] - ys[-2]) / (xs[-1] - xs[-2]) if len(xs) > 1 else 0.0
+    return np.asarray(inside + np.maximum(np.asarray(width) - xs[-1], 0) * max(slope, 0.0), dtype=np.float64)

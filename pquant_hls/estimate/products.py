@@ -1,0 +1,164 @@
+"""Dense and convolution layers: operands, cycles and hardware counts under each strategy and io type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from pquant_hls.estimate.constants import constants
+from pquant_hls.estimate.liveness import Mask
+from pquant_hls.estimate.module import Module, timed
+from pquant_hls.estimate.operators import Operators, is_dsp
+from pquant_hls.estimate.schedule import Schedule, schedule_sum
+from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part, signed_digits
+from pquant_hls.qor import FixedPointGraph, FixedType, Node, Target
+
+PRODUCTS = ("dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
+
+
+def product_module(
+    graph: FixedPointGraph, node: Node, target: Target, delay: Operators, live: Mapping[str, Mask]
+) -> Module:
+    """The module of a dense or convolution node, without the sums that the tool removes."""
+    whole = operands_of(node, graph.node(node.inputs[0]).result)
+    operands = _built(whole, live.get(node.inputs[0]), live.get(node.name))
+    places = max(1, math.prod(node.shape[:-1]))
+    if node.strategy != "latency":
+        return _resource(graph, node, operands, places)
+    schedule = schedule_sum(operands, delay, target.budget_ns)
+    counts = product_counts(operands, schedule)
+    cycles, first, last = timed(schedule.end_ns, target.budget_ns)
+    rule = "chain" if schedule.chained else "tree"
+    ii, reuse = 1, node.reuse_factor
+    if reuse > 1:
+        limit = max(1, math.ceil(whole.codes.size / reuse) - int((whole.codes == 0).sum()) // reuse)
+        cycles, ii, counts = _shared(operands, cycles, reuse, limit, counts)
+        rule, first = "reuse", target.budget_ns
+    if not operands.known:
+        rule = "unseen_weights"
+    if places > 1 or graph.io_type == "io_stream":
+        return _repeated(graph, node, Module(node.name, node.op, rule, cycles, first, last, ii, 0, counts), places)
+    gap = top_rule(target)["dense"] if reuse == 1 else 0
+    return Module(node.name, node.op, rule, cycles, first, last, ii, gap, counts)
+
+
+def top_rule(target: Target) -> Mapping[str, int]:
+    """Cycles of the top itself, and of each dense module in a top that takes an input every cycle."""
+    table: Mapping[str, Mapping[str, int]] = constants()["top"]
+    return table.get(f"{target.family}/{target.tool}", table["other"])
+
+
+def operands_of(node: Node, data: FixedType) -> Operands:
+    """The node's sum of products as integers, or a stand-in of the same size where its weights are unknown."""
+    accum, kind = node.types.get("accum", node.result), node.types.get("weight")
+    array = node.arrays.get("weight")
+    codes = _stand_in(node, kind or node.result) if array is None else _matrix(node, array.codes)
+    bias = node.arrays.get("bias")
+    starts = np.ones(codes.shape[1], bool) if bias is None else np.resize(bias.codes != 0, codes.shape[1])
+    frac = array.frac_bits if array is not None else (kind or node.result).frac
+    width = kind.width if kind is not None else int(bits(codes).max(initial=0)) + 1
+    multiplier = str(node.attrs.get("multiplier", "auto"))
+    return Operands(codes, frac, width, data, accum, starts, array is not None, multiplier)
+
+
+def _built(operands: Operands, rows: Mask | None, columns: Mask | None) -> Operands:
+    """Only varying inputs and read outputs."""
+    codes, bias = operands.codes, operands.bias
+    if rows is not None and len(rows) == codes.shape[0]:
+        codes = codes[rows]
+    if columns is not None and len(columns) == codes.shape[1]:
+        codes, bias = codes[:, columns], bias[columns]
+    return replace(operands, codes=codes, bias=bias)
+
+
+def _matrix(node: Node, codes: Codes) -> Codes:
+    """(terms of one sum, outputs) from the stored shape."""
+    if node.op.startswith("depthwise"):
+        return codes.reshape(-1, codes.shape[-2] * codes.shape[-1])
+    return codes.reshape(-1, codes.shape[-1])
+
+
+def _stand_in(node: Node, kind: FixedType) -> Codes:
+    """Weights of the typical spread (a quarter of the type's range, one sigma) with as many zeros as are stated."""
+    rng = np.random.default_rng(0)
+    n_in = int(node.attrs.get("n_in", 1))
+    n_out = int(node.attrs.get("n_out", node.shape[-1] if node.shape else 1))
+    values = np.rint(rng.normal(0.0, max(kind.code_max / 4.0, 1.0), n_in * n_out)).astype(np.int64)
+    codes = np.clip(values, kind.code_min, kind.code_max)
+    codes[rng.permutation(codes.size)[: int(node.attrs.get("n_zeros", 0))]] = 0
+    return codes.reshape(n_in, n_out)
+
+
+def product_counts(operands: Operands, schedule: Schedule) -> dict[str, float]:
+    """Bits of adders, negations and multipliers in LUTs, DSPs, and bits of pipeline registers.
+
+    Equal products of one input are built once and shared by the outputs.
+    """
+    codes, data_bits = operands.codes, operands.data_bits
+    new = _first_of_row(codes)
+    digits, width = signed_digits(codes), data_bits + bits(odd_part(codes))
+    in_dsp = is_dsp(operands)
+    terms = np.maximum((codes != 0).sum(axis=0) + operands.bias - 1, 0)
+    negations = new & (digits == 1) & (codes < 0) & (not schedule.chained)
+    return {
+        "add_bits": float(terms.sum() * operands.sum_bits),
+        "negate_bits": float(negations.sum() * data_bits),
+        "double_bits": float(width[new & (digits == 2)].sum()),
+        "multiply_bits": float((width * digits)[new & (digits >= 3) & ~in_dsp].sum()),
+        "dsp": float((new & in_dsp).sum()),
+        "live_bits": schedule.live_bits,
+    }  # fmt: skip
+
+
+def _first_of_row(codes: Codes) -> Codes:
+    """True where a code is the first of its value in its row (same shape, bool), False for zeros."""
+    order = np.argsort(codes, axis=1, kind="stable")
+    ranked = np.take_along_axis(codes, order, axis=1)
+    fresh = np.ones(codes.shape, bool)
+    fresh[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+    first = np.zeros(codes.shape, bool)
+    np.put_along_axis(first, order, fresh, axis=1)
+    return np.asarray(first & (codes != 0))
+
+
+def _shared(
+    operands: Operands, cycles: int, reuse: int, limit: int, counts: dict[str, float]
+) -> tuple[int, int, dict[str, float]]:
+    """Latency strategy with reuse: hls4ml allows ``limit`` multipliers, so products queue for them."""
+    multipliers = int((_first_of_row(operands.codes) & (signed_digits(operands.codes) >= 3)).sum())
+    queue = math.ceil(multipliers / limit)
+    longer = max(cycles, cycles + queue - constants()["reuse"]["overlap_cycles"])
+    share = min(1.0, limit / max(multipliers, 1))
+    scaled = {**counts, "dsp": min(counts["dsp"], float(limit)), "multiply_bits": counts["multiply_bits"] * share}
+    return longer, min(reuse, longer + 1), scaled
+
+
+def _resource(graph: FixedPointGraph, node: Node, operands: Operands, places: int) -> Module:
+    """Resource strategy: one group of multipliers works through the matrix in ``reuse_factor`` cycles."""
+    reuse, size = node.reuse_factor, operands.codes.size
+    block = math.ceil(size / reuse)
+    extra = constants()["resource"]["extra_cycles"]
+    width = operands.data_bits + operands.width
+    counts = {
+        "dsp": float(block) if width >= constants()["dsp"]["product_bits"] else 0.0,
+        "multiply_bits": 0.0 if width >= constants()["dsp"]["product_bits"] else float(block * operands.data_bits * operands.width),
+        "add_bits": float(block * operands.sum_bits), "live_bits": float(block * operands.sum_bits),
+        "memory_bits": float(size * operands.width), "memory_width": float(block * operands.width),
+    }  # fmt: skip
+    module = Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)
+    return _repeated(graph, node, module, places) if places > 1 or graph.io_type == "io_stream" else module
+
+
+def _repeated(graph: FixedPointGraph, node: Node, module: Module, places: int) -> Module:
+    """One engine that visits every output place: convolutions, and every layer of a stream."""
+    rules = constants()["stream"]
+    stream = graph.io_type == "io_stream"
+    reads = math.prod(graph.node(node.inputs[0]).shape[:-1]) if node.op != "dense" else 1
+    visits = max(places, reads) if stream else places / max(1, int(node.attrs.get("parallelization_factor", 1)))
+    interval = max(module.ii_cycles, rules["place_cycles"] if stream and node.op != "dense" else 1)
+    cycles = math.ceil(visits * interval) + module.cycles + (rules["read_cycles"] if stream else 1)
+    rule = "stream" if stream else "conv"
+    return Module(node.name, node.op, rule, cycles, math.inf, math.inf, cycles, 0, module.counts, module.note)

@@ -1,0 +1,36 @@
+"""LUT, FF, DSP and BRAM of a module from its counts of adder, multiplier, register and memory bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from pquant_hls.estimate.constants import constants
+from pquant_hls.estimate.module import Module
+
+NAMES = ("lut", "ff", "dsp", "bram_18k")
+BRAM_BITS = 18432
+SMALLEST_BRAM_BITS = 1024
+"""Tables below this size stay in LUTs (AMD UG901, distributed memory)."""
+
+
+def module_resources(module: Module, key: str) -> dict[str, float]:
+    """LUT, FF, DSP and 18 kb BRAMs of one module of a design of class ``key`` (rule/tool/family)."""
+    weights = coefficients(key)
+    lut = math.fsum(weights["lut"].get(name, 0.0) * value for name, value in module.counts.items())
+    ff = math.fsum(weights["ff"].get(name, 0.0) * value for name, value in module.counts.items())
+    return {"lut": lut, "ff": ff, "dsp": module.counts.get("dsp", 0.0), "bram_18k": _brams(module.counts)}
+
+
+def coefficients(key: str) -> Mapping[str, Mapping[str, float]]:
+    """LUT and FF per counted bit: those of the class, else of its rule and tool, else the common ones."""
+    table = constants()["resources"]
+    return dict(table.get(key) or table.get(key.rpartition("/")[0]) or table["common"])
+
+
+def _brams(counts: Mapping[str, float]) -> float:
+    table, memory = counts.get("table_bits", 0.0), counts.get("memory_bits", 0.0)
+    blocks = 0.0 if table < SMALLEST_BRAM_BITS else math.ceil(table / BRAM_BITS)
+    if memory >= SMALLEST_BRAM_BITS:
+        blocks += math.ceil(max(memory / BRAM_BITS, counts.get("memory_width", 0.0) / 36.0))
+    return float(blocks)

@@ -1,0 +1,88 @@
+"""The schedule of one fully unrolled sum of products: pipeline stages and the values held between them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pquant_hls.estimate.operators import Operators
+from pquant_hls.estimate.weights import Operands, chain_steps, folds_signs
+
+EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """``end_ns`` counts whole stages of the clock budget plus the time used in the last one.
+
+    ``live_bits`` are the bits in registers between the stages, summed over the stage borders. ``chained`` says
+    that subtractions kept the tool from balancing the sum.
+    """
+
+    end_ns: float
+    live_bits: float
+    chained: bool
+
+
+def schedule_sum(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
+    """Schedule the slowest output; every output is scheduled as soon as possible."""
+    if not operands.codes.any():
+        return Schedule(0.0, 0.0, chained=False)
+    if folds_signs(operands):
+        return _chain(operands, delay, budget_ns)
+    return _trees(operands, delay, budget_ns)
+
+
+def _chain(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
+    """Dependent adds and subtracts, as many in a stage as fit; inputs wait in registers for their turn."""
+    steps = int(chain_steps(operands.codes).max())
+    ready = float(delay.product_ns(operands, budget_ns).max())
+    per_stage = max(1, math.floor(budget_ns / delay.step + EPS))
+    full = max(0, math.ceil(steps / per_stage) - 1)
+    whole = math.floor(ready / budget_ns + EPS) if ready > budget_ns else 0
+    terms, outputs = operands.codes.shape
+    waiting = 0.5 * full * operands.data.width * np.count_nonzero(operands.codes.any(axis=1))
+    live = waiting + full * outputs * operands.sum_bits + whole * terms * operands.data.width
+    return Schedule((whole + full) * budget_ns + (steps - full * per_stage) * delay.step, float(live), chained=True)
+
+
+def _trees(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
+    ready = np.round(delay.product_ns(operands, budget_ns), 3)
+    level = delay.level_ns(operands.sum_bits, budget_ns)
+    ends: list[float] = []
+    live = 0.0
+    for column, times, constant in zip(operands.codes.T, ready.T, operands.bias, strict=True):
+        values, counts = np.unique(times[column != 0], return_counts=True)
+        arrivals = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        if constant:
+            arrivals[0.0] = arrivals.get(0.0, 0) + 1
+        done, held = balanced_tree(arrivals, level, budget_ns)
+        ends.append(done)
+        live += held
+    stage = np.ceil(np.array(ends) / budget_ns - EPS)  # early sums wait for the last one
+    live += float((stage.max() - stage).sum())
+    return Schedule(max(ends), live * operands.sum_bits, chained=False)
+
+
+def balanced_tree(arrivals: dict[float, int], level_ns: float, budget_ns: float) -> tuple[float, int]:
+    """Add values as they arrive, two by two, earliest first; no adder crosses a stage border.
+
+    Returns the end in ns and the number of values that cross a border, summed over borders.
+    """
+    waiting, odd, held, border = dict(arrivals), 0, 0, budget_ns
+    now = 0.0
+    while waiting:
+        now = min(waiting)
+        while now > border - EPS and (len(waiting) > 1 or waiting[now] + odd > 1):
+            held, border = held + sum(waiting.values()) + odd, border + budget_ns
+        count, odd = waiting.pop(now) + odd, 0
+        if count == 1 and not waiting:
+            break
+        fits = now + level_ns <= border + EPS
+        later = round(now + level_ns if fits else border, 6)
+        pairs, odd = (count // 2, count % 2) if fits else (count, 0)
+        if pairs:
+            waiting[later] = waiting.get(later, 0) + pairs
+    return now, held
