@@ -162,12 +162,14 @@ def _tighten(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], la
 
 
 def _exhausted(history: Sequence[Round]) -> Action:
-    spent = _spent(history)
-    if spent:
-        held = " and ".join(sorted(spent))
-        return _stop(history, Limit.ACCURACY, f"further {held} costs more accuracy than allowed: {_accuracy(history[-1])}")
-    knobs = ", ".join(f"{name} {value:g}" for name, value in history[-1].knobs.items()) or "no step the loop may turn"
-    return _stop(history, Limit.BITS, f"every ladder is at its end ({knobs})")
+    """No move is left: which knob is at its end, and which one costs more than is allowed."""
+    base = _base(history)
+    knobs = history[-1 if base is None else base].knobs
+    costly = {done.move.knob: done for done in history if done.move is not None and done.move.knob in _spent(history) and _lost(done)}
+    parts = [f"{done.move} fell below it ({_accuracy(done)})" for done in costly.values()]
+    parts += [f"{name} is at its end, {value:g}" for name, value in knobs.items() if name not in costly]
+    reason = "; ".join(parts) or "the recipe has no step the loop may turn"
+    return _stop(history, Limit.ACCURACY if costly else Limit.BITS, reason)
 
 
 def _base(history: Sequence[Round]) -> int | None:

@@ -1,0 +1,45 @@
+"""A run of the main job on few jets, shared by the tests of engine and command line."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+RECIPE = {
+    "name": "small", "steps": [{"step": "prune", "sparsity": 0.25}, {"step": "quantize", "bits": 8, "epochs": 2, "batch_size": 256}],
+    "budget": {"latency_ns": 1000, "max_accuracy_loss": 0.3},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def few_jets():
+    """3,000 bundled jets in three splits."""
+    from pquant_hls.datasets import load_dataset
+
+    jets = load_dataset("lhc_jets")
+    parts = {f"{name}_{part}": getattr(jets, f"{name}_{part}")[:1000] for name in "xy" for part in ("train", "val", "test")}
+    return dataclasses.replace(jets, **parts, name="few")
+
+
+@pytest.fixture(scope="session")
+def small_tagger(few_jets):
+    """A float 16-12-8-5 tagger, barely trained."""
+    from pquant_hls.models import build_mlp, fit
+    from pquant_hls.spec.steps import FineTuneConfig
+
+    model = build_mlp(16, (12, 8), 5, seed=1)
+    fit(model, few_jets, FineTuneConfig(epochs=6, batch_size=128, learning_rate=5e-3))
+    return model
+
+
+@pytest.fixture(scope="session")
+def finished(few_jets, small_tagger, tmp_path_factory):
+    """A finished run: (result, folder, events)."""
+    from pquant_hls.engine import compress_model
+    from pquant_hls.spec import Recipe
+
+    events = []
+    folder = tmp_path_factory.mktemp("main") / "run"
+    result = compress_model(small_tagger, few_jets, Recipe.parse(RECIPE), folder, listen=events.append)
+    return result, folder, events
