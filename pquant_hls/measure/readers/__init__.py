@@ -6,7 +6,7 @@ twice (cycles x period against ns, totals against rows, shares against counts) b
 
 from pquant_hls.measure.readers.files import read_report, read_text
 from pquant_hls.measure.readers.locate import ProjectReports, find_reports
-from pquant_hls.measure.readers.project import compose, read_project
+from pquant_hls.measure.readers.project import From, compose, read_project
 from pquant_hls.measure.readers.records import (
     AnyReport,
     AppReport,
@@ -31,6 +31,7 @@ __all__ = [
     "CosimRun",
     "CsynthReport",
     "ExportReport",
+    "From",
     "Module",
     "ProjectReports",
     "Report",

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 from pquant_hls.errors import NotMeasured, ReportError
 from pquant_hls.measure.readers.files import read_report
-from pquant_hls.measure.readers.layers import layer_names, to_layers
+from pquant_hls.measure.readers.layers import layer_names
 from pquant_hls.measure.readers.locate import ProjectReports, find_reports
 from pquant_hls.measure.readers.records import (
     AnyReport,
@@ -50,14 +50,15 @@ def read_project(project_dir: str | Path, *, source: From = "csynth", top: str |
 
 def compose(reports: ProjectReports, source: From = "csynth") -> QoR:
     """As ``read_project`` for reports already found."""
-    csynth, layers = _csynth(reports)
-    qor = QoR(source="report") if csynth is None else csynth.to_qor().with_(layers=layers)
+    csynth = _csynth(reports)
+    names = layer_names(reports.root / "firmware" / f"{reports.design}.cpp")
+    qor = QoR(source="report") if csynth is None else csynth.to_qor(names)
     cosim = None if reports.cosim is None else _read(reports.cosim, CosimReport)
     utilization, timing = _best_utilization(reports), _best_timing(reports)
     exports = [_read(path, ExportReport) for path in reports.exports]
     qor = qor.with_(
         metrics={
-            **_csynth_metrics(csynth),
+            **qor.metrics,
             **_cosim_metrics(cosim),
             **_vivado_metrics(utilization, timing, exports),
         },
@@ -79,16 +80,15 @@ def _read(path: Path, kind: type[R]) -> R:
     return report
 
 
-def _csynth(reports: ProjectReports) -> tuple[CsynthReport | None, tuple]:  # type: ignore[type-arg]
-    """The best report of the design and its layers; XML and text of one run must agree."""
+def _csynth(reports: ProjectReports) -> CsynthReport | None:
+    """The best report of the design, with the modules of the first that lists them; one run's must agree."""
     found = [_read(path, CsynthReport) for path in reports.csynth]
     if not found:
-        return None, ()
+        return None
     for other in found[1:]:
         _check_same_run(found[0], other)
     modules = next((report.modules for report in found[1:] if report.modules), found[0].modules)
-    names = layer_names(reports.root / "firmware" / f"{reports.design}.cpp")
-    return found[0], to_layers(modules, names)
+    return found[0].model_copy(update={"modules": modules})
 
 
 def _check_same_run(first: CsynthReport, other: CsynthReport) -> None:
@@ -126,13 +126,6 @@ def _best_timing(reports: ProjectReports) -> TimingReport | None:
 
 def _rank(state: str | None) -> int:
     return _STATES.index(state) if state in _STATES else len(_STATES)
-
-
-def _csynth_metrics(csynth: CsynthReport | None) -> dict[str, float | None]:
-    """What the tool itself prints as real time, and the range of the interval."""
-    if csynth is None:
-        return {}
-    return _known(csynth_latency_ns_min=csynth.latency_ns_min, csynth_latency_ns_max=csynth.latency_ns_max)
 
 
 def _cosim_metrics(cosim: CosimReport | None) -> dict[str, float | None]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pquant_hls.qor import Latency, QoR, Record, Resources
+from pquant_hls.qor import Latency, LayerQoR, QoR, Record, Resources
 
 Kind = Literal[
     "csynth_xml", "csynth_rpt", "csynth_summary", "utilization", "timing", "export", "cosim", "app", "aps"
@@ -14,6 +17,10 @@ Kind = Literal[
 FloatNs = Annotated[float, Field(allow_inf_nan=False)]
 Cycles = Annotated[int, Field(ge=0)]
 Count = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Names = Mapping[str, tuple[str, str]]
+NO_NAMES: Names = MappingProxyType({})
+_INDEX = re.compile(r"config(?P<index>\d+)")
+_OP = re.compile(r"(?P<op>[a-z][a-z0-9_]*?)(?:_(?:ap_u?fixed|array|config|ac_|\d)|_s\Z|\Z)")
 
 
 class Report(Record):
@@ -43,6 +50,19 @@ class Module(Record):
     dsp: Count | None = None
     bram_18k: Count | None = None
     uram: Count | None = None
+
+    def to_layer(self, names: Names = NO_NAMES) -> LayerQoR:
+        """As a layer; ``names`` give (layer, operation) by the N of ``configN`` in the module's name."""
+        indices = _INDEX.findall(self.module)
+        known = names.get(indices[-1]) if indices else None
+        prefix = _OP.match(self.module)
+        name, op = known or (self.instance, prefix["op"] if prefix else self.module)
+        spread = "" if self.cycles_min in (None, self.cycles_max) else f"best case {self.cycles_min} cycles"
+        notes = (self.module if known else "", spread)
+        return LayerQoR(
+            name=name, op=op, cycles=self.cycles_max, ii_cycles=self.ii_cycles, lut=self.lut, ff=self.ff,
+            dsp=self.dsp, bram_18k=self.bram_18k, note="; ".join(text for text in notes if text),
+        )  # fmt: skip
 
 
 class CsynthReport(Report):
@@ -78,16 +98,16 @@ class CsynthReport(Report):
         slack = self.latency.slack_ns
         return None if slack is None else round(slack, 6) >= 0
 
-    def to_qor(self) -> QoR:
-        notes = tuple(f"{self.file}: {what} missing" for what in self.missing)
+    def to_qor(self, names: Names = NO_NAMES) -> QoR:
+        """As a QoR, with the times that the tool itself prints in ``metrics``; ``names`` as for ``to_layer``."""
+        times = {"csynth_latency_ns_min": self.latency_ns_min, "csynth_latency_ns_max": self.latency_ns_max}
         return QoR(
-            source="csynth",
-            tool=self.tool_text,
-            part=self.part,
-            latency=self.latency,
-            resources=self.resources,
-            notes=notes,
-        )
+            source="csynth", tool=self.tool_text, part=self.part,
+            latency=self.latency, resources=self.resources,
+            layers=tuple(module.to_layer(names) for module in self.modules),
+            metrics={name: value for name, value in times.items() if value is not None},
+            notes=tuple(f"{self.file}: {what} missing" for what in self.missing),
+        )  # fmt: skip
 
 
 class BlockRam(Record):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from pquant_hls.errors import ReportError, ToolFailed, UnsupportedModel
-from pquant_hls.measure.readers import ProjectReports, compose, find_reports
+from pquant_hls.errors import ReportError, ToolFailed, ToolNotFound, UnsupportedModel
+from pquant_hls.measure.readers import From, ProjectReports, compose, find_reports
 from pquant_hls.measure.toolchain.explain import explain
-from pquant_hls.measure.toolchain.process import OnLine, RunResult, run
+from pquant_hls.measure.toolchain.process import OnLine, RunResult, ask, run
 from pquant_hls.measure.toolchain.tools import require
 from pquant_hls.qor import QoR
 
@@ -20,6 +21,7 @@ STEPS: tuple[Step, ...] = ("csim", "csynth", "cosim", "export", "vsynth")
 SCRIPT = "build_prj.tcl"
 OPTIONS = "build_opt.tcl"
 LOG = "synthesis.log"
+_WHICH_S = 60.0
 _SETTING = re.compile(r'\s*set (?P<name>\w+) "?(?P<value>[^"\s]+)"?\s*\Z')
 _INSTALL = "source the tool's settings64.sh, or give a command prefix for a machine that has it"
 
@@ -31,14 +33,14 @@ def synthesize(
     timeout_s: float = 4 * 3600.0,
     on_line: OnLine | None = None,
     prefix: Sequence[str] = (),
-    program: str | None = None,
+    source: From = "csynth",
 ) -> QoR:
     """Run ``steps`` on a project and return what its new reports say.
 
     The project is hls4ml's: ``project.tcl`` names top and backend, ``build_prj.tcl`` does the work. The tool
-    is ``vivado_hls`` for the backend Vivado, ``vitis_hls`` or else ``vitis-run --mode hls`` for Vitis, unless
-    ``program`` names one. Its output goes to ``synthesis.log`` in the project and by line to ``on_line``.
-    Reports that the run did not write are never taken for its own.
+    is ``vivado_hls`` for the backend Vivado, ``vitis_hls`` or else ``vitis-run --mode hls`` for Vitis. Its
+    output goes to ``synthesis.log`` in the project and by line to ``on_line``. ``source`` says which report
+    decides (see ``read_project``); those that the run did not write are never taken for its own.
 
     Raises
     ------
@@ -46,11 +48,12 @@ def synthesize(
     ToolNotFound : the tool is not on PATH.
     ToolFailed : it failed, hung or died, or left no new report; with its own words and the mend.
     ReportError : it left a damaged report.
+    NotMeasured : co-simulation did not pass, where ``source`` is ``cosim``.
     """
     project = Path(project_dir).absolute()
     ordered = _ordered(steps)
     settings = read_settings(project)
-    tool = program or _program(settings.get("backend", "vitis"), prefix)
+    tool = _program(settings.get("backend", "vitis"), prefix)
     if "vsynth" in ordered and not prefix:
         require("vivado", mend=_INSTALL)
     command = _command(project, tool, ordered)
@@ -59,7 +62,7 @@ def synthesize(
     new = {path for path, stamp in _snapshot(project).items() if before.get(path) != stamp}
     if not result.ok:
         raise _failure(project, result)
-    return compose(_fresh(project, new, ordered, result))
+    return compose(_fresh(project, new, ordered, result), source)
 
 
 def _ordered(steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -90,11 +93,15 @@ def _command(project: Path, program: str, steps: tuple[Step, ...]) -> list[str]:
 
 
 def _program(backend: str, prefix: Sequence[str]) -> str:
-    """Name of the tool; with a prefix its far side has to know it."""
+    """The tool of this backend, on this machine or on the far side of the prefix."""
     names = ("vivado_hls",) if backend.startswith("vivado") else ("vitis_hls", "vitis-run")
-    if prefix:
-        return names[-1]
-    return str(require(*names, mend=_INSTALL))
+    if not prefix:
+        return str(require(*names, mend=_INSTALL))
+    for name in names:
+        answer = ask([*prefix, "which", name], _WHICH_S)
+        if answer is not None and answer.strip().endswith(f"/{name}"):
+            return name
+    raise ToolNotFound(f"none of {', '.join(names)} behind {shlex.join(prefix)}", mend=_INSTALL)
 
 
 def read_settings(project: Path) -> dict[str, str]:

@@ -113,6 +113,8 @@ def test_all_steps_are_read(project: Path, reports: Path, add_tool: AddTool) -> 
     add_step(reports, "vivado/vivado_synth.rpt", utilization_rpt(Fake()))
     qor = synthesize(project, steps=("csynth", "cosim", "vsynth"))
     assert (qor.metrics["cosim_cycles_max"], qor.metrics["vsynth_lut"]) == (14, 6207)
+    by_cosim = synthesize(project, steps=("csynth", "cosim", "vsynth"), source="cosim")
+    assert (by_cosim.source, by_cosim.latency.cycles_max) == ("cosim", 14)
 
 
 FAILURES = {
@@ -206,6 +208,9 @@ def test_missing_tools_are_named_with_the_mend(project: Path, add_tool: AddTool)
 
 def test_a_command_prefix_carries_the_tool(project: Path, reports: Path, add_tool: AddTool) -> None:
     add_tool("vitis-run")
+    with pytest.raises(ToolNotFound, match="behind env"):
+        synthesize(project, prefix=("env",))
+    add_tool("which", "#!/bin/sh\n[ $1 = vitis-run ] && echo /far/bin/$1\n")
     assert synthesize(project, prefix=("env",)).latency.cycles_max == 12
 
 

@@ -55,7 +55,7 @@ for option, folder in steps.items():
         if option == "synth" and options.get("reset") == "1":
             shutil.rmtree("myproject_prj", ignore_errors=True)
         target = Path(".") if folder == "vivado" else Path("myproject_prj/solution1") / folder
-        shutil.copytree(reports / folder, target, dirs_exist_ok=True)
+        shutil.copytree(reports / folder, target, copy_function=shutil.copy, dirs_exist_ok=True)
 print("INFO: [HLS 200-112] Total elapsed time: 1 seconds", flush=True)
 """
 
