@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress, measure
+from pquant_hls.cli import compress, csim, measure
 
 
 def register(app: typer.Typer) -> None:
     """Add every command to ``app``."""
     compress.register(app)
     measure.register(app)
+    csim.register(app)

@@ -1,0 +1,153 @@
+"""``csim``: golden vectors of HLS projects, recorded, checked and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pquant_hls.measure.golden import Golden, Rule
+
+EXIT_FAILED = 1
+TEXT_SUFFIXES = {".dat", ".txt"}
+SHOWN_VECTORS = 3
+
+Project = Annotated[Path, typer.Argument(help="HLS project folder, the one that holds build_prj.tcl")]
+GoldenFile = Annotated[Path, typer.Option("--golden", help="golden file, to be kept in version control")]
+Mode = Annotated[str | None, typer.Option("--mode", help="exact | lsb | argmax | decision")]
+Tolerance = Annotated[int | None, typer.Option("--tolerance-lsb", help="LSBs allowed with --mode lsb")]
+Threshold = Annotated[float | None, typer.Option("--threshold", help="fires above it, --mode decision")]
+Channel = Annotated[int | None, typer.Option("--channel", help="output that decides, --mode decision")]
+Agreement = Annotated[float | None, typer.Option("--agreement", help="share of inputs that must agree")]
+Timeout = Annotated[float, typer.Option("--timeout", help="seconds for compiling, and for running")]
+Inputs = Annotated[
+    list[Path] | None, typer.Option("--inputs", help=".npy (n, ...) or tb_input_features.dat, one a port")
+]
+Labels = Annotated[Path | None, typer.Option("--labels", help=".npy of class indices (n,), for efficiencies")]
+Count = Annotated[int, typer.Option("--random", min=1, help="random inputs, where no --inputs are given")]
+Pinned = Annotated[bool, typer.Option("--pinned", help="refuse a project that is not the one recorded")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="Golden vectors of HLS projects, in C simulation.", no_args_is_help=True)
+    group.command()(record)
+    group.command()(check)
+    group.command()(show)
+    app.add_typer(group, name="csim")
+
+
+def record(
+    project: Project,
+    golden: GoldenFile,
+    *,
+    inputs: Inputs = None,
+    random: Count = 256,
+    seed: Annotated[int, typer.Option("--seed", help="of the random inputs")] = 0,
+    labels: Labels = None,
+    mode: Mode = None,
+    tolerance_lsb: Tolerance = None,
+    threshold: Threshold = None,
+    channel: Channel = None,
+    agreement: Agreement = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an existing golden")] = False,
+    timeout: Timeout = 600.0,
+) -> int:
+    """Run csim of a project and keep inputs and outputs as golden vectors."""
+    from pquant_hls.errors import OutputError
+    from pquant_hls.hls import load_project
+    from pquant_hls.measure import golden as csim
+
+    if golden.exists() and not overwrite:
+        raise OutputError("exists already", where=golden, mend="--overwrite replaces it")
+    found = load_project(project)
+    x = csim.random_inputs(found, random, seed) if not inputs else _arrays(inputs)
+    rule = _rule(csim.Rule(), mode, tolerance_lsb, threshold, channel, agreement)
+    known = None if labels is None else _array(labels)
+    made = csim.record(found, x, rule=rule, labels=known, timeout_s=timeout)
+    made.save(golden)
+    size = f"{golden.stat().st_size:,} bytes"
+    typer.echo(f"{golden}: {made.count} vectors of {made.project}, {size}, compared by: {made.rule}")
+    return 0
+
+
+def check(
+    project: Project,
+    golden: GoldenFile,
+    *,
+    mode: Mode = None,
+    tolerance_lsb: Tolerance = None,
+    threshold: Threshold = None,
+    channel: Channel = None,
+    agreement: Agreement = None,
+    pinned: Pinned = False,
+    json: Json = False,
+    timeout: Timeout = 600.0,
+) -> int:
+    """Compile a project as it is now and compare it with a golden, and its .txt with its .h weights."""
+    from pquant_hls.cli.console import print_json
+    from pquant_hls.measure import golden as csim
+
+    known = csim.Golden.load(golden)
+    rule = _rule(known.rule, mode, tolerance_lsb, threshold, channel, agreement)
+    result = csim.check(project, known, rule=rule, pinned=pinned, timeout_s=timeout)
+    if json:
+        print_json(result.to_json())
+    else:
+        typer.echo("\n".join(result.lines()))
+    return 0 if result.passed else EXIT_FAILED
+
+
+def show(golden: Annotated[Path, typer.Argument(help="golden file")]) -> int:
+    """Print what a golden file holds."""
+    from pquant_hls.measure.golden import Golden
+
+    typer.echo("\n".join(_described(Golden.load(golden))))
+    return 0
+
+
+def _rule(known: Rule, *options: Any) -> Rule:
+    """``known`` with what the command line says in its place."""
+    from dataclasses import replace
+
+    names = ("mode", "tolerance_lsb", "threshold", "channel", "agreement")
+    stated = {name: value for name, value in zip(names, options, strict=True) if value is not None}
+    return replace(known, **stated)
+
+
+def _arrays(paths: Sequence[Path]) -> Any:
+    arrays = [_array(path) for path in paths]
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _array(path: Path) -> Any:
+    import numpy as np
+
+    from pquant_hls.errors import DataError
+
+    try:
+        if path.suffix in TEXT_SUFFIXES:
+            return np.loadtxt(path, ndmin=2)
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as cause:
+        raise DataError(f"cannot be read: {cause}", where=path, mend="give a .npy or .dat") from cause
+
+
+def _described(golden: Golden) -> list[str]:
+    lines = [f"{golden.project}: {golden.count} vectors, compared by: {golden.rule}"]
+    for word, ports in (("input", golden.inputs), ("output", golden.outputs)):
+        for port in ports:
+            kind = port.type or "no fixed-point type"
+            lines.append(f"{word:<7} {port.name} {port.shape}, {kind}, kept in steps of {port.lsb:g}")
+    lines.append(f"layers  {', '.join(golden.layers) or 'not traced'}")
+    origin = f"hls4ml {golden.hls4ml or 'of unknown version'}"
+    lines.append(f"project {golden.digest[:12]}, {len(golden.files)} files, written by {origin}")
+    lines.append("first vectors, in these steps:")
+    for index in range(min(SHOWN_VECTORS, golden.count)):
+        ports = (*golden.inputs, *golden.outputs)
+        codes = [" ".join(map(str, port.codes[index].tolist())) for port in ports]
+        lines.append(f"  {index}: {' | '.join(codes)}")
+    return lines
