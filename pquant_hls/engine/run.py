@@ -15,7 +15,7 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls import convert
 from pquant_hls.measure.toolchain import require
 from pquant_hls.models import input_shapes, model_digest, n_outputs
-from pquant_hls.spec import Recipe
+from pquant_hls.spec import HlsSpec, Recipe
 from pquant_hls.store import RunFolder
 
 
@@ -34,7 +34,7 @@ def compress_model(
     ------
     UnsupportedModel, DataError, OutputError, ToolNotFound : before any training starts.
     """
-    preflight(model, data, recipe)
+    preflight(model, data, recipe.hls)
     identity = {"recipe": recipe.model_dump(mode="json"), "model": model_digest(model), "data": data.digest}
     with RunFolder.open(Path(out), identity, resume=resume) as run:
         bench = Bench(data, recipe.hls, recipe.budget, run, listen)
@@ -47,7 +47,7 @@ def compress_model(
         )
 
 
-def preflight(model: Any, data: Dataset, recipe: Recipe) -> None:
+def preflight(model: Any, data: Dataset, hls: HlsSpec) -> None:
     """Everything that can be known to fail before training does."""
     require("g++", mend="apt-get install g++")
     shapes = input_shapes(model)
@@ -55,4 +55,4 @@ def preflight(model: Any, data: Dataset, recipe: Recipe) -> None:
         raise UnsupportedModel(f"the loop takes models with one input, this one has {len(shapes)}", where=model.name)
     check_dataset(data, shapes[0], n_outputs(model))
     with tempfile.TemporaryDirectory() as scratch:
-        convert(model, recipe.hls, Path(scratch) / "project", exact=False)
+        convert(model, hls, Path(scratch) / "project", exact=False)

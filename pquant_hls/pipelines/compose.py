@@ -1,0 +1,164 @@
+"""Pipelines of a user's own: any steps in any order, from a configuration or joined by ``>>``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pquant_hls.compress import Accounting, account, compression_ratio
+from pquant_hls.engine import CompressionResult, Point, Score, score_of
+from pquant_hls.errors import DataError, UnsupportedModel
+from pquant_hls.hls import convert
+from pquant_hls.measure import estimated
+from pquant_hls.models import class_metrics, n_outputs, probabilities
+from pquant_hls.pipelines.base import Ending, Goal, Trainable, Workbench
+from pquant_hls.pipelines.data import as_arrays, as_dataset
+from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.steps import as_steps, describe, steps_of
+from pquant_hls.pipelines.walk import Walk, name_of
+from pquant_hls.qor import QoR
+from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+
+
+class CompressionPipeline(Trainable):
+    """Steps in order, each from the last one's weights.
+
+    Parameters
+    ----------
+    config : ``{"methods": ["low_rank", "pruning", "quantization"], "pruning": {"sparsity": 0.5}, ...}``, or a list
+        of names, mappings, configurations or Step objects.
+
+    Two pipelines join by ``>>``, as do a pipeline and a step.
+
+    >>> [step.step for step in (prune(0.5) >> quantize(6) >> fine_tune()).steps]
+    ['prune', 'quantize', 'fine_tune']
+    """
+
+    name: ClassVar[str] = "compression"
+
+    def __init__(self, config: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.steps = steps_of(config)
+
+    def settings(self) -> dict[str, Any]:
+        return {"steps": describe(self.steps)}
+
+    def __rshift__(self, other: Any) -> CompressionPipeline:
+        after = other.steps if isinstance(other, CompressionPipeline) else as_steps([other])
+        joined = CompressionPipeline([*self.steps, *after])
+        joined.setup = self.setup
+        return joined
+
+    def __rrshift__(self, other: Any) -> CompressionPipeline:
+        return CompressionPipeline([other]) >> self
+
+    def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
+        """Every step is kept; what they cost is in the history and, with a budget or gates, in the verdict."""
+        walk = Walk(bench, start)
+        for step in self.steps:
+            after = bench.apply(walk.point, step)
+            walk.write(name_of(step), [step], walk.point, after, None)
+            walk.point = after
+        goal = Goal(gates=setup.gates, budget=setup.budget)
+        return Ending(walk.point, goal, f"{len(self.steps)} steps done", tuple(walk.history))
+
+    def compress(self, model: Any, train: Any, val: Any = None, **options: Any) -> CompressionResult:
+        """As ``execute``; without ``val`` a fifth of ``train`` is held back for validation."""
+        return self.execute(model, train, val, **options)
+
+    def evaluate(self, original: Any, compressed: Any, val: Any) -> dict[str, Any]:
+        """Compare two models (or a CompressionResult) on the same events.
+
+        ``val`` is a pair (x, y), a loader or a Dataset, whose validation split is taken. Returns accuracies (shares,
+        with errors) of both, figures by class, ``total_compression`` (ratio, weights, size in bytes), ``ebops``,
+        ``latency`` (worst case in ns by the estimator, None where it cannot tell).
+
+        Raises
+        ------
+        DataError : no labels.
+        """
+        model = compressed.model if isinstance(compressed, CompressionResult) else compressed
+        x, y, classes = _labelled(original, val)
+        before, after = _Figures.of(original, x, y, classes), _Figures.of(model, x, y, classes)
+        return {
+            "original_accuracy": before.accuracy[0], "original_accuracy_error": before.accuracy[1],
+            "compressed_accuracy": after.accuracy[0], "compressed_accuracy_error": after.accuracy[1],
+            "accuracy_loss": before.accuracy[0] - after.accuracy[0],
+            "per_class": {name: {"original": row, "compressed": after.classes.get(name)} for name, row in before.classes.items()},
+            "total_compression": _compression(before.account, after.account),
+            "ebops": {"original": before.account.ebops, "compressed": after.account.ebops},
+            "latency": {"original": self._latency(original), "compressed": self._latency(model), "source": "estimate"},
+        }  # fmt: skip
+
+    def _latency(self, model: Any) -> dict[str, float | None] | None:
+        qor = _estimate(model, self.setup)
+        if qor.latency is None:
+            return None
+        found = qor.latency
+        return {"cycles": found.cycles_max, "worst_ns": found.worst_ns, "lo_ns": found.worst_ns_lo, "hi_ns": found.worst_ns_hi}
+
+
+def prune(sparsity: float = 0.5, **settings: Any) -> CompressionPipeline:
+    """A pipeline of one pruning step; ``settings`` are fields of PruneConfig."""
+    return CompressionPipeline([PruneConfig.parse({"sparsity": sparsity, **settings})])
+
+
+def quantize(bits: int = 6, **settings: Any) -> CompressionPipeline:
+    """A pipeline of one quantization step; ``settings`` are fields of QuantizeConfig."""
+    return CompressionPipeline([QuantizeConfig.parse({"bits": bits, **settings})])
+
+
+def low_rank(rank: int | None = None, **settings: Any) -> CompressionPipeline:
+    """A pipeline of one low-rank step; ``settings`` are fields of LowRankConfig."""
+    return CompressionPipeline([LowRankConfig.parse({"rank": rank, **settings})])
+
+
+def fine_tune(epochs: int = 10, **settings: Any) -> CompressionPipeline:
+    """A pipeline of one fine-tuning step; ``settings`` are fields of FineTuneConfig."""
+    return CompressionPipeline([FineTuneConfig.parse({"epochs": epochs, **settings})])
+
+
+class _Figures:
+    """One model on one set of events."""
+
+    def __init__(self, score: Score, classes: dict[str, Any], counted: Accounting) -> None:
+        share = score.figures["accuracy"]
+        self.accuracy, self.classes, self.account = (share.value, share.error), classes, counted
+
+    @classmethod
+    def of(cls, model: Any, x: Any, y: Any, classes: tuple[str, ...]) -> _Figures:
+        found = probabilities(model, x)
+        rows = {row.name: row.as_dict() for row in class_metrics(found, y, classes)}
+        return cls(score_of(found, y, classes), rows, account(model))
+
+
+def _labelled(model: Any, val: Any) -> tuple[Any, Any, tuple[str, ...]]:
+    data = val if hasattr(val, "x_val") else None
+    if data is None:
+        x, y = as_arrays(val, len(model.input_shape), "val")
+        if y is None:
+            raise DataError("has no labels to compare with", where="val")
+        data = as_dataset(model, (x, y), (x, y))
+    if data.y_val is None:
+        raise DataError("has no labels to compare with", where="val")
+    return data.x_val, np.asarray(data.y_val), data.classes or tuple(map(str, range(max(2, n_outputs(model)))))
+
+
+def _compression(before: Accounting, after: Accounting) -> dict[str, Any]:
+    return {
+        "compression_ratio": compression_ratio(before, after), "original_parameters": before.parameters,
+        "compressed_parameters": after.parameters, "compressed_nonzero": after.nonzero,
+        "original_bytes": before.weight_bits / 8, "compressed_bytes": after.weight_bits / 8,
+    }  # fmt: skip
+
+
+def _estimate(model: Any, setup: Setup) -> QoR:
+    """The estimator on the model as firmware; a float model at the target's default precision."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            return estimated(convert(model, setup.hls, Path(scratch) / "project", exact=False))
+        except UnsupportedModel as cause:
+            return QoR(notes=(str(cause),))

@@ -1,0 +1,100 @@
+"""Compression as trigger people ask for it: a latency in ns for any model, rare classes kept for a jet tagger."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from pquant_hls.engine import CompressionResult
+from pquant_hls.pipelines.data import as_dataset, calibration_sample
+from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan
+from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
+from pquant_hls.spec import Budget
+
+
+class HEPCompressionPipeline:
+    """Two policies of the field. ``options`` are those of Setup, for every call.
+
+    >>> HEPCompressionPipeline(epochs=4).options
+    {'epochs': 4}
+    """
+
+    def __init__(self, **options: Any) -> None:
+        Setup.of(options)
+        self.options = options
+
+    def compress_trigger_model(
+        self, model: Any, target_latency_ns: float | str = 100, train: Any = None, val: Any = None,
+        *, calibration: Any = None, **options: Any,
+    ) -> CompressionResult:  # fmt: skip
+        """Compress until the firmware's worst-case latency is within ``target_latency_ns``, or say why it cannot be.
+
+        Starts from 0.9 of the weights pruned (whole units) and 6 bits, tightens while the budget is missed, and gives
+        accuracy back while it stays met.
+
+        Parameters
+        ----------
+        model : Keras model; it is not changed.
+        target_latency_ns : ns, or text with a unit such as ``"2 BX"``.
+        train, val : as ``as_dataset`` takes them. Without ``train`` the model teaches itself (distillation) on
+            ``calibration``, unlabelled inputs (events, *input shape), or where that is missing too on standard normal
+            inputs, which only suit a model of standardised features; accuracy is then agreement with the original.
+        options : fields of TriggerPlan (sparsity, bits, max_accuracy_loss, allow, ...) and of Setup.
+
+        Returns
+        -------
+        CompressionResult, which unpacks to (model, qor, history). MISSED comes with the best feasible model.
+
+        Raises
+        ------
+        UnsupportedModel, DataError, SpecError, OutputError, ToolNotFound : before any training.
+        """
+        plan_options, merged = _split(TriggerPlan, {**self.options, **options})
+        plan = TriggerPlan(**plan_options)
+        setup = Setup.of(merged)
+        sample = calibration if train is None else train
+        data = as_dataset(model, calibration_sample(model, setup.seed) if sample is None else sample, val, seed=setup.seed)
+        if sample is None:
+            data = _remark(data, "no data was given: trained and judged on standard normal inputs")
+        budget = {"max_accuracy_loss": plan.max_accuracy_loss} if setup.budget is None else setup.budget.model_dump()
+        merged["budget"] = Budget.parse({**budget, "latency_ns": target_latency_ns}, path="budget")
+        if "labels" in data.meta:
+            merged["training"] = {"distillation": 1.0, "synthetic": 1.0, "monitor": "loss", **setup.training}
+        return TriggerPipeline(plan, **merged).run(model, data)
+
+    def compress_jet_tagger(
+        self, model: Any, train: Any, preserve_rare_classes: bool = True, val: Any = None, test: Any = None,
+        **options: Any,
+    ) -> CompressionResult:  # fmt: skip
+        """Compress a classifier and keep the rare classes' efficiency at fixed background.
+
+        Parameters
+        ----------
+        model : Keras model; it is not changed. train, val, test : as ``as_dataset`` takes them.
+        preserve_rare_classes : put floors on their efficiency, and train towards them.
+        options : fields of TaggerPlan (rank, bits, rare_classes, background_rate, ...) and of Setup.
+
+        Returns
+        -------
+        CompressionResult, which unpacks to (model, results); ``results[class][figure]`` has before and after as
+        [value, error] for ``auc``, ``efficiency@0.01`` and ``efficiency@0.1`` on the validation events.
+        """
+        plan_options, merged = _split(TaggerPlan, {**self.options, **options})
+        plan = TaggerPlan(preserve_rare_classes=preserve_rare_classes, **plan_options)
+        setup = Setup.of(merged)
+        data = as_dataset(model, train, val, test, seed=setup.seed)
+        merged["gates"] = (*plan.gates(data), *setup.gates)
+        return TaggerPipeline(plan, plan.rare(data), **merged).run(model, data)
+
+
+def _split(plan: type, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(fields of ``plan``, the rest)."""
+    names = {entry.name for entry in fields(plan)}
+    return {k: v for k, v in options.items() if k in names}, {k: v for k, v in options.items() if k not in names}
+
+
+def _remark(data: Any, text: str) -> Any:
+    from dataclasses import replace
+
+    return replace(data, meta={**data.meta, "inputs": text})

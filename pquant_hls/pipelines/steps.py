@@ -1,0 +1,60 @@
+"""Steps in whatever form a user writes them, as configurations or Step objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pquant_hls.compress import Step
+from pquant_hls.errors import SpecError
+from pquant_hls.pipelines.walk import AnyStep, settings_of
+from pquant_hls.spec import StepConfig, step_config
+from pquant_hls.spec.model import unknown_key
+
+METHODS = {"pruning": "prune", "quantization": "quantize", "fine_tuning": "fine_tune", "low_rank": "low_rank"}
+"""The mission's words for the steps, beside their names in recipes."""
+
+
+def as_steps(given: Any, *, path: str = "steps") -> tuple[AnyStep, ...]:
+    """Steps of a list whose entries are names, mappings with ``step``, configurations or Step objects.
+
+    Raises SpecError with the path of the first that is none of these.
+    """
+    if isinstance(given, str | Mapping) or not isinstance(given, Sequence) or len(given) == 0:
+        raise SpecError(f"expected a list of steps, got {given!r}", where=path)
+    return tuple(as_step(entry, f"{path}.{index}") for index, entry in enumerate(given))
+
+
+def as_step(entry: Any, path: str) -> AnyStep:
+    """One step of whatever form."""
+    if isinstance(entry, Step | StepConfig):
+        return entry
+    values = {"step": entry} if isinstance(entry, str) else entry
+    if isinstance(values, Mapping) and values.get("step") in METHODS:
+        values = {**values, "step": METHODS[values["step"]]}
+    return step_config(values, path=path)
+
+
+def steps_of(config: Any) -> tuple[AnyStep, ...]:
+    """Steps of a pipeline's configuration: a list, or ``{"methods": [...], "pruning": {settings}, ...}``."""
+    if not isinstance(config, Mapping):
+        return as_steps(config)
+    if "methods" not in config:
+        raise SpecError("this key is required", where="methods", mend="e.g. methods: [low_rank, pruning, quantization]")
+    methods = config["methods"]
+    _check_keys(config, methods)
+    joined = [{"step": m, **config.get(m, {})} if isinstance(m, str) else m for m in methods]
+    return as_steps(joined, path="methods")
+
+
+def _check_keys(config: Mapping[str, Any], methods: Sequence[Any]) -> None:
+    """Settings of a method that is not run are an error: they would be without effect."""
+    known = ["methods", *(method for method in methods if isinstance(method, str))]
+    for key in config:
+        if key not in known:
+            raise SpecError(unknown_key(key, known), where=key)
+
+
+def describe(steps: Sequence[AnyStep]) -> list[Any]:
+    """Steps for a run's digest: class and settings."""
+    return [[f"{type(step).__module__}.{type(step).__qualname__}", settings_of(step)] for step in steps]

@@ -1,0 +1,121 @@
+"""The jet-tagger pipeline: low rank and 8 bits, class-balanced training, floors on the rare classes' efficiency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pquant_hls.datasets import Dataset
+from pquant_hls.engine import Gate, Point, Score, dropped
+from pquant_hls.models import calls
+from pquant_hls.pipelines.base import Ending, Goal, Pipeline, Workbench
+from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.walk import AnyStep, Walk
+from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, QuantizeConfig
+
+RARE = 0.8
+"""A class is rare below this share of the average class."""
+
+RATES = (0.01, 0.1)
+
+
+@dataclass(frozen=True)
+class TaggerPlan:
+    """Settings of ``compress_jet_tagger``.
+
+    ``rank`` : of every layer it makes cheaper; where it is no less than what pays, the largest that pays. ``bits`` :
+    width. ``rare_classes`` : names or numbers; empty: those below 0.8 of the average frequency or, where none is,
+    all. ``max_efficiency_loss`` : floor below the original's efficiency at ``background_rate``, both shares.
+    """
+
+    rank: int = 64
+    bits: int = 8
+    preserve_rare_classes: bool = True
+    rare_classes: tuple[int | str, ...] = ()
+    background_rate: float = 0.01
+    max_efficiency_loss: float = 0.03
+
+    def gates(self, data: Dataset) -> tuple[Gate, ...]:
+        """Efficiency floors of the rare classes."""
+        if not self.preserve_rare_classes:
+            return ()
+        rate = f"efficiency@{self.background_rate:g}"
+        return tuple(Gate(f"{rate}:{name}", max_loss=self.max_efficiency_loss) for name in self.rare(data))
+
+    def rare(self, data: Dataset) -> tuple[str, ...]:
+        """Names of the classes to preserve."""
+        if self.rare_classes:
+            return tuple(data.classes[name] if isinstance(name, int) else name for name in self.rare_classes)
+        signals = data.classes[1:] if data.n_classes == 2 else data.classes
+        counts = np.bincount(np.asarray(data.y_train, np.int64), minlength=data.n_classes)
+        found = tuple(name for name in signals if counts[data.classes.index(name)] < RARE * counts.mean())
+        return found or signals
+
+
+class TaggerPipeline(Pipeline):
+    """``HEPCompressionPipeline.compress_jet_tagger`` as a policy."""
+
+    name: ClassVar[str] = "tagger"
+    unpacks: ClassVar[tuple[str, ...]] = ("model", "results")
+
+    def __init__(self, plan: TaggerPlan, rare: Sequence[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.plan, self.rare = plan, tuple(rare)
+
+    def settings(self) -> dict[str, Any]:
+        return {"plan": repr(self.plan)}
+
+    def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
+        """Low rank where it pays; then the width, two bits wider each time a floor breaks."""
+        goal = Goal(gates=setup.gates, budget=setup.budget)
+        walk = Walk(bench, start)
+        fit = setup.fit(class_balance=True)
+        if self.plan.preserve_rare_classes:
+            limits = {"max_efficiency_loss": self.plan.max_efficiency_loss, "background_rate": self.plan.background_rate}
+            fit = {**fit, "rare_classes": self.rare, **limits}
+        walk.attempt("low rank", self._low_rank(start, fit), lambda _, after: goal.lost(bench, after))
+        kept = any(walk.attempt("quantization", [QuantizeConfig(bits=bits, **fit)], lambda _, after: goal.lost(bench, after))
+                   for bits in range(self.plan.bits, min(16, self.plan.bits + 6) + 1, 2))  # fmt: skip
+        if kept:
+            walk.attempt("fine-tuning", [FineTuneConfig(**fit)], lambda _, after: goal.lost(bench, after))
+            reason = "every floor on the rare classes holds" if goal.gates else "done"
+        else:
+            reason = f"no width up to {min(16, self.plan.bits + 6)} bits keeps the floors; the last good model is handed back"
+            goal = Goal(gates=goal.gates, budget=goal.budget, broken="quantized model within the floors")
+        results = by_class(bench.baseline, bench.score(walk.point))
+        return Ending(walk.point, goal, reason, tuple(walk.history), {"results": results})
+
+    def _low_rank(self, start: Point, fit: dict[str, Any]) -> list[AnyStep]:
+        ranks = useful_ranks(start.model, self.plan.rank)
+        return [LowRankConfig(layers=ranks, energy=1.0, seed=fit["seed"]), FineTuneConfig(**fit)]
+
+
+def useful_ranks(model: Any, most: int) -> dict[str, int]:
+    """Rank of each dense layer: ``most``, or the largest r with r (m + n) < m n for a kernel of m x n."""
+    found = {}
+    for call in calls(model):
+        kernels = [array for array in call.layer.get_weights() if array.ndim == 2]
+        if kernels and "Dense" in call.kind:
+            m, n = kernels[0].shape
+            rank = min(most, (m * n - 1) // (m + n))
+            if rank >= 1:
+                found[call.name] = rank
+    return found
+
+
+def by_class(before: Score | None, after: Score) -> dict[str, Any]:
+    """AUC and efficiency at 1 % and 10 % background of each class, before and after: [value, error], shares.
+
+    ``dropped`` tells whether a figure fell by more than the error of the difference.
+    """
+    old = Score({}) if before is None else before
+    classes = [name.removeprefix("auc:") for name in after.figures if name.startswith("auc:")]
+    return {name: {figure: _pair(old, after, f"{figure}:{name}") for figure in ("auc", *(f"efficiency@{r:g}" for r in RATES))}
+            for name in classes}  # fmt: skip
+
+
+def _pair(before: Score, after: Score, name: str) -> dict[str, Any]:
+    return {"before": before.plain().get(name), "after": after.plain().get(name), "dropped": dropped(before, after, name)}

@@ -1,0 +1,182 @@
+"""The trigger pipeline: meet a latency in ns by pruning and 6 bits, tighten or relax by measurement, explain a miss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pquant_hls.decide import Judgement, Limit, Verdict
+from pquant_hls.engine import LoopResult, Point, closed_loop
+from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.measure import has_synthesis
+from pquant_hls.pipelines.base import Ending, Goal, Pipeline, Workbench, quantized
+from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.walk import figures
+from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder
+from pquant_hls.spec.steps import PruneConfig, QuantizeConfig
+
+GENTLER = ((1.0, 0), (0.67, 2), (0.33, 2))
+"""Proposals one after the other: share of the first sparsity, bits more than the first."""
+
+MOST_SPARSITY = 0.97
+LEAST_BITS = 3
+
+
+@dataclass(frozen=True)
+class TriggerPlan:
+    """Settings of ``compress_trigger_model``.
+
+    ``sparsity`` : share of the weights first taken away, by removing whole units. ``bits`` : first width.
+    ``max_accuracy_loss`` : floor against the original (a share); None puts the latency first and gives back what
+    accuracy it can. ``allow`` : what of the target may change when nothing else meets the budget; ``clocks_ns`` and
+    ``reuse_factors`` are tried for ``clock`` and ``reuse``.
+    """
+
+    sparsity: float = 0.9
+    bits: int = 6
+    max_accuracy_loss: float | None = None
+    max_rounds: int = 12
+    allow: tuple[Literal["reuse", "strategy", "clock"], ...] = ()
+    clocks_ns: tuple[float, ...] = (3.125, 2.78)
+    reuse_factors: tuple[int, ...] = (2, 4)
+
+    def __post_init__(self) -> None:
+        for name in self.allow:
+            if name not in ("reuse", "strategy", "clock"):
+                raise SpecError(f"unknown {name!r}", where="allow", mend="reuse, strategy or clock")
+
+
+class TriggerPipeline(Pipeline):
+    """``HEPCompressionPipeline.compress_trigger_model`` as a policy: the closed loop, from gentler proposals if need be."""
+
+    name: ClassVar[str] = "trigger"
+    unpacks: ClassVar[tuple[str, ...]] = ("model", "qor", "history")
+
+    def __init__(self, plan: TriggerPlan, **options: Any) -> None:
+        super().__init__(**options)
+        self.plan = plan
+
+    def settings(self) -> dict[str, Any]:
+        return {"plan": repr(self.plan)}
+
+    def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
+        goal = Goal(gates=setup.gates, budget=setup.budget)
+        history: list[dict[str, Any]] = []
+        result = self._loops(bench, start, setup, history)
+        best, reason = result.best, result.action.reason
+        if result.verdict is not Verdict.MET:
+            best = self._other_targets(bench, best, goal, history)
+            if best is not result.best:
+                reason = f"{reason}; met by another target: {_target_text(best)}"
+            else:
+                reason = f"{reason}; {layer_costs(best)}"
+        return Ending(best, goal, reason, tuple(history))
+
+    def _loops(self, bench: Workbench, start: Point, setup: Setup, history: list[dict[str, Any]]) -> LoopResult:
+        """The closed loop from each proposal in turn, until one is not lost on its very first round."""
+        tried: list[LoopResult] = []
+        for share, more_bits in GENTLER:
+            recipe = self._recipe(self.plan.sparsity * share, min(16, self.plan.bits + more_bits), start, setup)
+            result = closed_loop(in_loop(bench), start.model, recipe)
+            history.extend(_rounds(bench, result))
+            tried.append(result)
+            if result.action.limit is not Limit.ACCURACY or len(result.rounds) > 1:
+                return result
+        return tried[-1]
+
+    def _recipe(self, sparsity: float, bits: int, start: Point, setup: Setup) -> Recipe:
+        if setup.budget is None:
+            raise SpecError("a trigger model needs a latency to meet", where="target_latency_ns")
+        weights = None if start.account is None else start.account.kernel_weights
+        prune = PruneConfig(
+            sparsity=round(sparsity, 4), sparsity_of="weights", reference_weights=weights, ranking="layer",
+            **setup.fit(epochs=max(1, setup.epochs // 2)),
+        )  # fmt: skip
+        loop = LoopSpec(
+            max_rounds=self.plan.max_rounds, relax=True, bits=BitsLadder(min=min(LEAST_BITS, bits)),
+            sparsity=SparsityLadder(step=0.3, max=max(MOST_SPARSITY, sparsity)),
+        )  # fmt: skip
+        steps = (prune, QuantizeConfig(bits=bits, **setup.fit()))
+        return Recipe(name=self.name, seed=setup.seed, steps=steps, hls=setup.hls, budget=setup.budget, loop=loop)
+
+    def _other_targets(self, bench: Workbench, best: Point, goal: Goal, history: list[dict[str, Any]]) -> Point:
+        """The best point on the targets that may be used instead; the first that meets the budget."""
+        for hls in _variants(bench.hls, self.plan):
+            try:
+                point = bench.measure(best, exact=quantized(best), hls=hls)
+            except UnsupportedModel as cause:
+                history.append({"kind": "target", "target": hls.model_dump(mode="json"), "reason": f"not possible: {cause}"})
+                continue
+            found = goal.judge(bench, point)
+            entry = {
+                "kind": "target", "target": hls.model_dump(mode="json"), **figures(bench, point),
+                "verdict": str(found.verdict), "reason": "; ".join(str(check) for check in found.checks),
+            }  # fmt: skip
+            history.append(entry)
+            bench.record(entry, f"{_target_text(point)}: {found.verdict}")
+            if found.verdict is Verdict.MET:
+                return point
+        return best
+
+
+class InLoop:
+    """The bench with csim left to the end: rounds are sketched, and exactness enters no verdict before hand-over."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bench, name)
+
+    def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
+        return self._bench.sketch(point, exact=exact, hls=hls)
+
+    def judge(self, point: Point) -> Judgement:
+        found: Judgement = self._bench.judge(point)
+        return Judgement.of(check for check in found.checks if check.name != "csim match")
+
+
+def in_loop(bench: Workbench) -> Any:
+    """What the closed loop works on: sketches where the latency is an estimate anyway, the bench itself elsewhere."""
+    estimates = bench.budget.deliver == "hls" and bench.budget.measure in {"auto", "estimate"}
+    return InLoop(bench) if estimates and not has_synthesis(bench.hls) else bench
+
+
+def _variants(hls: HlsSpec, plan: TriggerPlan) -> Iterator[HlsSpec]:
+    if "strategy" in plan.allow:
+        yield from (hls.with_(strategy=s) for s in ("distributed_arithmetic", "latency") if s != hls.strategy)
+    if "clock" in plan.allow:
+        yield from (hls.with_(clock_ns=ns) for ns in plan.clocks_ns if ns != hls.clock_ns)
+    if "reuse" in plan.allow:
+        yield from (hls.with_(reuse_factor=n, strategy="resource") for n in plan.reuse_factors if n != hls.reuse_factor)
+
+
+def _target_text(point: Point) -> str:
+    spec = None if point.project is None else point.project.spec
+    return "" if spec is None else f"{spec.clock_ns:g} ns clock, {spec.strategy} strategy, reuse {spec.reuse_factor}"
+
+
+def layer_costs(point: Point) -> str:
+    """What each layer costs in cycles, with the interval of an estimate."""
+    if point.qor is None:
+        return "cycles by layer are not known"
+    known = [layer for layer in point.qor.layers if layer.cycles is not None]
+    costs = [f"{layer.name} {layer.cycles}{_spread(layer.cycles_lo, layer.cycles_hi)}" for layer in known]
+    return f"cycles by layer: {', '.join(costs)}" if costs else "cycles by layer are not known"
+
+
+def _spread(low: int | None, high: int | None) -> str:
+    return "" if low is None or high is None or low == high else f" [{low}..{high}]"
+
+
+def _rounds(bench: Workbench, result: LoopResult) -> Iterator[dict[str, Any]]:
+    """The loop's rounds as history: knobs, figures, verdict, the move that led there, cycles by layer."""
+    for number, (done, point) in enumerate(zip(result.rounds, result.points, strict=True), start=1):
+        yield {
+            "kind": "round", "number": number, "step": done.phase, "knobs": dict(done.knobs), "parent": point.parent,
+            **figures(bench, point), "verdict": str(done.judgement.verdict),
+            "checks": [str(check) for check in done.judgement.checks],
+            "move": None if done.move is None else str(done.move), "reason": layer_costs(point),
+        }  # fmt: skip
+    yield {"kind": "stop", "step": "stop", "verdict": str(result.verdict), "reason": result.action.reason}

@@ -1,0 +1,56 @@
+"""The validation pipeline: the user's steps one by one, each checked, and the last good model handed back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pquant_hls.engine import Gate, Point
+from pquant_hls.errors import SpecError
+from pquant_hls.pipelines.base import Ending, Goal, Trainable, Workbench
+from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.steps import as_steps, describe
+from pquant_hls.pipelines.walk import Walk, name_of
+
+
+class ValidationPipeline(Trainable):
+    """Apply ``steps`` in order and validate after each; stop at the first that degrades too much.
+
+    Parameters
+    ----------
+    steps : steps as ``CompressionPipeline`` takes them.
+    max_degradation : largest drop of validation accuracy against the original's on the same split, as a share
+        (0.05 is five points). A drop inside its own statistical error is not called one.
+
+    ``execute`` unpacks to (compressed, history); each entry has ``step``, ``accuracy``, ``degradation``,
+    ``parent`` and ``digest``.
+
+    >>> ValidationPipeline([{"step": "prune", "sparsity": 0.5}]).max_degradation
+    0.05
+    """
+
+    name: ClassVar[str] = "validation"
+    unpacks: ClassVar[tuple[str, ...]] = ("model", "history")
+
+    def __init__(self, steps: Sequence[Any], max_degradation: float = 0.05, **options: Any) -> None:
+        super().__init__(**options)
+        if not 0 <= max_degradation < 1:
+            raise SpecError(f"a share lies in [0, 1), got {max_degradation:g}", where="max_degradation")
+        self.steps, self.max_degradation = as_steps(steps), float(max_degradation)
+
+    def settings(self) -> dict[str, Any]:
+        return {"steps": describe(self.steps), "max_degradation": self.max_degradation}
+
+    def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
+        gates = (Gate("accuracy", max_loss=self.max_degradation), *setup.gates)
+        goal = Goal(gates=gates, budget=setup.budget)
+        walk = Walk(bench, start)
+        for number, step in enumerate(self.steps, start=1):
+            kept = walk.attempt(name_of(step), [step], lambda _, after: goal.lost(bench, after))
+            if kept or walk.history[-1]["digest"] == walk.point.digest:  # a step that changed nothing did no harm
+                continue
+            why = f"step {number} ({name_of(step)}) was not kept, {walk.history[-1]['reason']}"
+            done = f"{number - 1} of {len(self.steps)} steps"
+            stopped = Goal(gates=gates, budget=setup.budget, broken=done)
+            return Ending(walk.point, stopped, f"{why}; the last good model is handed back", tuple(walk.history))
+        return Ending(walk.point, goal, f"all {len(self.steps)} steps held", tuple(walk.history))
