@@ -1,5 +1,15 @@
-"""From FixedPointGraph through alkaid: exact emulator, pipelined Verilog, its simulation and synthesis."""
+"""From FixedPointGraph through alkaid: exact emulator, pipelined Verilog, its simulation and synthesis.
+
+The only room that imports alkaid and pyosys.
+"""
 
 from pquant_hls.measure.rtl.emulator import Emulator, emulate
+from pquant_hls.measure.rtl.project import RtlProject, load_rtl_project, to_verilog
+from pquant_hls.measure.rtl.record import measure_rtl
+from pquant_hls.measure.rtl.simulation import Simulation, simulate
+from pquant_hls.measure.rtl.synthesis import synthesize
 
-__all__ = ["Emulator", "emulate"]
+__all__ = [
+    "Emulator", "RtlProject", "Simulation", "emulate", "load_rtl_project", "measure_rtl", "simulate",
+    "synthesize", "to_verilog",
+]  # fmt: skip

@@ -1,0 +1,84 @@
+"""Cycles and outputs of a Verilog project by simulation under Icarus Verilog."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pquant_hls.errors import ToolFailed
+from pquant_hls.measure.rtl import vectors
+from pquant_hls.measure.rtl.emulator import Inputs, Outputs, split_outputs, stored_inputs
+from pquant_hls.measure.rtl.project import RtlProject
+from pquant_hls.measure.toolchain import require, run
+
+MEND = "apt-get install iverilog"
+TIMEOUT_S = 900.0
+
+
+class Simulation(NamedTuple):
+    """``cycles`` is None where the outputs are the same for every input, so that no delay can be seen."""
+
+    outputs: Outputs
+    cycles: int | None
+
+
+def simulate(project: RtlProject, x: Inputs, *, timeout_s: float = TIMEOUT_S) -> Simulation:
+    """Run the Verilog on its golden vectors and then on ``x``, one input a cycle.
+
+    Returns the outputs for ``x``, float64 (n, *output shape), and the latency in cycles at which the golden
+    outputs come out, counted in register ranks as ``RtlProject.latency_cycles``.
+
+    Raises
+    ------
+    ToolNotFound : Icarus Verilog is not on PATH.
+    ToolFailed : it failed, hung beyond ``timeout_s`` seconds, or the golden outputs never came.
+    DataError : ``x`` does not fit.
+    """
+    for program in ("iverilog", "vvp"):
+        require(program, mend=MEND)
+    sim = project.path / "sim"
+    golden_in = (sim / "golden_inputs.hex").read_text()
+    expected = [_known(word, sim) for word in vectors.from_hex((sim / "golden_outputs.hex").read_text(), sim)]
+    words = vectors.pack(project.ports[0], stored_inputs(project.graph, x))
+    text = golden_in + vectors.to_hex(words, sum(port.bits for port in project.ports[0]))
+    seen = _run(project, text, len(expected) + len(words), timeout_s)
+    delays = [
+        d
+        for d in range(len(seen) - len(expected) - len(words) + 1)
+        if seen[d : d + len(expected)] == expected
+    ]
+    if not delays:
+        raise ToolFailed("the simulated Verilog never gives the golden outputs", where=project.path)
+    first = (project.latency_cycles if project.latency_cycles in delays else delays[0]) + len(expected)
+    found = [_known(word, project.path) for word in seen[first : first + len(words)]]
+    outputs = split_outputs(project.graph, vectors.unpack(project.ports[1], found))
+    return Simulation(outputs, delays[0] if len(delays) == 1 else None)
+
+
+def _known(word: int | None, where: Path) -> int:
+    if word is None:
+        raise ToolFailed("an output has undefined bits", where=where)
+    return word
+
+
+def _run(project: RtlProject, stimulus: str, count: int, timeout_s: float) -> list[int | None]:
+    with tempfile.TemporaryDirectory(prefix="pquant-rtl-") as work:
+        folder = Path(work)
+        (folder / "golden_inputs.hex").write_text(stimulus)
+        bench = f"{project.name}_tb"
+        compile_it = ["iverilog", "-g2012", f"-P{bench}.VECTORS={count}", "-o", "tb", "-s", bench]
+        sources = [str(path.absolute()) for path in (project.testbench, *project.sources)]
+        _tool([*compile_it, *sources], folder, timeout_s)
+        _tool(["vvp", "-n", "tb", "+record"], folder, timeout_s)
+        return vectors.from_hex((folder / "result.hex").read_text(), project.path)
+
+
+def _tool(args: Sequence[str], folder: Path, timeout_s: float) -> None:
+    log = folder / f"{args[0]}.log"
+    result = run(args, folder, timeout_s, log)
+    if not result.ok:
+        last = log.read_text(errors="replace").strip().splitlines()[-3:]
+        raise ToolFailed(f"{args[0]}: {result.reason}: {' | '.join(last)}", where=shutil.which(args[0]))
