@@ -55,6 +55,7 @@ HARD_PROCESS = {
 }
 HADRONIC_DECAYS = ("24:onMode=off", "24:onIfAny=1 2 3 4", "23:onMode=off", "23:onIfAny=1 2 3 4")
 PHOTON = 22
+JET_PT_MIN_GEV = 200.0  # a softer jet never follows the hard parton
 RESOLUTION = ((0.0, 0.01), (0.07, 0.007), (1.5, 0.05))
 """Relative width as (a, b): a / sqrt(E / GeV) and b in quadrature; charged, photons, neutral hadrons."""
 LEAST_RESPONSE = 0.01  # a particle's energy stays positive
@@ -279,20 +280,39 @@ def decay_quarks(event: Any, index: int) -> list[Any]:
     return quarks
 
 
-def distance_to(jet: Any, particle: Any) -> float:
+class Found(NamedTuple):
+    """A jet: its place, and its constituents as particles of the event."""
+
+    rapidity: float
+    phi: float
+    constituents: list[Any]
+
+
+def leading_jets(collider: Iterator[Any], radius: float) -> Iterator[tuple[Any, Found]]:
+    """Each collision with its anti-kt jet of highest transverse momentum; neutrinos are not clustered."""
+    import pythia8mc
+
+    visible, own_masses, everywhere = 2, 2, 25.0
+    finder = pythia8mc.SlowJet(-1, radius, JET_PT_MIN_GEV, everywhere, visible, own_masses)
+    for pythia in collider:
+        if finder.analyze(pythia.event) and finder.sizeJet() > 0:
+            particles = [pythia.event[index] for index in finder.constituents(0)]
+            yield pythia, Found(finder.y(0), finder.phi(0), particles)
+
+
+def distance_to(jet: Found, particle: Any) -> float:
     """Distance of a jet from a particle of the event in the (rapidity, azimuth) plane."""
-    d_phi = abs(jet.phi_std() - particle.phi()) % (2.0 * np.pi)
-    return float(np.hypot(jet.rap() - particle.y(), min(d_phi, 2.0 * np.pi - d_phi)))
+    d_phi = abs(jet.phi - particle.phi()) % (2.0 * np.pi)
+    return float(np.hypot(jet.rapidity - particle.y(), min(d_phi, 2.0 * np.pi - d_phi)))
 
 
-def visible_particles(event: Any, rng: np.random.Generator) -> Floats:
-    """Measured px, py, pz, E in GeV of the stable particles but neutrinos; (n, 4).
+def measured(particles: list[Any], rng: np.random.Generator) -> Floats:
+    """Momenta px, py, pz, E in GeV of particles as a detector would give them; (n, 4).
 
     Each momentum is scaled by a normal factor of the width that a tracker (charged), an electromagnetic
     (photons) or a hadronic calorimeter (the rest) of RESOLUTION would give.
     """
-    particles = [p for p in event if p.isFinal() and p.isVisible()]
-    momenta = np.array([(p.px(), p.py(), p.pz(), p.e()) for p in particles])
+    momenta = four_momenta(particles)
     kinds = [0 if p.isCharged() else 1 if p.id() == PHOTON else 2 for p in particles]
     stochastic, constant = np.array(RESOLUTION)[kinds].T
     width = np.hypot(stochastic / np.sqrt(momenta[:, 3]), constant)
@@ -300,27 +320,20 @@ def visible_particles(event: Any, rng: np.random.Generator) -> Floats:
     return np.asarray(momenta * np.maximum(factor, LEAST_RESPONSE)[:, None])
 
 
-def leading_jet(momenta: Floats, radius: float) -> tuple[Any, list[Any]]:
-    """The anti-kt jet of highest transverse momentum of particles (n, 4), and its constituents."""
-    import fastjet
-
-    inputs = [fastjet.PseudoJet(*row) for row in momenta.tolist()]
-    sequence = fastjet.ClusterSequence(inputs, fastjet.JetDefinition(fastjet.antikt_algorithm, radius))
-    jet = fastjet.sorted_by_pt(sequence.inclusive_jets())[0]
-    return jet, list(jet.constituents())
-
-
 def four_momenta(particles: Any) -> Floats:
-    """px, py, pz, E in GeV of fastjet's particles; (n, 4)."""
+    """px, py, pz, E in GeV of Pythia's or fastjet's particles; (n, 4)."""
     return np.array([(p.px(), p.py(), p.pz(), p.e()) for p in particles])
 
 
-def groom(constituents: list[Any], z_cut: float) -> Floats:
-    """Momenta (n, 4) left by the modified mass drop tagger: drop the softer branch until it holds z_cut."""
+def groom(momenta: Floats, z_cut: float) -> Floats:
+    """Momenta (m, 4) that the modified mass drop tagger leaves of (n, 4).
+
+    The softer branch is dropped until it holds a share z_cut.
+    """
     import fastjet
 
     definition = fastjet.JetDefinition(fastjet.cambridge_algorithm, fastjet.JetDefinition.max_allowable_R)
-    sequence = fastjet.ClusterSequence(constituents, definition)
+    sequence = fastjet.ClusterSequence([fastjet.PseudoJet(*row) for row in momenta.tolist()], definition)
     jet = sequence.inclusive_jets()[0]
     harder, softer = fastjet.PseudoJet(), fastjet.PseudoJet()
     while jet.has_parents(harder, softer):
@@ -335,12 +348,12 @@ def groom(constituents: list[Any], z_cut: float) -> Floats:
 def candidates(label: str, selection: Selection, seed: int) -> Iterator[Candidate]:
     """The leading jet of each collision, with its distances from the nearest hard parton and its decay."""
     rng = np.random.default_rng(seed)
-    for pythia in collisions(label, selection, seed):
-        jet, constituents = leading_jet(visible_particles(pythia.event, rng), selection.radius)
+    for pythia, jet in leading_jets(collisions(label, selection, seed), selection.radius):
         partons = hard_partons(label, pythia.event, pythia.process)
         parton, quarks = min(partons, key=lambda pair: distance_to(jet, pair[0]))
         farthest = max((distance_to(jet, quark) for quark in quarks), default=0.0)
-        row = observables(four_momenta(constituents), groom(constituents, selection.z_cut))
+        momenta = measured(jet.constituents, rng)
+        row = observables(momenta, groom(momenta, selection.z_cut))
         yield Candidate(distance_to(jet, parton), farthest, row)
 
 
