@@ -112,7 +112,7 @@ def _target(record: dict[str, Any]) -> Target:
 def _graph(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> FixedPointGraph:
     first = record.get("input") or {}
     kind = _type(first.get("type")) or _type(record["layers"][0].get("input_type")) or FALLBACK
-    nodes = [Node("in", "input", (), tuple(first.get("shape") or (record["layers"][0].get("n_in") or 1,)), kind)]
+    nodes = [Node("in", "input", (), _input_shape(record["layers"][0], first.get("shape")), kind)]
     made: dict[str, str] = {}
     ordered = (record["tool"].get("settings") or {}).get("config_op mul", "").removeprefix("-impl").strip() or None
     for index, layer in enumerate(record["layers"]):
@@ -135,8 +135,13 @@ def _node(name: str, layer: dict[str, Any], inputs: tuple[str, ...], before: Nod
     attrs = {
         "strategy": str(layer.get("strategy") or "latency").lower(), "reuse_factor": int(layer.get("reuse_factor") or 1),
         "n_in": layer.get("n_in"), "n_out": layer.get("n_out"), "n_zeros": layer.get("n_zeros"),
-        "table_size": layer.get("table_size"), "op_name": layer["op"], "multiplier": layer["multiplier"], "mult": layer.get("mult"), "constants": constants,
+        "table_size": layer.get("table_size"), "kernel": _kernel(constants), "pool": _pool(constants),
+        "parallelization_factor": constants.get("n_pixels"), "op_name": layer["op"], "multiplier": layer["multiplier"], "mult": layer.get("mult"), "constants": constants,
     }  # fmt: skip
+    if op.startswith(("conv", "depthwise")) and "n_chan" in constants:
+        terms = math.prod(attrs["kernel"] or [1])
+        attrs["n_in"] = terms * int(constants["n_chan"]) if op.startswith("conv") else terms
+        attrs["n_out"] = int(constants.get("n_filt") or 1) if op.startswith("conv") else int(constants["n_chan"])
     stored = {key: array for key in ("weight", "bias", "scale") if (array := _array(layer, key, arrays)) is not None}
     return Node(
         name, op, inputs, _shape(layer, op, before, constants), _type(layer.get("output_type")) or before.result,
@@ -147,11 +152,32 @@ def _node(name: str, layer: dict[str, Any], inputs: tuple[str, ...], before: Nod
 def _shape(layer: dict[str, Any], op: str, before: Node, constants: dict[str, Any]) -> tuple[int, ...]:
     if op == "dense":
         return (int(layer.get("n_out") or 1),)
-    if op.startswith(("conv", "depthwise")):
-        places = [int(constants[key]) for key in ("out_height", "out_width") if key in constants]
-        return (*places, int(constants.get("n_filt") or layer.get("n_out") or 1))
+    places = [int(constants[key]) for key in ("out_height", "out_width") if key in constants]
+    channels = constants.get("n_filt") if op != "depthwise_conv2d" else constants.get("n_chan")
+    if places:
+        return (*places, int(channels or constants.get("n_chan") or 1))
+    if op.startswith("max_pooling1d") and layer.get("n_out"):
+        return (int(layer["n_out"]), before.shape[-1])
+    if op.startswith("global"):
+        return (int(constants.get("n_filt") or before.shape[-1]),)
     size = layer.get("n_in")
     return before.shape if size is None or size == math.prod(before.shape) else (int(size),)
+
+
+def _kernel(constants: dict[str, Any]) -> list[int] | None:
+    return [int(constants[key]) for key in ("filt_height", "filt_width") if key in constants] or None
+
+
+def _pool(constants: dict[str, Any]) -> list[int] | None:
+    return [int(constants[key]) for key in ("pool_height", "pool_width") if key in constants] or None
+
+
+def _input_shape(layer: dict[str, Any], shape: Any) -> tuple[int, ...]:
+    constants = layer.get("constants") or {}
+    places = [int(constants[key]) for key in ("in_height", "in_width") if key in constants]
+    if places:
+        return (*places, int(constants.get("n_chan") or 1))
+    return tuple(shape or (layer.get("n_in") or 1,))
 
 
 def _type(entry: Any) -> FixedType | None:

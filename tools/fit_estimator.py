@@ -43,7 +43,16 @@ READ = ROOT / "tools" / "estimator_read.json"
 """Numbers read from reports by hand; copied into the constants as they are."""
 WIDTHS = (4, 8, 12, 16, 20, 24, 26)
 COVERAGE = 0.95
-LUT_TERMS = ("add_bits", "negate_bits", "double_bits", "multiply_bits", "relu_bits", "round_bits", "dsp", "table_bits")
+LUT_TERMS = (
+    "add_bits",
+    "negate_bits",
+    "double_bits",
+    "multiply_bits",
+    "relu_bits",
+    "round_bits",
+    "dsp",
+    "table_bits",
+)
 FF_TERMS = ("live_bits", "border_bits", "dsp", "relu_bits")
 FITTED_RULES = ("tree", "chain", "reuse")
 ADDITIVE = ("tree", "chain")
@@ -99,7 +108,9 @@ def adder_delays(path: Path) -> dict[str, Any]:
         name = "level" if row["core"] == "TAddSub" else "add"
         if row["grouped"] and name == "add":
             continue
-        seen[f"{family}/{tool}", name, int(row["width"])][row["repo"]] += [float(row["delay_ns"])] * int(row["count"])
+        seen[f"{family}/{tool}", name, int(row["width"])][row["repo"]] += [float(row["delay_ns"])] * int(
+            row["count"]
+        )
     result: dict[str, Any] = defaultdict(dict)
     for key, name in sorted({(key, name) for key, name, _ in seen}):
         result[key][name] = _table({w: repos for (k, n, w), repos in seen.items() if (k, n) == (key, name)})
@@ -110,7 +121,12 @@ def _table(by_width: dict[int, dict[str, list[float]]]) -> list[list[float]]:
     """[bits, ns] at a few widths: the median over repositories of their medians near that width."""
     rows = []
     for width in WIDTHS:
-        near = [statistics.median(values) for w, repos in by_width.items() if abs(w - width) <= 1 for values in repos.values()]
+        near = [
+            statistics.median(values)
+            for w, repos in by_width.items()
+            if abs(w - width) <= 1
+            for values in repos.values()
+        ]
         if near:
             rows.append([width, round(statistics.median(near), 3)])
     return rows
@@ -122,15 +138,17 @@ def _fit_top(designs: Sequence[Design], table: dict[str, Any]) -> dict[str, Any]
     groups: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for case in cases(designs, blank):
         if case.rule in FITTED_RULES:
-            dense = sum(module.op == "dense" and module.rule in ("tree", "chain") for module in case.point.modules)
+            dense = sum(
+                module.op == "dense" and module.rule in ("tree", "chain") for module in case.point.modules
+            )
             key = f"{case.design.target.family}/{case.design.target.tool}"
             groups[key].append(((case.design.truth.cycles or 0) - case.point.cycles, dense))
     top = {key: _best_top(rows) for key, rows in sorted(groups.items()) if len(rows) >= 3}
-    return {**top, "other": {"cycles": 1, "dense": 0}}
+    return {**top, "other": {"cycles": 0, "dense": 0}}
 
 
 def _best_top(rows: list[tuple[int, int]]) -> dict[str, int]:
-    grid = [(dense, cycles) for dense in (0, 1) for cycles in (-1, 0, 1, 2)]
+    grid = [(dense, cycles) for dense in (0, 1) for cycles in (-2, -1, 0, 1)]
     dense, cycles = min(grid, key=lambda g: sum(abs(rest - g[1] - g[0] * count) for rest, count in rows))
     return {"cycles": cycles, "dense": dense}
 
@@ -166,7 +184,11 @@ def _solve(members: Sequence[Case], what: str, terms: Sequence[str]) -> dict[str
     scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
     ridge = 1e-3 * np.eye(len(terms))  # keeps terms that are nearly equal in all designs from trading places
     solution, _ = nnls(np.vstack([matrix / scale, ridge]), np.concatenate([truths, np.zeros(len(terms))]))
-    return {term: round(float(value), 6) for term, value in zip(terms, solution / scale, strict=True) if value > 1e-9}
+    return {
+        term: round(float(value), 6)
+        for term, value in zip(terms, solution / scale, strict=True)
+        if value > 1e-9
+    }
 
 
 def _fit_clock(designs: Sequence[Design]) -> dict[str, float]:
@@ -174,8 +196,14 @@ def _fit_clock(designs: Sequence[Design]) -> dict[str, float]:
     ratios: dict[str, list[float]] = defaultdict(list)
     for design in designs:
         if design.clock_estimated_ns:
-            ratios[f"{design.target.family}/{design.target.tool}"].append(design.clock_estimated_ns / design.target.clock_ns)
-    clock = {key: round(max(1.0, float(np.quantile(values, 0.98))), 3) for key, values in sorted(ratios.items()) if len(values) >= 5}
+            ratios[f"{design.target.family}/{design.target.tool}"].append(
+                design.clock_estimated_ns / design.target.clock_ns
+            )
+    clock = {
+        key: round(max(1.0, float(np.quantile(values, 0.98))), 3)
+        for key, values in sorted(ratios.items())
+        if len(values) >= 5
+    }
     return {**clock, "other": max([2.0, *clock.values()])}
 
 
@@ -250,7 +278,9 @@ def build(corpus: Path) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--corpus", type=Path, required=True, metavar="DIR")
     parser.add_argument("--out", type=Path, default=TARGET, metavar="FILE")
     args = parser.parse_args(argv)

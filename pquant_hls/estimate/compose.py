@@ -13,6 +13,7 @@ from pquant_hls.estimate.liveness import Mask, live_values
 from pquant_hls.estimate.module import Module, Moment
 from pquant_hls.estimate.operators import Operators, operators
 from pquant_hls.estimate.products import top_rule
+from pquant_hls.estimate.stream import stream_added
 from pquant_hls.estimate.resources import NAMES, module_resources
 from pquant_hls.qor import FixedPointGraph, Latency, LayerQoR, QoR, Resources, Target
 
@@ -70,13 +71,15 @@ def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
     live = live_values(graph)
     modules = tuple(layer_module(graph, node, target, delay, live) for node in graph.nodes)
     if graph.io_type == "io_stream":
-        added = _added_stream(graph, modules)
+        added = dict(zip((node.name for node in graph.nodes), stream_added(modules), strict=True))
+    elif any(module.rule == "conv" for module in modules):
+        added = _dataflow(graph, modules)
     else:
         times = _pipeline(graph, modules, target)
         added = {name: end.state - start.state for name, (start, end) in times.items()}
         modules = _with_borders(graph, modules, times, live)
     key = design_class(graph, list(modules), target)
-    top = 0 if all(module.is_wire for module in modules) else top_rule(target)["cycles"]
+    top = top_rule(target)["cycles"] if graph.io_type == "io_parallel" and key.split("/")[0] != "conv" else 0
     return Estimate(
         cycles=max(0, _total(graph, added) + top), ii_cycles=max(module.ii_cycles for module in modules),
         added=added, modules=modules, key=key, fitted=delay.fitted,
@@ -89,9 +92,10 @@ def _pipeline(
 ) -> dict[str, tuple[Moment, Moment]]:
     """(inputs ready, result ready) of each module in the pipelined top, which starts each as soon as it can."""
     times: dict[str, tuple[Moment, Moment]] = {}
+    ports = Moment(0, float(constants()["start_ns"]))
     for node, module in zip(graph.nodes, modules, strict=True):
         ready = [times[name][1] for name in node.inputs]
-        start = max(ready, key=lambda at: (at.state, at.used_ns), default=Moment())
+        start = max(ready, key=lambda at: (at.state, at.used_ns), default=ports)
         times[node.name] = start, start.after(module, target.budget_ns)
     return times
 
@@ -114,14 +118,9 @@ def _with_borders(
     return tuple(held)
 
 
-def _added_stream(graph: FixedPointGraph, modules: tuple[Module, ...]) -> dict[str, int]:
-    """Tasks of a dataflow region overlap: the slowest one counts whole, the others only until their first result."""
-    slowest = max(modules, key=lambda module: module.cycles)
-    share = constants()["stream"]["overlap"]
-    return {
-        node.name: module.cycles if module is slowest else math.ceil(share * module.cycles)
-        for node, module in zip(graph.nodes, modules, strict=True)
-    }
+def _dataflow(graph: FixedPointGraph, modules: tuple[Module, ...]) -> dict[str, int]:
+    """Tasks of a dataflow top without streams follow each other, with one cycle to hand over."""
+    return {node.name: module.cycles + (0 if module.is_wire else 1) for node, module in zip(graph.nodes, modules, strict=True)}
 
 
 def _total(graph: FixedPointGraph, added: dict[str, int]) -> int:

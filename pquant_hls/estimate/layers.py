@@ -11,6 +11,7 @@ from pquant_hls.estimate.liveness import Mask
 from pquant_hls.estimate.module import Module, timed
 from pquant_hls.estimate.operators import Operators
 from pquant_hls.estimate.products import PRODUCTS, product_module
+from pquant_hls.estimate.stream import placed, streamed
 from pquant_hls.estimate.weights import signed_digits
 from pquant_hls.qor import FixedPointGraph, Node, Target
 
@@ -33,7 +34,9 @@ def layer_module(
         what = node.attrs.get("op_name", "an unknown operation")
         raise NotMeasured(f"no latency rule for {what}", where=node.name, mend="measure the design with csynth")
     module = _module(graph, node, target, delay, live)
-    return _streamed(graph, node, module) if graph.io_type == "io_stream" and node.op not in PRODUCTS else module
+    if graph.io_type == "io_stream":
+        return streamed(graph, node, module, target)
+    return placed(node, module) if node.op in PRODUCTS and len(node.shape) > 1 else module
 
 
 def _module(
@@ -55,7 +58,7 @@ def _combinational(
 ) -> tuple[float, dict[str, float]]:
     """Delay in ns and counts of a node without registers of its own."""
     data = graph.node(node.inputs[0]).result
-    values = math.prod(node.shape) if live is None else int(live.sum())
+    values = _width(graph, node) if live is None else int(live.sum())
     rounds = (node.result.rounding, node.result.saturation) != ("TRN", "WRAP")
     if node.op == "quantize":
         cost = float(values * (data.width + node.result.width)) if rounds else 0.0
@@ -88,7 +91,7 @@ def _table(graph: FixedPointGraph, node: Node, target: Target, delay: Operators)
     """Activations read from a table: an index, one or two memory reads, for softmax a sum and a product."""
     rules = constants()["tables"]
     family = rules["7series" if delay.family == "7series" else "ultrascale+"]
-    data, values = graph.node(node.inputs[0]).result, math.prod(node.shape)
+    data, values = graph.node(node.inputs[0]).result, _width(graph, node)
     size = int(node.attrs.get("table_size", 1024))
     bits = node.types.get("table", node.result).width
     if node.op == "softmax":
@@ -104,11 +107,6 @@ def _table(graph: FixedPointGraph, node: Node, target: Target, delay: Operators)
     return Module(node.name, node.op, "table", cycles, target.budget_ns, target.budget_ns, 1, 0, counts)
 
 
-def _streamed(graph: FixedPointGraph, node: Node, module: Module) -> Module:
-    """In a stream every layer is a task that visits each place once."""
-    if node.op == "input":
-        return module
-    before = graph.node(node.inputs[0]).shape
-    visits = max(math.prod(node.shape[:-1]), math.prod(before[:-1]), 1)
-    cycles = visits * constants()["stream"]["pixel_cycles"] + module.cycles + constants()["stream"]["read_cycles"]
-    return Module(node.name, node.op, "stream", math.ceil(cycles), math.inf, math.inf, math.ceil(cycles), 0, module.counts)
+def _width(graph: FixedPointGraph, node: Node) -> int:
+    """Values handled at once: all of them, or those of one place in a stream."""
+    return node.shape[-1] if graph.io_type == "io_stream" and node.shape else math.prod(node.shape)

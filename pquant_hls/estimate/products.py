@@ -25,9 +25,8 @@ def product_module(
     """The module of a dense or convolution node, without the sums that the tool removes."""
     whole = operands_of(node, graph.node(node.inputs[0]).result)
     operands = _built(whole, live.get(node.inputs[0]), live.get(node.name))
-    places = max(1, math.prod(node.shape[:-1]))
     if node.strategy != "latency":
-        return _resource(graph, node, operands, places)
+        return _resource(node, operands)
     schedule = schedule_sum(operands, delay, target.budget_ns)
     counts = product_counts(operands, schedule)
     cycles, first, last = timed(schedule.end_ns, target.budget_ns)
@@ -39,8 +38,6 @@ def product_module(
         rule, first = "reuse", target.budget_ns
     if not operands.known:
         rule = "unseen_weights"
-    if places > 1 or graph.io_type == "io_stream":
-        return _repeated(graph, node, Module(node.name, node.op, rule, cycles, first, last, ii, 0, counts), places)
     gap = top_rule(target)["dense"] if reuse == 1 else 0
     return Module(node.name, node.op, rule, cycles, first, last, ii, gap, counts)
 
@@ -136,7 +133,7 @@ def _shared(
     return longer, min(reuse, longer + 1), scaled
 
 
-def _resource(graph: FixedPointGraph, node: Node, operands: Operands, places: int) -> Module:
+def _resource(node: Node, operands: Operands) -> Module:
     """Resource strategy: one group of multipliers works through the matrix in ``reuse_factor`` cycles."""
     reuse, size = node.reuse_factor, operands.codes.size
     block = math.ceil(size / reuse)
@@ -148,17 +145,4 @@ def _resource(graph: FixedPointGraph, node: Node, operands: Operands, places: in
         "add_bits": float(block * operands.sum_bits), "live_bits": float(block * operands.sum_bits),
         "memory_bits": float(size * operands.width), "memory_width": float(block * operands.width),
     }  # fmt: skip
-    module = Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)
-    return _repeated(graph, node, module, places) if places > 1 or graph.io_type == "io_stream" else module
-
-
-def _repeated(graph: FixedPointGraph, node: Node, module: Module, places: int) -> Module:
-    """One engine that visits every output place: convolutions, and every layer of a stream."""
-    rules = constants()["stream"]
-    stream = graph.io_type == "io_stream"
-    reads = math.prod(graph.node(node.inputs[0]).shape[:-1]) if node.op != "dense" else 1
-    visits = max(places, reads) if stream else places / max(1, int(node.attrs.get("parallelization_factor", 1)))
-    interval = max(module.ii_cycles, rules["place_cycles"] if stream and node.op != "dense" else 1)
-    cycles = math.ceil(visits * interval) + module.cycles + (rules["read_cycles"] if stream else 1)
-    rule = "stream" if stream else "conv"
-    return Module(node.name, node.op, rule, cycles, math.inf, math.inf, cycles, 0, module.counts, module.note)
+    return Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)
