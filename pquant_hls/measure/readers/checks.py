@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -143,6 +144,13 @@ def make_latency(cycles: Cycles, clock: Clock, spot: Spot) -> Latency:
         raise spot.error(f"impossible latency: {cause.errors()[0]['msg']}") from cause
 
 
+def check_slices(total: Mapping[str, float | None], spot: Spot) -> None:
+    """Every AMD family since 7 series has two flip-flops for each LUT (UG474, UG574, AM005)."""
+    lut, ff = total.get("lut"), total.get("ff")
+    if lut is not None and ff is not None and ff != 2 * lut:
+        raise spot.at("available").error(f"{lut:g} LUT and {ff:g} FF are the counts of no part")
+
+
 def make_resources(used: dict[str, float | None], total: dict[str, float | None], spot: Spot) -> Resources:
     """Used and available under the record's own names; refuses more than 100 times what the part has."""
     for name, value in used.items():
@@ -154,4 +162,4 @@ def make_resources(used: dict[str, float | None], total: dict[str, float | None]
         if value > 0 and there == 0:
             raise spot.at(name).error(f"{value:g} used of a part that has none")
     available = Available(**total) if total else None
-    return Resources(available=available, **used)  # type: ignore[arg-type]
+    return Resources(available=available, **used)

@@ -162,6 +162,7 @@ def _resources(table: Table | None, spot: Spot) -> Resources:
     place = spot.at(f"utilization at line {table.line}")
     total = _counts(table, table.row("Total", place), place)
     available = _counts(table, table.row("Available", place), place)
+    checks.check_slices(available, place)
     if total:
         _check_total(table, total, place)
         _check_percent(table, total, available, place)

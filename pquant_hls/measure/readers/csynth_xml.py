@@ -24,6 +24,8 @@ def read(root: Element, spot: Spot) -> CsynthReport:
     clock, cycles = _clock(root, spot), _cycles(root, spot)
     _check_repeated(root, cycles, spot)
     area = xml.one(root, "AreaEstimates", spot)
+    available = _resources(area, "AvailableResources", spot)
+    checks.check_slices(available, spot)
     return CsynthReport(
         kind="csynth_xml",
         file=spot.file,
@@ -37,9 +39,7 @@ def read(root: Element, spot: Spot) -> CsynthReport:
         latency_ns_max=values.ns(cycles.worst_time),
         interval_min=cycles.interval_min,
         interval_max=cycles.interval_max,
-        resources=checks.make_resources(
-            _resources(area, "Resources", spot), _resources(area, "AvailableResources", spot), spot
-        ),
+        resources=checks.make_resources(_resources(area, "Resources", spot), available, spot),
         modules=_modules(root, spot),
         missing=missing,
     )

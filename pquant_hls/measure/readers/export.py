@@ -1,4 +1,4 @@
-"""``*_export.rpt`` and ``export_impl.rpt``/``export_syn.rpt``: what Vivado made of the exported RTL."""
+"""``*_export.rpt``, ``export_syn.rpt`` and ``export_impl.rpt``: what Vivado made of the exported RTL."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 
 from pquant_hls.measure.readers import checks, values
+from pquant_hls.measure.readers.csynth_rpt import header_fields, version_of
 from pquant_hls.measure.readers.records import ExportReport
-from pquant_hls.measure.readers.tables import Block
+from pquant_hls.measure.readers.tables import Block, sections, table_in
 from pquant_hls.measure.readers.values import Spot
 
 _FIELD = re.compile(r"(?P<name>[A-Z][A-Za-z -]*):\s+(?P<value>\S.*?)\s*\Z")
@@ -19,14 +20,53 @@ _PERIODS = {
     "CP achieved post-synthesis": "clock_post_synthesis_ns",
     "CP achieved post-implementation": "clock_post_implementation_ns",
 }
-_VERDICTS = {"Timing met": True, "Timing not met": False, "No Sequential Path": None}
+_VERDICTS = {
+    "Timing met": True,
+    "* Timing was met": True,
+    "Timing not met": False,
+    "* Timing was not met": False,
+    "No Sequential Path": None,
+}
+_STAGES = {"Place & Route": "Post-Implementation", "RTL Synthesis": "Post-Synthesis"}
+_ROWS = {
+    "Target": "CP required",
+    "Post-Synthesis": "CP achieved post-synthesis",
+    "Post-Route": "CP achieved post-implementation",
+}
 
 
 def recognises(block: Block) -> bool:
     return any(line.startswith("Implementation tool:") for line in block.lines[:20])
 
 
-def read(block: Block, spot: Spot) -> ExportReport:
+def recognises_run(block: Block) -> bool:
+    return any(line.startswith(f"== {stage} Resource Summary") for line in block.lines for stage in _STAGES)
+
+
+def read_run(block: Block, spot: Spot) -> ExportReport:
+    """``export_syn.rpt`` or ``export_impl.rpt`` of Vitis HLS, whose table states the clock periods in ns."""
+    parts = sections(block, spot)
+    stage = next(name for name in reversed(_STAGES) if f"{name} Resource Summary" in parts)
+    general = next((part.after(r"\+ General Information:", spot) for part in parts.values()), None)
+    head = {} if general is None else header_fields(general, spot)
+    fields = _fields(parts[f"{stage} Resource Summary"], spot)
+    timing = parts.get(f"{stage} Timing Summary", Block(()))
+    table = table_in(timing.after(r"\* Timing was", spot), spot)
+    if table is not None and table.columns != ("Timing", "Period (ns)"):
+        raise spot.at(f"line {table.line}").error("a table of other columns than Timing and Period (ns)")
+    fields |= {_ROWS[row[0]]: row[1] for row in (table.rows if table else ()) if row[0] in _ROWS}
+    version = version_of(head, spot)
+    report = ExportReport(
+        kind="export", file=spot.file, tool=None if version is None else "Vitis HLS", version=version,
+        project=head.get("Project"), part=head.get("Target device"), stage=_STAGES[stage],
+        timing_met=_verdict(timing, spot), **_figures(fields, spot),
+    )  # fmt: skip
+    _check(report, spot)
+    return report
+
+
+def _fields(block: Block, spot: Spot) -> dict[str, str]:
+    """``Name:  value`` lines; a name that stands twice is an error."""
     fields: dict[str, str] = {}
     for number, line in enumerate(block.lines, start=block.start + 1):
         found = _FIELD.match(line)
@@ -35,6 +75,11 @@ def read(block: Block, spot: Spot) -> ExportReport:
         if found["name"] in fields:
             raise spot.at(f"line {number}").error(f"a second {found['name']!r}")
         fields[found["name"]] = found["value"]
+    return fields
+
+
+def read(block: Block, spot: Spot) -> ExportReport:
+    fields = _fields(block, spot)
     tool = _TOOL.match(fields.get("Implementation tool", ""))
     report = ExportReport(
         kind="export",

@@ -62,6 +62,8 @@ def read_text(text: str, file: str) -> AnyReport:
         return cosim.read(block, spot)
     if export.recognises(block):
         return export.read(block, spot)
+    if export.recognises_run(block):
+        return export.read_run(block, spot)
     return _read_vivado(block, spot)
 
 

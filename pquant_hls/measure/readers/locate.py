@@ -208,7 +208,9 @@ def _collect(root: Path, solution: Path, top: str, design: str) -> ProjectReport
         summary=None if is_wrapped else _first(folder / "csynth.rpt"),
         wrapper=_first(folder / f"{top}_csynth.xml", folder / f"{top}_csynth.rpt") if is_wrapped else None,
         cosim=_first(*(solution / "sim" / "report" / f"{name}_cosim.rpt" for name in (top, design))),
-        exports=_sorted(solution.glob("impl/report/*/*_export.rpt")),
+        exports=_sorted(
+            [*solution.glob("impl/report/*/*_export.rpt"), *solution.glob("impl/report/*/export_*.rpt")]
+        ),
         utilization=_vivado_reports(root, solution, "utilization"),
         timing=_vivado_reports(root, solution, "timing"),
     )

@@ -55,7 +55,7 @@ def compose(reports: ProjectReports, source: From = "csynth") -> QoR:
     qor = QoR(source="report") if csynth is None else csynth.to_qor(names)
     cosim = None if reports.cosim is None else _read(reports.cosim, CosimReport)
     utilization, timing = _best_utilization(reports), _best_timing(reports)
-    exports = [_read(path, ExportReport) for path in reports.exports]
+    exports = sorted((_read(path, ExportReport) for path in reports.exports), key=_is_implemented)
     qor = qor.with_(
         metrics={
             **qor.metrics,
@@ -122,6 +122,10 @@ def _best_utilization(reports: ProjectReports) -> UtilizationReport | None:
 def _best_timing(reports: ProjectReports) -> TimingReport | None:
     found = [_read(path, TimingReport) for path in reports.timing]
     return min(found, key=lambda report: _rank(report.state), default=None)
+
+
+def _is_implemented(report: ExportReport) -> bool:
+    return report.clock_post_implementation_ns is not None
 
 
 def _rank(state: str | None) -> int:

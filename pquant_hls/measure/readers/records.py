@@ -99,7 +99,7 @@ class CsynthReport(Report):
         return None if slack is None else round(slack, 6) >= 0
 
     def to_qor(self, names: Names = NO_NAMES) -> QoR:
-        """As a QoR, with the times that the tool itself prints in ``metrics``; ``names`` as for ``to_layer``."""
+        """As a QoR, the tool's own real times among ``metrics``; ``names`` as for ``to_layer``."""
         times = {"csynth_latency_ns_min": self.latency_ns_min, "csynth_latency_ns_max": self.latency_ns_max}
         return QoR(
             source="csynth", tool=self.tool_text, part=self.part,

@@ -70,7 +70,7 @@ def _top(row: Row) -> dict[str, object]:
         "latency": Latency(cycles_max=cycles.worst, ii_cycles=cycles.interval_max),
         "latency_ns_max": values.ns(cycles.worst_time),
         "interval_max": cycles.interval_max,
-        "resources": Resources(**row.used),  # type: ignore[arg-type]
+        "resources": Resources(**row.used),
     }
 
 

@@ -169,7 +169,7 @@ def read_timing(block: Block, spot: Spot) -> TimingReport:
         clock=clock,
         clock_period_ns=period,
         timing_met=met[0] if met else None,
-        **summary,  # type: ignore[arg-type]
+        **summary,
     )
     _check_slacks(report, spot.at("Design Timing Summary"))
     _check_groups(block, report, spot.at("Design Timing Summary"))

@@ -371,6 +371,30 @@ def export_rpt(fake: Fake, achieved_ns: float = 4.1, required_ns: float = 5.0) -
     )
 
 
+def export_impl_rpt(fake: Fake, routed_ns: float = 4.3) -> str:
+    """``export_impl.rpt`` of Vitis HLS."""
+    bram, dsp, ff, lut, uram = fake.used
+    verdict = "* Timing was met" if routed_ns <= fake.target_ns else "* Timing was not met"
+    periods = [
+        ["Target", f"{fake.target_ns:.3f}"],
+        ["Post-Synthesis", "3.107"],
+        ["Post-Route", f"{routed_ns:.3f}"],
+    ]
+    return "\n".join(
+        [
+            "", "=" * 64, "== Implementation Results", "=" * 64, "+ General Information:",
+            f"    * Version:         {fake.version} (Build 1 on Jan 01 2024)",
+            f"    * Project:         {fake.project}",
+            f"    * Target device:   {fake.part}", "",
+            "=" * 64, "== Place & Route Resource Summary", "=" * 64,
+            f"LUT:              {lut}", f"FF:               {ff}", f"DSP:              {dsp}",
+            f"BRAM:             {bram}", f"URAM:             {uram}", "SRL:              3", "", "",
+            "=" * 64, "== Place & Route Timing Summary", "=" * 64, verdict,
+            *table(periods, [["Timing", "Period (ns)"]]), "",
+        ]
+    )  # fmt: skip
+
+
 def _vivado_head(fake: Fake, command: str, state: str) -> list[str]:
     return [
         "Copyright notice",
@@ -553,6 +577,7 @@ def every_kind() -> dict[str, str]:
         "myproject_cosim.rpt": cosim_rpt(),
         "total_cosim.rpt": cosim_rpt((10, 12, 14), total=40),
         "myproject_export.rpt": export_rpt(Fake()),
+        "export_impl.rpt": export_impl_rpt(Fake()),
         "vivado_synth.rpt": utilization_rpt(Fake()),
         "timing.rpt": timing_rpt(Fake()),
         "missed_timing.rpt": timing_rpt(Fake(), -0.311),

@@ -14,6 +14,7 @@ from report_factory import (
     csynth_rpt,
     csynth_xml,
     every_kind,
+    export_impl_rpt,
     export_rpt,
     hls_app,
     solution_aps,
@@ -138,6 +139,13 @@ def test_timing_export_cosim_and_project_files() -> None:
     assert read_text(solution_aps("200MHz"), "s").clock_period_ns == 5.0
 
 
+def test_both_forms_of_the_export_report_agree() -> None:
+    old, new = read_text(export_rpt(Fake(), 4.3), "old"), read_text(export_impl_rpt(Fake(), 4.3), "new")
+    different = {"file", "tool"}
+    assert old.model_dump(exclude=different) == new.model_dump(exclude=different)
+    assert read_text(export_impl_rpt(Fake(), 5.3), "late").timing_met is False
+
+
 def test_a_report_cut_before_its_totals_says_what_is_missing() -> None:
     text = csynth_rpt(Fake())
     report = csynth(
@@ -153,6 +161,14 @@ def test_a_report_cut_before_its_totals_says_what_is_missing() -> None:
 
 
 BAD = {
+    "counts of no part": lambda: csynth_xml(Fake()).replace("<LUT>1728000", "<LUT>1728001"),
+    "swapped blocks": lambda: (
+        csynth_xml(Fake())
+        .replace("Resources>", "Other>")
+        .replace("AvailableOther>", "Resources>")
+        .replace("<Other>", "<AvailableResources>")
+        .replace("</Other>", "</AvailableResources>")
+    ),
     "cycles against ns": lambda: csynth_xml(Fake()).replace("Latency>12<", "Latency>13<"),
     "negative": lambda: csynth_xml(Fake()).replace("<LUT>6207", "<LUT>-6207"),
     "huge": lambda: csynth_xml(Fake()).replace("<LUT>6207", "<LUT>62070000000"),
