@@ -36,13 +36,15 @@ from _designs import Design, read_designs  # noqa: E402
 from pquant_hls.errors import NotMeasured  # noqa: E402
 from pquant_hls.estimate.compose import Estimate, point_estimate  # noqa: E402
 from pquant_hls.estimate.constants import SCHEMA_VERSION, using  # noqa: E402
-from pquant_hls.estimate.intervals import OFFSET  # noqa: E402
+from pquant_hls.estimate.intervals import OFFSET, fallbacks  # noqa: E402
 
 TARGET = ROOT / "pquant_hls" / "estimate" / "constants.json"
 READ = ROOT / "tools" / "estimator_read.json"
 """Numbers read from reports by hand; copied into the constants as they are."""
 WIDTHS = (4, 8, 12, 16, 20, 24, 26)
 COVERAGE = 0.95
+ENOUGH = 8
+"""Designs a class needs for LUT and FF weights of its own."""
 LUT_TERMS = (
     "add_bits",
     "negate_bits",
@@ -53,7 +55,7 @@ LUT_TERMS = (
     "dsp",
     "table_bits",
 )
-FF_TERMS = ("live_bits", "border_bits", "dsp", "relu_bits")
+FF_TERMS = ("live_bits", "border_bits", "dsp", "relu_bits", "add_bits", "memory_bits")
 FITTED_RULES = ("tree", "chain", "reuse")
 ADDITIVE = ("tree", "chain")
 
@@ -67,7 +69,7 @@ class Case:
 
     @property
     def rule(self) -> str:
-        return self.point.key.split("/")[0]
+        return self.point.key.split("/")[0].partition("@")[0]
 
 
 def cases(designs: Iterable[Design], table: dict[str, Any]) -> list[Case]:
@@ -154,14 +156,14 @@ def _best_top(rows: list[tuple[int, int]]) -> dict[str, int]:
 
 
 def _fit_resources(found: Sequence[Case]) -> dict[str, Any]:
-    """LUT and FF per counted bit of each rule and tool with enough designs, and of all together."""
-    usable = [case for case in found if case.rule in FITTED_RULES]
+    """LUT and FF per counted bit of each class, rule and tool, and rule with enough designs, and of all pipelines."""
     members: dict[str, list[Case]] = defaultdict(list)
-    for case in usable:
-        members[case.point.key].append(case)
-        members[f"{case.rule}/{case.design.target.tool}"].append(case)
-    own = {key: _weights(rows) for key, rows in sorted(members.items()) if len(rows) >= 8}
-    return {"common": _weights(usable), **own}
+    for case in found:
+        tool, family = case.design.target.tool, case.design.target.family
+        for key in (case.rule, f"{case.rule}/{tool}", f"{case.rule}/{tool}/{family}"):
+            members[key].append(case)
+    own = {key: _weights(rows) for key, rows in sorted(members.items()) if len(rows) >= ENOUGH}
+    return {"common": _weights([case for case in found if case.rule in FITTED_RULES]), **own}
 
 
 def _weights(members: Sequence[Case]) -> dict[str, dict[str, float]]:
@@ -221,12 +223,11 @@ def cross_validate(designs: Sequence[Design], delays: dict[str, Any], folds: int
 def intervals(found: Sequence[Case]) -> dict[str, Any]:
     """Bounds from the errors of designs outside the fit, for each class, rule and family, rule, and all."""
     result: dict[str, Any] = {}
-    judged = [case for case in found if case.design.trust != "low" or case.rule not in FITTED_RULES]
+    judged = [case for case in found if case.design.trust != "low"]  # changed kernels are not what is estimated
     for what in OFFSET:
         members: dict[str, list[Case]] = defaultdict(list)
         for case in judged:
-            rule, tool, family = case.point.key.split("/")
-            for key in (case.point.key, f"{rule}/*/{family}", f"{rule}/{tool}/*", f"{rule}/*/*", "*/*/*"):
+            for key in fallbacks(case.point.key):
                 members[key].append(case)
         table = {key: _bounds(key, what, rows) for key, rows in sorted(members.items())}
         result[what] = {key: entry for key, entry in table.items() if entry is not None}

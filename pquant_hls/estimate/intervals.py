@@ -13,6 +13,8 @@ ORDER = ("stream", "conv", "resource", "reuse", "unseen_weights", "chain", "tree
 """The rule a design is classed by is the first of these that any of its modules uses."""
 OFFSET = {"cycles": 1.0, "lut": 200.0, "ff": 200.0, "dsp": 10.0, "bram_18k": 4.0}
 """Added to both sides before ratios are taken, so that small counts have finite ratios."""
+FAST_NS, SLOW_NS = 3.0, 7.0
+"""Clock budgets in ns outside which errors are counted apart."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,26 @@ class Bounds:
 
 
 def design_class(graph: FixedPointGraph, modules: list[Module], target: Target) -> str:
-    """``rule/tool/family`` of a whole design."""
+    """``rule/tool/family`` of a whole design; the rule carries ``@fast`` or ``@slow`` outside the usual clocks."""
     used = {module.rule for module in modules}
     rule = next((name for name in ORDER if name in used), "tree")
     if graph.io_type == "io_stream":
         rule = "stream"
-    return f"{rule}/{target.tool}/{target.family}"
+    band = "@fast" if target.budget_ns < FAST_NS else "@slow" if target.budget_ns > SLOW_NS else ""
+    return f"{rule}{band}/{target.tool}/{target.family}"
+
+
+def fallbacks(key: str) -> tuple[str, ...]:
+    """The classes whose bounds may stand for those of ``key``, nearest first."""
+    rule, tool, family = key.split("/")
+    plain = rule.partition("@")[0]
+    return (key, f"{rule}/*/{family}", f"{rule}/{tool}/*", f"{rule}/*/*", f"{plain}/*/*", "*/*/*")
 
 
 def bounds(key: str, what: str) -> tuple[Bounds, bool]:
     """The bounds of ``what`` (cycles, lut, ff, dsp, bram_18k) for a class; False where the class was never seen."""
     table = constants()["intervals"][what]
-    rule, tool, family = key.split("/")
-    for name in (key, f"{rule}/*/{family}", f"{rule}/{tool}/*", f"{rule}/*/*", "*/*/*"):
+    for name in fallbacks(key):
         if name in table:
             entry = table[name]
             return Bounds(entry["scale"], float(entry["low"]), float(entry["high"])), name == key

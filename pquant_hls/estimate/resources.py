@@ -23,9 +23,11 @@ def module_resources(module: Module, key: str) -> dict[str, float]:
 
 
 def coefficients(key: str) -> Mapping[str, Mapping[str, float]]:
-    """LUT and FF per counted bit: those of the class, else of its rule and tool, else the common ones."""
+    """LUT and FF per counted bit: those of the class, else of its rule and tool, of its rule, the common ones."""
     table = constants()["resources"]
-    return dict(table.get(key) or table.get(key.rpartition("/")[0]) or table["common"])
+    rule, tool, family = key.split("/")
+    plain = rule.partition("@")[0]
+    return dict(table.get(f"{plain}/{tool}/{family}") or table.get(f"{plain}/{tool}") or table.get(plain) or table["common"])
 
 
 def _brams(counts: Mapping[str, float]) -> float:

@@ -47,11 +47,11 @@ def _dense(node: Node, module: Module, reads: int, rules: dict[str, float]) -> i
 
 
 def _convolution(node: Node, module: Module, reads: int, target: Target, rules: dict[str, float]) -> int:
-    """Vivado HLS starts a place every ``reuse_factor`` cycles; Vitis HLS, and Resource, finish one before the next."""
+    """Vivado HLS starts a place at every initiation interval; Vitis HLS, and Resource, finish one before the next."""
     if node.strategy != "latency":
         return reads * (node.reuse_factor + int(rules["resource_place_cycles"]))
     if target.tool == "vivado":
-        return reads * node.reuse_factor + module.cycles + int(rules["conv_end_cycles"])
+        return reads * module.ii_cycles + module.cycles + int(rules["conv_end_cycles"])
     return reads * (module.cycles + int(rules["place_cycles"])) + int(rules["end_cycles"])
 
 
