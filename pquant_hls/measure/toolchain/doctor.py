@@ -99,29 +99,27 @@ def _conflicts() -> list[Check]:
 
 def _compilers(tools: Mapping[str, Tool]) -> list[Check]:
     return [
-        _tool(
-            tools, "g++", "required", "csim: the firmware's C++ is compiled and run", "apt-get install g++"
-        ),
-        _tool(tools, "make", "optional", "make quickstart and make test", "apt-get install make"),
+        _tool(tools, "g++", "required", "csim (the firmware's C++ compiled and run)", "apt-get install g++"),
+        _tool(tools, "make", "optional", "make quickstart or make test", "apt-get install make"),
     ]
 
 
 def _tool(tools: Mapping[str, Tool], name: str, severity: Severity, use: str, install: str) -> Check:
     tool = tools.get(name)
     if tool is None:
-        return Check(name, severity, None, f"without it: no {use}", install)
+        return Check(name, severity, None, f"no {use}", install)
     return Check(name, "ok", tool.version, use)
 
 
 def _vendor(tools: Mapping[str, Tool], env: Mapping[str, str]) -> list[Check]:
     """HLS synthesis and Vivado; without them latency is an estimate with its interval."""
-    settings = "source <tool folder>/settings64.sh, or give --prefix for a machine that has it"
+    settings = "source <tool folder>/settings64.sh, or name a machine that has it by a command prefix"
     hls = [tools[name] for name in ("vitis_hls", "vitis-run", "vivado_hls") if name in tools]
     checks = [Check(tool.name, "ok", tool.version, _synthesis(tool)) for tool in hls]
     if not hls:
-        means = "without vitis_hls, vitis-run or vivado_hls: no csynth, latency and resources are estimated"
+        means = "no csynth by vitis_hls, vitis-run or vivado_hls: latency and resources are estimated"
         checks.append(Check("vitis_hls", "optional", None, means, settings))
-    checks.append(_tool(tools, "vivado", "optional", "vsynth: Vivado's resources and timing", settings))
+    checks.append(_tool(tools, "vivado", "optional", "vsynth (Vivado's resources and timing)", settings))
     if (hls or "vivado" in tools) and not any(
         name in env for name in ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
     ):
@@ -137,7 +135,11 @@ def _synthesis(tool: Tool) -> str:
 
 def _simulators(tools: Mapping[str, Tool]) -> list[Check]:
     iverilog = _tool(
-        tools, "iverilog", "optional", "rtl: cycles confirmed by simulation", "apt-get install iverilog"
+        tools,
+        "iverilog",
+        "optional",
+        "simulation of the RTL to confirm its cycles",
+        "apt-get install iverilog",
     )
     verilator = tools.get("verilator")
     if verilator is not None and verilator.at_least(*VERILATOR_FROM) is not True:
@@ -146,13 +148,13 @@ def _simulators(tools: Mapping[str, Tool]) -> list[Check]:
             iverilog,
             Check("verilator", "optional", verilator.version, means, "apt-get install iverilog"),
         ]
-    use = "rtl: faster simulation instead of iverilog"
+    use = "faster simulation of the RTL"
     return [iverilog, _tool(tools, "verilator", "optional", use, "build verilator 5.048 or newer")]
 
 
 def _pyosys() -> Check:
     version = _version("pyosys")
     if version is not None:
-        return Check("pyosys", "ok", version, "rtl: LUT, FF and DSP by open synthesis")
-    means = "without it: no resources of the RTL by open synthesis"
+        return Check("pyosys", "ok", version, "resources of the RTL by open synthesis")
+    means = "no resources of the RTL by open synthesis"
     return Check("pyosys", "optional", None, means, "pip install 'pquant_hls[rtl]'")
