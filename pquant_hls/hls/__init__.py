@@ -5,8 +5,30 @@ neither Keras nor TensorFlow.
 """
 
 from pquant_hls.hls.build import Library, build, default_cache
+from pquant_hls.hls.compare import Comparison, LayerDifference, compare
 from pquant_hls.hls.convert import convert
+from pquant_hls.hls.fix import fix
+from pquant_hls.hls.lint import RULES, Finding, errors, lint
 from pquant_hls.hls.predict import predict
 from pquant_hls.hls.project import HlsProject, Port, load_project
+from pquant_hls.hls.reference import keras_predict
 
-__all__ = ["HlsProject", "Library", "Port", "build", "convert", "default_cache", "load_project", "predict"]
+__all__ = [
+    "RULES",
+    "Comparison",
+    "Finding",
+    "HlsProject",
+    "LayerDifference",
+    "Library",
+    "Port",
+    "build",
+    "compare",
+    "convert",
+    "default_cache",
+    "errors",
+    "fix",
+    "keras_predict",
+    "lint",
+    "load_project",
+    "predict",
+]

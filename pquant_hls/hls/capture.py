@@ -15,12 +15,14 @@ log = logging.getLogger("pquant_hls.hls")
 def captured() -> Iterator[io.StringIO]:
     """Collect what Python prints or warns inside the block; it is logged at DEBUG when the block ends."""
     text = io.StringIO()
+
+    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
+        text.write(f"{category.__name__}: {message}\n")
+
     try:
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text), warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = lambda message, category, *_: text.write(
-                f"{category.__name__}: {message}\n"
-            )
+            warnings.showwarning = show  # type: ignore[assignment]
             yield text
     finally:
         if text.getvalue():

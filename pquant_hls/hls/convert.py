@@ -15,6 +15,7 @@ from pquant_hls.errors import OutputError, UnsupportedModel
 from pquant_hls.hls.capture import captured
 from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import register
+from pquant_hls.hls.lint import errors, lint
 from pquant_hls.hls.normal import normal_form
 from pquant_hls.hls.plan import plan
 from pquant_hls.hls.project import (
@@ -55,6 +56,7 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     """
     out = Path(out)
     _check_empty(out)
+    _refuse(model, spec, exact)
     normal = normal_form(model, keep_softmax=spec.keep_softmax)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
@@ -64,6 +66,22 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
             out.rmdir()
         folder.rename(out)
     return load_project(out)
+
+
+ALWAYS_REFUSED = frozenset({"lambda", "no-arithmetic", "input-shape"})
+"""Rules that an inexact conversion breaks on too."""
+
+
+def _refuse(model: Any, spec: HlsSpec, exact: bool) -> None:
+    found = [finding for finding in errors(lint(model, spec)) if exact or finding.rule in ALWAYS_REFUSED]
+    if found:
+        others = "".join(
+            f"; {finding.layer}: {finding.message} [{finding.rule}: {finding.mend}]" for finding in found[1:]
+        )
+        first = found[0]
+        raise UnsupportedModel(
+            f"{first.message} [{first.rule}]", where=first.layer, mend=f"{first.mend}{others}"
+        )
 
 
 def _check_empty(out: Path) -> None:
@@ -81,7 +99,9 @@ def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool) -> None:
         normal.save(folder / NORMAL_MODEL)
     graph.save(folder / GRAPH_FILE)
     (folder / LOG_FILE).write_text(talk.getvalue())
-    _save_info(folder / PROJECT_FILE, _info(normal, spec, hls_model, exact))
+    written = HlsProject(folder, spec.project_name, (), ())
+    info = {**_info(normal, spec, hls_model, exact), "sources": written.source_digests()}
+    _save_info(folder / PROJECT_FILE, info)
 
 
 def _hls_model(normal: Any, spec: HlsSpec, folder: Path) -> Any:
@@ -91,17 +111,27 @@ def _hls_model(normal: Any, spec: HlsSpec, folder: Path) -> Any:
     types = plan(topology(normal), FixedType.parse(spec.precision))
     config = {
         "Model": {
-            "Precision": {"default": spec.precision}, "ReuseFactor": spec.reuse_factor,
-            "Strategy": STRATEGIES[spec.strategy], "BramFactor": 1_000_000_000,
+            "Precision": {"default": spec.precision},
+            "ReuseFactor": spec.reuse_factor,
+            "Strategy": STRATEGIES[spec.strategy],
+            "BramFactor": 1_000_000_000,
         },
         "LayerName": types.config(),
-    }  # fmt: skip
+    }
     try:
         return hls4ml.converters.convert_from_keras_model(
-            normal, output_dir=str(folder), project_name=spec.project_name, backend=spec.backend, hls_config=config,
-            part=spec.part, clock_period=spec.clock_ns, clock_uncertainty=_uncertainty(spec), io_type=spec.io_type,
-            bit_exact=False, allow_da_fallback=False,
-        )  # fmt: skip
+            normal,
+            output_dir=str(folder),
+            project_name=spec.project_name,
+            backend=spec.backend,
+            hls_config=config,
+            part=spec.part,
+            clock_period=spec.clock_ns,
+            clock_uncertainty=_uncertainty(spec),
+            io_type=spec.io_type,
+            bit_exact=False,
+            allow_da_fallback=False,
+        )
     except Exception as cause:  # hls4ml raises bare Exception for all it cannot take
         raise UnsupportedModel(f"hls4ml cannot take this model: {cause}", where=normal.name) from cause
 
@@ -128,11 +158,14 @@ def _info(normal: Any, spec: HlsSpec, hls_model: Any, exact: bool) -> dict[str, 
     ]
     config = json.dumps(normal.to_json(), sort_keys=True)
     return {
-        "schema_version": SCHEMA_VERSION, "exact": exact, "spec": spec.model_dump(mode="json"),
+        "schema_version": SCHEMA_VERSION,
+        "exact": exact,
+        "spec": spec.model_dump(mode="json"),
         "versions": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
         "model_digest": hashlib.sha256((config + json.dumps(weights)).encode()).hexdigest(),
-        "weights_digests": dict(weights), "shapes": {**shapes, **ports},
-    }  # fmt: skip
+        "weights_digests": dict(weights),
+        "shapes": {**shapes, **ports},
+    }
 
 
 def _version(package: str) -> str | None:

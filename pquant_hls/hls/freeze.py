@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 from pquant_hls.hls.quantizers import fraction_bits, quantized, quantizer_name
 from pquant_hls.qor import FixedType
 
-KERNEL_LAYERS = frozenset({
-    "Dense", "QDense", "Conv1D", "QConv1D", "Conv2D", "QConv2D", "DepthwiseConv1D", "DepthwiseConv2D", "QDepthwiseConv2D",
-})  # fmt: skip
+KERNEL_LAYERS = frozenset(
+    {
+        "Dense",
+        "QDense",
+        "Conv1D",
+        "QConv1D",
+        "Conv2D",
+        "QConv2D",
+        "DepthwiseConv1D",
+        "DepthwiseConv2D",
+        "QDepthwiseConv2D",
+    }
+)
 MAX_WEIGHT_BITS = 18
 """Widest weights taken by replacing a quantizer: one operand of a DSP48 is 18 bits wide."""
 
@@ -55,8 +65,13 @@ class Weights:
 
 
 def unit_alpha(quantizer: Any) -> bool:
-    """Whether the quantizer's values carry no further scale."""
+    """Whether the quantizer's values carry no further scale.
+
+    None is 1 in ``quantized_bits``; in a kernel's quantizer QKeras has replaced it by ``auto_po2`` before.
+    """
     alpha = getattr(quantizer, "alpha", 1)
+    if alpha is None and quantizer_name(quantizer) == "quantized_bits":
+        return True
     return not isinstance(alpha, str) and alpha is not None and bool(np.all(np.asarray(alpha) == 1))
 
 

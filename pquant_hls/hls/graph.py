@@ -12,17 +12,41 @@ from pquant_hls.errors import PquantError, UnsupportedModel
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
 
 _PLAIN = {
-    "Input": "input", "Dense": "dense", "Conv1D": "conv1d", "Conv2D": "conv2d", "PointwiseConv1D": "conv1d",
-    "PointwiseConv2D": "conv2d", "DepthwiseConv1D": "depthwise_conv1d", "DepthwiseConv2D": "depthwise_conv2d",
-    "BatchNormalization": "batchnorm", "ApplyAlpha": "batchnorm", "Reshape": "reshape", "Repack": "reshape",
-    "Transpose": "transpose", "ZeroPadding1D": "zero_padding1d", "ZeroPadding2D": "zero_padding2d", "Clone": "clone",
-    "Concatenate": "concatenate", "TernaryTanh": "ternary_tanh", "Softmax": "softmax", "LeakyReLU": "leaky_relu",
-}  # fmt: skip
+    "Input": "input",
+    "Dense": "dense",
+    "Conv1D": "conv1d",
+    "Conv2D": "conv2d",
+    "PointwiseConv1D": "conv1d",
+    "PointwiseConv2D": "conv2d",
+    "DepthwiseConv1D": "depthwise_conv1d",
+    "DepthwiseConv2D": "depthwise_conv2d",
+    "BatchNormalization": "batchnorm",
+    "ApplyAlpha": "batchnorm",
+    "Reshape": "reshape",
+    "Repack": "reshape",
+    "Transpose": "transpose",
+    "ZeroPadding1D": "zero_padding1d",
+    "ZeroPadding2D": "zero_padding2d",
+    "Clone": "clone",
+    "Concatenate": "concatenate",
+    "TernaryTanh": "ternary_tanh",
+    "Softmax": "softmax",
+    "LeakyReLU": "leaky_relu",
+}
 _ACTIVATIONS = {
-    "linear": "quantize", "relu": "relu", "sigmoid": "sigmoid", "tanh": "tanh", "hard_sigmoid": "hard_sigmoid",
-    "hard_tanh": "hard_tanh", "binary_tanh": "binary_tanh", "ternary_tanh": "ternary_tanh", "softmax": "softmax",
-    "elu": "elu", "leaky_relu": "leaky_relu", "leakyrelu": "leaky_relu",
-}  # fmt: skip
+    "linear": "quantize",
+    "relu": "relu",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "hard_sigmoid": "hard_sigmoid",
+    "hard_tanh": "hard_tanh",
+    "binary_tanh": "binary_tanh",
+    "ternary_tanh": "ternary_tanh",
+    "softmax": "softmax",
+    "elu": "elu",
+    "leaky_relu": "leaky_relu",
+    "leakyrelu": "leaky_relu",
+}
 _MERGES = ("add", "subtract", "multiply", "average", "maximum", "minimum")
 _TYPES = (
     "weight",
@@ -54,9 +78,12 @@ def extract(hls_model: Any, *, exact: bool = True) -> FixedPointGraph:
     nodes = tuple(_node(node, producers, exact) for node in hls_model.get_layers())
     config = hls_model.config
     return FixedPointGraph(
-        nodes, tuple(producers[name] for name in hls_model.outputs), config.get_config_value("IOType"),
-        config.get_config_value("Backend"), config.get_project_name(),
-    )  # fmt: skip
+        nodes,
+        tuple(producers[name] for name in hls_model.outputs),
+        config.get_config_value("IOType"),
+        config.get_config_value("Backend"),
+        config.get_project_name(),
+    )
 
 
 def _node(node: Any, producers: Mapping[str, str], exact: bool) -> Node:
@@ -69,9 +96,15 @@ def _node(node: Any, producers: Mapping[str, str], exact: bool) -> Node:
     if result is None:
         raise UnsupportedModel(f"the result is {out.type.precision}, not a fixed-point type", where=node.name)
     return Node(
-        name=node.name, op=op, inputs=inputs, shape=tuple(int(n) for n in out.shape), result=result, types=parsed,
-        arrays=_arrays(node, exact), attrs=_attrs(node, op, parsed),
-    )  # fmt: skip
+        name=node.name,
+        op=op,
+        inputs=inputs,
+        shape=tuple(int(n) for n in out.shape),
+        result=result,
+        types=parsed,
+        arrays=_arrays(node, exact),
+        attrs=_attrs(node, op, parsed),
+    )
 
 
 def op_of(node: Any) -> str:
@@ -120,9 +153,10 @@ def _array(node: Any, name: str, exact: bool) -> FixedArray:
     if exact and not np.array_equal(codes * kind.lsb, values):
         worst = int(np.argmax(np.abs(codes * kind.lsb - values)))
         raise UnsupportedModel(
-            f"{name} {values.ravel()[worst]:g} is not a value of {kind}", where=node.name,
+            f"{name} {values.ravel()[worst]:g} is not a value of {kind}",
+            where=node.name,
             mend="quantize these weights with alpha=1",
-        )  # fmt: skip
+        )
     return FixedArray(_layout(node, name, codes), kind.frac)
 
 
@@ -249,4 +283,4 @@ _EXTRA: dict[str, Callable[[Any], dict[str, Any]]] = {
     "softmax": lambda node: {"axis": _json(node.get_attr("axis", -1))},
     "batchnorm": lambda node: {"n_filt": int(node.get_attr("n_filt", -1))},
     "other": lambda node: {"op_name": node.class_name},
-}  # fmt: skip
+}

@@ -8,19 +8,26 @@ goes (argmax and thresholds work on logits), names become identifiers that neith
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls.freeze import frozen
-from pquant_hls.hls.quantizers import is_quantizer
+from pquant_hls.hls.quantizers import is_quantizer, quantizer_name
 from pquant_hls.hls.topology import Call, Topology, topology
 
-NO_OPS = frozenset({
-    "Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D",
-    "ActivityRegularization",
-})  # fmt: skip
+NO_OPS = frozenset(
+    {
+        "Dropout",
+        "AlphaDropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "ActivityRegularization",
+    }
+)
 """Layers that pass values through in inference."""
 CHAINED = frozenset({"Add", "Multiply", "Maximum", "Minimum", "Concatenate"})
 """Merges of many inputs that are chains of merges of two."""
@@ -117,21 +124,48 @@ def is_final(call: Call, graph: Topology) -> bool:
     )
 
 
-def safe_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """A C++ identifier for each name, unique without regard to case, as hls4ml looks names up in lower case."""
+def safe_names(calls: tuple[Call, ...]) -> tuple[str, ...]:
+    """A name for each call that neither C++ nor hls4ml changes.
+
+    Unique without regard to case, as hls4ml looks names up in lower case; hls4ml renames what is called after one
+    letter of the word input. Only input layers become C++ variables, so only these avoid its words.
+    """
     used: set[str] = set()
     found = []
-    for name in names:
-        base = re.sub(r"\W", "_", name, flags=re.ASCII)
-        if not base[:1].isalpha() or len(base) == 1 or base.lower() in _KEYWORDS or _HLS_NAME.fullmatch(base):
+    for call in calls:
+        base = re.sub(r"\W", "_", call.name, flags=re.ASCII)
+        reserved = base.lower() in _KEYWORDS or _HLS_NAME.fullmatch(base)
+        if (
+            not base[:1].isalpha()
+            or len(base) == 1
+            or base == "input"
+            or (reserved and call.kind == "InputLayer")
+        ):
             base = f"l_{base.strip('_')}"
-        free, count = base, 1
-        while free.lower() in used:
-            count += 1
-            free = f"{base}_{count}"
-        used.add(free.lower())
-        found.append(free)
+        found.append(_unused(base, used))
     return tuple(found)
+
+
+def _unused(base: str, used: set[str]) -> str:
+    free, count = base, 1
+    while free.lower() in used:
+        count += 1
+        free = f"{base}_{count}"
+    used.add(free.lower())
+    return free
+
+
+def rebuilt(graph: Topology, apply: Callable[[Call, str, list[Any]], Any]) -> Any:
+    """A new functional model in which ``apply(call, name, inputs)`` makes each call's result."""
+    import keras
+
+    tensors: dict[str, Any] = {}
+    for call, name in zip(graph.calls, safe_names(graph.calls), strict=True):
+        if call.kind == "InputLayer":
+            tensors[call.output] = keras.Input(call.shape, name=name, dtype=call.layer.dtype)
+        else:
+            tensors[call.output] = apply(call, name, [tensors[source] for source in call.inputs])
+    return keras.Model([tensors[name] for name in graph.inputs], [tensors[name] for name in graph.outputs])
 
 
 def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
@@ -141,40 +175,63 @@ def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
     ------
     UnsupportedModel : no fixed graph, or a layer that cannot be copied.
     """
-    import keras
-
     graph = topology(model)
-    names = safe_names(tuple(call.name for call in graph.calls))
-    builder = _Builder(graph, keep_softmax)
-    tensors: dict[str, Any] = {}
-    for call, name in zip(graph.calls, names, strict=True):
-        tensors[call.output] = builder.apply(call, name, [tensors[source] for source in call.inputs])
-    return keras.Model([tensors[name] for name in graph.inputs], [tensors[name] for name in graph.outputs])
+    used = {name.lower() for name in safe_names(graph.calls)}
+    return rebuilt(graph, _Builder(graph, keep_softmax, used).apply)
 
 
 @dataclass(frozen=True)
 class _Builder:
     graph: Topology
     keep_softmax: bool
+    used: set[str]
 
     def apply(self, call: Call, name: str, inputs: list[Any]) -> Any:
-        import keras
-
-        if call.kind == "InputLayer":
-            return keras.Input(call.shape, name=name, dtype=call.layer.dtype)
         drop_softmax = is_softmax(call) and is_final(call, self.graph) and not self.keep_softmax
         if is_pass_through(call) or (drop_softmax and call.kind in ("Softmax", "Activation")):
             return inputs[0]
-        if call.kind in CHAINED and len(inputs) > 2:
-            return _chained(call, name, inputs)
+        if call.kind.removeprefix("ops.") in CHAINED and len(inputs) > 2:
+            return self.chained(call, name, inputs)
+        if call.kind == "QActivation":
+            return _activation_layer(without_residue(call.layer.activation), name)(inputs[0])
         activation = own_activation(call.layer)
-        result = _computed(call, name, inputs, {} if activation is None else {"activation": None})
+        result = computed(call, name, inputs, {} if activation is None else {"activation": None})
         if activation is None or drop_softmax:
             return result
-        return _activation_layer(activation, f"{name}_{activation_name(activation)}")(result)
+        own_name = _unused(f"{name}_{activation_name(activation)}", self.used)
+        return _activation_layer(without_residue(activation), own_name)(result)
+
+    def chained(self, call: Call, name: str, inputs: list[Any]) -> Any:
+        result = inputs[0]
+        for other in inputs[1:-1]:
+            result = merged(call, _unused(f"{name}_part", self.used), [result, other])
+        return merged(call, name, [result, inputs[-1]])
 
 
-def _computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any]) -> Any:
+def merged(call: Call, name: str, inputs: list[Any]) -> Any:
+    """A merge layer applied; an operation such as ``a + b`` becomes the layer of its name."""
+    import keras
+
+    if call.kind.startswith("ops."):
+        return getattr(keras.layers, call.kind.removeprefix("ops."))(name=name)(inputs)
+    return copied(call.layer, {"name": name})(inputs)
+
+
+def without_residue(activation: Any) -> Any:
+    """``binary`` and ``ternary`` with alpha=1 for alpha=None, which leaves 1e-7 of a tanh in its values."""
+    import qkeras
+
+    if quantizer_name(activation) in ("binary", "ternary") and activation.alpha is None:
+        return getattr(qkeras, quantizer_name(activation)).from_config(
+            {**activation.get_config(), "alpha": 1}
+        )
+    return activation
+
+
+def computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any]) -> Any:
+    """The call's layer copied with ``changes`` and plain quantizers, and applied."""
+    if call.kind.startswith("ops."):
+        return merged(call, name, inputs)
     requantized, weights = frozen(call.layer)
     changes = {"name": name, **changes, **requantized}
     if call.kind == "QDense" and len(call.shape) > 1:
@@ -205,14 +262,6 @@ def _pointwise(call: Call, changes: Mapping[str, Any]) -> Any:
 
 def _expanded(weight: Any, axes: int) -> Any:
     return weight.reshape((1,) * (axes - 1) + weight.shape) if weight.ndim == 2 else weight
-
-
-def _chained(call: Call, name: str, inputs: list[Any]) -> Any:
-    result = inputs[0]
-    for index, other in enumerate(inputs[1:]):
-        last = index == len(inputs) - 2
-        result = copied(call.layer, {"name": name if last else f"{name}_part{index + 1}"})([result, other])
-    return result
 
 
 def copied(layer: Any, changes: Mapping[str, Any]) -> Any:

@@ -271,11 +271,22 @@ def _max_pool(planner: _Planner, call: Call) -> LayerPlan:
 
 _RULES: dict[str, Callable[[_Planner, Call], LayerPlan]] = {
     **dict.fromkeys(KERNEL_LAYERS, _kernel),
-    "InputLayer": _input, "QActivation": _activation, "Activation": _plain_activation, "ReLU": _plain_activation,
-    **dict.fromkeys(("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D", "UpSampling2D"), _same),
+    "InputLayer": _input,
+    "QActivation": _activation,
+    "Activation": _plain_activation,
+    "ReLU": _plain_activation,
+    **dict.fromkeys(
+        ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D", "UpSampling2D"), _same
+    ),
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"), _max_pool),
-    **dict.fromkeys(("AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"), _average),
-    "Concatenate": _concatenate, "Maximum": _concatenate, "Minimum": _concatenate,
-    "Add": _merge(np.add), "Subtract": _merge(np.subtract), "Multiply": _merge(np.multiply, frac=lambda a, b: a + b),
+    **dict.fromkeys(
+        ("AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"), _average
+    ),
+    "Concatenate": _concatenate,
+    "Maximum": _concatenate,
+    "Minimum": _concatenate,
+    "Add": _merge(np.add),
+    "Subtract": _merge(np.subtract),
+    "Multiply": _merge(np.multiply, frac=lambda a, b: a + b),
     "Average": _merge(lambda a, b: (a + b) / 2, frac=lambda a, b: max(a, b) + 1),
-}  # fmt: skip
+}

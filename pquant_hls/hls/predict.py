@@ -99,13 +99,15 @@ def _write_job(lib: Library, arrays: list[Floats], scratch: Path, trace: bool) -
         np.save(scratch / f"in{index}.npy", array)
     traced = {name: int(np.prod(shape)) for name, shape in lib.project.traced.items()} if trace else {}
     job = {
-        "library": str(lib.path), "name": lib.project.name,
+        "library": str(lib.path),
+        "name": lib.project.name,
         "inputs": [str(scratch / f"in{index}.npy") for index in range(len(arrays))],
         "outputs": [str(scratch / f"out{index}.npy") for index in range(len(lib.project.outputs))],
         "output_sizes": [port.size for port in lib.project.outputs],
-        "traced": traced, "trace_slots": len(lib.project.traced) + 64,
+        "traced": traced,
+        "trace_slots": len(lib.project.traced) + 64,
         "trace_files": {name: str(scratch / f"trace{index}.npy") for index, name in enumerate(traced)},
-    }  # fmt: skip
+    }
     path = scratch / "job.json"
     path.write_text(json.dumps(job))
     return path
@@ -113,9 +115,10 @@ def _write_job(lib: Library, arrays: list[Floats], scratch: Path, trace: bool) -
 
 def _run(job: Path, project: HlsProject, timeout_s: float) -> None:
     command = [sys.executable, "-I", str(_RUNNER), str(job)]
-    options = {"capture_output": True, "text": True, "timeout": timeout_s, "check": False}
     try:
-        done = subprocess.run(command, cwd=job.parent, **options)  # type: ignore[call-overload]  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, cwd=job.parent, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
     except subprocess.TimeoutExpired as cause:
         raise ToolFailed(
             f"csim ran longer than {timeout_s:g} s and was stopped", where=project.path

@@ -68,13 +68,17 @@ class HlsProject:
 
     def digest(self) -> str:
         """sha256 (hex) of sources and weights, by content and place inside the project."""
-        total = hashlib.sha256()
+        lines = [f"{name}\0{digest}\n" for name, digest in self.source_digests().items()]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def source_digests(self) -> dict[str, str]:
+        """sha256 (hex) of each file the csim library depends on, by its place inside the project."""
+        found = {}
         for path in self.sources:
             if not path.is_file():
                 raise UnsupportedModel("this file of the HLS project is missing", where=path)
-            total.update(path.relative_to(self.path).as_posix().encode() + b"\0")
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-        return total.hexdigest()
+            found[path.relative_to(self.path).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return found
 
 
 def load_project(path: Path) -> HlsProject:
@@ -97,9 +101,15 @@ def load_project(path: Path) -> HlsProject:
     if not isinstance(shapes, dict):
         raise UnsupportedModel("damaged project file: no shapes", where=path / PROJECT_FILE)
     return HlsProject(
-        path, name, _with_shapes(foreign.inputs, shapes), _with_shapes(foreign.outputs, shapes), spec, graph,
-        {layer: tuple(shapes.get(layer, shape)) for layer, shape in foreign.traced.items()}, info,
-    )  # fmt: skip
+        path,
+        name,
+        _with_shapes(foreign.inputs, shapes),
+        _with_shapes(foreign.outputs, shapes),
+        spec,
+        graph,
+        {layer: tuple(shapes.get(layer, shape)) for layer, shape in foreign.traced.items()},
+        info,
+    )
 
 
 def _with_shapes(ports: tuple[Port, ...], shapes: dict[str, list[int]]) -> tuple[Port, ...]:
@@ -128,9 +138,10 @@ def _project_name(path: Path) -> str:
     names = [name for name in names if (path / "firmware" / f"{name}.cpp").is_file()]
     if len(names) != 1:
         raise UnsupportedModel(
-            "not an hls4ml project: expected one <name>_bridge.cpp beside firmware/<name>.cpp", where=path,
+            "not an hls4ml project: expected one <name>_bridge.cpp beside firmware/<name>.cpp",
+            where=path,
             mend="give the folder that holds build_prj.tcl",
-        )  # fmt: skip
+        )
     return names[0]
 
 

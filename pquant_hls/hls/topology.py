@@ -23,7 +23,9 @@ class Call:
 
     @property
     def kind(self) -> str:
-        return type(self.layer).__name__
+        """The layer's class, ``ops.Name`` for an operation on tensors such as ``a + b``."""
+        name = type(self.layer).__name__
+        return name if hasattr(self.layer, "weights") else f"ops.{name}"
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,9 @@ def functional(model: Any) -> Any:
     if not getattr(inner, "_nodes_by_depth", None):
         raise UnsupportedModel(
             f"a {type(model).__name__} without a fixed graph cannot be converted",
-            where=getattr(model, "name", None), mend="build it as keras.Sequential with an Input, or as a functional model",
-        )  # fmt: skip
+            where=getattr(model, "name", None),
+            mend="build it as keras.Sequential with an Input, or as a functional model",
+        )
     return inner
 
 

@@ -1,0 +1,132 @@
+"""Rules on activations, whether layers of their own or inside a layer with weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pquant_hls.hls.freeze import unit_alpha
+from pquant_hls.hls.lint.finding import Context, Findings, finding
+from pquant_hls.hls.lint.weights import is_random
+from pquant_hls.hls.normal import activation_name, is_final, is_softmax, own_activation
+from pquant_hls.hls.quantizers import is_quantizer, quantizer_name
+from pquant_hls.hls.topology import Call
+
+EXACT_QUANTIZERS = (
+    "quantized_bits",
+    "quantized_relu",
+    "quantized_tanh",
+    "quantized_sigmoid",
+    "binary",
+    "ternary",
+)
+EXACT_FUNCTIONS = ("linear", "relu")
+TABLES = ("sigmoid", "tanh")
+
+
+def activation_of(call: Call) -> Any:
+    """The activation that acts in this call: a quantizer, a function, or None."""
+    if call.kind in ("QActivation", "Activation"):
+        return call.layer.activation
+    return own_activation(call.layer)
+
+
+def check(call: Call, context: Context) -> Findings:
+    """Findings on one layer's activation."""
+    if is_softmax(call):
+        yield from _softmax(call, context)
+        return
+    activation = activation_of(call)
+    if activation is None:
+        return
+    if is_quantizer(activation):
+        yield from _quantizer(activation, call, context)
+    else:
+        yield from _function(activation_name(activation), call, context)
+
+
+def _softmax(call: Call, context: Context) -> Findings:
+    if not is_final(call, context.graph):
+        yield finding("unsupported-activation", call, "a softmax inside the model is not exact in firmware")
+    elif context.spec.keep_softmax:
+        yield finding("softmax-kept", call, "the firmware's softmax is a table")
+    else:
+        yield finding("softmax", call, "the firmware's outputs are logits")
+
+
+def _function(name: str, call: Call, context: Context) -> Findings:
+    if name in EXACT_FUNCTIONS:
+        return
+    if name in TABLES and is_final(call, context.graph):
+        yield finding("table-activation", call, f"{name} comes from a table")
+    elif name in TABLES:
+        yield finding(
+            "unsupported-activation", call, f"{name} inside the model is a table in firmware, not exact"
+        )
+    else:
+        yield finding("unsupported-activation", call, f"{name} is not exact in firmware")
+
+
+def _quantizer(quantizer: Any, call: Call, context: Context) -> Findings:
+    name = quantizer_name(quantizer)
+    if name not in EXACT_QUANTIZERS:
+        yield finding("unsupported-activation", call, f"{name} is not exact in firmware")
+        return
+    if is_random(quantizer):
+        yield finding("random-rounding", call, f"{name} rounds at random")
+    if getattr(quantizer, "qnoise_factor", 1) != 1:
+        yield finding("part-quantized", call, f"qnoise_factor is {float(quantizer.qnoise_factor):g}")
+    if getattr(quantizer, "alpha", None) is not None and not unit_alpha(quantizer):
+        yield finding("activation-alpha", call, f"{name} has alpha={quantizer.alpha!r}")
+    yield from _BY_NAME[name](quantizer, call, context)
+
+
+def _bits(quantizer: Any, call: Call, context: Context) -> Findings:
+    if quantizer.bits < 2:
+        yield finding("one-bit", call, "quantized_bits(1) stands for two values of its own")
+    elif call.kind != "QActivation" or any(
+        source.kind != "InputLayer" for source in context.graph.sources(call)
+    ):
+        yield finding(
+            "linear-quantizer", call, "the result type of the layer before is set to this quantizer's"
+        )
+
+
+def _relu(quantizer: Any, call: Call, context: Context) -> Findings:  # noqa: ARG001
+    if quantizer.negative_slope:
+        yield finding("leaky-relu", call, f"negative_slope is {float(quantizer.negative_slope):g}")
+    if quantizer.relu_upper_bound is not None and not quantizer.is_quantized_clip:
+        yield finding("relu-bound", call, f"relu_upper_bound is {float(quantizer.relu_upper_bound):g}")
+    if quantizer.use_sigmoid:
+        text = "use_sigmoid=1 is taken as a plain relu"
+        yield finding("unsupported-activation", call, text, mend="use_sigmoid=0")
+
+
+def _smooth(quantizer: Any, call: Call, context: Context) -> Findings:  # noqa: ARG001
+    for option in ("use_real_tanh", "use_real_sigmoid"):
+        if getattr(quantizer, option, False):
+            yield finding("smooth-quantizer", call, f"{option}=True comes from a table")
+
+
+def _binary(quantizer: Any, call: Call, context: Context) -> Findings:  # noqa: ARG001
+    if quantizer.use_01:
+        yield finding(
+            "unsupported-activation", call, "binary(use_01=True) is taken as -1 and 1", mend="use_01=False"
+        )
+
+
+def _ternary(quantizer: Any, call: Call, context: Context) -> Findings:  # noqa: ARG001
+    threshold = quantizer.default_threshold if quantizer.threshold is None else quantizer.threshold
+    if float(threshold) * 2.0**10 % 1 == 0:
+        yield finding(
+            "ternary-threshold", call, f"the threshold {float(threshold):g} can be a value of the input"
+        )
+
+
+_BY_NAME = {
+    "quantized_bits": _bits,
+    "quantized_relu": _relu,
+    "quantized_tanh": _smooth,
+    "quantized_sigmoid": _smooth,
+    "binary": _binary,
+    "ternary": _ternary,
+}

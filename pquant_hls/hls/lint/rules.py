@@ -1,0 +1,183 @@
+"""The list of all rules: severity, what it is about, the mend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pquant_hls.hls.lint.finding import Severity
+
+
+@dataclass(frozen=True)
+class Rule:
+    severity: Severity
+    summary: str
+    mend: str
+    fixable: bool = False
+
+
+_CONVERSION = "the conversion does it"
+
+RULES: Mapping[str, Rule] = {
+    # weights
+    "weights-scaled": Rule(
+        "note",
+        "weights behind a scale (alpha is None, auto or auto_po2), a power of two, an unsigned or 1-bit "
+        "quantizer, which hls4ml reads wrongly; their values fit a plain type",
+        _CONVERSION,
+        fixable=True,
+    ),
+    "weights-off-grid": Rule(
+        "error",
+        "weights or biases without a quantizer, or on no grid of 18 bits (alpha='auto', ulaw)",
+        "train with quantized_bits(bits, integer, alpha=1) on kernel and bias",
+        fixable=True,
+    ),
+    "random-rounding": Rule(
+        "error",
+        "stochastic rounding: Keras itself gives another value each time",
+        "use_stochastic_rounding=False",
+        fixable=True,
+    ),
+    "wide-sum": Rule(
+        "warning",
+        "sums need more than 24 bits; float32 Keras rounds them, the firmware does not",
+        "compare with keras_predict, which then sums in float64, or use fewer bits",
+    ),
+    # activations
+    "linear-quantizer": Rule(
+        "note",
+        "hls4ml merges a linear quantizer into the layer before and loses its narrowing",
+        _CONVERSION,
+        fixable=True,
+    ),
+    "activation-alpha": Rule(
+        "error",
+        "an activation whose scale depends on the batch",
+        "set alpha=1",
+        fixable=True,
+    ),
+    "one-bit": Rule(
+        "error", "quantized_bits of 1 bit is no number format of hls4ml's", "use binary(alpha=1)"
+    ),
+    "part-quantized": Rule(
+        "error",
+        "qnoise_factor below 1 leaves values between Keras' float and fixed point",
+        "qnoise_factor=1",
+        fixable=True,
+    ),
+    "leaky-relu": Rule(
+        "error", "a slope below zero is rounded differently in hls4ml", "use quantized_relu without slope"
+    ),
+    "relu-bound": Rule(
+        "error",
+        "an upper bound that hls4ml does not read",
+        "choose the integer bits so that the range is the bound",
+    ),
+    "smooth-quantizer": Rule(
+        "warning",
+        "a real sigmoid or tanh comes from a table: up to 1 LSB of the quantizer apart on a few percent",
+        "use the hard form: use_real_tanh=False, use_real_sigmoid=False",
+    ),
+    "ternary-threshold": Rule(
+        "error",
+        "a threshold that is itself a value of the input: hls4ml takes > where QKeras takes >=",
+        "a threshold between grid values, such as the default 0.33",
+    ),
+    "table-activation": Rule(
+        "warning",
+        "sigmoid and tanh come from a table of 1,024 entries: within 0.01 of Keras",
+        "drop it from the firmware: a threshold works on the logit",
+    ),
+    "softmax": Rule(
+        "note",
+        "the final softmax is left out of the firmware: argmax and thresholds work on logits",
+        _CONVERSION,
+        fixable=True,
+    ),
+    "softmax-kept": Rule(
+        "warning",
+        "softmax tables: outputs differ from Keras by up to 0.25",
+        "keep_softmax: false",
+    ),
+    "unsupported-activation": Rule(
+        "error",
+        "an activation that hls4ml refuses or computes differently",
+        "use quantized_relu, quantized_bits, quantized_tanh, quantized_sigmoid, binary(alpha=1) or ternary(alpha=1)",
+    ),
+    # layers
+    "unsupported-layer": Rule(
+        "error", "a layer that hls4ml cannot take or gets wrong", "build it from supported layers"
+    ),
+    "lambda": Rule("error", "a Lambda layer holds code, not a layer", "replace it by layers"),
+    "batchnorm": Rule(
+        "error",
+        "a batch normalization is rounded differently than the layer it follows",
+        "fold it into the layer before; this moves its weights on their grid, so check the accuracy",
+        fixable=True,
+    ),
+    "dropout": Rule("note", "does nothing in inference and is left out", _CONVERSION, fixable=True),
+    "dense-on-sequence": Rule(
+        "note",
+        "hls4ml drops the quantizer of a QDense over a sequence; it becomes a convolution of width 1",
+        _CONVERSION,
+        fixable=True,
+    ),
+    "depth-multiplier": Rule(
+        "error",
+        "hls4ml computes a depth multiplier above 1 wrongly",
+        "repeat the channels before, or use QConv2D",
+    ),
+    "depthwise-resource": Rule(
+        "error",
+        "hls4ml has no depthwise convolution for io_parallel with the resource strategy",
+        "strategy: latency, or io_stream",
+    ),
+    "dilation": Rule("error", "hls4ml ignores dilation and groups", "use a plain kernel"),
+    "channels-first": Rule("error", "hls4ml's layers take channels last", "data_format='channels_last'"),
+    "many-inputs": Rule(
+        "note", "hls4ml merges two tensors; more become a chain of merges", _CONVERSION, fixable=True
+    ),
+    "merge": Rule("error", "a merge hls4ml does not compute as Keras", "merge two tensors of one shape"),
+    "average-pool": Rule(
+        "note",
+        "hls4ml gives averages the input's type; the conversion gives them bits enough",
+        _CONVERSION,
+        fixable=True,
+    ),
+    "average-unrounded": Rule(
+        "warning",
+        "an average over a number that is no power of two, with no quantizer after it: within 1 LSB",
+        "put a QActivation after it",
+    ),
+    "padded-max-pool": Rule(
+        "note",
+        "hls4ml pads an unsigned maximum with a large value; the conversion adds a sign bit",
+        _CONVERSION,
+        fixable=True,
+    ),
+    "stream-padding": Rule(
+        "error", "pooling with padding stops an io_stream design", "padding='valid', or io_parallel"
+    ),
+    "stream-shape": Rule("error", "this change of shape is wrong or missing in io_stream", "use io_parallel"),
+    "shared-layer": Rule(
+        "note", "a layer used several times is built several times", _CONVERSION, fixable=True
+    ),
+    # the model
+    "input-unquantized": Rule(
+        "warning",
+        "the input goes into arithmetic without a quantizer; exact only for inputs on the input type's grid",
+        "put QActivation(quantized_bits(bits, integer, alpha=1)) first",
+    ),
+    "input-rounded-twice": Rule(
+        "note",
+        "an input type wider than the first quantizer rounds twice; it is given that quantizer's own type",
+        _CONVERSION,
+        fixable=True,
+    ),
+    "input-shape": Rule("error", "an axis of unknown length", "give keras.Input a full shape"),
+    "no-arithmetic": Rule(
+        "error", "an output is an input, unchanged; the generated C++ does not compile", "leave it out"
+    ),
+    "name": Rule("note", "a name that C++ or hls4ml would change", _CONVERSION, fixable=True),
+}
