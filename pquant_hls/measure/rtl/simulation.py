@@ -25,11 +25,11 @@ class Simulation(NamedTuple):
     cycles: int | None
 
 
-def simulate(project: RtlProject, x: Inputs, *, timeout_s: float = TIMEOUT_S) -> Simulation:
+def simulate(project: RtlProject, x: Inputs | None = None, *, timeout_s: float = TIMEOUT_S) -> Simulation:
     """Run the Verilog on its golden vectors and then on ``x``, one input a cycle.
 
-    Returns the outputs for ``x``, float64 (n, *output shape), and the latency in cycles at which the golden
-    outputs come out, counted in register ranks as ``RtlProject.latency_cycles``.
+    Returns the outputs for ``x`` (the golden ones when left out), float64 (n, *output shape), and
+    the latency in cycles at which the golden outputs come out, in register ranks as ``RtlProject`` counts.
 
     Raises
     ------
@@ -39,23 +39,25 @@ def simulate(project: RtlProject, x: Inputs, *, timeout_s: float = TIMEOUT_S) ->
     """
     for program in ("iverilog", "vvp"):
         require(program, mend=MEND)
-    sim = project.path / "sim"
-    golden_in = (sim / "golden_inputs.hex").read_text()
-    expected = [_known(word, sim) for word in vectors.from_hex((sim / "golden_outputs.hex").read_text(), sim)]
-    words = vectors.pack(project.ports[0], stored_inputs(project.graph, x))
-    text = golden_in + vectors.to_hex(words, sum(port.bits for port in project.ports[0]))
-    seen = _run(project, text, len(expected) + len(words), timeout_s)
-    delays = [
-        d
-        for d in range(len(seen) - len(expected) - len(words) + 1)
-        if seen[d : d + len(expected)] == expected
-    ]
+    golden, expected = golden_words(project)
+    asked = [] if x is None else vectors.pack(project.ports[0], stored_inputs(project.graph, x))
+    fed = [*golden, *asked]
+    seen = _run(project, fed, timeout_s)
+    delays = [d for d in range(len(seen) - len(fed) + 1) if seen[d : d + len(expected)] == expected]
     if not delays:
         raise ToolFailed("the simulated Verilog never gives the golden outputs", where=project.path)
-    first = (project.latency_cycles if project.latency_cycles in delays else delays[0]) + len(expected)
-    found = [_known(word, project.path) for word in seen[first : first + len(words)]]
-    outputs = split_outputs(project.graph, vectors.unpack(project.ports[1], found))
-    return Simulation(outputs, delays[0] if len(delays) == 1 else None)
+    delay = project.latency_cycles if project.latency_cycles in delays else delays[0]
+    wanted = slice(delay, delay + len(golden)) if x is None else slice(delay + len(golden), delay + len(fed))
+    rows = vectors.unpack(project.ports[1], [_known(word, project.path) for word in seen[wanted]])
+    return Simulation(split_outputs(project.graph, rows), delays[0] if len(delays) == 1 else None)
+
+
+def golden_words(project: RtlProject) -> tuple[list[int], list[int]]:
+    """Golden inputs and outputs as the testbench reads them."""
+    names = ("golden_inputs.hex", "golden_outputs.hex")
+    files = [project.path / "sim" / name for name in names]
+    inputs, outputs = ([_known(w, f) for w in vectors.from_hex(f.read_text(), f)] for f in files)
+    return inputs, outputs
 
 
 def _known(word: int | None, where: Path) -> int:
@@ -64,12 +66,14 @@ def _known(word: int | None, where: Path) -> int:
     return word
 
 
-def _run(project: RtlProject, stimulus: str, count: int, timeout_s: float) -> list[int | None]:
+def _run(project: RtlProject, fed: Sequence[int], timeout_s: float) -> list[int | None]:
+    """What the outputs hold at each cycle, the first of ``fed`` entering in cycle 0."""
+    bits = sum(port.bits for port in project.ports[0])
     with tempfile.TemporaryDirectory(prefix="pquant-rtl-") as work:
         folder = Path(work)
-        (folder / "golden_inputs.hex").write_text(stimulus)
+        (folder / "golden_inputs.hex").write_text(vectors.to_hex(fed, bits))
         bench = f"{project.name}_tb"
-        compile_it = ["iverilog", "-g2012", f"-P{bench}.VECTORS={count}", "-o", "tb", "-s", bench]
+        compile_it = ["iverilog", "-g2012", f"-P{bench}.VECTORS={len(fed)}", "-o", "tb", "-s", bench]
         sources = [str(path.absolute()) for path in (project.testbench, *project.sources)]
         _tool([*compile_it, *sources], folder, timeout_s)
         _tool(["vvp", "-n", "tb", "+record"], folder, timeout_s)

@@ -3,9 +3,9 @@
 alkaid 0.8 counts an add of w bits as 1.094 + 0.0254 (w - 1) units and a 2:1 choice as 0.5. What a unit costs
 was taken from two sides, and both must hold for a stage:
 
-* ``typical_ns``: the delay Vitis and Vivado HLS charge for adds of 8 to 24 bits (0.70-0.82 ns on UltraScale+ by
-  Vitis, 1.3-2.2 ns on 7 series, medians over public schedule reports), divided by alkaid's units for the same
-  add. As in HLS, a stage of typical delay must fit into the clock minus its uncertainty.
+* ``typical_ns``: the delay Vitis and Vivado HLS charge for adds of 8 to 24 bits (medians over public schedule
+  reports: 0.70-0.82 ns on UltraScale+ by Vitis, 1.3-2.2 ns on 7 series), divided by alkaid's units for the
+  same add. As in HLS, a stage of typical delay must fit into the clock minus its uncertainty.
 * ``worst_ns``: alkaid's own pairing of a cutoff of 5 units with a 5 ns clock on a VU13P -2; its splitter lets
   a stage grow to about 6.5 units, so 5 ns / 6.5; scaled as ``typical_ns`` for the other families. A stage of
   worst delay must fit into the whole clock.
