@@ -25,7 +25,9 @@ def class_numbers(labels: Array, classes: Sequence[str] | None, where: str) -> t
     table = np.asarray(labels)
     if table.ndim == 2 and table.shape[1] == 1:
         table = table[:, 0]
-    if table.dtype.kind in "USO" and table.ndim == 1:
+    if table.dtype.kind == "O":
+        table = np.array(table.tolist())  # of one type now, unless the labels are a mixture
+    if table.dtype.kind in "US" and table.ndim == 1:
         return _from_names(table.astype(str), classes, where)
     if table.ndim == 2:
         numbers = _from_one_hot(table, where)

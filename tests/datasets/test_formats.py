@@ -111,6 +111,21 @@ def test_one_hot_labels_become_class_numbers(tmp_path, arrays):
     assert np.array_equal(load_dataset(tmp_path / "one_hot.npz").y_train, plain.y_train)
 
 
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.float32, object])
+def test_class_numbers_of_any_type_are_taken(monkeypatch, kind):
+    monkeypatch.setitem(sys.modules, "numbers_of", _Numbers(kind))
+    data = load_dataset("numbers_of:arrays")
+    assert data.y_train.dtype == np.int64
+    assert np.bincount(data.y_train).tolist() == [6, 6]
+
+
+class _Numbers:
+    """A module whose `arrays` gives labels 0 and 1 of a type."""
+
+    def __init__(self, kind):
+        self.arrays = lambda: (np.ones((20, 2)), (np.arange(20) % 2).astype(kind))
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".h5", ".csv", ".parquet"])
 def test_names_as_labels_become_classes(tmp_path, arrays, suffix):
     if suffix == ".csv":
