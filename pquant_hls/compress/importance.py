@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.channels import Channels
 from pquant_hls.errors import DataError, UnsupportedModel
-from pquant_hls.models.graph import Call
+from pquant_hls.models.graph import Call, calls, wants_list
 from pquant_hls.models.table import head_of, operation
 from pquant_hls.models.train import as_list
 from pquant_hls.spec.steps import PruneConfig
@@ -71,14 +71,12 @@ def _taylor(model: keras.Model, channels: Channels, data: Any, config: PruneConf
     if data is None:
         raise DataError("importance 'taylor' needs data", mend="give a data set, or use importance l1 or l2")
     names = list(channels.prunable())
-    layers = [model.get_layer(name).output for name in names]
-    inner, head = keras.Model(model.inputs, {"layers": layers, "ends": list(model.outputs)}), head_of(model)
     inputs, labels = _sample(data, config)
     sums = {name: np.zeros(len(channels.made[name])) for name in names}
     for start in range(0, len(inputs[0]), 1024):
         batch = [part[start : start + 1024] for part in inputs]
         wanted = None if labels is None else labels[start : start + 1024]
-        for name, part in zip(names, _gradient_times_activation(inner, head, batch, wanted), strict=True):
+        for name, part in zip(names, _gradient_times_activation(model, names, batch, wanted), strict=True):
             sums[name] += part
     return {name: total / len(inputs[0]) for name, total in sums.items()}
 
@@ -91,19 +89,34 @@ def _sample(data: Any, config: PruneConfig) -> tuple[list[NDArray[Any]], NDArray
 
 
 def _gradient_times_activation(
-    inner: keras.Model, head: str, batch: list[NDArray[Any]], labels: NDArray[Any] | None
+    model: keras.Model, names: list[str], batch: list[NDArray[Any]], labels: NDArray[Any] | None
 ) -> list[NDArray[np.float64]]:
-    """For each output but the model's own: sum over events of |gradient x activation|, (units,)."""
+    """For each named layer: sum over events of |gradient x activation|, (units,)."""
+    head = head_of(model)
     with tf.GradientTape() as tape:
-        found = inner([tf.constant(part) for part in batch])
-        layers, ends = found["layers"], found["ends"]
+        values = _run(model, batch)
+        ends = [values[tensor._keras_history.operation.name] for tensor in model.outputs]
         loss = tf.add_n([_surprise(end, head, labels if len(ends) == 1 else None) for end in ends])
+    layers = [values[name] for name in names]
     gradients = tape.gradient(loss, layers, unconnected_gradients="zero")
     parts = []
     for value, gradient in zip(layers, gradients, strict=True):
         each = np.asarray(value * gradient, np.float64).reshape(len(batch[0]), -1, value.shape[-1])
         parts.append(np.abs(each.sum(axis=1)).sum(axis=0))
     return parts
+
+
+def _run(model: keras.Model, batch: list[NDArray[Any]]) -> dict[str, Any]:
+    """Every layer's output, as the very tensors that the next layers read: gradients reach them."""
+    fed = dict(zip((tensor._keras_history.operation.name for tensor in model.inputs), batch, strict=True))
+    values: dict[str, Any] = {}
+    for call in calls(model):
+        feeds = [values[name] for name in call.inputs]
+        if not feeds:
+            values[call.name] = tf.constant(fed[call.name])
+        else:
+            values[call.name] = call.layer(feeds if wants_list(call) else feeds[0])
+    return values
 
 
 def _surprise(end: Any, head: str, labels: NDArray[Any] | None) -> Any:

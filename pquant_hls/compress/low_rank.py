@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from pquant_hls.compress.factors import Factor, factors
+from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.models.graph import Call, calls, rebuild
@@ -71,7 +72,7 @@ class LowRankCompression(Step[LowRankConfig]):
     def _candidates(self, useful: Sequence[Factor]) -> list[Factor]:
         """What to try: the one with the fewest multiplications; by gain, every one."""
         best_first = sorted(useful, key=lambda factor: (factor.multiplications, -factor.energy))
-        if self.config.gain and self.cost is not None:
+        if self.config.gain:
             return best_first
         if self.config.rank is not None or self.config.layers:
             best_first = sorted(useful, key=lambda factor: -factor.energy)
@@ -93,8 +94,11 @@ class LowRankCompression(Step[LowRankConfig]):
         return found, f"{text}, {after} cycles instead of {before}"
 
     def _cycles(self, model: keras.Model) -> int | None:
-        qor = self.estimate(model)
-        return None if qor is None or qor.latency is None else qor.latency.cycles_max
+        """Estimated cycles; None without ``cost``, unless the gain in cycles is asked for."""
+        if self.cost is None and not self.config.gain:
+            return None
+        latency = self.estimator()(fixed_graph(model)).latency
+        return None if latency is None else latency.cycles_max
 
 
 def _factorable(call: Call) -> bool:

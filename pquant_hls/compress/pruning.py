@@ -6,10 +6,15 @@ from typing import Any
 
 import keras
 
+from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.channels import trace_channels
+from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.fine_tuning import training_figures, training_notes
+from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.importance import unit_scores
-from pquant_hls.compress.selection import Cut, choose
+from pquant_hls.compress.latency import CycleCounter
+from pquant_hls.compress.reconstruction import Pruned, reconstruct
+from pquant_hls.compress.selection import choose
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.compress.surgery import remove
 from pquant_hls.compress.zeros import zero_weights
@@ -42,8 +47,11 @@ class PruningCompression(Step[PruneConfig]):
 
     def _structured(self, model: keras.Model, data: Any) -> Outcome:
         channels = trace_channels(model)
-        cut = choose(channels, unit_scores(model, channels, data, self.config), self.config)
+        counter = CycleCounter(fixed_graph(model), channels, self.estimator()) if self.config.latency_aware else None
+        cut = choose(channels, unit_scores(model, channels, data, self.config), self.config, counter)
         smaller = remove(model, channels, cut.dropped)
+        if self.config.reconstruct and data is not None:
+            reconstruct(smaller, model, Pruned(channels, frozenset(cut.dropped)), sample(data, self.config))
         figures, notes = self._recover(smaller, data)
         return Outcome(smaller, (*_remarks(cut), *notes), figures)
 

@@ -2,86 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from pquant_hls.compress.channels import FIXED, Channels
+from pquant_hls.compress.channels import Channels
+from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.importance import Scores
+from pquant_hls.compress.latency import CycleCounter, drop_by_cycles
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.models.table import operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig
 
 
-@dataclass
-class Cut:
-    """Channels dropped so far, and the units each layer keeps."""
-
-    channels: Channels
-    min_units: int
-    members: dict[int, Counter[str]]
-    kept: dict[str, int]
-    dropped: set[int] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, channels: Channels, config: PruneConfig) -> Cut:
-        """Nothing dropped yet; channels of excluded layers do not appear."""
-        prunable = channels.prunable()
-        if not prunable:
-            raise UnsupportedModel("no layer has units that can be removed")
-        barred = {int(item) for name in config.exclude for item in channels.made[name]} | {FIXED}
-        members: dict[int, Counter[str]] = {}
-        for name, ids in prunable.items():
-            for item in map(int, ids):
-                if item not in barred:
-                    members.setdefault(item, Counter())[name] += 1
-        return cls(channels, config.min_units, members, {name: len(ids) for name, ids in prunable.items()})
-
-    def drop(self, item: int) -> bool:
-        """Drop one channel wherever it appears, unless a layer would keep too few units."""
-        counts = self.members[item]
-        if item in self.dropped or any(self.kept[name] - n < self.min_units for name, n in counts.items()):
-            return False
-        self.dropped.add(item)
-        for name, n in counts.items():
-            self.kept[name] -= n
-        return True
-
-    def families(self) -> list[list[str]]:
-        """Layers tied to each other by shared channels."""
-        families: list[set[str]] = []
-        for counts in self.members.values():
-            joined = set(counts)
-            apart = []
-            for family in families:
-                if family & joined:
-                    joined |= family
-                else:
-                    apart.append(family)
-            families = [*apart, joined]
-        return [sorted(family, key=list(self.kept).index) for family in families]
-
-    def items_of(self, family: Iterable[str]) -> list[int]:
-        wanted = set(family)
-        return [item for item, counts in self.members.items() if wanted & set(counts)]
-
-
-def choose(channels: Channels, scores: Scores, config: PruneConfig) -> Cut:
+def choose(
+    channels: Channels, scores: Scores, config: PruneConfig, counter: CycleCounter | None = None
+) -> Cut:
     """Drop channels until the configuration's sparsity is reached or every layer is at its least.
 
-    Raises SpecError for an unknown layer name or a number of units that a layer does not have.
+    With a ``counter`` the order is by cycles saved. Raises SpecError for an unknown layer name or a number of units that a layer does not have.
     """
     _known_layers(channels, config)
     cut = Cut.of(channels, config)
-    worth = channel_scores(cut, scores, normalised=config.ranking == "global")
+    worth = channel_scores(cut, scores, normalised=config.ranking == "global" or counter is not None)
     single = [family for family in cut.families() if any(name in config.keep or name in config.layers for name in family)]
     for family in single:
         _to(cut, family, _target(cut, family, config), worth)
     rest = [family for family in cut.families() if family not in single]
-    if config.sparsity_of == "units" and config.ranking == "layer":
+    if counter is not None:
+        drop_by_cycles(cut, rest, worth, counter, _done(cut, config))
+    elif config.sparsity_of == "units" and config.ranking == "layer":
         for family in rest:
             _to(cut, family, _target(cut, family, config), worth)
     else:
@@ -136,11 +87,15 @@ def _by_ranking(cut: Cut, families: list[list[str]], worth: Mapping[int, float],
         items = sorted(cut.items_of(family), key=worth.__getitem__)
         place = {item: (rank + 0.5) / len(items) for rank, item in enumerate(items)}
         order += [(worth[item] if config.ranking == "global" else place[item], item) for item in items]
-    done = _units_done(cut, config) if config.sparsity_of == "units" else _weights_done(cut, config)
+    done = _done(cut, config)
     for _, item in sorted(order):
         if done():
             return
         cut.drop(item)
+
+
+def _done(cut: Cut, config: PruneConfig) -> Callable[[], bool]:
+    return _units_done(cut, config) if config.sparsity_of == "units" else _weights_done(cut, config)
 
 
 def _units_done(cut: Cut, config: PruneConfig) -> Callable[[], bool]:

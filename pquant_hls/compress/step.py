@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -14,11 +15,13 @@ import keras
 from pquant_hls.compress.accounting import account
 from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord
+from pquant_hls.estimate import estimate
 from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
 from pquant_hls.models.graph import clone
 from pquant_hls.models.table import model_digest
 from pquant_hls.models.train import Progress
-from pquant_hls.qor import FixedPointGraph, QoR
+from pquant_hls.qor import FixedPointGraph, QoR, Target
+from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.steps import StepConfig
 
 ENTRY_POINTS = "pquant_hls.steps"
@@ -94,6 +97,14 @@ class Step(ABC, Generic[C]):
             return counted
         layers = {layer.name: layer.cycles for layer in qor.layers if layer.cycles is not None}
         return counted.model_copy(update={"cycles": qor.latency.cycles_max, "layer_cycles": layers})
+
+    def estimator(self) -> Cost:
+        """``cost``, or where none is given the estimator for the default part and clock (``HlsSpec``)."""
+        if self.cost is not None:
+            return self.cost
+        hls = HlsSpec()
+        target = Target(part=hls.part, clock_ns=hls.clock_ns, clock_uncertainty_ns=hls.clock_uncertainty_ns)
+        return partial(estimate, target=target)
 
     def estimate(self, model: keras.Model) -> QoR | None:
         """The design's estimate; None without ``cost`` or for a model it cannot take."""

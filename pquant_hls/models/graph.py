@@ -141,7 +141,7 @@ def _apply(call: Call, new: Sequence[NewLayer] | None, tensors: dict[str, Any], 
         chain = new or ()
     else:
         feeds = [tensors[name] for name in call.inputs]
-        value = feeds if len(feeds) > 1 or _wants_list(call) else feeds[0]
+        value = feeds if wants_list(call) else feeds[0]
         chain = (NewLayer(copy_layer(call.layer), call.layer.get_weights()),) if new is None else new
     for entry in chain:
         value = entry.layer(value)
@@ -149,8 +149,9 @@ def _apply(call: Call, new: Sequence[NewLayer] | None, tensors: dict[str, Any], 
     return value
 
 
-def _wants_list(call: Call) -> bool:
-    return isinstance(call.layer, keras.layers.Concatenate | keras.src.layers.merging.base_merge.Merge)
+def wants_list(call: Call) -> bool:
+    """Whether the layer is called with a list of tensors: merges are, even of one."""
+    return len(call.inputs) > 1 or isinstance(call.layer, keras.layers.Concatenate | keras.src.layers.merging.base_merge.Merge)
 
 
 def _like(tensors: list[Any], original: Any) -> Any:

@@ -159,7 +159,10 @@ class PruneConfig(TrainingConfig):
         "cubic", "how sparsity grows over the rounds (Zhu, Gupta 2017)"
     )
     epochs: int = parameter(0, "epochs of recovery after each cut", ge=0, le=10_000)
-    samples: int = parameter(2048, "inputs on which Taylor importance is taken", ge=1)
+    reconstruct: bool = parameter(
+        True, "structured: refit the readers of removed units to the original's sums, where there is data"
+    )
+    samples: int = parameter(2048, "inputs for Taylor importance and for reconstruction", ge=1)
 
     @model_validator(mode="before")
     @classmethod
