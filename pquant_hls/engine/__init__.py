@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pquant_hls.engine.bench import Bench, Point, epoch_event
     from pquant_hls.engine.events import Event, Listener, silent
+    from pquant_hls.engine.goal import NO_LIMIT, Ending, Goal, Workbench, conclude, finish, quantized
     from pquant_hls.engine.handover import CompressionResult, hand_over
     from pquant_hls.engine.loop import LoopResult, closed_loop
     from pquant_hls.engine.run import compress_model, preflight
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "bench": ("Bench", "Point", "epoch_event"),
     "events": ("Event", "Listener", "silent"),
+    "goal": ("NO_LIMIT", "Ending", "Goal", "Workbench", "conclude", "finish", "quantized"),
     "handover": ("CompressionResult", "hand_over"),
     "loop": ("LoopResult", "closed_loop"),
     "run": ("compress_model", "preflight"),
@@ -27,8 +29,9 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Bench", "CompressionResult", "Event", "Gate", "Listener", "LoopResult", "Point", "Score", "closed_loop",
-    "compress_model", "dropped", "epoch_event", "hand_over", "loss", "preflight", "score_of", "silent",
+    "NO_LIMIT", "Bench", "CompressionResult", "Ending", "Event", "Gate", "Goal", "Listener", "LoopResult", "Point",
+    "Score", "Workbench", "closed_loop", "compress_model", "conclude", "dropped", "epoch_event", "finish", "hand_over",
+    "loss", "preflight", "quantized", "score_of", "silent",
 ]  # fmt: skip
 
 

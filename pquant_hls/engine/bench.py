@@ -25,11 +25,18 @@ from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, build, convert, load_project, predict
 from pquant_hls.hls.project import NORMAL_MODEL
 from pquant_hls.measure import estimated, measure_better, measure_design, target_of
-from pquant_hls.models import EpochReport, accuracy, load_model, model_digest, probabilities, save_model, scores
+from pquant_hls.models import (
+    EpochReport,
+    accuracy,
+    load_model,
+    model_digest,
+    probabilities,
+    save_model,
+    scores,
+)
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import RunFolder, digest_of, read_json, write_json
-
 
 LATENCY_CHECKS = ("latency", "latency cycles", "II", "timing")
 
@@ -75,7 +82,8 @@ class Bench:
         """The original as a point; its Keras accuracy on the validation split is what losses count from."""
         self.teacher = model
         self.original = account(model)
-        point = Point(model, model_digest(model), account=self.original)
+        ratio = compression_ratio(self.original, self.original)
+        point = Point(model, model_digest(model), account=self.original, ratio=ratio)
         self.baseline = self.score(point)
         self.baseline_accuracy = self.baseline.value()
         return point
