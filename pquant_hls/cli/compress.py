@@ -141,7 +141,8 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
     console.print(f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs")
     console.print(f"handed over in {result.folder / 'handover'}:")
     for name, what in (("project", "HLS project, for `vitis_hls -f build_prj.tcl`"), ("model.keras", "the QKeras model"),
-                       ("qor.json", "its quality of results"), ("golden.npz", "golden vectors"),
+                       ("qor.json", "its quality of results"),
+                       ("project.golden", "golden vectors, for `pquant-hls csim check`"),
                        ("../ledger.jsonl", "every step and round")):  # fmt: skip
         console.print(f"  {name:<16} {what}")
 

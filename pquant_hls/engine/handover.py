@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pquant_hls.decide import Verdict
 from pquant_hls.engine.bench import Bench, Point, csim_accuracy
 from pquant_hls.engine.events import Event
 from pquant_hls.errors import NotMeasured
 from pquant_hls.hls import build, load_project, predict
+from pquant_hls.measure.golden import record, write_testbench
 from pquant_hls.models import save_model
 from pquant_hls.qor import QoR
 from pquant_hls.store import write_json
 
 GOLDEN_VECTORS = 256
 FOLDER = "handover"
+GOLDEN = "project.golden"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         project = load_project(folder / "project")
         library = build(project, cache=bench.run.path / "cache")
         outputs = predict(library, bench.data.x_test)
-        _golden(folder / "golden.npz", bench.data.x_test[:GOLDEN_VECTORS], outputs[:GOLDEN_VECTORS])
+        first = slice(GOLDEN_VECTORS)
+        write_testbench(project, bench.data.x_test[first], outputs[first])
+        record(project, bench.data.x_test[first], cache=bench.run.path / "cache").save(folder / GOLDEN)
         # A test split that is the validation split over again tells nothing new.
         own = bench.data.meta.get("test") != "validation"
         test = csim_accuracy(outputs, bench.data.y_test, project.graph) if own else None
@@ -71,8 +73,3 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         qor = best.qor.with_(metrics={**best.qor.metrics, "test_accuracy": test, "test_accuracy_float": floating})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
     return qor
-
-
-def _golden(path: Path, inputs: Any, outputs: Any) -> None:
-    with path.open("wb") as stream:
-        np.savez_compressed(stream, inputs=inputs, outputs=outputs)

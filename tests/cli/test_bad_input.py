@@ -1,0 +1,137 @@
+"""Bad input: one line with the cause and the mend, the right exit status, no traceback, no folder left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+RECIPE = "steps: [{step: quantize, bits: 8, epochs: 1}]\nbudget: {latency_ns: 1000}\n"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A model, data that fit it and data that do not, a recipe."""
+    from pquant_hls.models import build_mlp, save_model
+
+    folder = tmp_path_factory.mktemp("files")
+    save_model(build_mlp(4, (6,), 3), folder / "model.keras")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(300, 4)).astype(np.float32), rng.integers(0, 3, 300)
+    np.savez(folder / "good.npz", x=x, y=y)
+    np.savez(folder / "wide.npz", x=np.hstack([x, x]), y=y)
+    np.savez(folder / "many.npz", x=x, y=y + 4)
+    np.savez(folder / "nan.npz", x=np.where(np.arange(1200).reshape(300, 4) == 77, np.nan, x), y=y)
+    np.savez(folder / "pickled.npz", x=x.astype(object), y=y)
+    (folder / "text.keras").write_text("not a model")
+    (folder / "good.yaml").write_text(RECIPE)
+    (folder / "typo.yaml").write_text(RECIPE.replace("bits", "bit"))
+    return folder
+
+
+def fails(shell, status, *words):
+    """The one line of a failing command."""
+    code, out, err = shell(*words)
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert (code, out) == (status, ""), err
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    return lines[0]
+
+
+def compress(files, out, **changes):
+    options = {"model": files / "model.keras", "data": files / "good.npz", "recipe": files / "good.yaml", "out": out, **changes}
+    return ["compress", *[word for name, value in options.items() for word in (f"--{name}", value)]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"recipe": "typo.yaml"}, ["steps.0.bit", "did you mean 'bits'"]),
+        ({"recipe": "none"}, ["no such recipe", "jet_tagger_vu13p_200mhz"]),
+        ({"data": "wide.npz"}, ["8", "4"]),
+        ({"data": "many.npz"}, ["class"]),
+        ({"data": "nan.npz"}, ["NaN"]),
+        ({"data": "pickled.npz"}, ["pickled.npz"]),
+        ({"data": "none.npz"}, ["none.npz"]),
+        ({"data": "no.such.module:function"}, ["no.such.module"]),
+        ({"model": "text.keras"}, ["text.keras"]),
+        ({"model": "none.keras"}, ["none.keras"]),
+        ({"backend": "quartus"}, ["--backend", "Vitis"]),
+        ({"budget": "3 parsec"}, ["--budget.latency_ns", "parsec"]),
+    ],
+)
+def test_what_is_wrong_is_named(shell, files, tmp_path, changes, words):
+    changes = {k: files / v if (files / v).exists() or "none." in v else v for k, v in changes.items()}
+    line = fails(shell, 2, *compress(files, tmp_path / "run", **changes))
+    assert all(word.lower() in line.lower() for word in words), line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_is_left_alone(shell, files, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    assert "is not empty" in fails(shell, 2, *compress(files, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_folder(shell, files, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "cannot be written" in fails(shell, 2, *compress(files, tmp_path / "run"))
+
+
+def test_no_compiler(shell, files, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "apt-get install g++" in fails(shell, 3, *compress(files, tmp_path / "run"))
+
+
+def test_a_lambda_layer_is_refused_and_not_run(shell, files, tmp_path):
+    import keras
+
+    trap = tmp_path / "it-ran"
+
+    def twice(x):
+        trap.touch()
+        return x * 2
+
+    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(twice, name="twice"), keras.layers.Dense(3)]).save(tmp_path / "lambda.keras")
+    trap.unlink()
+    line = fails(shell, 2, *compress(files, tmp_path / "run", model=tmp_path / "lambda.keras"))
+    assert "Lambda" in line
+    assert not trap.exists()
+
+
+def test_a_layer_hls4ml_cannot_take_is_named_before_training(shell, files, tmp_path):
+    import keras
+
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.UnitNormalization(name="odd_one")(inputs)))
+    model.save(tmp_path / "odd.keras")
+    line = fails(shell, 2, *compress(files, tmp_path / "run", model=tmp_path / "odd.keras"))
+    assert "odd_one" in line or "UnitNormalization" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("words", [["compress"], ["compres"], ["measure"], ["measure", "nowhere"], ["measure", ".", "--using", "guess"]])
+def test_wrong_words(shell, words):
+    assert fails(shell, 2, *words)
+
+
+def test_debug_shows_the_traceback(shell):
+    code, _, err = shell("--debug", "measure", "nowhere")
+    assert code == 2
+    assert "Traceback" in err
+
+
+def test_help_is_quick_to_import_and_names_every_command():
+    code = (
+        "import sys\nsys.argv = ['pquant-hls', '--help']\nfrom pquant_hls.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('tensorflow', 'keras', 'hls4ml', 'numpy.testing') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert all(name in done.stdout for name in ("quickstart", "compress", "measure", "doctor", "csim"))
