@@ -3,9 +3,10 @@
     StandardCompressionPipeline(target_compression=8).execute(model, train, val) -> CompressionResult
 """
 
-from pquant_hls.engine import CompressionResult, Gate
+from pquant_hls.engine import CompressionResult, Ending, Gate, Goal, Workbench
 from pquant_hls.pipelines.adaptive import AdaptivePipeline
-from pquant_hls.pipelines.base import Ending, Goal, Pipeline, Trainable, Workbench
+from pquant_hls.pipelines.auto_tuning import AutoTuningPipeline
+from pquant_hls.pipelines.base import Pipeline, Trainable
 from pquant_hls.pipelines.compose import CompressionPipeline, fine_tune, low_rank, prune, quantize
 from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.hep import HEPCompressionPipeline
@@ -15,7 +16,7 @@ from pquant_hls.pipelines.validation import ValidationPipeline
 from pquant_hls.pipelines.walk import Walk
 
 __all__ = [
-    "AdaptivePipeline", "CompressionPipeline", "CompressionResult", "Ending", "Gate", "Goal",
+    "AdaptivePipeline", "AutoTuningPipeline", "CompressionPipeline", "CompressionResult", "Ending", "Gate", "Goal",
     "HEPCompressionPipeline", "Pipeline", "Setup", "StandardCompressionPipeline", "Trainable", "ValidationPipeline",
     "Walk", "Workbench", "as_dataset", "fine_tune", "low_rank", "prune", "quantize",
 ]  # fmt: skip

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pquant_hls.decide import Verdict
-from pquant_hls.engine import Gate, Point, loss
+from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss, quantized
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.pipelines.base import Ending, Goal, Trainable, Workbench, quantized
+from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.setup import Setup, as_budget
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import Budget
@@ -21,10 +22,13 @@ WORSE = 0.5
 LEAST_LOSS = 0.002
 """Accuracy (a share) that even a free move is charged, so that gains per accuracy stay finite."""
 
-LEAST_GAIN = 0.005
+LEAST_GAIN = 0.002
 """A gain, as a share of the budget, below which a move does not pay."""
 
-MOST_MOVES = 24
+PATIENCE = 4
+"""Moves in a row that may gain no cycles (or LUTs): a plateau between two steps of the latency."""
+
+MOST_MOVES = 30
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,9 @@ class AdaptivePipeline(Trainable):
     budget : Budget, mapping, ns, or text such as ``"50 ns"``.
     max_accuracy_loss : floor against the original (a share), where the budget sets none.
 
-    A move that gives less than half of what its kind gave last time, or that breaks a floor, is taken back where it
-    broke one, and tried in half the size next time. It stops when the budget is met or no move pays.
+    A move that breaks a floor or gains nothing is taken back; one that does, or that gave less than half of its
+    prediction for accuracy it was not predicted to cost, is tried in half the size next time. It stops when the
+    budget is met or no move pays, and hands back the last point that gained on the budget.
 
     >>> AdaptivePipeline("50 ns").budget.latency_ns
     50.0
@@ -92,6 +97,7 @@ class Search:
     def __init__(self, bench: Workbench, goal: Goal, setup: Setup, walk: Walk, start: Point) -> None:
         self.bench, self.goal, self.setup, self.walk, self.start = bench, goal, setup, walk, start
         self.bits, self.sparsity, self.energy = 8, 0.0, 1.0
+        self.gained, self.stale = walk.point, 0
         self.moves = [Move("pruning", 0.25, 0.05), Move("bits", 1, 1), Move("low rank", 0.05, 0.01)]
         self.make: dict[str, Callable[[Move], list[AnyStep]]] = {
             "pruning": self._prune, "bits": self._fewer_bits, "low rank": self._low_rank,
@@ -103,7 +109,7 @@ class Search:
             self.bits = bits
             step = QuantizeConfig(bits=bits, **self.setup.fit())
             if self.walk.attempt("quantization", [step], lambda _, after: self.goal.lost(self.bench, after)):
-                self.walk.point = self.bench.sketch(self.walk.point)
+                self.walk.point = self.gained = self.bench.sketch(self.walk.point)
                 return
 
     def run(self) -> str:
@@ -114,10 +120,18 @@ class Search:
             if self.met(self.walk.point):
                 return "the budget is met"
             move = self.next_move()
-            if move is None:
-                return "no move pays any more"
+            if move is None or self.stale >= PATIENCE:
+                return self._give_up("no move pays any more" if move is None else f"{PATIENCE} moves in a row gained nothing on it")
             self.turn(move)
-        return f"{MOST_MOVES} moves are used up"
+        return self._give_up(f"{MOST_MOVES} moves are used up")
+
+    def _give_up(self, why: str) -> str:
+        """Back to the last point that gained on the budget: what came after only cost accuracy."""
+        if self.walk.point.digest == self.gained.digest:
+            return why
+        self.walk.write("back to the last gain", [], self.walk.point, self.gained, None)
+        self.walk.point = self.gained
+        return f"{why}; back to the last point that gained"
 
     def met(self, point: Point) -> bool:
         """Whether the point would be MET, exactness left to csim at hand-over."""
@@ -138,16 +152,15 @@ class Search:
             self._learn(move, 0.0, 0.0, shrink=False)
             self.walk.write(f"{move.name} by {move.size:g}", [], before, None, f"not possible: {cause}; chosen from {others}")
             return
-        gain = cost_of(before, self.goal, self.start) - cost_of(after, self.goal, self.start)
+        gain = cost_of(before, self.goal) - cost_of(after, self.goal)
         fallen = loss(self.bench.score(before), self.bench.score(after)) or (0.0, 0.0)
         broken = self.goal.lost(self.bench, after)
         objection = broken or (None if gain > 0 else f"gains nothing ({gain:+.3f} of the budget)")
-        worse = move.gain is not None and gain < WORSE * move.gain
+        worse = move.gain is not None and gain < WORSE * move.gain and fallen[0] > max(fallen[1], move.loss or 0.0)
         self._note(move, before, after, objection, f"gain {gain:.3f} for {100 * fallen[0]:.2f} points; chosen from {others}")
         self._learn(move, gain, max(fallen[0], 0.0), shrink=objection is not None or worse)
         if objection is None:
-            self.walk.point = after
-            self._keep(move)
+            self._keep(move, after)
 
     def _applied(self, point: Point, steps: list[AnyStep]) -> Point:
         if not steps:
@@ -162,15 +175,19 @@ class Search:
 
     def _learn(self, move: Move, gain: float, fallen: float, *, shrink: bool) -> None:
         """What a kind of move gave is what it is expected to give; a disappointing one halves, and closes at its least."""
-        size = move.size / 2 if shrink else move.size
-        known = gain / 2 if shrink and gain > 0 else gain
+        size, known = (move.size / 2, gain / 2) if shrink else (move.size, gain)
         if shrink and size >= move.least:
             known = max(known, 2 * LEAST_GAIN)  # a smaller one deserves one try
         elif shrink:
-            size, known = move.least, 0.0
+            size, known = move.size, 0.0
         self.moves[self.moves.index(move)] = replace(move, size=size, gain=known, loss=fallen)
 
-    def _keep(self, move: Move) -> None:
+    def _keep(self, move: Move, after: Point) -> None:
+        self.walk.point = after
+        if budget_cost(after, self.goal) < budget_cost(self.gained, self.goal):
+            self.gained, self.stale = after, 0
+        else:
+            self.stale += 1
         if move.name == "pruning":
             self.sparsity = self._more_sparsity(move)
         elif move.name == "bits":
@@ -198,15 +215,15 @@ class Search:
         return [LowRankConfig(energy=round(self.energy - move.size, 4), seed=self.setup.seed), self._requantize(self.bits)]
 
 
-def cost_of(point: Point, goal: Goal, start: Point) -> float:
-    """What the budget limits, each as a share of its limit, summed; EBOPs against the start's weights break ties.
+def budget_cost(point: Point, goal: Goal) -> float:
+    """What the budget limits, each as a share of its limit, summed.
 
     Latency counts by the upper end of its interval. A figure that is not known counts as twice its limit.
     """
-    total = 0.0
-    for check in goal.budget_checks(point):
-        total += 2.0 if check.high is None else check.high / max(check.limit, 1e-9)
+    return sum(2.0 if check.high is None else check.high / max(check.limit, 1e-9) for check in goal.budget_checks(point))
+
+
+def cost_of(point: Point, goal: Goal) -> float:
+    """``budget_cost``, and 0.1 for each factor of e in EBOPs: progress that shows before the next cycle falls."""
     ebops = None if point.account is None else point.account.ebops
-    weights = None if start.account is None else start.account.kernel_weights
-    # A multiplication of 8 by 8 bits on every weight counts 0.1 of the budget: enough to see progress between cycles.
-    return total if ebops is None or not weights else total + 0.1 * ebops / (64 * weights)
+    return budget_cost(point, goal) + (0.0 if not ebops else 0.1 * math.log(ebops))

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pquant_hls.compress import Accounting, account, compression_ratio
-from pquant_hls.engine import CompressionResult, Point, Score, score_of
+from pquant_hls.engine import CompressionResult, Ending, Goal, Point, Score, Workbench, score_of
 from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.hls import convert
 from pquant_hls.measure import estimated
 from pquant_hls.models import class_metrics, n_outputs, probabilities
-from pquant_hls.pipelines.base import Ending, Goal, Trainable, Workbench
+from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.data import as_arrays, as_dataset
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.steps import as_steps, describe, steps_of

@@ -94,6 +94,7 @@ class Logged:
             handler = logging.StreamHandler(sys.stderr)
             handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
             LOG.addHandler(handler)
+            LOG.propagate = False  # whoever configures the root logger would show every line twice
         LOG.setLevel(logging.INFO)
 
     def __call__(self, event: Event) -> None:

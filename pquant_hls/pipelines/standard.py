@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, ClassVar
 
-from pquant_hls.engine import Gate, Point, loss
+from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.pipelines.base import Ending, Goal, Trainable, Workbench
+from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import StepConfig
@@ -19,6 +19,9 @@ LOST_ENERGY = (0.02, 0.05, 0.1)
 BITS = (8, 6, 5, 4, 3)
 FLOAT_BITS = 32
 MOST_SPARSITY = 0.95
+MARGIN = 1.02
+"""Aimed beyond the target: biases are not pruned in proportion, and training moves quantized weights off zero."""
+
 PROBES = ("rank", "sparsity", "bits")
 
 Make = Callable[[float], Sequence[AnyStep]]
@@ -67,12 +70,12 @@ class StandardCompressionPipeline(Trainable):
         climb.stage("pruning", _shares(self._needed(walk.point)), lambda s: self._prune(s, start, spared, setup), _halfway)
         climb.stage("quantization", BITS, lambda bits: self._quantize(bits, spared, setup), _bits_between)
         climb.stage("further pruning", _further(walk.point, start), lambda s: self._prune(s, start, spared, setup), _halfway)
-        walk.attempt("fine-tuning", [FineTuneConfig(**setup.fit())], lambda old, new: _worse(bench, old, new))
+        walk.attempt("fine-tuning", [FineTuneConfig(**setup.fit())], climb.worse)
         return Ending(walk.point, goal, climb.summary(), tuple(walk.history))
 
     def _needed(self, point: Point) -> float:
         """Share of the weights to prune so that the mildest quantization then reaches the target."""
-        return max(0.0, 1 - (point.ratio or 1.0) * FLOAT_BITS / BITS[0] / self.target)
+        return max(0.0, 1 - (point.ratio or 1.0) * FLOAT_BITS / BITS[0] / (MARGIN * self.target))
 
     def _low_rank(self, lost: float, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
         step = LowRankConfig(energy=1 - lost, exclude=spared.layers("rank"), seed=setup.seed)
@@ -112,7 +115,7 @@ class Climb:
             if self.walk.attempt(name, make(rung), self._objection):
                 held = rung
                 continue
-            half = milder(held, rung)
+            half = milder(held, rung) if self.walk.possible else None
             if half is None or not self.walk.attempt(f"{name}, milder", make(half), self._objection):
                 self.limits[name] = self.walk.history[-1]["reason"].removeprefix("rolled back: ")
             return
@@ -121,6 +124,14 @@ class Climb:
         if (after.ratio or 0.0) <= (before.ratio or 1.0):
             return f"does not compress: ratio {after.ratio or 0.0:.2f} after {before.ratio or 1.0:.2f}"
         return self.goal.lost(self.walk.bench, after)
+
+    def worse(self, before: Point, after: Point) -> str | None:
+        """Why fine-tuning did harm: less accurate, or training gave back weights that the target needs."""
+        fallen = loss(self.walk.bench.score(before), self.walk.bench.score(after))
+        if fallen is not None and fallen[0] > 0:
+            return "is less accurate than before"
+        lost_target = self.reached and (after.ratio or 0.0) < self.target
+        return f"falls to ratio {after.ratio or 0.0:.2f}" if lost_target else self.goal.lost(self.walk.bench, after)
 
     def summary(self) -> str:
         ratio = self.walk.point.ratio or 1.0
@@ -192,8 +203,3 @@ def _bits_between(held: float | None, tried: float) -> float | None:
     """The width between the last that held and this one; the first falls back to twice its width."""
     middle = (16 if held is None else held) - ((16 if held is None else held) - tried) // 2
     return None if middle in (held, tried) else middle
-
-
-def _worse(bench: Workbench, before: Point, after: Point) -> str | None:
-    fallen = loss(bench.score(before), bench.score(after))
-    return None if fallen is None or fallen[0] <= 0 else "is less accurate than before"

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.engine import Gate, Point, Score, dropped
+from pquant_hls.engine import Ending, Gate, Goal, Point, Score, Workbench, dropped
 from pquant_hls.models import calls
-from pquant_hls.pipelines.base import Ending, Goal, Pipeline, Workbench
+from pquant_hls.pipelines.base import Pipeline
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, QuantizeConfig

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pquant_hls.decide import Judgement, Limit, Verdict
-from pquant_hls.engine import LoopResult, Point, closed_loop
+from pquant_hls.engine import Ending, Goal, LoopResult, Point, Workbench, closed_loop, quantized
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.measure import has_synthesis
-from pquant_hls.pipelines.base import Ending, Goal, Pipeline, Workbench, quantized
+from pquant_hls.pipelines.base import Pipeline
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.walk import figures
 from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder

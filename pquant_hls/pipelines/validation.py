@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pquant_hls.engine import Gate, Point
+from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench
 from pquant_hls.errors import SpecError
-from pquant_hls.pipelines.base import Ending, Goal, Trainable, Workbench
+from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.steps import as_steps, describe
 from pquant_hls.pipelines.walk import Walk, name_of
@@ -50,7 +50,6 @@ class ValidationPipeline(Trainable):
             if kept or walk.history[-1]["digest"] == walk.point.digest:  # a step that changed nothing did no harm
                 continue
             why = f"step {number} ({name_of(step)}) was not kept, {walk.history[-1]['reason']}"
-            done = f"{number - 1} of {len(self.steps)} steps"
-            stopped = Goal(gates=gates, budget=setup.budget, broken=done)
+            stopped = Goal(gates=gates, budget=setup.budget, broken="every step kept")
             return Ending(walk.point, stopped, f"{why}; the last good model is handed back", tuple(walk.history))
         return Ending(walk.point, goal, f"all {len(self.steps)} steps held", tuple(walk.history))

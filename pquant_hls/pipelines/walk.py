@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pquant_hls.compress import Step
-from pquant_hls.engine import Point, loss
+from pquant_hls.engine import Point, Workbench, loss
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.pipelines.base import Workbench
 from pquant_hls.spec import StepConfig
 
 AnyStep = StepConfig | Step[Any]
@@ -19,18 +18,23 @@ Objection = Callable[[Point, Point], str | None]
 
 @dataclass
 class Walk:
-    """``point`` is always the last one kept: a rejected attempt leaves it, the very same weights, as it was."""
+    """``point`` is always the last one kept: a rejected attempt leaves it, the very same weights, as it was.
+
+    ``possible`` tells whether the last attempt could be made at all.
+    """
 
     bench: Workbench
     point: Point
     history: list[dict[str, Any]] = field(default_factory=list)
+    possible: bool = True
 
     def attempt(self, stage: str, steps: Sequence[AnyStep], objection: Objection) -> bool:
         """Apply ``steps`` one after another; True and a new ``point`` when nothing objects."""
-        before = self.point
+        before, self.possible = self.point, True
         try:
             after = self._applied(before, steps)
         except (SpecError, UnsupportedModel) as cause:
+            self.possible = False
             self.write(stage, steps, before, None, f"not possible: {cause}")
             return False
         reason = "changes nothing" if after.digest == before.digest else objection(before, after)
@@ -40,8 +44,12 @@ class Walk:
         return reason is None
 
     def _applied(self, point: Point, steps: Sequence[AnyStep]) -> Point:
+        """The steps in order; when the first finds nothing to do, the others have no part in this."""
+        before = point
         for step in steps:
             point = self.bench.apply(point, step)
+            if point.digest == before.digest:
+                break
         return point
 
     def write(

@@ -1,0 +1,63 @@
+"""The auto-tuning pipeline: an Optuna study as a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pquant_hls.engine import CompressionResult
+from pquant_hls.models import model_digest
+from pquant_hls.pipelines.data import as_dataset
+from pquant_hls.pipelines.setup import Setup
+from pquant_hls.spec import StudySpec
+from pquant_hls.store import digest_of
+from pquant_hls.tune import tune_model
+
+
+class AutoTuningPipeline:
+    """Search rank, bits, sparsity, step order and reuse factor for the best ``objective`` within the budget.
+
+    Parameters
+    ----------
+    search_space : ranges by parameter, e.g. ``{"bits": [4, 8], "sparsity": [0.0, 0.8], "rank": [4, 32], "order": True,
+        "bits_per_layer": True, "reuse_factor": [1, 2]}``; any ``<step>.<parameter>`` too. None: bits and sparsity.
+    objective : ``compression_accuracy`` (accuracy * ln ratio), ``compression_only``, ``latency_accuracy``,
+        ``resources_accuracy``, or a function of TrialFigures, higher is better.
+    options : of StudySpec (n_trials, timeout_s or timeout, final_epochs, tolerance, sampler) and of Setup; ``epochs``
+        are those of a trial's trainings.
+
+    >>> AutoTuningPipeline({"bits": [4, 8]}, n_trials=3).spec.n_trials
+    3
+    """
+
+    def __init__(
+        self, search_space: Mapping[str, Any] | None = None,
+        objective: str | Callable[..., float] = "compression_accuracy", **options: Any,
+    ) -> None:  # fmt: skip
+        if "timeout" in options:
+            options["timeout_s"] = options.pop("timeout")
+        own = {name: options.pop(name) for name in list(options) if name in STUDY}
+        self.setup = Setup.of({"epochs": StudySpec.model_fields["epochs"].default, **options})
+        self.objective = objective if callable(objective) else None
+        values = {**own, **({} if search_space is None else {"space": search_space}), "epochs": self.setup.epochs}
+        self.spec = StudySpec.parse(values if callable(objective) else {**values, "objective": objective})
+
+    def execute(self, model: Any, train: Any, val: Any = None, test: Any = None, **options: Any) -> CompressionResult:
+        """Run the study; arguments and errors as for the other pipelines, and NotMeasured where no trial succeeded.
+
+        Unpacks to (final_model, best_config). The study is ``study.db`` in the run folder and resumes there.
+        """
+        setup = self.setup.with_(options)
+        data = as_dataset(model, train, val, test, seed=setup.seed)
+        spec = self.spec.with_(
+            hls=setup.hls, budget=setup.budget, seed=setup.seed, epochs=setup.epochs, training=dict(setup.training)
+        )
+        key = digest_of([spec.model_dump(mode="json"), model_digest(model), data.digest])[:12]
+        out = Path("runs") / f"tune-{key}" if setup.out is None else Path(setup.out)
+        resume = setup.resume or setup.out is None
+        return tune_model(model, data, spec, out, objective=self.objective, resume=resume, listen=setup.listener)
+
+
+STUDY = ("name", "n_trials", "timeout_s", "final_epochs", "tolerance", "sampler")
+"""Options of the study, not of Setup."""

@@ -1,0 +1,127 @@
+"""The study: which settings to search, what to prefer, and the budget that every winner must stay within."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BeforeValidator, Field, model_validator
+
+from pquant_hls.errors import SpecError
+from pquant_hls.spec.budget import Budget
+from pquant_hls.spec.hls import HlsSpec
+from pquant_hls.spec.model import Spec, unknown_key
+from pquant_hls.spec.steps import STEP_CONFIGS
+
+ALIASES = {"rank": "low_rank.rank", "energy": "low_rank.energy", "sparsity": "prune.sparsity", "bits": "quantize.bits"}
+"""Short names of the parameters that studies usually vary."""
+
+REUSE, ORDER, LAYER_BITS = "reuse_factor", "order", "bits_per_layer"
+SPECIAL = (REUSE, ORDER, LAYER_BITS)
+"""Names that are no step's parameter: reuse factor of the firmware, order of the steps, a width for each layer."""
+
+
+class Range(Spec):
+    """Values of one parameter: from ``low`` to ``high`` (logarithmic with ``log``), or one of ``choices``."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.choices is None) == (self.low is None or self.high is None):
+            raise ValueError("give low and high, or choices")
+        if self.low is not None and self.high is not None and not self.low <= self.high:
+            raise ValueError(f"low {self.low:g} exceeds high {self.high:g}")
+        if self.log and (self.low is None or self.low <= 0):
+            raise ValueError("a logarithmic range starts above 0")
+        if self.choices is not None and not self.choices:
+            raise ValueError("choices is empty")
+        return self
+
+
+def full_name(name: str) -> str:
+    """``prune.sparsity`` for ``sparsity``; raises ValueError for what no step has."""
+    found = ALIASES.get(name, name)
+    step, _, parameter = found.partition(".")
+    if found in SPECIAL or (step in STEP_CONFIGS and parameter in STEP_CONFIGS[step].model_fields):
+        return found
+    known = [*ALIASES, *SPECIAL, *(f"{s}.{p}" for s, config in STEP_CONFIGS.items() for p in config.search_space())]
+    raise ValueError(f"{name}: {unknown_key(name, known).replace('key', 'parameter')}")
+
+
+def as_range(name: str, given: Any) -> Range:
+    """A range from ``[low, high]``, a list of choices, keys, or True for the range the step itself declares."""
+    if isinstance(given, Range):
+        return given
+    if isinstance(given, Mapping):
+        return Range.parse(given, path=name)
+    if isinstance(given, list | tuple):
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given)
+        if name != REUSE and numbers and len(given) == 2:
+            return Range.parse({"low": given[0], "high": given[1]}, path=name)
+        return Range.parse({"choices": tuple(given)}, path=name)
+    if given is True or given is None:
+        return _declared(name)
+    raise ValueError(f"{name}: expected [low, high], a list of choices or true, got {given!r}")
+
+
+def _declared(name: str) -> Range:
+    if name in (ORDER, LAYER_BITS):
+        return Range(choices=(True,))
+    step, _, parameter = name.partition(".")
+    declared = STEP_CONFIGS[step].search_space() if step in STEP_CONFIGS else {}
+    if parameter not in declared:
+        raise ValueError(f"{name}: no range is declared for it, give [low, high] or choices")
+    return Range.parse(declared[parameter], path=name)
+
+
+def _space(values: Any) -> dict[str, Range]:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"expected parameters and ranges, got {type(values).__name__}")  # noqa: TRY004 - pydantic reads ValueError
+    wanted = {full_name(name): given for name, given in values.items() if given is not False}
+    try:
+        return {name: as_range(name, given) for name, given in wanted.items()}
+    except SpecError as cause:
+        raise ValueError(str(cause)) from cause
+
+
+class StudySpec(Spec):
+    """What to search and what to prefer. The budget is a constraint and enters no score.
+
+    ``space`` names parameters (``bits``, ``sparsity``, ``rank``, or ``<step>.<parameter>``) with their ranges, and
+    ``reuse_factor``, ``order``, ``bits_per_layer``. Steps with a parameter in it are run, quantization always.
+    """
+
+    schema_version: Literal[1] = 1
+    name: str = Field("study", min_length=1)
+    seed: int = Field(0, ge=0)
+    space: Annotated[dict[str, Range], BeforeValidator(_space)] = Field(
+        default_factory=lambda: _space({"bits": True, "sparsity": True}), validate_default=True
+    )
+    objective: Literal["compression_accuracy", "compression_only", "latency_accuracy", "resources_accuracy"] = (
+        "compression_accuracy"
+    )
+    hls: HlsSpec = HlsSpec()
+    budget: Budget | None = None
+    n_trials: int = Field(20, ge=1, le=10_000)
+    timeout_s: float | None = Field(None, gt=0, description="no new trial starts after so many seconds")
+    epochs: int = Field(3, ge=0, le=1000, description="epochs of each training in a trial")
+    final_epochs: int = Field(12, ge=0, le=10_000, description="epochs of each training of the winner's full schedule")
+    training: dict[str, Any] = Field({}, description="further fields of every training, such as learning_rate")
+    tolerance: float = Field(0.03, ge=0, le=1, description="share of the score the winner may lose when compressed again")
+    sampler: Literal["tpe", "random", "nsgaii"] = "tpe"
+
+    @classmethod
+    def load(cls, source: str | Path) -> StudySpec:
+        """Read a study from a YAML file; raises SpecError with its path."""
+        path = Path(source)
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
+            raise SpecError(f"cannot be read: {' '.join(str(cause).split())}", where=path) from cause
+        return cls.parse(values if values is not None else {}, path=path.name)

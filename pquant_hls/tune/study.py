@@ -1,0 +1,263 @@
+"""One study: trials under constraints, then the winner compressed again by the full schedule and handed over."""
+
+from __future__ import annotations
+
+import logging
+import math
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from pquant_hls.datasets import Dataset
+from pquant_hls.decide import Check, Verdict
+from pquant_hls.engine import (
+    NO_LIMIT,
+    Bench,
+    CompressionResult,
+    Ending,
+    Goal,
+    Listener,
+    Point,
+    finish,
+    preflight,
+    silent,
+)
+from pquant_hls.errors import NotMeasured
+from pquant_hls.models import model_digest
+from pquant_hls.spec import StudySpec
+from pquant_hls.store import RunFolder
+from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
+from pquant_hls.tune.space import steps_of, suggest, target_of
+
+CONSTRAINT = "budget"
+INFEASIBLE = 1e6
+"""Constraint value of a trial that failed: finite, and beyond any real excess."""
+
+DATABASE = "study.db"
+CANDIDATES = 3
+"""How many of the best trials are compressed again before giving up on reproducing a score."""
+
+
+def tune_model(
+    model: Any, data: Dataset, spec: StudySpec, out: str | Path, *,
+    objective: Objective | None = None, resume: bool = False, listen: Listener = silent,
+) -> CompressionResult:  # fmt: skip
+    """Search ``spec.space`` for the best design within the budget.
+
+    Parameters
+    ----------
+    model : Keras model; it is not changed.
+    data : inputs float32 (n, *model input shape), integer labels (n,), in three splits.
+    out : run folder; the study is ``study.db`` (SQLite) in it, for ``optuna-dashboard`` too.
+    objective : a function of TrialFigures, higher is better, in place of ``spec.objective``.
+    resume : go on with an interrupted study in ``out``.
+
+    Returns
+    -------
+    CompressionResult, which unpacks to (model, best_config). ``results`` has the winner's score in its trial and when
+    compressed again by the full schedule, and whether they agree within ``spec.tolerance``.
+
+    Raises
+    ------
+    UnsupportedModel, DataError, OutputError, ToolNotFound : before any training.
+    NotMeasured : no trial succeeded at all; the log of each is in ``out``.
+    """
+    preflight(model, data, spec.hls)
+    identity = {
+        "study": spec.model_dump(mode="json", exclude={"n_trials", "timeout_s"}), "model": model_digest(model),
+        "data": data.digest, "objective": spec.objective if objective is None else _name(objective),
+    }  # fmt: skip
+    with RunFolder.open(Path(out), identity, resume=resume) as run:
+        bench = Bench(data, spec.hls, spec.budget or NO_LIMIT, run, listen)
+        search = Search(bench, spec, bench.start(model), objective or OBJECTIVES[spec.objective])
+        search.run()
+        return finish(bench, search.winner(), pipeline="tune", unpacks=("model", "best_config"))
+
+
+def _name(objective: Objective) -> str:
+    return f"{objective.__module__}.{getattr(objective, '__qualname__', type(objective).__name__)}"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A design with its score and its excess over the budget (a share of the limit; at most 0 is feasible)."""
+
+    point: Point
+    value: float
+    excess: float
+
+
+class Search:
+    """Trials over one bench, kept in one Optuna study."""
+
+    def __init__(self, bench: Bench, spec: StudySpec, start: Point, objective: Objective) -> None:
+        self.bench, self.spec, self.start, self.objective = bench, spec, start, objective
+        self.goal = Goal(gates=bench.gates, budget=spec.budget)
+        self.baseline = bench.sketch(start, exact=False)
+        self.layers = [] if start.account is None else list(start.account.units)
+        self.study = self._open()
+
+    def _open(self) -> optuna.Study:
+        """The study in the run folder; trials that an interruption left running count as failed."""
+        logging.getLogger("optuna").setLevel(logging.WARNING)
+        storage = f"sqlite:///{self.bench.run.path / DATABASE}"
+        study = optuna.create_study(
+            storage=storage, study_name=self.spec.name, direction="maximize", load_if_exists=True
+        )
+        done = study.get_trials(deepcopy=False)
+        for trial in done:
+            if trial.state == optuna.trial.TrialState.RUNNING:
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        study.sampler = _sampler(self.spec, len(done))  # a resumed study must not draw its first trials again
+        return study
+
+    def run(self) -> None:
+        """As many trials as are left of ``n_trials``, until ``timeout_s``."""
+        left = self.spec.n_trials - len(self.finished())
+        if left > 0:
+            self.study.optimize(self.trial, n_trials=left, timeout=self.spec.timeout_s)
+
+    def finished(self) -> list[optuna.trial.FrozenTrial]:
+        ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+        return self.study.get_trials(deepcopy=False, states=ended)
+
+    def trial(self, trial: optuna.Trial) -> float:
+        """One trial. Its constraint is set exactly once, finite, whatever happens."""
+        excess = INFEASIBLE
+        try:
+            params = suggest(trial, self.spec, self.layers)
+            found = self.design(params, self.spec.epochs)
+            excess = found.excess
+        except Exception as cause:  # the trial boundary: a design that fails is infeasible, not a crash
+            raise optuna.TrialPruned(self._failed(trial, cause)) from cause
+        finally:
+            trial.set_constraint(CONSTRAINT, excess)
+        self._tell(trial, {"value": found.value, "excess": found.excess, **_plain(found.point, self.bench)})
+        return found.value
+
+    def _failed(self, trial: optuna.Trial, cause: Exception) -> str:
+        """Record type, reason and the traceback's file."""
+        log = self.bench.run.path / "trials" / f"{trial.number}.log"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text("".join(traceback.format_exception(cause)))
+        reason = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
+        self._tell(trial, {"value": None, "excess": INFEASIBLE, "error": reason, "log": str(log.relative_to(self.bench.run.path))})
+        return reason
+
+    def _tell(self, trial: optuna.Trial, figures: Mapping[str, Any]) -> None:
+        record = {"kind": "trial", "number": trial.number, "step": "trial", "params": trial.params, **figures}
+        trial.set_user_attr("record", record)
+        score = record.get("error") or f"score {record['value']:.4f}, {'within' if record['excess'] <= 0 else 'over'} the budget"
+        self.bench.record(record, f"trial {trial.number}: {_text(trial.params)}: {score}")
+
+    def design(self, params: Mapping[str, Any], epochs: int) -> Scored:
+        """Compress by ``params`` from the original, sketch it, score it."""
+        point = self.start
+        names = [step.step for step in steps_of(params, self.spec, epochs, point)]
+        for index in range(len(names)):
+            point = self.bench.apply(point, steps_of(params, self.spec, epochs, point)[index])
+        point = self.bench.sketch(point, hls=target_of(params, self.spec))
+        value = float(self.objective(self._figures(point)))
+        if not math.isfinite(value):
+            raise NotMeasured(f"the objective gave {value}")
+        return Scored(point, value, self._excess(point))
+
+    def _figures(self, point: Point) -> TrialFigures:
+        worst, lut = _cost(point)
+        baseline_ns, baseline_lut = _cost(self.baseline)
+        score = self.bench.score(point)
+        return TrialFigures(score.value(), point.ratio, worst, lut, baseline_ns, baseline_lut, score)
+
+    def _excess(self, point: Point) -> float:
+        """The worst excess over any limit, as a share of it; what is not known to hold is not feasible."""
+        checks = [check for check in self.goal.judge(self.bench, point).checks if check.name != "csim match"]
+        return max((_over(check) for check in checks), default=0.0)
+
+    def winner(self) -> Ending:
+        """The best feasible trial whose score the full schedule confirms; the least infeasible where none is feasible."""
+        ranked = self._ranked()
+        if not ranked:
+            raise NotMeasured("no trial succeeded", where=self.bench.run.path / "trials", mend="read the logs there")
+        tried: list[tuple[optuna.trial.FrozenTrial, Scored, bool]] = []
+        for trial in ranked[:CANDIDATES]:
+            again = self.design(trial.params, self.spec.final_epochs)
+            holds = again.value >= _value(trial) - self.spec.tolerance * abs(_value(trial)) and again.excess <= 0
+            tried.append((trial, again, holds))
+            if holds:
+                return self._ending(*tried[-1])
+        return self._ending(*tried[0])
+
+    def _ranked(self) -> list[optuna.trial.FrozenTrial]:
+        complete = self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+        feasible = [trial for trial in complete if _record(trial)["excess"] <= 0]
+        if feasible:
+            return sorted(feasible, key=lambda trial: -_value(trial))
+        return sorted(complete, key=lambda trial: _record(trial)["excess"])
+
+    def _ending(self, trial: optuna.trial.FrozenTrial, again: Scored, holds: bool) -> Ending:
+        records = [_record(done) for done in self.finished() if "record" in done.user_attrs]
+        feasible = sum(record["excess"] <= 0 for record in records)
+        results = {
+            "trial": trial.number, "score_trial": _value(trial), "score_final": again.value, "tolerance": self.spec.tolerance,
+            "reproduced": holds, "trials": len(records), "feasible": feasible,
+        }  # fmt: skip
+        reason = (
+            f"trial {trial.number} of {len(records)} ({feasible} feasible): score {_value(trial):.4f}, "
+            f"by the full schedule {again.value:.4f}{'' if holds else ', which does not reproduce it'}"
+        )
+        goal = self.goal if holds else replace(self.goal, broken="score reproduced within the budget")
+        extra = {"best_config": dict(trial.params), "results": results}
+        return Ending(again.point, goal, reason, tuple(records), extra)
+
+
+def _sampler(spec: StudySpec, done: int) -> optuna.samplers.BaseSampler:
+    seed = spec.seed + done
+    if spec.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if spec.sampler == "nsgaii":
+        return optuna.samplers.NSGAIISampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(5, spec.n_trials // 4))
+
+
+def _over(check: Check) -> float:
+    if check.verdict is Verdict.MET:
+        return min(0.0, -(check.margin or 0.0) / max(abs(check.limit), 1e-9))
+    if check.margin is None:
+        return INFEASIBLE
+    return max(-check.margin / max(abs(check.limit), 1e-9), 1e-9)
+
+
+def _cost(point: Point) -> tuple[float | None, float | None]:
+    """(worst-case latency in ns, upper end; LUTs)."""
+    if point.qor is None:
+        return None, None
+    latency, resources = point.qor.latency, point.qor.resources
+    return None if latency is None else latency.worst_ns_hi, None if resources is None else resources.lut
+
+
+def _plain(point: Point, bench: Bench) -> dict[str, Any]:
+    worst, lut = _cost(point)
+    return {
+        "digest": point.digest, "accuracy": bench.score(point).value(), "compression_ratio": point.ratio, "worst_ns": worst,
+        "lut": lut,
+    }  # fmt: skip
+
+
+def _record(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    found: dict[str, Any] = trial.user_attrs["record"]
+    return found
+
+
+def _value(trial: optuna.trial.FrozenTrial) -> float:
+    if trial.value is None:
+        raise NotMeasured(f"trial {trial.number} has no score")
+    return trial.value
+
+
+def _text(params: Mapping[str, Any]) -> str:
+    shown: Sequence[str] = [f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()]
+    return " ".join(shown)

@@ -1,0 +1,183 @@
+"""Properties of the policies on an instant bench: they end, roll back to the exact weights, and never lie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from instant import InstantBench, Law, Toy
+
+from pquant_hls.decide import Verdict
+from pquant_hls.engine import Ending, Gate, conclude
+from pquant_hls.pipelines import AdaptivePipeline, CompressionPipeline, StandardCompressionPipeline, ValidationPipeline
+from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
+from pquant_hls.spec import Budget
+
+MOST_STEPS = 200
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+laws = st.builds(
+    Law, base=st.floats(0.55, 0.95), per_sparsity=st.floats(0, 0.3), per_bit=st.floats(0, 0.05), per_rank=st.floats(0, 0.3),
+    training=st.floats(-0.01, 0.02), floor_cycles=st.integers(0, 8), cycles=st.integers(8, 30), interval=st.integers(0, 4),
+    measured=st.booleans(), match=st.sampled_from([1.0, 1.0, 1.0, 0.99, None]),
+    refuses=st.frozensets(st.sampled_from(["low_rank", "prune"]), max_size=2),
+)  # fmt: skip
+
+STEPS = (
+    {"step": "prune", "sparsity": 0.5}, {"step": "quantize", "bits": 6}, {"step": "fine_tune"},
+    {"step": "low_rank", "energy": 0.9}, {"step": "quantize", "bits": 3}, {"step": "prune", "sparsity": 0.9},
+)  # fmt: skip
+
+
+def ended(pipeline: Any, law: Law, budget: Budget | None = None) -> tuple[InstantBench, Ending, Any, Verdict]:
+    bench = InstantBench(law, **({} if budget is None else {"budget": budget}))
+    ending = pipeline.policy(bench, bench.start(Toy()), pipeline.setup)
+    final, judgement = conclude(bench, ending)
+    return bench, ending, final, judgement.verdict
+
+
+def check_best(bench: InstantBench, ending: Ending) -> None:
+    """The point handed over holds exactly the weights it was made with, and is the last one kept."""
+    assert bench.applied <= MOST_STEPS
+    assert ending.best.model == bench.made[ending.best.digest]
+    kept = [entry["digest"] for entry in ending.history if entry.get("kind") == "stage" and entry["kept"]]
+    assert ending.best.digest == (kept[-1] if kept else Toy().digest)
+
+
+@quick
+@given(laws, st.floats(1.5, 60), st.floats(0.9, 1.0))
+def test_standard_reaches_its_target_or_says_what_stopped_it(law: Law, target: float, preserve: float) -> None:
+    pipeline = StandardCompressionPipeline(target, preserve)
+    bench, ending, final, verdict = ended(pipeline, law)
+    check_best(bench, ending)
+    accuracy, baseline = bench.score(final).value(), bench.baseline.value()
+    below = baseline - accuracy > max((1 - preserve) * baseline, 1e-9 + 2 * (0.25 / 10_000) ** 0.5)
+    if verdict is Verdict.MET:
+        assert final.ratio >= target
+        assert final.qor.csim_match == 1.0
+    assert not below
+    if final.ratio < target:
+        assert verdict is Verdict.MISSED
+        assert "stopped at compression ratio" in ending.reason
+
+
+@quick
+@given(laws, st.lists(st.sampled_from(STEPS), min_size=1, max_size=5), st.floats(0.005, 0.2))
+def test_validation_hands_back_the_last_good_model(law: Law, steps: list[dict[str, Any]], allowed: float) -> None:
+    bench, ending, final, verdict = ended(ValidationPipeline(steps, allowed), law)
+    check_best(bench, ending)
+    baseline, error = bench.baseline.value(), 2 * (0.25 / 10_000) ** 0.5
+    assert baseline - bench.score(final).value() <= max(allowed, error) + 1e-9
+    broken = [entry for entry in ending.history if not entry["kept"] and entry["digest"] != entry["parent"]]
+    assert len(broken) <= 1, "nothing runs after a step that degraded too much"
+    if broken:
+        assert verdict is Verdict.MISSED
+
+
+@quick
+@given(laws, st.integers(3, 25), st.floats(0.0, 0.1))
+def test_adaptive_ends_within_its_floor(law: Law, cycles: int, allowed: float) -> None:
+    pipeline = AdaptivePipeline(Budget(latency_ns=5.0 * cycles), allowed)
+    bench, ending, final, verdict = ended(pipeline, law)
+    check_best(bench, ending)
+    if verdict is Verdict.MET:
+        assert final.qor.latency.worst_ns_hi <= 5.0 * cycles
+    error = 2 * (0.25 / 10_000) ** 0.5
+    assert bench.baseline.value() - bench.score(final).value() <= max(allowed, error) + 1e-9
+
+
+@quick
+@given(laws, st.integers(1, 25), st.one_of(st.none(), st.floats(0, 0.1)))
+def test_trigger_verdicts_come_from_the_measurement(law: Law, cycles: int, allowed: float | None) -> None:
+    if "prune" in law.refuses:
+        return
+    budget = Budget(latency_ns=5.0 * cycles, max_accuracy_loss=allowed)
+    pipeline = TriggerPipeline(TriggerPlan(max_accuracy_loss=allowed), budget=budget)
+    bench, ending, final, verdict = ended(pipeline, law, budget)
+    assert bench.applied <= MOST_STEPS
+    assert ending.best.model == bench.made[ending.best.digest]
+    latency = final.qor.latency
+    if verdict is Verdict.MET:
+        assert latency.worst_ns_hi <= 5.0 * cycles
+    if latency is not None and latency.worst_ns_lo > 5.0 * cycles:
+        assert verdict is Verdict.MISSED
+        assert "cycles by layer" in ending.reason
+    if allowed is not None and bench.baseline.value() - final.qor.accuracy > allowed + 1e-9:
+        assert verdict is Verdict.MISSED
+
+
+@quick
+@given(laws.map(lambda law: Law(**{**vars(law), "measured": False})), st.integers(1, 25))
+def test_what_was_not_measured_is_never_met(law: Law, cycles: int) -> None:
+    budget = Budget(latency_ns=5.0 * cycles)
+    pipelines = [StandardCompressionPipeline(2.0, 0.9, budget=budget), AdaptivePipeline(budget, 0.1), CompressionPipeline(STEPS[1:3], budget=budget)]
+    for pipeline in pipelines:
+        assert ended(pipeline, law)[3] is not Verdict.MET
+
+
+def test_a_stage_that_falls_below_the_floor_is_tried_with_half_the_step() -> None:
+    law = Law(per_sparsity=0.1, per_bit=0.0, per_rank=1.0, training=0.0)
+    _, ending, final, verdict = ended(StandardCompressionPipeline(8.0, 0.98, analyse=False), law)
+    stages = [entry["stage"] for entry in ending.history]
+    assert stages[:2] == ["low rank", "low rank, milder"]
+    assert verdict is Verdict.MET
+    assert final.ratio >= 8
+
+
+def test_sensitivity_is_measured_for_each_layer_and_kind() -> None:
+    _, ending, _, _ = ended(StandardCompressionPipeline(4.0, 0.95), Law())
+    probed = {(entry["layer"], entry["probe"]) for entry in ending.history if entry["kind"] == "sensitivity"}
+    assert ("fc1", "sparsity") in probed
+    assert ("output", "sparsity") not in probed, "an output's units cannot be removed"
+    assert {kind for _, kind in probed} == {"rank", "sparsity", "bits"}
+
+
+def test_a_drop_inside_its_error_is_no_drop() -> None:
+    law = Law(per_sparsity=0.004, per_bit=0.0, training=0.0)  # 0.4 points; the error of the difference is 0.6
+    _, ending, _, _ = ended(ValidationPipeline([{"step": "prune", "sparsity": 0.99}], 0.0), law)
+    assert ending.history[0]["kept"]
+    law = Law(per_sparsity=0.04, per_bit=0.0, training=0.0)
+    _, ending, _, _ = ended(ValidationPipeline([{"step": "prune", "sparsity": 0.99}], 0.0), law)
+    assert not ending.history[0]["kept"]
+
+
+def test_adaptive_backs_off_and_says_why() -> None:
+    law = Law(per_sparsity=0.2, per_bit=0.002, training=0.0, per_rank=0.3)
+    _, ending, _, _ = ended(AdaptivePipeline(Budget(latency_ns=20), 0.02), law)
+    prunings = [entry["stage"] for entry in ending.history if entry["stage"].startswith("pruning")]
+    assert prunings[0] == "pruning by 0.25"
+    assert "pruning by 0.125" in prunings, "half the size after a floor was broken"
+    assert all("chosen from" in entry.get("reasoning", entry["reason"]) for entry in ending.history[1:])
+
+
+def test_a_trigger_model_starts_from_a_tenth_of_the_weights_and_six_bits() -> None:
+    budget = Budget(latency_ns=70)
+    pipeline = TriggerPipeline(TriggerPlan(), budget=budget)
+    _, ending, _, verdict = ended(pipeline, Law(per_sparsity=0.1), budget)
+    assert verdict is Verdict.MET
+    assert ending.history[0]["knobs"] == {"sparsity": 0.9, "bits": 6}
+
+
+def test_other_targets_are_tried_only_when_allowed() -> None:
+    law, budget = Law(floor_cycles=6, interval=0), Budget(latency_ns=20)
+    plain = ended(TriggerPipeline(TriggerPlan(), budget=budget), law, budget)
+    assert plain[3] is Verdict.MISSED
+    assert not [entry for entry in plain[1].history if entry["kind"] == "target"]
+    freed = ended(TriggerPipeline(TriggerPlan(allow=("clock",), clocks_ns=(2.5,)), budget=budget), law, budget)
+    assert [entry["verdict"] for entry in freed[1].history if entry["kind"] == "target"] == ["MET"]
+
+
+def test_gates_enter_the_verdict() -> None:
+    pipeline = CompressionPipeline([STEPS[1]], gates=[Gate("accuracy", minimum=0.99)])
+    assert ended(pipeline, Law())[3] is Verdict.MISSED
+    pipeline = CompressionPipeline([STEPS[1]], gates=[Gate("auc", minimum=0.5)])
+    assert ended(pipeline, Law())[3] is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("pipeline", [StandardCompressionPipeline(4.0), ValidationPipeline(STEPS[:2]), AdaptivePipeline(60)])
+def test_policies_repeat_themselves(pipeline: Any) -> None:
+    first, second = ended(pipeline, Law()), ended(pipeline, Law())
+    assert first[1].history == second[1].history
+    assert first[1].best.digest == second[1].best.digest
