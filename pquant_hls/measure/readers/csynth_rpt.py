@@ -12,7 +12,6 @@ from pquant_hls.measure.readers.values import Printed, Spot
 from pquant_hls.qor import Resources
 
 TITLE = re.compile(r"== (?P<tool>(?:Vivado|Vitis) HLS) Report for '(?P<top>[^']+)'\s*\Z")
-_FIELD = re.compile(r"\s*\* (?P<name>[A-Z][A-Za-z ]*):\s+(?P<value>\S.*?)\s*\Z")
 _VERSION = re.compile(r"(?P<version>\S+)(?: \(Build .*\))?\Z")
 _UNIT = re.compile(r"\+ (?:Timing|Latency)(?: \((?P<unit>[^)]*)\))?:\s*\Z")
 _LABELS = ("Total", "Available", "Available SLR", "Utilization (%)", "Utilization SLR (%)")
@@ -22,12 +21,12 @@ def header_fields(block: Block, spot: Spot) -> dict[str, str]:
     """The ``* Name:  value`` lines at the head of a report."""
     found: dict[str, str] = {}
     for number, line in enumerate(block.lines, start=block.start + 1):
-        field = _FIELD.match(line)
+        field = values.field(line) if line.lstrip().startswith("* ") else None
         if field is None:
             continue
-        if field["name"] in found:
-            raise spot.at(f"line {number}").error(f"a second {field['name']!r}")
-        found[field["name"]] = field["value"]
+        if field[0] in found:
+            raise spot.at(f"line {number}").error(f"a second {field[0]!r}")
+        found[field[0]] = field[1]
     return found
 
 

@@ -11,7 +11,6 @@ from pquant_hls.measure.readers.records import ExportReport
 from pquant_hls.measure.readers.tables import Block, sections, table_in
 from pquant_hls.measure.readers.values import Spot
 
-_FIELD = re.compile(r"(?P<name>[A-Z][A-Za-z -]*):\s+(?P<value>\S.*?)\s*\Z")
 _STAGE = re.compile(r"#=== (?P<stage>Post-\w+) Resource usage ===\s*\Z")
 _TOOL = re.compile(r"(?:Xilinx|AMD) Vivado v\.(?P<version>\S+)\Z")
 _RESOURCES = {"LUT": "lut", "FF": "ff", "DSP": "dsp", "BRAM": "bram", "URAM": "uram", "SRL": "srl"}
@@ -69,12 +68,12 @@ def _fields(block: Block, spot: Spot) -> dict[str, str]:
     """``Name:  value`` lines; a name that stands twice is an error."""
     fields: dict[str, str] = {}
     for number, line in enumerate(block.lines, start=block.start + 1):
-        found = _FIELD.match(line)
+        found = values.field(line)
         if found is None:
             continue
-        if found["name"] in fields:
-            raise spot.at(f"line {number}").error(f"a second {found['name']!r}")
-        fields[found["name"]] = found["value"]
+        if found[0] in fields:
+            raise spot.at(f"line {number}").error(f"a second {found[0]!r}")
+        fields[found[0]] = found[1]
     return fields
 
 

@@ -141,6 +141,7 @@ def _told(root: Path, solution: Path, folder: Path) -> tuple[list[str], list[str
     told += [
         name for config in sorted(solution.parent.glob("*.cfg")) for name in _matches(config, _CONFIG_TOP)
     ]
+    told.append(solution.parent.name.removesuffix("_prj"))
     parents = (root, solution.parent, solution.parent.parent)
     names = [name for parent in parents for name in _matches(parent / "project.tcl", _PROJECT_NAME)]
     return told, names
@@ -164,14 +165,17 @@ def _matches(path: Path, pattern: re.Pattern[str]) -> list[str]:
 
 def _top(stems: set[str], told: list[str], folder: Path) -> str:
     for name in told:
-        if name in stems or not stems:
+        if name in stems:
             return name
+    if not stems:
+        return told[0]  # a synthesis summary alone, which names its function
     if len(stems) == 1:
         return next(iter(stems))
     inside = {module for path in folder.glob("*_csynth.rpt") for module in _modules(path)}
     free = sorted(stems - inside)
-    if len(free) == 1:
-        return free[0]
+    around = [name for name in free if (hit := _WRAPPED.match(name)) and hit["inner"] in free]
+    if len(free) == 1 or (len(free) == 2 and len(around) == 1):
+        return (around or free)[0]
     raise ReportError(
         f"cannot tell the top function among {', '.join(free or sorted(stems))[:200]}",
         where=folder,

@@ -156,6 +156,9 @@ def _check_tree(rows: list[Row], spot: Spot) -> None:
 
 def _check_below(row: Row, top: Row, spot: Spot) -> None:
     """A row takes at most the cycles and the clock period of the top."""
+    for name, used in row.used.items():
+        if used is not None and used > (top.used[name] or 0.0):
+            raise spot.at(name).error(f"{used:g} in a function of {top.used[name]:g}")
     here, above = _period(row.cycles), _period(top.cycles)
     if here is not None and not CLOCK_NS[0] <= here.ns <= CLOCK_NS[1] * MAX_CLOCK_RATIO:
         raise spot.error(f"{here.ns:g} ns for one cycle")

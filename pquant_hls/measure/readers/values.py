@@ -16,13 +16,13 @@ CLOCK_NS = (0.1, 1000.0)
 MAX_CLOCK_RATIO = 100.0
 MAX_USED_RATIO = 100.0
 
-_COUNT = re.compile(r"\d+\Z")
-_AMOUNT = re.compile(r"\d+(\.\d+)?\Z")
+_COUNT = re.compile(r"\d+\Z", re.ASCII)
+_AMOUNT = re.compile(r"\d+(\.\d+)?\Z", re.ASCII)
 _TIME = re.compile(
     r"(?P<mantissa>\d+(?:\.(?P<decimals>\d+))?)(?:[eE](?P<exponent>[+-]\d{1,2}))?\s*(?P<unit>[A-Za-z]*)\Z",
     re.ASCII,
 )
-_SIGNED = re.compile(r"-?\d+(\.\d+)?\Z")
+_SIGNED = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def count(text: str | None, spot: Spot, limit: int = MAX_COUNT) -> int | None:
     """A whole number >= 0, or None where the tool wrote nothing, ``-``, ``?``, ``NA`` or ``undef``."""
     if text is None or is_nothing(text):
         return None
-    if not _COUNT.match(text.strip()) or not text.strip().isascii():
+    if not _COUNT.match(text.strip()):
         raise spot.error(f"{text.strip()[:40]!r} is not a whole number >= 0")
     value = int(text.strip()[:40])
     if value > limit:
@@ -133,3 +133,10 @@ def share(text: str | None, spot: Spot) -> float | None:
     if not _AMOUNT.match(text.strip()):
         raise spot.error(f"{text.strip()[:40]!r} is not a percentage")
     return float(text.strip()[:40])
+
+
+def field(line: str) -> tuple[str, str] | None:
+    """``Name:  value`` or ``* Name:  value`` as (name, value); None for any other line."""
+    name, colon, value = line.strip().removeprefix("* ").partition(":")
+    is_name = name[:1].isupper() and all(sign.isalpha() or sign in " -" for sign in name)
+    return (name.strip(), value.strip()) if colon and is_name and value.strip() else None

@@ -9,7 +9,6 @@ from pquant_hls.measure.readers.records import BlockRam, TimingReport, Utilizati
 from pquant_hls.measure.readers.tables import Block, Table, table_in
 from pquant_hls.measure.readers.values import Spot
 
-_HEADER = re.compile(r"\| (?P<name>[A-Z][A-Za-z ]*?)\s*: (?P<value>.*?)\s*\Z")
 _TOOL = re.compile(r"Vivado v\.(?P<version>\S+)")
 # Names by family: Slice for 7 series, CLB for UltraScale(+), plain Registers for Versal.
 _SITES = {
@@ -40,12 +39,12 @@ def command(block: Block, spot: Spot) -> str | None:
 def _header(block: Block, spot: Spot) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in block.lines[:40]:
-        field = _HEADER.match(line)
+        field = values.field(line[2:]) if line.startswith("| ") else None
         if field is None:
             continue
-        if field["name"] in found:
-            raise spot.error(f"a second {field['name']!r}")
-        found[field["name"]] = field["value"]
+        if field[0] in found:
+            raise spot.error(f"a second {field[0]!r}")
+        found[field[0]] = field[1]
     return found
 
 

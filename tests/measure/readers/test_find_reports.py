@@ -13,6 +13,7 @@ from report_factory import (
     cosim_rpt,
     csynth_rpt,
     csynth_xml,
+    summary_rpt,
     timing_rpt,
     utilization_rpt,
     write_project,
@@ -82,6 +83,22 @@ def test_without_project_files_the_top_is_the_function_no_other_contains(tmp_pat
     for one in (fake, inner):
         (tmp_path / f"{one.top}_csynth.rpt").write_text(csynth_rpt(one))
     assert find_reports(tmp_path).top == "myproject"
+
+
+def test_a_wrapper_and_its_network_need_no_project_file(tmp_path: Path) -> None:
+    wrapper = replace(OLD, top="myproject_axi", cycles=(400, 400))
+    for one in (OLD, wrapper):
+        (tmp_path / f"{one.top}_csynth.xml").write_text(csynth_xml(one))
+    reports = find_reports(tmp_path)
+    assert (reports.top, reports.design) == ("myproject_axi", "myproject")
+
+
+def test_a_summary_alone_names_its_function(tmp_path: Path) -> None:
+    (tmp_path / "csynth.rpt").write_text(summary_rpt(Fake(top="jedi")))
+    qor = read_project(tmp_path)
+    assert qor.latency is not None
+    assert (find_reports(tmp_path).top, qor.latency.cycles_max, qor.latency.worst_ns) == ("jedi", 12, None)
+    assert qor.metrics["csynth_latency_ns_max"] == 60.0
 
 
 def test_functions_of_equal_right_need_a_name(tmp_path: Path) -> None:
