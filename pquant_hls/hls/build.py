@@ -92,7 +92,7 @@ def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> 
 
 
 def _flags(project: HlsProject, compiler: _Compiler) -> tuple[str, ...]:
-    """hls4ml's own flags; C++23 only for the floating types that need it, as its headers cost a third more time."""
+    """hls4ml's flags; C++23 only for the floating types that need it: its headers take a third more time."""
     floats = "std::" in (project.firmware / "defines.h").read_text()
     return (*compiler.flags, "-std=c++23" if floats else "-std=c++17")
 

@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 class LayerDifference:
     """How one layer's (or output's) values compare.
 
-    ``index`` counts (sample, axes...) of the largest difference; ``lsb`` is the value of one least significant bit
-    of the firmware's type, ``max_lsb`` the largest difference in such bits.
+    ``index`` counts (sample, axes...) of the largest difference; ``lsb`` is the value of one least
+    significant bit of the firmware's type, ``max_lsb`` the largest difference in such bits.
     """
 
     layer: str
@@ -48,14 +48,14 @@ class LayerDifference:
         if self.equal:
             return f"{self.layer}: {self.values} values equal"
         return (
-            f"{self.layer}: {self.differing} of {self.values} values differ, by up to {self.max_lsb:g} LSB of "
-            f"{self.lsb:g}; at {list(self.index)} expected {self.expected:g}, obtained {self.obtained:g}"
+            f"{self.layer}: {self.differing} of {self.values} values differ, by up to {self.max_lsb:g} LSB "
+            f"of {self.lsb:g}; at {list(self.index)} expected {self.expected:g}, obtained {self.obtained:g}"
         )
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Firmware beside Keras. ``layers`` in the order of computation; ``likely`` guesses at the cause of ``first``."""
+    """Firmware beside Keras: ``layers`` in order of computation, ``likely`` a guess at the cause."""
 
     outputs: tuple[LayerDifference, ...]
     layers: tuple[LayerDifference, ...]
@@ -82,7 +82,7 @@ class Comparison:
 def compare(
     project: HlsProject | Library, model: Any, x: ArrayLike | Sequence[ArrayLike], *, timeout_s: float = 600.0
 ) -> Comparison:
-    """Run csim and Keras on ``x`` and compare them layer by layer; the project is built as it is, never rewritten.
+    """Run csim and Keras on ``x`` and compare layer by layer; the project is built as it is, not rewritten.
 
     Parameters
     ----------
@@ -159,8 +159,8 @@ def difference(layer: str, expected: Floats, obtained: Floats, lsb: float) -> La
 def _same_place(normal: Topology, traced: list[str]) -> dict[str, str]:
     """For each traced firmware layer the Keras layer whose values it should hold, in order of computation.
 
-    A linear quantizer that hls4ml merged away acts in the layer before it; a ternary activation is traced under
-    the name of the threshold layer it was merged with.
+    A linear quantizer that hls4ml merged away acts in the layer before it; a ternary activation is traced
+    under the name of the threshold layer it was merged with.
     """
     names = {
         name.removeprefix("bnbt_").removesuffix("_scale") if name.startswith("bnbt_") else name: name

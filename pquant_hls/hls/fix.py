@@ -25,11 +25,11 @@ FLOAT_BITS = 16
 
 
 def fix(model: Any, spec: HlsSpec | None = None) -> tuple[Any, list[Finding]]:
-    """A new model in normal form with everything mended that needs no retraining, and what is left to say of it.
+    """A new model in normal form with all mended that needs no retraining, and what is left to say of it.
 
-    Batch normalizations are folded into the layer before, scales of weights are taken into the weights, random
-    and partial quantization is switched off, names are made safe, dropout and a final softmax are left out. Folding
-    and ``alpha='auto'`` move weights to a new grid: check the accuracy of the result.
+    Batch normalizations are folded into the layer before, scales taken into the weights, random and partial
+    quantization is switched off, names are made safe, dropout and a final softmax are left out.
+    Folding and ``alpha='auto'`` move weights to a new grid: check the accuracy of the result.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def _bits(weights: Weights) -> int:
 
 
 def fitted(values: Array, bits: int) -> Any:
-    """``quantized_bits`` of ``bits`` bits, alpha=1, whose range just holds ``values``; fewer bits where these do."""
+    """``quantized_bits`` of at most ``bits`` bits, alpha=1, whose range just holds ``values``."""
     import qkeras
 
     peak = float(np.abs(values).max(initial=0.0))
@@ -132,7 +132,7 @@ def folded(call: Call, norm: Call) -> tuple[dict[str, Any], list[Any]]:
 
 
 def scale_and_shift(layer: Any) -> tuple[Array, Array]:
-    """(scale, shift) over the last axis of a batch normalization in inference, with its quantizers applied."""
+    """(scale, shift) over the last axis of a batch normalization in inference, quantizers applied."""
     mean, variance = _part(layer, "mean", "moving_mean"), _part(layer, "variance", "moving_variance")
     gamma = _part(layer, "gamma", "gamma") if layer.scale else np.ones_like(mean)
     beta = _part(layer, "beta", "beta") if layer.center else np.zeros_like(mean)

@@ -1,7 +1,7 @@
 """Weights as they are in inference, behind quantizers that hls4ml reads correctly.
 
-A quantizer with a scale (``alpha`` None, auto, auto_po2), an unsigned one or powers of two leave values that are
-exact numbers, but hls4ml 1.3 reads them wrongly. The values are kept; only the quantizer is replaced by
+A quantizer with a scale (``alpha`` None, auto, auto_po2), an unsigned one or powers of two leave values that
+are exact numbers, but hls4ml 1.3 reads them wrongly. The values are kept; only the quantizer is replaced by
 a plain ``quantized_bits`` on whose grid they lie, so the model computes the same.
 """
 
@@ -100,7 +100,7 @@ def weights_of(layer: Any) -> tuple[Weights, ...]:
 
 
 def frozen(layer: Any) -> tuple[dict[str, Any], list[NDArray[np.float32]]]:
-    """(options to change, weights to set) that leave ``layer``'s function as it is, behind plain quantizers."""
+    """(options to change, weights to set) that leave ``layer``'s function as it is, with plain quantizers."""
     changes: dict[str, Any] = {}
     values = [np.asarray(variable) for variable in layer.weights]
     if not type(layer).__name__.startswith("Q"):

@@ -1,8 +1,8 @@
 """The normal form of a Keras model: the same function, in the few layer kinds that convert exactly.
 
 Activations become layers of their own, weights get plain quantizers, a Dense over a sequence becomes a
-convolution of width 1, sums of many become sums of two, layers that do nothing in inference go, a final softmax
-goes (argmax and thresholds work on logits), names become identifiers that neither hls4ml nor C++ changes.
+convolution of width 1, sums of many become sums of two, layers that do nothing in inference go, a final
+softmax goes (argmax and thresholds work on logits), names become such that nothing changes them later.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def is_final(call: Call, graph: Topology) -> bool:
 def safe_names(calls: tuple[Call, ...]) -> tuple[str, ...]:
     """A name for each call that neither C++ nor hls4ml changes.
 
-    Unique without regard to case, as hls4ml looks names up in lower case; hls4ml renames what is called after one
-    letter of the word input. Only input layers become C++ variables, so only these avoid its words.
+    Unique without regard to case, as hls4ml looks names up in lower case; hls4ml renames what is called after
+    one letter of the word input. Only input layers become C++ variables, so only these avoid its words.
     """
     used: set[str] = set()
     found = []

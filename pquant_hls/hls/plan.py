@@ -80,8 +80,8 @@ _SHAPES_ONLY = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D
 def _widened(graph: Topology, call: Call, layer: LayerPlan) -> LayerPlan:
     """The same values in a type that hls4ml's next function handles.
 
-    Its padded max pooling pads with the sign bit alone, which in an unsigned type is a large value; its ternary
-    activation keeps its thresholds in the input's type, which must hold them.
+    Its padded max pooling pads with the sign bit alone, which in an unsigned type is a large value; its
+    ternary activation keeps its thresholds in the input's type, which must hold them.
     """
     kind = layer.result
     if call.kind in _SHAPES_ONLY:

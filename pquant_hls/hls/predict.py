@@ -66,7 +66,7 @@ def predict(
     Raises
     ------
     DataError : ``x`` does not fit the project's inputs.
-    ToolFailed : the library crashed, ended the process, hung beyond ``timeout_s`` seconds or cannot be loaded.
+    ToolFailed : the library crashed, ended the process, ran beyond ``timeout_s`` seconds or cannot be loaded.
     """
     lib = build(library) if isinstance(library, HlsProject) else library
     arrays = _as_inputs(lib.project.inputs, x)

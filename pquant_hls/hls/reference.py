@@ -25,9 +25,9 @@ def keras_predict(
     """The model's inference without its final softmax (unless ``keep_softmax``), free of float32's rounding.
 
     Where sums of quantized products need more than float32's 24 bits, Keras runs in float64, exact up to 53;
-    QKeras' straight-through estimator (``x + (q(x) - x)``) leaves no residue either way. ``quantized_relu`` casts
-    its own input to float32, which decides differently only where a sum of more than 24 bits comes within
-    2**-24 of a rounding tie.
+    QKeras' straight-through estimator (``x + (q(x) - x)``) leaves no residue. ``quantized_relu`` casts its
+    own input to float32, which decides differently only where a sum of more than 24 bits comes within 2**-24
+    of a rounding tie.
 
     Parameters
     ----------

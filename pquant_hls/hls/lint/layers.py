@@ -79,7 +79,7 @@ def check(call: Call, context: Context) -> Findings:
 
 
 def can_fold(call: Call, context: Context) -> bool:
-    """Whether the layer before has a kernel and no activation, feeds nothing else and normalizes its last axis."""
+    """Whether the layer before has a kernel, no activation and no other consumer, and normalizes channels."""
     source = context.graph.sources(call)[0]
     axis = call.layer.axis if isinstance(call.layer.axis, int) else call.layer.axis[0]
     alone = len(context.graph.consumers(source.output)) == 1 and source.output not in context.graph.outputs

@@ -103,7 +103,7 @@ RULES: Mapping[str, Rule] = {
     "unsupported-activation": Rule(
         "error",
         "an activation that hls4ml refuses or computes differently",
-        "use quantized_relu, quantized_bits, quantized_tanh, quantized_sigmoid, binary(alpha=1) or ternary(alpha=1)",
+        "use quantized_relu, quantized_bits, quantized_tanh, quantized_sigmoid, binary or ternary (alpha=1)",
     ),
     # layers
     "unsupported-layer": Rule(

@@ -1,0 +1,71 @@
+"""How many random QKeras networks does the firmware compute exactly as Keras?
+
+Random small networks (dense, 1D and 2D convolutions, depthwise, pooling, batch normalization to be folded,
+merges, mixed bits, binary, ternary and power-of-two weights) are linted, mended where that needs no retraining,
+converted, compiled with g++ and compared with Keras on 200 random inputs each, every output value. Half
+of them in io_parallel, half in io_stream; one group in four for the Vivado backend. Refused networks are those
+the linter gives an error for that cannot be mended. WRONG must be 0: the script then ends with status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from _common import parse, save, show
+
+from pquant_hls.spec import HlsSpec
+from pquant_hls.testing.exactness import Verdict, check_networks
+
+GROUP = 10
+"""Networks compiled into one library."""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--networks", type=int, default=300, help="networks to try (default 300, 20 with --quick)")
+
+
+def spec_of(group: int) -> HlsSpec:
+    """io_type alternates from group to group, every fourth group is for Vivado."""
+    io_type = "io_parallel" if group % 2 == 0 else "io_stream"
+    return HlsSpec.parse({"io_type": io_type, "backend": "Vivado" if group % 4 == 3 else "Vitis"})
+
+
+def main() -> int:
+    args = parse(__doc__, options)
+    total = min(args.networks, 2 * GROUP) if args.quick else args.networks
+    rows, found = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for group in range((total + GROUP - 1) // GROUP):
+            seeds = range(args.seed + group * GROUP, args.seed + min((group + 1) * GROUP, total))
+            spec, start = spec_of(group), time.perf_counter()
+            verdicts = check_networks(seeds, spec, Path(scratch) / f"g{group}", cache=Path(scratch) / "cache")
+            found += [(spec, verdict) for verdict in verdicts]
+            rows.append(row(spec, verdicts, time.perf_counter() - start))
+    count = Counter(verdict.result for _, verdict in found)
+    show("Exactness by group", rows)
+    summary = {
+        "tried": len(found), "exact": count["exact"], "refused": count["refused"], "WRONG": count["wrong"],
+    }  # fmt: skip
+    show("Exactness", [summary])
+    unfit = [{"seed": v.seed, "result": v.result, "why": v.detail} for _, v in found if v.result != "exact"]
+    if unfit:
+        show("Not exact", unfit)
+    save(args, "exactness", {**summary, "groups": rows, "not_exact": unfit})
+    return 1 if count["wrong"] else 0
+
+
+def row(spec: HlsSpec, verdicts: list[Verdict], seconds: float) -> dict[str, object]:
+    count = Counter(verdict.result for verdict in verdicts)
+    return {
+        "backend": spec.backend, "io_type": spec.io_type, "tried": len(verdicts), "exact": count["exact"],
+        "refused": count["refused"], "WRONG": count["wrong"], "seconds": round(seconds, 1),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

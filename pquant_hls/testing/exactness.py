@@ -1,0 +1,87 @@
+"""The exactness property: what the linter passes or mends, csim computes as Keras does, every output value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.errors import PquantError
+from pquant_hls.hls import build, convert, errors, fix, keras_predict, lint, predict
+from pquant_hls.spec import HlsSpec
+from pquant_hls.testing.networks import combined, random_inputs, random_model
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one network; ``detail`` is the linter's reason or the difference found."""
+
+    seed: int
+    result: Literal["exact", "refused", "wrong"]
+    detail: str = ""
+
+
+def check_networks(
+    seeds: Sequence[int], spec: HlsSpec, folder: Path, *, cache: Path | None = None, rows: int = 200
+) -> list[Verdict]:
+    """Judge ``random_model(seed)`` for each seed on ``rows`` random inputs, all in one HLS project and one compile.
+
+    Parameters
+    ----------
+    folder : a new folder for the project.
+    cache : where the csim library goes; the default cache without.
+    """
+    verdicts = []
+    taken: dict[int, Any] = {}
+    for seed in seeds:
+        model, reason = mended(random_model(seed), spec)
+        if reason:
+            verdicts.append(Verdict(seed, "refused", reason))
+        else:
+            taken[seed] = model
+    return verdicts + (_judged(taken, spec, folder, cache, rows) if taken else [])
+
+
+def mended(model: Any, spec: HlsSpec) -> tuple[Any, str]:
+    """(the model as it is to be converted, why the linter refuses it or nothing)."""
+    found = errors(lint(model, spec))
+    if not found:
+        return model, ""
+    if all(finding.fixable for finding in found):
+        model, left = fix(model, spec)
+        found = errors(left)
+    return model, "; ".join(f"{finding.rule}: {finding.message}" for finding in found)
+
+
+def _judged(
+    models: dict[int, Any], spec: HlsSpec, folder: Path, cache: Path | None, rows: int
+) -> list[Verdict]:
+    whole = combined(list(models.values()))
+    inputs = [random_inputs(model, rows, seed)[0] for seed, model in models.items()]
+    try:
+        library = build(convert(whole, spec, folder), cache=cache)
+        found = predict(library, inputs if len(inputs) > 1 else inputs[0])
+    except PquantError as cause:
+        return [Verdict(seed, "wrong", str(cause)) for seed in models]
+    outputs = found if isinstance(found, list) else [found]
+    rows_of = zip(models.items(), inputs, outputs, strict=True)
+    return [_verdict(seed, model, x, y) for (seed, model), x, y in rows_of]
+
+
+def _verdict(seed: int, model: Any, x: NDArray[np.float32], obtained: NDArray[np.float64]) -> Verdict:
+    expected = keras_predict(model, x)
+    if isinstance(expected, list):
+        raise TypeError("a random network has one output")
+    obtained = obtained.reshape(expected.shape)
+    differing = int(np.count_nonzero(expected != obtained))
+    if differing == 0:
+        return Verdict(seed, "exact")
+    apart = float(np.abs(expected - obtained).max())
+    return Verdict(seed, "wrong", f"{differing} of {expected.size} values differ, by up to {apart:g}")
+
+
+__all__ = ["Verdict", "check_networks", "mended"]
