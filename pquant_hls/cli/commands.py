@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress, csim, measure
+from pquant_hls.cli import compress, csim, lint, measure, tune
 
 
 def register(app: typer.Typer) -> None:
     """Add every command to ``app``."""
     compress.register(app)
+    lint.register(app)
     measure.register(app)
     csim.register(app)
+    tune.register(app)

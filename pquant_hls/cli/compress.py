@@ -21,6 +21,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="go on with the interrupt
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, progress on stderr")]
 Backend = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado, in place of the recipe's")]
 BudgetNs = Annotated[str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")]
+PIPELINES_HELP = "in place of the loop: compression, standard, validation, adaptive, trigger or tagger"
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +40,7 @@ def quickstart(
     """Train a jet tagger on the bundled jets and compress it until its firmware meets the budget."""
     from pquant_hls.cli.console import Terminal
 
-    settings = _recipe(recipe, backend, budget)
+    settings = recipe_with(recipe, backend, budget)
     listen = Terminal()
     listen.line(f"recipe {settings.name}: {settings.description}")
     return _run(lambda: _trained_tagger(settings, listen), settings, out, resume=resume, json=json, listen=listen)
@@ -54,9 +55,23 @@ def compress(
     budget: BudgetNs = None,
     resume: Resume = False,
     json: Json = False,
+    pipeline: Annotated[str | None, typer.Option("--pipeline", help=PIPELINES_HELP)] = None,
+    option: Annotated[list[str] | None, typer.Option("--set", help="option of the pipeline, name=value; may be repeated")] = None,
 ) -> int:
     """Compress a Keras model until its firmware meets the recipe's budget, or say why it cannot."""
     from pquant_hls.cli.console import Terminal
+
+    settings, load, listen = recipe_with(recipe, backend, budget), loader(model, data), Terminal()
+    if pipeline is None and not option:
+        return _run(load, settings, out, resume=resume, json=json, listen=listen)
+    from pquant_hls.cli.pipeline import pipeline_job, show_result
+
+    job = pipeline_job(pipeline, option or [], settings, {"out": out, "resume": resume, "listen": listen})
+    return run_job(load, job, show_result, out, resume=resume, json=json, listen=listen)
+
+
+def loader(model: Path, data: str) -> Any:
+    """A function that loads both files, to be called when stdout is kept clean."""
 
     def load() -> tuple[Any, Any]:
         from pquant_hls.datasets import load_dataset
@@ -64,10 +79,10 @@ def compress(
 
         return load_model(model), load_dataset(data)
 
-    return _run(load, _recipe(recipe, backend, budget), out, resume=resume, json=json, listen=Terminal())
+    return load
 
 
-def _recipe(source: str, backend: str | None, budget: str | None) -> Recipe:
+def recipe_with(source: str, backend: str | None, budget: str | None) -> Recipe:
     """The recipe with the command line's own words in place."""
     from pquant_hls.spec import Budget, HlsSpec, Recipe
 
@@ -97,6 +112,16 @@ def _trained_tagger(recipe: Recipe, listen: Any) -> tuple[Any, Any]:
 
 
 def _run(load: Any, recipe: Recipe, out: Path, *, resume: bool, json: bool, listen: Any) -> int:
+    def job(model: Any, data: Any) -> CompressionResult:
+        from pquant_hls.engine import compress_model
+
+        return compress_model(model, data, recipe, out, resume=resume, listen=listen)
+
+    return run_job(load, job, lambda result: _show(result, recipe), out, resume=resume, json=json, listen=listen)
+
+
+def run_job(load: Any, job: Any, show: Any, out: Path, *, resume: bool, json: bool, listen: Any) -> int:
+    """Load, work and show: ``load() -> (model, data)``, ``job(model, data) -> result``; the verdict's exit status."""
     from pquant_hls.cli.console import clean_stdout, print_json
     from pquant_hls.errors import OutputError
     from pquant_hls.store import check_free
@@ -105,17 +130,14 @@ def _run(load: Any, recipe: Recipe, out: Path, *, resume: bool, json: bool, list
     listen.line("loading TensorFlow, QKeras and hls4ml")
     try:
         with clean_stdout():
-            from pquant_hls.engine import compress_model
-
-            model, data = load()
-            result = compress_model(model, data, recipe, out, resume=resume, listen=listen)
+            result = job(*load())
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted; add --resume to go on with {out}\n")
         raise
     if json:
         print_json(as_json(result))
     else:
-        _show(result, recipe)
+        show(result)
     if not out.is_dir():
         raise OutputError("the run folder is gone", where=out)
     return EXIT_OF_VERDICT[str(result.verdict)]
@@ -126,6 +148,7 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
     return {
         "schema_version": 1, "verdict": str(result.verdict), "reason": result.reason, "folder": str(result.folder),
         "qor": result.qor.model_dump(mode="json"), "rounds": list(result.history),
+        "compression_ratio": result.ratio, "best_config": result.best_config, "results": result.results,
     }  # fmt: skip
 
 

@@ -1,0 +1,98 @@
+"""``compress --pipeline``: a pipeline with a recipe's target, budget, steps and training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from pquant_hls.errors import SpecError
+
+if TYPE_CHECKING:
+    from pquant_hls.engine import CompressionResult
+    from pquant_hls.spec import Recipe
+
+NAMES = ("compression", "standard", "validation", "adaptive", "trigger", "tagger")
+TRAINING = ("epochs", "batch_size", "learning_rate", "schedule")
+
+Job = Callable[[Any, Any], "CompressionResult"]
+
+
+def pipeline_job(name: str | None, given: Sequence[str], recipe: Recipe, run: Mapping[str, Any]) -> Job:
+    """The pipeline as a function of model and data; raises SpecError for an unknown name or option."""
+    if name not in NAMES:
+        raise SpecError(f"got {name!r}", where="--pipeline", mend=f"one of {', '.join(NAMES)}")
+    options = {**_training(recipe), "hls": recipe.hls, "seed": recipe.seed, "budget": recipe.budget, **run, **_pairs(given)}
+    return lambda model, data: _call(name, recipe, options, model, data)
+
+
+def _call(name: str, recipe: Recipe, options: dict[str, Any], model: Any, data: Any) -> CompressionResult:
+    from pquant_hls import pipelines
+
+    if name == "trigger":
+        return pipelines.HEPCompressionPipeline(**options).compress_trigger_model(model, _latency(recipe), data)
+    if name == "tagger":
+        return pipelines.HEPCompressionPipeline(**options).compress_jet_tagger(model, data)
+    if name == "standard":
+        return pipelines.StandardCompressionPipeline(**options).execute(model, data)
+    if name == "adaptive":
+        return pipelines.AdaptivePipeline(**options).execute(model, data)
+    made = pipelines.ValidationPipeline if name == "validation" else pipelines.CompressionPipeline
+    return made(recipe.steps, **options).execute(model, data)
+
+
+def _latency(recipe: Recipe) -> float:
+    if recipe.budget.latency_ns is None:
+        raise SpecError("the trigger pipeline needs a latency", where="budget.latency_ns", mend="add --budget '100 ns'")
+    return recipe.budget.latency_ns
+
+
+def _training(recipe: Recipe) -> dict[str, Any]:
+    """Epochs and training fields of the recipe's last step that trains."""
+    found: dict[str, Any] = {}
+    for step in recipe.steps:
+        values = step.model_dump(exclude_unset=True)
+        found |= {name: values[name] for name in TRAINING if values.get(name)}
+    epochs = {"epochs": found.pop("epochs")} if "epochs" in found else {}
+    return {**epochs, "training": found}
+
+
+def _pairs(given: Sequence[str]) -> dict[str, Any]:
+    pairs = [text.partition("=") for text in given]
+    for name, sign, _ in pairs:
+        if not sign or not name.isidentifier():
+            raise SpecError(f"got {name!r}", where="--set", mend="write name=value, e.g. --set target_compression=8")
+    return {name: yaml.safe_load(value) for name, _, value in pairs}
+
+
+def show_result(result: CompressionResult) -> None:
+    """Each line of history, then verdict, figures and folder."""
+    from rich.table import Table
+
+    from pquant_hls.cli.console import output_console, percent
+
+    table = Table(title_justify="left", pad_edge=False)
+    for column in ("step", "accuracy", "ratio", "ns", "what happened"):
+        table.add_column(column, overflow="fold")
+    for entry in result.history:
+        table.add_row(*_row(entry))
+    console = output_console()
+    console.print(table)
+    console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
+    ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
+    console.print(f"csim accuracy {percent(result.qor.accuracy)} (validation), original {percent(result.baseline_accuracy)}, ratio {ratio}")
+    if result.best_config is not None:
+        console.print(f"best configuration: {result.best_config}")
+    console.print(f"handed over in {result.folder / 'handover'}")
+
+
+def _row(entry: Mapping[str, Any]) -> list[str]:
+    from pquant_hls.cli.console import percent
+
+    ratio, worst = entry.get("compression_ratio"), entry.get("worst_ns")
+    what = entry.get("reason") or entry.get("error") or str(entry.get("params", entry.get("degradation", "")))
+    return [
+        str(entry.get("stage", entry.get("step", entry["kind"]))), percent(entry.get("accuracy")),
+        "-" if ratio is None else f"{ratio:.2f}", "-" if worst is None else f"{worst:.0f}", what,
+    ]  # fmt: skip
