@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,28 @@ def corpus() -> Path:
     if not (SHARED / "synthesis_corpus").is_dir():
         pytest.skip(f"needs real reports and data in {SHARED.name}/ beside the checkout")
     return SHARED
+
+
+@pytest.fixture
+def mini_project(tmp_path: Path) -> Path:
+    """A copy of the hand-written project in tests/mini_project, to be edited at will."""
+    return Path(shutil.copytree(Path(__file__).with_name("mini_project"), tmp_path / "mini"))
+
+
+@pytest.fixture(scope="session")
+def csim_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of compiled csim libraries for the session."""
+    return tmp_path_factory.mktemp("csim-cache")
+
+
+@pytest.fixture
+def edit() -> Callable[[Path, str, str, str], None]:
+    """``edit(project, file, old, new)`` replaces a text that must be there."""
+
+    def replace(project: Path, file: str, old: str, new: str) -> None:
+        path = project / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return replace

@@ -103,7 +103,7 @@ def _flat(port: Port, array: ArrayLike) -> Floats:
     if values.ndim == 0 or int(np.prod(values.shape[1:])) != port.size:
         shape = ", ".join(map(str, port.shape))
         raise DataError(f"expected (n, {shape}), got {values.shape}", where=port.name)
-    return values.reshape(len(values), -1)
+    return values.reshape(len(values), port.size)
 
 
 def _coarsest(vectors: Vectors) -> Vectors:
