@@ -13,10 +13,10 @@ from pquant_hls.spec.steps import PruneConfig
 
 @dataclass
 class Cut:
-    """Channels dropped so far, and the units each layer keeps."""
+    """Channels dropped so far; the units each layer keeps, and at least must keep."""
 
     channels: Channels
-    min_units: int
+    least: dict[str, int]
     members: dict[int, Counter[str]]
     kept: dict[str, int]
     dropped: set[int] = field(default_factory=set)
@@ -33,7 +33,8 @@ class Cut:
             for item in map(int, ids):
                 if item not in barred:
                     members.setdefault(item, Counter())[name] += 1
-        return cls(channels, config.min_units, members, {name: len(ids) for name, ids in prunable.items()})
+        least = {name: min(config.min_units, config.keep.get(name, config.min_units)) for name in prunable}
+        return cls(channels, least, members, {name: len(ids) for name, ids in prunable.items()})
 
     def drop(self, item: int) -> bool:
         """Drop one channel wherever it appears, unless a layer would keep too few units."""
@@ -46,7 +47,7 @@ class Cut:
 
     def may_drop(self, item: int) -> bool:
         """Whether every layer of the channel keeps its least number of units without it."""
-        return all(self.kept[name] - n >= self.min_units for name, n in self.members[item].items())
+        return all(self.kept[name] - n >= self.least[name] for name, n in self.members[item].items())
 
     def families(self) -> list[list[str]]:
         """Layers tied to each other by shared channels."""

@@ -72,19 +72,13 @@ def _collect(tensor: Any, found: dict[str, Any]) -> None:
     pending = [tensor]
     while pending:
         layer, node = _origin(pending[-1])
-        missing = [feed for feed in node.input_tensors if _unseen(feed, found)]
+        missing = [feed for feed in node.input_tensors if _origin(feed)[0].name not in found]
         if missing:
             pending += missing
-        else:
-            found.setdefault(layer.name, (layer, node))
-            pending.pop()
-
-
-def _unseen(tensor: Any, found: dict[str, Any]) -> bool:
-    layer, node = _origin(tensor)
-    if layer.name in found and found[layer.name][1] is not node:
-        raise UnsupportedModel("is used more than once (a shared layer)", where=layer.name)
-    return layer.name not in found
+            continue
+        if found.setdefault(layer.name, (layer, node))[1] is not node:
+            raise UnsupportedModel("is used more than once (a shared layer)", where=layer.name)
+        pending.pop()
 
 
 def _origin(tensor: Any) -> tuple[Any, Any]:

@@ -1,0 +1,124 @@
+"""Removing units leaves a smaller model that computes the same where the units had no say."""
+
+from __future__ import annotations
+
+import random
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pquant_hls.compress import PruningCompression, units
+from pquant_hls.compress.channels import FIXED, Channels, trace_channels
+from pquant_hls.compress.surgery import remove
+from pquant_hls.errors import UnsupportedModel
+from pquant_hls.models import calls, model_digest, operation, predict
+from random_graphs import batch, random_model
+
+L = keras.layers
+
+
+def silence(model: keras.Model, channels: Channels, dropped: set[int]) -> None:
+    """Set the weights that read the dropped channels to zero."""
+    for call in calls(model):
+        kind = operation(call.layer)
+        if kind not in ("dense", "conv", "separable_conv"):
+            continue
+        rows = np.isin(channels.outputs[call.inputs[0]], sorted(dropped))
+        arrays = call.layer.get_weights()
+        arrays[0][..., rows, :] = 0
+        call.layer.set_weights(arrays)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(st.integers(0, 10**6))
+def test_silent_units_can_go(seed: int) -> None:
+    model = random_model(seed)
+    channels = trace_channels(model)
+    loose = sorted({int(i) for ids in channels.made.values() for i in ids} - {FIXED})
+    spared = {int(ids[ids != FIXED][0]) for ids in channels.prunable().values()}
+    dropped = set(random.Random(seed).sample(loose, len(loose) // 2)) - spared
+    silence(model, channels, dropped)
+    smaller = remove(model, channels, dropped)
+    for name, ids in channels.made.items():
+        assert units(smaller)[name] == (~np.isin(ids, sorted(dropped))).sum()
+    inputs = batch(model)
+    for one, other in zip(predict(model, inputs), predict(smaller, inputs), strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-6 * max(1.0, np.abs(one).max()), rtol=0)
+
+
+def test_added_layers_lose_the_same_units() -> None:
+    entry = keras.Input((4,))
+    a = L.Dense(6, activation="relu", name="a")(entry)
+    b = L.Dense(6, name="b")(a)
+    model = keras.Model(entry, L.Dense(2, name="out")(L.Add()([a, b])))
+    made = trace_channels(model).made
+    np.testing.assert_array_equal(made["a"], made["b"])
+    smaller = PruningCompression(sparsity=0.5, importance="l1").compress(model).model
+    assert units(smaller) == {"a": 3, "b": 3, "out": 2}
+
+
+def test_flattened_filters_are_cut_at_every_position() -> None:
+    model = keras.Sequential(
+        [keras.Input((4, 4, 1)), L.Conv2D(4, 3, name="c"), L.Flatten(), L.Dense(3, name="d")]
+    )
+    smaller = PruningCompression(keep={"c": 1}, importance="l2").compress(model).model
+    assert smaller.get_layer("d").kernel.shape == (4, 3)
+    best = int(np.argmax(np.linalg.norm(model.get_layer("c").kernel.numpy().reshape(-1, 4), axis=0)))
+    np.testing.assert_array_equal(smaller.get_layer("d").kernel.numpy(), model.get_layer("d").kernel.numpy()[best::4])
+
+
+def test_qkeras_layers_keep_their_quantizers(quantized_tagger: keras.Model) -> None:
+    smaller = PruningCompression(sparsity=0.5, importance="l1").compress(quantized_tagger).model
+    for name in ("fc1", "fc2", "output"):
+        old, new = quantized_tagger.get_layer(name), smaller.get_layer(name)
+        assert str(new.kernel_quantizer_internal) == str(old.kernel_quantizer_internal)
+        assert str(new.bias_quantizer_internal) == str(old.bias_quantizer_internal)
+    assert [layer.name for layer in smaller.layers] == [layer.name for layer in quantized_tagger.layers]
+
+
+def shared() -> keras.Model:
+    twice, entry = L.Dense(4, name="twice"), keras.Input((4,))
+    return keras.Model(entry, twice(twice(entry)))
+
+
+def unknown() -> keras.Model:
+    entry = keras.Input((4, 3))
+    return keras.Model(entry, L.Dense(2)(L.LSTM(5, name="memory")(entry)))
+
+
+def nested() -> keras.Model:
+    inner = keras.Sequential([keras.Input((4,)), L.Dense(4)], name="inner")
+    entry = keras.Input((4,))
+    return keras.Model(entry, L.Dense(2)(inner(entry)))
+
+
+@pytest.mark.parametrize(("build", "layer"), [(shared, "twice"), (unknown, "memory"), (nested, "inner")])
+def test_what_cannot_be_pruned_is_named(build, layer: str) -> None:
+    model = build()
+    weights = model.get_weights()
+    with pytest.raises(UnsupportedModel) as caught:
+        PruningCompression(importance="l1").compress(model)
+    assert caught.value.where == layer
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_a_model_of_outputs_only_has_nothing_to_prune() -> None:
+    with pytest.raises(UnsupportedModel, match="no layer has units"):
+        PruningCompression(importance="l1").compress(keras.Sequential([keras.Input((4,)), L.Dense(2)]))
+
+
+def test_softmax_inside_the_network_fixes_its_units() -> None:
+    entry = keras.Input((4,))
+    x = L.Dense(5, activation="softmax", name="gate")(entry)
+    model = keras.Model(entry, L.Dense(2)(L.Dense(6, name="free")(x)))
+    assert list(trace_channels(model).prunable()) == ["free"]
+
+
+def test_pruning_does_not_touch_the_callers_model(tagger: keras.Model, data) -> None:
+    before = model_digest(tagger)
+    PruningCompression(sparsity=0.5).compress(tagger, data)
+    assert model_digest(tagger) == before
