@@ -148,7 +148,7 @@ def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str
     loss = "-" if accuracy is None or baseline_accuracy is None else f"{100 * (baseline_accuracy - accuracy):+.2f}"
     cycles, ns = latency_texts(qor)
     bits = record["knobs"].get("bits")
-    action = "compress" if record["kind"] == "float" else f"{record['action']}: {record['reason']}"
+    action = "compress: this is what hls4ml makes of the float model" if record["kind"] == "float" else f"{record['action']}: {record['reason']}"
     return [
         "float" if record["kind"] == "float" else str(record["round"]), *_sizes(account), "-" if bits is None else f"{bits:.0f}",
         percent(accuracy), loss, cycles, ns, qor.get("source") or "-", record["verdict"] or "-", action,

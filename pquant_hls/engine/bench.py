@@ -22,8 +22,7 @@ from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, rates_of, score_of
 from pquant_hls.estimate import estimate
-from pquant_hls.hls import HlsProject, build, convert, load_project, predict
-from pquant_hls.hls.project import NORMAL_MODEL
+from pquant_hls.hls import HlsProject, build, convert, keras_predict, load_project, predict
 from pquant_hls.measure import estimated, measure_better, measure_design, target_of
 from pquant_hls.models import (
     EpochReport,
@@ -157,11 +156,11 @@ class Bench:
         self.listen(Event("stage", "csim (g++)"))
         library = build(project, cache=self.run.path / "cache")
         outputs = predict(library, self.data.x_val)
-        reference = scores(load_model(project.path / NORMAL_MODEL), self.data.x_val)
+        reference = keras_predict(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
         qor = self._latency(project, folder)
         qor = qor.with_(
             digest=project.digest(), accuracy_source="csim", accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
-            csim_match=float(np.mean(outputs == reference)) if exact else None,
+            csim_match=None if reference is None else float(np.mean(outputs == reference)),
             metrics={**qor.metrics, "seconds": round(time.perf_counter() - begun, 2)},
         )  # fmt: skip
         write_json(folder / "qor.json", qor.model_dump(mode="json"))

@@ -63,12 +63,15 @@ def with_knobs(steps: Sequence[StepConfig], knobs: Mapping[str, float], referenc
 def closed_loop(bench: Bench, model: Any, recipe: Recipe) -> LoopResult:
     """Run the recipe's rounds on ``bench`` until the budget is met or a limit stops it.
 
-    The float model at the recipe's default precision is measured first, as the row to compare with.
+    The float model as hls4ml converts it by itself, at ``hls.precision`` and with its softmax, is measured first:
+    the row to compare with.
     Rounds after the first start from the weights of the round the decision names.
     """
     original = bench.start(model)
-    baseline = bench.measure(original, exact=False)
-    _tell(bench, 0, "float", baseline, None, {})
+    baseline = bench.measure(original, exact=False, hls=bench.hls.with_(keep_softmax=True))
+    inexact = replace(bench, budget=bench.budget.with_(exact=False))
+    plain = Round({}, inexact.judge(baseline), accuracy=baseline.qor.accuracy if baseline.qor is not None else None)
+    _tell(bench, 0, "float", baseline, plain, {})
     reference = {} if original.account is None else original.account.units
     history: list[Round] = []
     points: list[Point] = []

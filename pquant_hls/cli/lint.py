@@ -1,0 +1,89 @@
+"""``lint``: where the firmware would differ from Keras, and what can be mended without retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pquant_hls.hls import Finding
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(lint)
+
+
+def lint(
+    model: Annotated[Path, typer.Argument(help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3")],
+    recipe: Annotated[str | None, typer.Option("--recipe", help="whose HLS options count; left out: the defaults")] = None,
+    fix: Annotated[Path | None, typer.Option("--fix", help="write the model with all mended that needs no retraining")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
+) -> int:
+    """Say where the firmware would compute something else than Keras: rule, layer, what happens, the mend."""
+    from pquant_hls.cli.console import clean_stdout, print_json
+    from pquant_hls.errors import OutputError
+    from pquant_hls.spec import HlsSpec, Recipe
+
+    spec = HlsSpec() if recipe is None else Recipe.load(recipe).hls
+    if fix is not None and (fix.exists() or fix.suffix not in {".keras", ".h5"}):
+        raise OutputError("exists" if fix.exists() else "is no .keras or .h5 file", where=fix, mend="give a new file")
+    with clean_stdout():
+        from pquant_hls.hls import errors
+        from pquant_hls.hls import fix as mend
+        from pquant_hls.hls import lint as examine
+        from pquant_hls.models import load_model, save_model
+
+        loaded = load_model(model)
+        findings = examine(loaded, spec)
+        left = findings
+        if fix is not None:
+            mended, left = mend(loaded, spec)
+            save_model(mended, fix)
+    if json:
+        print_json({"schema_version": 1, "model": str(model), "findings": _rows(findings), "fixed": None if fix is None else str(fix),
+                    "left": _rows(left), "passed": not errors(left)})  # fmt: skip
+    else:
+        _show(model, findings, left, fix)
+    return 1 if errors(left) else 0
+
+
+def _rows(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    return [
+        {"rule": f.rule, "severity": f.severity, "layer": f.layer, "message": f.message, "mend": f.mend, "fixable": f.fixable}
+        for f in findings
+    ]
+
+
+def _show(model: Path, findings: Sequence[Finding], left: Sequence[Finding], fix: Path | None) -> None:
+    from pquant_hls.cli.console import output_console
+
+    console = output_console()
+    if findings:
+        console.print(_table(str(model), findings))
+    count = sum(finding.severity == "error" for finding in findings)
+    warnings = sum(finding.severity == "warning" for finding in findings)
+    console.print(f"{model}: {count} errors, {warnings} warnings, {len(findings) - count - warnings} notes")
+    if fix is None:
+        mendable = sum(finding.fixable for finding in findings if finding.severity == "error")
+        if mendable:
+            console.print(f"{mendable} of the errors can be mended without retraining: --fix NEW.keras")
+        return
+    console.print(f"mended model: {fix}")
+    if left:
+        console.print(_table(f"left in {fix}", left))
+
+
+def _table(title: str, findings: Sequence[Finding]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", pad_edge=False, show_lines=True)
+    for name in ("severity", "rule", "layer", "what happens", "mend", "--fix"):
+        table.add_column(name, overflow="fold")
+    for f in findings:
+        table.add_row(f.severity, f.rule, f.layer or "-", f.message, f.mend, "yes" if f.fixable else "no")
+    return table
