@@ -7,6 +7,7 @@ from pathlib import Path
 from pquant_hls.errors import ReportError
 from pquant_hls.measure.readers import (
     cosim,
+    csim,
     csynth_rpt,
     csynth_xml,
     export,
@@ -20,7 +21,7 @@ from pquant_hls.measure.readers.tables import Block
 from pquant_hls.measure.readers.values import Spot
 
 MAX_BYTES = 64 * 1024 * 1024
-_KNOWN = "csynth (.xml, .rpt, summary), cosim, export, Vivado utilization and timing, hls.app, solution.aps"
+_KNOWN = "csynth (.xml, .rpt, summary), cosim, csim log, export, Vivado utilization and timing, hls.app, .aps"
 
 
 def read_report(path: str | Path) -> AnyReport:
@@ -60,6 +61,8 @@ def read_text(text: str, file: str) -> AnyReport:
         return csynth_rpt.read(block, spot)
     if cosim.recognises(block):
         return cosim.read(block, spot)
+    if csim.recognises(block):
+        return csim.read(block, spot)
     if export.recognises(block):
         return export.read(block, spot)
     if export.recognises_run(block):

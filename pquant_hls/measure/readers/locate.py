@@ -46,6 +46,7 @@ class ProjectReports:
     summary: Path | None = None
     wrapper: Path | None = None
     cosim: Path | None = None
+    csim: Path | None = None
     exports: tuple[Path, ...] = ()
     utilization: tuple[Path, ...] = ()
     timing: tuple[Path, ...] = ()
@@ -212,6 +213,7 @@ def _collect(root: Path, solution: Path, top: str, design: str) -> ProjectReport
         summary=None if is_wrapped else _first(folder / "csynth.rpt"),
         wrapper=_first(folder / f"{top}_csynth.xml", folder / f"{top}_csynth.rpt") if is_wrapped else None,
         cosim=_first(*(solution / "sim" / "report" / f"{name}_cosim.rpt" for name in (top, design))),
+        csim=_first(*(solution / "csim" / "report" / f"{name}_csim.log" for name in (top, design))),
         exports=_sorted(
             [*solution.glob("impl/report/*/*_export.rpt"), *solution.glob("impl/report/*/export_*.rpt")]
         ),

@@ -12,6 +12,7 @@ from pquant_hls.measure.readers.locate import ProjectReports, find_reports
 from pquant_hls.measure.readers.records import (
     AnyReport,
     CosimReport,
+    CsimReport,
     CsynthReport,
     ExportReport,
     TimingReport,
@@ -178,6 +179,9 @@ def _notes(
         found.append(
             f"{reports.design} inside the wrapper {reports.top}: figures are those of {reports.design}"
         )
+    csim = None if reports.csim is None else _read(reports.csim, CsimReport)
+    if csim is not None and csim.passed is not True:
+        found.append(f"C simulation did not pass: {csim.first_error or 'it did not come to its end'}")
     if cosim is not None and cosim.run is not None and cosim.run.status == "Fail":
         found.append("co-simulation failed: the RTL does not do what the C++ does")
     newest = max((path.stat().st_mtime for path in reports.csynth), default=None)

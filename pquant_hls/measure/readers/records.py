@@ -12,7 +12,16 @@ from pydantic import Field
 from pquant_hls.qor import Latency, LayerQoR, QoR, Record, Resources
 
 Kind = Literal[
-    "csynth_xml", "csynth_rpt", "csynth_summary", "utilization", "timing", "export", "cosim", "app", "aps"
+    "csynth_xml",
+    "csynth_rpt",
+    "csynth_summary",
+    "utilization",
+    "timing",
+    "export",
+    "cosim",
+    "csim",
+    "app",
+    "aps",
 ]
 FloatNs = Annotated[float, Field(allow_inf_nan=False)]
 Cycles = Annotated[int, Field(ge=0)]
@@ -221,6 +230,21 @@ class CosimReport(Report):
         return QoR(source="cosim", latency=latency)
 
 
+class CsimReport(Report):
+    """C simulation: ``errors`` as the tool counted them; ``is_finished`` is None where the log breaks off."""
+
+    errors: Annotated[int, Field(ge=0)] | None = None
+    is_finished: bool | None = None
+    first_error: str | None = None
+
+    @property
+    def passed(self) -> bool | None:
+        """False with an error, True when it ran to its end without one, None when the log does not tell."""
+        if self.first_error is not None or self.errors not in (None, 0):
+            return False
+        return True if self.is_finished and self.errors == 0 else None
+
+
 class AppReport(Report):
     """HLS project file: project name, top function, listed files and solutions."""
 
@@ -242,5 +266,12 @@ class ApsReport(Report):
 
 
 AnyReport = (
-    CsynthReport | UtilizationReport | TimingReport | ExportReport | CosimReport | AppReport | ApsReport
+    CsynthReport
+    | UtilizationReport
+    | TimingReport
+    | ExportReport
+    | CosimReport
+    | CsimReport
+    | AppReport
+    | ApsReport
 )

@@ -126,7 +126,7 @@ def _snapshot(project: Path) -> dict[Path, tuple[int, int, int]]:
     """Reports under the project with what changes when they are written again; no clock is compared."""
     found = {}
     for path in project.rglob("*"):
-        if path.suffix in (".rpt", ".xml") and path.is_file():
+        if path.name.endswith((".rpt", ".xml", "_csim.log")) and path.is_file():
             stat = path.stat()
             found[path] = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
     return found
@@ -153,6 +153,7 @@ def _fresh(project: Path, new: set[Path], steps: tuple[Step, ...], result: RunRe
         text=found.text if found.text in new else None,
         summary=found.summary if found.summary in new else None,
         cosim=found.cosim if found.cosim in new else None,
+        csim=found.csim if found.csim in new else None,
         exports=tuple(path for path in found.exports if path in new),
         utilization=tuple(path for path in found.utilization if path in new),
         timing=tuple(path for path in found.timing if path in new),

@@ -343,6 +343,17 @@ def cosim_rpt(
     )
 
 
+def csim_log(errors: int = 0, message: str = "") -> str:
+    lines = [
+        "INFO: [SIM 2] *************** CSIM start ***************",
+        "   Compiling ../../../../myproject_test.cpp in debug mode",
+        *([message] if message else []),
+        f"INFO: [SIM 1] CSim done with {errors} errors.",
+        "INFO: [SIM 3] *************** CSIM finish ***************",
+    ]
+    return "\n".join([*lines, ""])
+
+
 def export_rpt(fake: Fake, achieved_ns: float = 4.1, required_ns: float = 5.0) -> str:
     bram, dsp, ff, lut, uram = fake.used
     return "\n".join(
@@ -575,6 +586,7 @@ def every_kind() -> dict[str, str]:
     return found | {
         "csynth.rpt": summary_rpt(Fake()),
         "myproject_cosim.rpt": cosim_rpt(),
+        "myproject_csim.log": csim_log(),
         "total_cosim.rpt": cosim_rpt((10, 12, 14), total=40),
         "myproject_export.rpt": export_rpt(Fake()),
         "export_impl.rpt": export_impl_rpt(Fake()),
@@ -613,6 +625,7 @@ def write_project(root: Path, fake: Fake = Fake(), *, layout: str = "solution", 
     else:
         (solution.parent / "hls_config.cfg").write_text(f"part={fake.part}\n[hls]\nsyn.top={fake.top}\n")
     places = {
+        "csim": solution / "csim" / "report" / f"{fake.top}_csim.log",
         "cosim": solution / "sim" / "report" / f"{fake.top}_cosim.rpt",
         "vsynth": root / "vivado_synth.rpt",
         "timing": solution / "impl" / "report" / "verilog" / f"{fake.top}_timing_routed.rpt",

@@ -11,6 +11,7 @@ from report_factory import (
     Fake,
     FakeModule,
     cosim_rpt,
+    csim_log,
     csynth_rpt,
     csynth_xml,
     summary_rpt,
@@ -140,6 +141,11 @@ def test_the_latest_stage_of_vivado_counts(tmp_path: Path) -> None:
     routed = utilization_rpt(replace(Fake(), own=(0, 0, 611, 2000, 0)), "Routed")
     (runs / "bd_0_wrapper_utilization_routed.rpt").write_text(routed)
     assert read_project(tmp_path, source="vsynth").resources.lut == 8190
+
+
+def test_a_failed_simulation_is_noted(tmp_path: Path) -> None:
+    write_project(tmp_path, csim=csim_log(1, "@E Simulation failed: SIGSEGV."))
+    assert any("SIGSEGV" in note for note in read_project(tmp_path).notes)
 
 
 def test_a_failed_cosim_measures_nothing(tmp_path: Path) -> None:

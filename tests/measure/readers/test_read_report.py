@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from report_factory import (
     Fake,
     cosim_rpt,
+    csim_log,
     csynth_rpt,
     csynth_xml,
     every_kind,
@@ -137,6 +138,16 @@ def test_timing_export_cosim_and_project_files() -> None:
     assert (failed.run.status, failed.run.latency_max) == ("Fail", None)
     assert read_text(hls_app(Fake()), "a").top == "myproject"
     assert read_text(solution_aps("200MHz"), "s").clock_period_ns == 5.0
+
+
+def test_a_simulation_passes_only_when_it_ends_without_errors() -> None:
+    whole = csim_log()
+    assert read_text(whole, "log").passed is True
+    assert read_text(csim_log(2), "log").passed is False
+    failed = read_text(csim_log(0, "ERROR: [SIM 211-100] 'csim_design' failed: compilation error(s)."), "log")
+    assert (failed.passed, failed.first_error.startswith("ERROR: [SIM 211-100]")) == (False, True)
+    cut = read_text(whole[: whole.index("INFO: [SIM 1]")], "log")
+    assert (cut.passed, cut.errors) == (None, None)
 
 
 def test_both_forms_of_the_export_report_agree() -> None:
