@@ -1,4 +1,6 @@
-"""Read the JSON of a synthesised design (schema ``synthesis-corpus-design/1``) into the project's own records."""
+"""Read the JSON of a synthesised design (schema ``synthesis-corpus-design/1``) into the project's own
+records.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +17,70 @@ from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
 SCHEMA = "synthesis-corpus-design/1"
 FALLBACK = FixedType(16, 6)
 _OPS = {
-    "dense": "dense", "compute_layer": "dense", "dense_simple": "dense", "dense_large": "dense", "dense_ss": "dense",
-    "dense_large_stream_me": "dense", "td_dense": "dense", "pointwise_conv_1d_cl": "conv1d", "conv_1d_cl": "conv1d",
-    "pointwise_conv_1d_cl_ss": "conv1d", "pointwise_conv_1d_cl_switch": "conv1d", "conv_2d_cl": "conv2d",
-    "conv_2d_large_cl": "conv2d", "conv_2d_cl_me": "conv2d", "conv_2d_cl_ss": "conv2d", "conv_2d_cl_switch": "conv2d",
-    "pointwise_conv_2d_cl": "conv2d", "depthwise_conv_2d_cl": "depthwise_conv2d", "normalize": "batchnorm",
-    "normalize_me": "batchnorm", "normalize_ss": "batchnorm", "normalize_switch": "batchnorm", "linear": "quantize",
-    "relu": "relu", "relu_me": "relu", "relu_ss": "relu", "relu_switch": "relu", "relu_array": "relu",
-    "leaky_relu_me": "leaky_relu", "leaky_relu_ss": "leaky_relu", "leaky_relu_switch": "leaky_relu",
-    "hard_tanh": "hard_tanh", "sigmoid": "sigmoid", "sigmoid_me": "sigmoid", "tanh": "tanh", "softmax": "softmax",
-    "quantizer": "quantize", "pooling1d_cl": "max_pooling1d", "pooling2d_cl": "max_pooling2d",
-    "pooling2d_cl_switch": "max_pooling2d", "pooling2d_large_cl_nopad_pad_me": "max_pooling2d", "pooling_ss": "max_pooling2d",
-    "global_pooling1d_cl": "global_average_pooling1d", "zeropad1d_cl": "zero_padding1d", "zeropad2d_cl": "zero_padding2d",
-    "zeropad2d_cl_me": "zero_padding2d", "zeropad2d_cl_ss": "zero_padding2d", "zeropad2d_cl_switch": "zero_padding2d",
-    "clone_stream_ss": "clone", "clone_stream_switch": "clone", "concatenate1d_ss": "concatenate",
-    "concatenate1d_switch": "concatenate", "concatenate2d_1": "concatenate", "multiply_ss": "multiply",
-    "multiply_switch": "multiply", "repack_stream": "reshape",
-}  # fmt: skip
+    "dense": "dense",
+    "compute_layer": "dense",
+    "dense_simple": "dense",
+    "dense_large": "dense",
+    "dense_ss": "dense",
+    "dense_large_stream_me": "dense",
+    "td_dense": "dense",
+    "pointwise_conv_1d_cl": "conv1d",
+    "conv_1d_cl": "conv1d",
+    "pointwise_conv_1d_cl_ss": "conv1d",
+    "pointwise_conv_1d_cl_switch": "conv1d",
+    "conv_2d_cl": "conv2d",
+    "conv_2d_large_cl": "conv2d",
+    "conv_2d_cl_me": "conv2d",
+    "conv_2d_cl_ss": "conv2d",
+    "conv_2d_cl_switch": "conv2d",
+    "pointwise_conv_2d_cl": "conv2d",
+    "depthwise_conv_2d_cl": "depthwise_conv2d",
+    "normalize": "batchnorm",
+    "normalize_me": "batchnorm",
+    "normalize_ss": "batchnorm",
+    "normalize_switch": "batchnorm",
+    "linear": "quantize",
+    "relu": "relu",
+    "relu_me": "relu",
+    "relu_ss": "relu",
+    "relu_switch": "relu",
+    "relu_array": "relu",
+    "leaky_relu_me": "leaky_relu",
+    "leaky_relu_ss": "leaky_relu",
+    "leaky_relu_switch": "leaky_relu",
+    "hard_tanh": "hard_tanh",
+    "sigmoid": "sigmoid",
+    "sigmoid_me": "sigmoid",
+    "tanh": "tanh",
+    "softmax": "softmax",
+    "quantizer": "quantize",
+    "pooling1d_cl": "max_pooling1d",
+    "pooling2d_cl": "max_pooling2d",
+    "pooling2d_cl_switch": "max_pooling2d",
+    "pooling2d_large_cl_nopad_pad_me": "max_pooling2d",
+    "pooling_ss": "max_pooling2d",
+    "global_pooling1d_cl": "global_average_pooling1d",
+    "zeropad1d_cl": "zero_padding1d",
+    "zeropad2d_cl": "zero_padding2d",
+    "zeropad2d_cl_me": "zero_padding2d",
+    "zeropad2d_cl_ss": "zero_padding2d",
+    "zeropad2d_cl_switch": "zero_padding2d",
+    "clone_stream_ss": "clone",
+    "clone_stream_switch": "clone",
+    "concatenate1d_ss": "concatenate",
+    "concatenate1d_switch": "concatenate",
+    "concatenate2d_1": "concatenate",
+    "multiply_ss": "multiply",
+    "multiply_switch": "multiply",
+    "repack_stream": "reshape",
+}
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What the tool said of one design: worst cycles, and used LUT, FF, DSP and BRAM (None where it is not told)."""
+    """What the tool said of one design: worst cycles, and used LUT, FF, DSP and BRAM (None where it is not
+    told).
+    """
 
     cycles: int | None
     lut: float | None
@@ -81,15 +125,29 @@ def read_design(path: Path) -> Design:
     names = ("lut", "ff", "dsp", "bram_18k")
     truth = Truth(record["result"].get("latency_cycles_max"), *(used.get(name) for name in names))
     return Design(
-        record["id"], record["kind"], record["target"].get("family", ""), _weight_kind(record), tool["name"],
-        record.get("trust", {}).get("level", "high"), _group(record), _graph(record, arrays), _target(record), truth,
+        record["id"],
+        record["kind"],
+        record["target"].get("family", ""),
+        _weight_kind(record),
+        tool["name"],
+        record.get("trust", {}).get("level", "high"),
+        _group(record),
+        _graph(record, arrays),
+        _target(record),
+        truth,
         record["result"].get("clock_estimated_ns"),
-    )  # fmt: skip
+    )
 
 
 def _weight_kind(record: dict[str, Any]) -> str:
     model = (record.get("metrics") or {}).get("model", "")
-    for word, kind in (("binary", "binary"), ("ternary", "ternary"), ("fixed", "qkeras"), ("HGQ", "hgq"), ("Dense", "dense")):
+    for word, kind in (
+        ("binary", "binary"),
+        ("ternary", "ternary"),
+        ("fixed", "qkeras"),
+        ("HGQ", "hgq"),
+        ("Dense", "dense"),
+    ):
         if word in model:
             return kind
     return "-"
@@ -104,9 +162,12 @@ def _group(record: dict[str, Any]) -> str:
 def _target(record: dict[str, Any]) -> Target:
     target, tool = record["target"], record["tool"]
     return Target(
-        part=target["part"], clock_ns=target["clock_target_ns"], clock_uncertainty_ns=target.get("clock_uncertainty_ns") or 0.0,
-        tool="vitis" if "Vitis" in tool["name"] else "vivado", tool_version=tool.get("version"),
-    )  # fmt: skip
+        part=target["part"],
+        clock_ns=target["clock_target_ns"],
+        clock_uncertainty_ns=target.get("clock_uncertainty_ns") or 0.0,
+        tool="vitis" if "Vitis" in tool["name"] else "vivado",
+        tool_version=tool.get("version"),
+    )
 
 
 def _graph(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> FixedPointGraph:
@@ -114,7 +175,9 @@ def _graph(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> FixedPointG
     kind = _type(first.get("type")) or _type(record["layers"][0].get("input_type")) or FALLBACK
     nodes = [Node("in", "input", (), _input_shape(record["layers"][0], first.get("shape")), kind)]
     made: dict[str, str] = {}
-    ordered = (record["tool"].get("settings") or {}).get("config_op mul", "").removeprefix("-impl").strip() or None
+    ordered = (record["tool"].get("settings") or {}).get("config_op mul", "").removeprefix(
+        "-impl"
+    ).strip() or None
     for index, layer in enumerate(record["layers"]):
         wires = layer.get("variables") or []  # inputs first, then outputs; only outputs are new names
         sources = [made[name] for name in wires if name in made] or [nodes[-1].name]
@@ -124,29 +187,52 @@ def _graph(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> FixedPointG
     outputs = tuple(node.name for node in nodes if node.name not in read)
     setup = record["hls4ml"]
     backend = setup.get("backend") or "Vivado"
-    return FixedPointGraph(tuple(nodes), outputs, setup.get("io_type") or "io_parallel", backend, record["id"])
+    return FixedPointGraph(
+        tuple(nodes), outputs, setup.get("io_type") or "io_parallel", backend, record["id"]
+    )
 
 
-def _node(name: str, layer: dict[str, Any], inputs: tuple[str, ...], before: Node, arrays: dict[str, np.ndarray]) -> Node:
+def _node(
+    name: str, layer: dict[str, Any], inputs: tuple[str, ...], before: Node, arrays: dict[str, np.ndarray]
+) -> Node:
     op = _OPS.get(layer["op"], "quantize" if layer["op"].startswith("h_") else "other")
     keys = ("weight", "bias", "accum", "table", "exp_table", "inv_table")
     types = {key: kind for key in keys if (kind := _type(layer.get(f"{key}_type")))}
     constants = layer.get("constants") or {}
     attrs = {
-        "strategy": str(layer.get("strategy") or "latency").lower(), "reuse_factor": int(layer.get("reuse_factor") or 1),
-        "n_in": layer.get("n_in"), "n_out": layer.get("n_out"), "n_zeros": layer.get("n_zeros"),
-        "table_size": layer.get("table_size"), "kernel": _kernel(constants), "pool": _pool(constants),
-        "parallelization_factor": constants.get("n_pixels"), "op_name": layer["op"], "multiplier": layer["multiplier"], "mult": layer.get("mult"), "constants": constants,
-    }  # fmt: skip
+        "strategy": str(layer.get("strategy") or "latency").lower(),
+        "reuse_factor": int(layer.get("reuse_factor") or 1),
+        "n_in": layer.get("n_in"),
+        "n_out": layer.get("n_out"),
+        "n_zeros": layer.get("n_zeros"),
+        "table_size": layer.get("table_size"),
+        "kernel": _kernel(constants),
+        "pool": _pool(constants),
+        "parallelization_factor": constants.get("n_pixels"),
+        "op_name": layer["op"],
+        "multiplier": layer["multiplier"],
+        "mult": layer.get("mult"),
+        "constants": constants,
+    }
     if op.startswith(("conv", "depthwise")) and "n_chan" in constants:
         terms = math.prod(attrs["kernel"] or [1])
         attrs["n_in"] = terms * int(constants["n_chan"]) if op.startswith("conv") else terms
-        attrs["n_out"] = int(constants.get("n_filt") or 1) if op.startswith("conv") else int(constants["n_chan"])
-    stored = {key: array for key in ("weight", "bias", "scale") if (array := _array(layer, key, arrays)) is not None}
+        attrs["n_out"] = (
+            int(constants.get("n_filt") or 1) if op.startswith("conv") else int(constants["n_chan"])
+        )
+    stored = {
+        key: array for key in ("weight", "bias", "scale") if (array := _array(layer, key, arrays)) is not None
+    }
     return Node(
-        name, op, inputs, _shape(layer, op, before, constants), _type(layer.get("output_type")) or before.result,
-        types, stored, {key: value for key, value in attrs.items() if value is not None},
-    )  # fmt: skip
+        name,
+        op,
+        inputs,
+        _shape(layer, op, before, constants),
+        _type(layer.get("output_type")) or before.result,
+        types,
+        stored,
+        {key: value for key, value in attrs.items() if value is not None},
+    )
 
 
 def _shape(layer: dict[str, Any], op: str, before: Node, constants: dict[str, Any]) -> tuple[int, ...]:
@@ -184,9 +270,12 @@ def _type(entry: Any) -> FixedType | None:
     if not entry or not entry.get("width"):
         return None
     return FixedType(
-        int(entry["width"]), int(entry["integer"]), bool(entry.get("signed", True)),
-        entry.get("rounding") or "TRN", entry.get("saturation") or "WRAP",
-    )  # fmt: skip
+        int(entry["width"]),
+        int(entry["integer"]),
+        bool(entry.get("signed", True)),
+        entry.get("rounding") or "TRN",
+        entry.get("saturation") or "WRAP",
+    )
 
 
 def _array(layer: dict[str, Any], key: str, arrays: dict[str, np.ndarray]) -> FixedArray | None:

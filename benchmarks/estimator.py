@@ -1,13 +1,15 @@
-"""How good the estimator is on synthesised designs: cycles, their interval, LUT, FF and DSP against the tool's report.
+"""How good the estimator is on synthesised designs: cycles, their interval, LUT, FF and DSP against the
+tool's report.
 
     python benchmarks/estimator.py --corpus DIR [--cross-validate] [--quick] [--json OUT]
 
-For every folder of designs in the schema ``synthesis-corpus-design/1``: share of designs whose cycles are exact,
-within 1 and within 2; mean absolute error; share of true values inside the stated intervals; median relative error
-of LUT, FF and DSP; for each kind of model, tool and family. Beside it the mean absolute error of saying the best
-constant number of cycles for that row, and of saying 10. By default the shipped constants are judged, which were
-fitted on part of such data; ``--cross-validate`` refits everything, intervals too, without the group being judged.
-Designs of trust "low" (changed kernels, a wrapper's report) have rows of their own.
+For every folder of designs in the schema ``synthesis-corpus-design/1``: share of designs whose cycles are
+exact, within 1 and within 2; mean absolute error; share of true values inside the stated intervals; median
+relative error of LUT, FF and DSP; for each kind of model, tool and family. Beside it the mean absolute
+error of saying the best constant number of cycles for that row, and of saying 10. By default the shipped
+constants are judged, which were fitted on part of such data; ``--cross-validate`` refits everything,
+intervals too, without the group being judged. Designs of trust "low" (changed kernels, a wrapper's report)
+have rows of their own.
 """
 
 from __future__ import annotations
@@ -76,16 +78,24 @@ def row(name: str, members: Sequence[Judged]) -> dict[str, object]:
     truth = np.array([cycles for cycles, _ in known])
     latency = [q.latency for _, q in known if q.latency is not None]
     error = np.abs(np.array([x.cycles_max for x in latency]) - truth)
-    inside = [(x.cycles_max_lo or 0) <= t <= (x.cycles_max_hi or 0) for x, t in zip(latency, truth, strict=True)]
+    inside = [
+        (x.cycles_max_lo or 0) <= t <= (x.cycles_max_hi or 0) for x, t in zip(latency, truth, strict=True)
+    ]
     width = [((x.cycles_max_hi or 0) + 1) / ((x.cycles_max_lo or 0) + 1) for x in latency]
     return {
-        "designs": name, "n": len(known), "exact": float((error == 0).mean()), "<=1": float((error <= 1).mean()),
-        "<=2": float((error <= 2).mean()), "MAE": float(error.mean()),
-        "MAE const": float(np.abs(truth - np.median(truth)).mean()), "MAE 10": float(np.abs(truth - 10).mean()),
-        "in interval": float(np.mean(inside)), "hi/lo": float(np.median(width)),
+        "designs": name,
+        "n": len(known),
+        "exact": float((error == 0).mean()),
+        "<=1": float((error <= 1).mean()),
+        "<=2": float((error <= 2).mean()),
+        "MAE": float(error.mean()),
+        "MAE const": float(np.abs(truth - np.median(truth)).mean()),
+        "MAE 10": float(np.abs(truth - 10).mean()),
+        "in interval": float(np.mean(inside)),
+        "hi/lo": float(np.median(width)),
         **{what.upper(): _relative(members, what) for what in ("lut", "ff", "dsp")},
         "in (LUT,FF,DSP)": _covered(members),
-    }  # fmt: skip
+    }
 
 
 def _relative(members: Sequence[Judged], what: str) -> float | None:
@@ -114,18 +124,30 @@ def table(found: Sequence[Judged]) -> list[dict[str, object]]:
             continue
         kind = design.kind if design.weight_kind == "-" else f"nairods {design.weight_kind}"
         trust = " (trust low)" if design.trust == "low" else ""
-        groups[f"{kind} | {design.tool} | {design.family} | {design.target.clock_ns:g} ns{trust}"].append((design, qor))
+        groups[f"{kind} | {design.tool} | {design.family} | {design.target.clock_ns:g} ns{trust}"].append(
+            (design, qor)
+        )
     rows = [row(name, members) for name, members in sorted(groups.items())]
-    trusted = [pair for name, members in groups.items() if not name.endswith("(trust low)") for pair in members]
+    trusted = [
+        pair for name, members in groups.items() if not name.endswith("(trust low)") for pair in members
+    ]
     goal = [pair for pair in trusted if pair[0].weight_kind in ("dense", "qkeras", "hgq")]
     signs = [pair for pair in trusted if pair[0].weight_kind in ("binary", "ternary")]
-    sums = [("ORDINARY WEIGHTS (dense, qkeras, hgq)", goal), ("BINARY AND TERNARY", signs), ("ALL, TRUST NOT LOW", trusted)]
+    sums = [
+        ("ORDINARY WEIGHTS (dense, qkeras, hgq)", goal),
+        ("BINARY AND TERNARY", signs),
+        ("ALL, TRUST NOT LOW", trusted),
+    ]
     return rows + [row(name, members) for name, members in sums if members]
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="DIR", help="folder of design JSON files")
-    parser.add_argument("--cross-validate", action="store_true", help="refit without each group and judge that group")
+    parser.add_argument(
+        "--corpus", type=Path, default=CORPUS, metavar="DIR", help="folder of design JSON files"
+    )
+    parser.add_argument(
+        "--cross-validate", action="store_true", help="refit without each group and judge that group"
+    )
 
 
 def main() -> None:
@@ -138,7 +160,10 @@ def main() -> None:
     found, refused = cross_judge(designs, args.corpus, folds) if args.cross_validate else judge(designs)
     rows = table(found)
     show("estimate against report" + (", refitted without each group" if args.cross_validate else ""), rows)
-    show("designs with an operation that has no rule (NotMeasured)", [{"kind": k, "designs": n} for k, n in refused.items()])
+    show(
+        "designs with an operation that has no rule (NotMeasured)",
+        [{"kind": k, "designs": n} for k, n in refused.items()],
+    )
     save(args, "estimator", {"rows": rows, "refused": refused, "cross_validated": args.cross_validate})
 
 

@@ -1,12 +1,14 @@
-"""Refit the estimator: read synthesised designs and operator delays, write ``pquant_hls/estimate/constants.json``.
+"""Refit the estimator: read synthesised designs and operator delays, write
+``pquant_hls/estimate/constants.json``.
 
     python tools/fit_estimator.py --corpus DIR [--out FILE]
 
-DIR holds ``designs/`` with one JSON (and ``.npz``) for each design, and ``designs/op_delays.csv``. What is fitted
-from what: adder delays from the schedule reports (medians over repositories), the cycles of the top from whole
-designs, LUT and FF per counted bit by non-negative least squares, and the intervals as quantiles of the errors of
-designs whose group (repository; network and task within one large set) took no part in the fit. Delays of
-multipliers and activations, the stream rules and the DSP rule are read from reports by hand (``READ``).
+DIR holds ``designs/`` with one JSON (and ``.npz``) for each design, and ``designs/op_delays.csv``. What is
+fitted from what: adder delays from the schedule reports (medians over repositories), the cycles of the top
+from whole designs, LUT and FF per counted bit by non-negative least squares, and the intervals as quantiles
+of the errors of designs whose group (repository; network and task within one large set) took no part in the
+fit. Delays of multipliers and activations, the stream rules and the DSP rule are read from reports by hand
+(``READ``).
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import copy
 import csv
 import json
 import math
-import os
 import statistics
 import sys
 from collections import defaultdict
@@ -37,25 +38,37 @@ from pquant_hls.errors import NotMeasured  # noqa: E402
 from pquant_hls.estimate.compose import Estimate, point_estimate  # noqa: E402
 from pquant_hls.estimate.constants import SCHEMA_VERSION, using  # noqa: E402
 from pquant_hls.estimate.intervals import OFFSET, fallbacks  # noqa: E402
+from pquant_hls.estimate.resources import model_of  # noqa: E402
 
 TARGET = ROOT / "pquant_hls" / "estimate" / "constants.json"
 READ = ROOT / "tools" / "estimator_read.json"
 """Numbers read from reports by hand; copied into the constants as they are."""
 WIDTHS = (4, 8, 12, 16, 20, 24, 26)
 COVERAGE = 0.95
+ROUNDS, SMALL_ERROR = 20, 0.03
 ENOUGH = 8
 """Designs a class needs for LUT and FF weights of its own."""
 LUT_TERMS = (
     "add_bits",
+    "chain_add_bits",
     "negate_bits",
     "double_bits",
     "multiply_bits",
     "relu_bits",
     "round_bits",
     "dsp",
-    "table_bits",
+    "memory_bits",
 )
-FF_TERMS = ("live_bits", "border_bits", "dsp", "relu_bits", "add_bits", "memory_bits")
+FF_TERMS = (
+    "live_bits",
+    "chain_live_bits",
+    "waiting_bits",
+    "border_bits",
+    "dsp",
+    "relu_bits",
+    "add_bits",
+    "memory_bits",
+)
 FITTED_RULES = ("tree", "chain", "reuse")
 ADDITIVE = ("tree", "chain")
 
@@ -87,9 +100,11 @@ def cases(designs: Iterable[Design], table: dict[str, Any]) -> list[Case]:
 def fit(designs: Sequence[Design], delays: dict[str, Any]) -> dict[str, Any]:
     """Constants from these designs, still without intervals."""
     table: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION, **json.loads(READ.read_text()),
-        "intervals": {name: {} for name in OFFSET}, "resources": {"common": {"lut": {}, "ff": {}}},
-    }  # fmt: skip
+        "schema_version": SCHEMA_VERSION,
+        **json.loads(READ.read_text()),
+        "intervals": {name: {} for name in OFFSET},
+        "resources": {"common": {"lut": {}, "ff": {}}},
+    }
     for key, tables in delays.items():
         table["operators"][key].update(tables)
     trusted = [design for design in designs if design.trust != "low"]
@@ -100,7 +115,9 @@ def fit(designs: Sequence[Design], delays: dict[str, Any]) -> dict[str, Any]:
 
 
 def adder_delays(path: Path) -> dict[str, Any]:
-    """Median delays (ns) of plain and three-input adders by width, over repositories, for each family and tool."""
+    """Median delays (ns) of plain and three-input adders by width, over repositories, for each family and
+    tool.
+    """
     seen: dict[tuple[str, str, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in csv.DictReader(path.open()):
         if row["op"] not in ("add", "sub") or not row["width"] or float(row["delay_ns"]) == 0.0:
@@ -120,7 +137,11 @@ def adder_delays(path: Path) -> dict[str, Any]:
 
 
 def _table(by_width: dict[int, dict[str, list[float]]]) -> list[list[float]]:
-    """[bits, ns] at a few widths: the median over repositories of their medians near that width."""
+    """[bits, ns] at a few widths: the median over repositories of their medians near that width.
+
+    Three-input adders are a little slower when very narrow; the table is kept from falling with the width,
+    so that taking bits away never makes an estimate slower.
+    """
     rows = []
     for width in WIDTHS:
         near = [
@@ -131,15 +152,18 @@ def _table(by_width: dict[int, dict[str, list[float]]]) -> list[list[float]]:
         ]
         if near:
             rows.append([width, round(statistics.median(near), 3)])
-    return rows
+    least = np.minimum.accumulate([delay for _, delay in reversed(rows)])[::-1]
+    return [[width, float(delay)] for (width, _), delay in zip(rows, least, strict=True)]
 
 
 def _fit_top(designs: Sequence[Design], table: dict[str, Any]) -> dict[str, Any]:
-    """Cycles of the top and of each dense module beside its own, by family and tool, where three designs tell."""
+    """Cycles of the top and of each dense module beside its own, by family and tool, where three designs
+    tell.
+    """
     blank = {**table, "top": {"other": {"cycles": 0, "dense": 0}}}
     groups: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for case in cases(designs, blank):
-        if case.rule in FITTED_RULES:
+        if case.rule in (*FITTED_RULES, "unseen_weights"):
             dense = sum(
                 module.op == "dense" and module.rule in ("tree", "chain") for module in case.point.modules
             )
@@ -156,11 +180,14 @@ def _best_top(rows: list[tuple[int, int]]) -> dict[str, int]:
 
 
 def _fit_resources(found: Sequence[Case]) -> dict[str, Any]:
-    """LUT and FF per counted bit of each class, rule and tool, and rule with enough designs, and of all pipelines."""
+    """LUT and FF per counted bit of each class, rule and tool, and rule with enough designs, and of all
+    pipelines.
+    """
     members: dict[str, list[Case]] = defaultdict(list)
     for case in found:
         tool, family = case.design.target.tool, case.design.target.family
-        for key in (case.rule, f"{case.rule}/{tool}", f"{case.rule}/{tool}/{family}"):
+        model = model_of(case.rule)
+        for key in (model, f"{model}/{tool}", f"{model}/{tool}/{family}"):
             members[key].append(case)
     own = {key: _weights(rows) for key, rows in sorted(members.items()) if len(rows) >= ENOUGH}
     return {"common": _weights([case for case in found if case.rule in FITTED_RULES]), **own}
@@ -184,13 +211,26 @@ def _solve(members: Sequence[Case], what: str, terms: Sequence[str]) -> dict[str
         return {}
     matrix = np.array(rows)
     scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
-    ridge = 1e-3 * np.eye(len(terms))  # keeps terms that are nearly equal in all designs from trading places
-    solution, _ = nnls(np.vstack([matrix / scale, ridge]), np.concatenate([truths, np.zeros(len(terms))]))
+    solution = _robust(matrix / scale, np.array(truths))
     return {
         term: round(float(value), 6)
         for term, value in zip(terms, solution / scale, strict=True)
         if value > 1e-9
     }
+
+
+def _robust(matrix: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Non-negative least absolute deviations by reweighting, with a small ridge.
+
+    The ridge keeps terms that are nearly equal in all designs from trading places.
+    """
+    ridge = 1e-3 * np.eye(matrix.shape[1])
+    weight = np.ones(len(truth))
+    for _ in range(ROUNDS):
+        system = np.vstack([matrix * weight[:, None], ridge])
+        solution, _ = nnls(system, np.concatenate([truth * weight, np.zeros(len(ridge))]))
+        weight = 1.0 / np.sqrt(np.maximum(np.abs(matrix @ solution - truth), SMALL_ERROR))
+    return np.asarray(solution)
 
 
 def _fit_clock(designs: Sequence[Design]) -> dict[str, float]:
@@ -223,7 +263,9 @@ def cross_validate(designs: Sequence[Design], delays: dict[str, Any], folds: int
 def intervals(found: Sequence[Case]) -> dict[str, Any]:
     """Bounds from the errors of designs outside the fit, for each class, rule and family, rule, and all."""
     result: dict[str, Any] = {}
-    judged = [case for case in found if case.design.trust != "low"]  # changed kernels are not what is estimated
+    judged = [
+        case for case in found if case.design.trust != "low"
+    ]  # changed kernels are not what is estimated
     for what in OFFSET:
         members: dict[str, list[Case]] = defaultdict(list)
         for case in judged:
@@ -235,19 +277,25 @@ def intervals(found: Sequence[Case]) -> dict[str, Any]:
 
 
 def _bounds(key: str, what: str, members: Sequence[Case]) -> dict[str, Any] | None:
-    pairs = [(truth, value) for case in members if (truth := getattr(case.design.truth, what)) is not None
-             for value in [case.point.cycles if what == "cycles" else case.point.total(what)]]  # fmt: skip
+    pairs = [
+        (truth, value)
+        for case in members
+        if (truth := getattr(case.design.truth, what)) is not None
+        for value in [case.point.cycles if what == "cycles" else case.point.total(what)]
+    ]
     if len(pairs) < 2:
         return None
-    additive = what == "cycles" and key.split("/")[0] in ADDITIVE and key.endswith("/ultrascale+")
+    additive = what == "cycles" and key.partition("/")[0] in ADDITIVE and key.endswith("/ultrascale+")
     offset = OFFSET[what]
     errors = [t - v if additive else math.log((t + offset) / (v + offset)) for t, v in pairs]
     low, high = _quantiles(errors)
     floor = 1.0 if additive else 0.05
     return {
-        "scale": "cycles" if additive else "ratio", "low": round(min(low, -floor), 3), "high": round(max(high, floor), 3),
+        "scale": "cycles" if additive else "ratio",
+        "low": round(min(low, -floor), 3),
+        "high": round(max(high, floor), 3),
         "designs": len(pairs),
-    }  # fmt: skip
+    }
 
 
 def _quantiles(errors: Sequence[float]) -> tuple[float, float]:
@@ -272,9 +320,12 @@ def build(corpus: Path) -> dict[str, Any]:
     outside = cross_validate(designs, delays)
     table["intervals"] = intervals(outside)
     table["origin"] = {
-        "command": "python tools/fit_estimator.py --corpus DIR", "designs": len(designs), "estimated": len(outside),
-        "groups": len({design.group for design in designs}), "coverage": COVERAGE,
-    }  # fmt: skip
+        "command": "python tools/fit_estimator.py --corpus DIR",
+        "designs": len(designs),
+        "estimated": len(outside),
+        "groups": len({design.group for design in designs}),
+        "coverage": COVERAGE,
+    }
     return table
 
 
@@ -288,7 +339,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = copy.deepcopy(build(args.corpus))
     part = args.out.with_suffix(".json.part")
     part.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
-    os.replace(part, args.out)
+    part.replace(args.out)
     print(f"{args.out}: {table['origin']['estimated']} designs in {table['origin']['groups']} groups")
 
 

@@ -11,10 +11,10 @@ from pquant_hls.estimate.intervals import OFFSET, bounds, design_class
 from pquant_hls.estimate.layers import layer_module
 from pquant_hls.estimate.liveness import Mask, live_values
 from pquant_hls.estimate.module import Module, Moment
-from pquant_hls.estimate.operators import Operators, operators
+from pquant_hls.estimate.operators import operators
 from pquant_hls.estimate.products import top_rule
-from pquant_hls.estimate.stream import stream_added
 from pquant_hls.estimate.resources import NAMES, module_resources
+from pquant_hls.estimate.stream import stream_added
 from pquant_hls.qor import FixedPointGraph, Latency, LayerQoR, QoR, Resources, Target
 
 
@@ -40,9 +40,9 @@ class Estimate:
 def estimate(graph: FixedPointGraph, target: Target) -> QoR:
     """Estimate cycles, ns and resources of the HLS project of ``graph``, each with its interval.
 
-    Returns a QoR with ``source="estimate"`` and ``design="hls"``: ``latency`` (worst case in cycles, its bounds,
-    the bound of the clock in ns), ``resources`` with ``intervals``, and one LayerQoR for each node, whose
-    ``cycles`` are what the layer adds to the latency of the whole.
+    Returns a QoR with ``source="estimate"`` and ``design="hls"``: ``latency`` (worst case in cycles, its
+    bounds, the bound of the clock in ns), ``resources`` with ``intervals``, and one LayerQoR for each node,
+    whose ``cycles`` are what the layer adds to the latency of the whole.
 
     Raises
     ------
@@ -50,9 +50,16 @@ def estimate(graph: FixedPointGraph, target: Target) -> QoR:
     """
     point = point_estimate(graph, target)
     return QoR(
-        design="hls", source="estimate", tool=target.tool, part=target.part, digest=graph.digest(),
-        latency=_latency(point, target), resources=_resources(point), layers=_layers(point), notes=_notes(point, target),
-    )  # fmt: skip
+        design="hls",
+        source="estimate",
+        tool=target.tool,
+        part=target.part,
+        digest=graph.digest(),
+        latency=_latency(point, target),
+        resources=_resources(point),
+        layers=_layers(point),
+        notes=_notes(point, target),
+    )
 
 
 def layer_cycles(graph: FixedPointGraph, target: Target) -> dict[str, tuple[int, int, int]]:
@@ -81,16 +88,22 @@ def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
     key = design_class(graph, list(modules), target)
     top = top_rule(target)["cycles"] if graph.io_type == "io_parallel" and key.split("/")[0] != "conv" else 0
     return Estimate(
-        cycles=max(0, _total(graph, added) + top), ii_cycles=max(module.ii_cycles for module in modules),
-        added=added, modules=modules, key=key, fitted=delay.fitted,
+        cycles=max(0, _total(graph, added) + top),
+        ii_cycles=max(module.ii_cycles for module in modules),
+        added=added,
+        modules=modules,
+        key=key,
+        fitted=delay.fitted,
         resources={module.name: module_resources(module, key) for module in modules},
-    )  # fmt: skip
+    )
 
 
 def _pipeline(
     graph: FixedPointGraph, modules: tuple[Module, ...], target: Target
 ) -> dict[str, tuple[Moment, Moment]]:
-    """(inputs ready, result ready) of each module in the pipelined top, which starts each as soon as it can."""
+    """(inputs ready, result ready) of each module in the pipelined top, which starts each as soon as it
+    can.
+    """
     times: dict[str, tuple[Moment, Moment]] = {}
     ports = Moment(0, float(constants()["start_ns"]))
     for node, module in zip(graph.nodes, modules, strict=True):
@@ -101,7 +114,10 @@ def _pipeline(
 
 
 def _with_borders(
-    graph: FixedPointGraph, modules: tuple[Module, ...], times: dict[str, tuple[Moment, Moment]], live: dict[str, Mask]
+    graph: FixedPointGraph,
+    modules: tuple[Module, ...],
+    times: dict[str, tuple[Moment, Moment]],
+    live: dict[str, Mask],
 ) -> tuple[Module, ...]:
     """The modules with the bits of their results that wait in registers of the top until they are read."""
     own = {module.name: module for module in modules}
@@ -114,13 +130,20 @@ def _with_borders(
     for node, module in zip(graph.nodes, modules, strict=True):
         values = int(live[node.name].sum()) if node.name in live else math.prod(node.shape)
         states = last[node.name] - times[node.name][1].state + (1 if node.op == "input" else 0)
-        held.append(replace(module, counts={**module.counts, "border_bits": float(states * values * node.result.width)}))
+        held.append(
+            replace(
+                module, counts={**module.counts, "border_bits": float(states * values * node.result.width)}
+            )
+        )
     return tuple(held)
 
 
 def _dataflow(graph: FixedPointGraph, modules: tuple[Module, ...]) -> dict[str, int]:
     """Tasks of a dataflow top without streams follow each other, with one cycle to hand over."""
-    return {node.name: module.cycles + (0 if module.is_wire else 1) for node, module in zip(graph.nodes, modules, strict=True)}
+    return {
+        node.name: module.cycles + (0 if module.is_wire else 1)
+        for node, module in zip(graph.nodes, modules, strict=True)
+    }
 
 
 def _total(graph: FixedPointGraph, added: dict[str, int]) -> int:
@@ -135,10 +158,15 @@ def _latency(point: Estimate, target: Target) -> Latency:
     clock = constants()["clock"]
     highest = clock.get(f"{target.family}/{target.tool}", clock["other"]) * target.clock_ns
     return Latency(
-        cycles_max=point.cycles, cycles_max_lo=math.floor(low + 1e-9), cycles_max_hi=math.ceil(high - 1e-9),
-        ii_cycles=point.ii_cycles, clock_target_ns=target.clock_ns, clock_uncertainty_ns=target.clock_uncertainty_ns,
-        clock_estimated_ns=target.budget_ns, clock_estimated_hi_ns=max(highest, target.budget_ns),
-    )  # fmt: skip
+        cycles_max=point.cycles,
+        cycles_max_lo=math.floor(low + 1e-9),
+        cycles_max_hi=math.ceil(high - 1e-9),
+        ii_cycles=point.ii_cycles,
+        clock_target_ns=target.clock_ns,
+        clock_uncertainty_ns=target.clock_uncertainty_ns,
+        clock_estimated_ns=target.budget_ns,
+        clock_estimated_hi_ns=max(highest, target.budget_ns),
+    )
 
 
 def _around(point: Estimate, what: str, value: float) -> tuple[float, float]:
@@ -150,13 +178,16 @@ def _around(point: Estimate, what: str, value: float) -> tuple[float, float]:
 def _resources(point: Estimate) -> Resources:
     values = {name: point.total(name) for name in NAMES}
     return Resources(
-        lut=values["lut"], ff=values["ff"], dsp=values["dsp"], bram_18k=values["bram_18k"],
+        lut=values["lut"],
+        ff=values["ff"],
+        dsp=values["dsp"],
+        bram_18k=values["bram_18k"],
         intervals={name: _around(point, name, value) for name, value in values.items()},
-    )  # fmt: skip
+    )
 
 
 def _layers(point: Estimate) -> tuple[LayerQoR, ...]:
-    """The spread of the whole, shared by the layers in proportion to their cycles, at least one cycle each."""
+    """The spread of the whole, shared in proportion to the layers' cycles, at least one cycle each."""
     low, high = _around(point, "cycles", point.cycles)
     down, up = (point.cycles - low) / max(point.cycles, 1), (high - point.cycles) / max(point.cycles, 1)
     return tuple(_layer(module, point, down, up) for module in point.modules)
@@ -166,16 +197,23 @@ def _layer(module: Module, point: Estimate, down: float, up: float) -> LayerQoR:
     cycles, used = point.added[module.name], point.resources[module.name]
     hardware = not module.is_wire
     return LayerQoR(
-        name=module.name, op=module.op, cycles=cycles, ii_cycles=module.ii_cycles, note=module.note,
+        name=module.name,
+        op=module.op,
+        cycles=cycles,
+        ii_cycles=module.ii_cycles,
+        note=module.note,
         cycles_lo=max(0, cycles - math.ceil(down * cycles + hardware)) if hardware else cycles,
-        cycles_hi=cycles + math.ceil(up * cycles + hardware) if hardware else cycles, **used,
-    )  # fmt: skip
+        cycles_hi=cycles + math.ceil(up * cycles + hardware) if hardware else cycles,
+        **used,
+    )
 
 
 def _notes(point: Estimate, target: Target) -> tuple[str, ...]:
     notes = []
     if not point.fitted:
-        notes.append(f"no operator delays of {target.family} with {target.tool}: those of the nearest family, wide interval")
+        notes.append(
+            f"no operator delays of {target.family} with {target.tool}: those of the nearest family stand in"
+        )
     if not bounds(point.key, "cycles")[1]:
         notes.append(f"no synthesised design of class {point.key}: interval of the nearest class")
     if any(module.rule == "unseen_weights" for module in point.modules):

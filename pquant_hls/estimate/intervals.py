@@ -9,17 +9,21 @@ from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.module import Module
 from pquant_hls.qor import FixedPointGraph, Target
 
-ORDER = ("stream", "conv", "resource", "reuse", "unseen_weights", "chain", "tree")
+ORDER = ("stream", "conv", "resource", "reuse", "distributed", "unseen_weights", "chain", "tree")
 """The rule a design is classed by is the first of these that any of its modules uses."""
 OFFSET = {"cycles": 1.0, "lut": 200.0, "ff": 200.0, "dsp": 10.0, "bram_18k": 4.0}
 """Added to both sides before ratios are taken, so that small counts have finite ratios."""
 FAST_NS, SLOW_NS = 3.0, 7.0
 """Clock budgets in ns outside which errors are counted apart."""
+UNSEEN = 2.0
+"""How much wider the bounds of a nearest class are made for a class without designs of its own."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """``low`` and ``high`` as differences in cycles (``scale`` "cycles") or as logarithms of ratios ("ratio")."""
+    """``low`` and ``high`` as differences in cycles (``scale`` "cycles") or as logarithms of ratios
+    ("ratio").
+    """
 
     scale: str
     low: float
@@ -33,7 +37,9 @@ class Bounds:
 
 
 def design_class(graph: FixedPointGraph, modules: list[Module], target: Target) -> str:
-    """``rule/tool/family`` of a whole design; the rule carries ``@fast`` or ``@slow`` outside the usual clocks."""
+    """``rule/tool/family`` of a whole design; the rule carries ``@fast`` or ``@slow`` outside the usual
+    clocks.
+    """
     used = {module.rule for module in modules}
     rule = next((name for name in ORDER if name in used), "tree")
     if graph.io_type == "io_stream":
@@ -50,10 +56,14 @@ def fallbacks(key: str) -> tuple[str, ...]:
 
 
 def bounds(key: str, what: str) -> tuple[Bounds, bool]:
-    """The bounds of ``what`` (cycles, lut, ff, dsp, bram_18k) for a class; False where the class was never seen."""
+    """The bounds of ``what`` (cycles, lut, ff, dsp, bram_18k) for a class; False where the class was never
+    seen.
+    """
     table = constants()["intervals"][what]
     for name in fallbacks(key):
         if name in table:
-            entry = table[name]
-            return Bounds(entry["scale"], float(entry["low"]), float(entry["high"])), name == key
+            entry, wider = table[name], 1.0 if name == key else UNSEEN
+            return Bounds(
+                entry["scale"], wider * float(entry["low"]), wider * float(entry["high"])
+            ), name == key
     return Bounds("ratio", -math.log(10.0), math.log(10.0)), False

@@ -32,7 +32,9 @@ def layer_module(
     """
     if node.op == "other":
         what = node.attrs.get("op_name", "an unknown operation")
-        raise NotMeasured(f"no latency rule for {what}", where=node.name, mend="measure the design with csynth")
+        raise NotMeasured(
+            f"no latency rule for {what}", where=node.name, mend="measure the design with csynth"
+        )
     module = _module(graph, node, target, delay, live)
     if graph.io_type == "io_stream":
         return streamed(graph, node, module, target)
@@ -65,7 +67,11 @@ def _combinational(
         return (delay.relu_ns(data.width, rounds=True) if rounds else 0.0), {"round_bits": cost}
     if node.op in CLIPS:
         bits = float(values * node.result.width)
-        counts = {"round_bits": float(values * (data.width + node.result.width))} if rounds else {"relu_bits": bits}
+        counts = (
+            {"round_bits": float(values * (data.width + node.result.width))}
+            if rounds
+            else {"relu_bits": bits}
+        )
         return delay.relu_ns(data.width, rounds=rounds), counts
     if node.op == "batchnorm":
         return _batchnorm(node, delay, data.width, values)
@@ -83,7 +89,10 @@ def _batchnorm(node: Node, delay: Operators, data_bits: int, values: int) -> tup
     scale = node.arrays.get("scale")
     multiplies = scale is None or bool((signed_digits(scale.codes) >= 3).any())
     add = float(delay.add_ns(node.result.width))
-    counts = {"add_bits": float(values * node.result.width), "dsp": float(values if multiplies and data_bits > 10 else 0)}
+    counts = {
+        "add_bits": float(values * node.result.width),
+        "dsp": float(values if multiplies and data_bits > 10 else 0),
+    }
     return add + (delay.dsp if multiplies else add), counts
 
 
@@ -99,7 +108,11 @@ def _table(graph: FixedPointGraph, node: Node, target: Target, delay: Operators)
         cycles = max(1, round(family["softmax_cycles"] + time / target.budget_ns))
         ordered = node.attrs.get("multiplier") == "fabric"
         cycles = max(1, cycles - (delay.dsp_stages - 1 if ordered else 0))
-        counts = {"dsp": 0.0 if ordered else float(values), "table_bits": float((values + 1) * size * bits), "relu_bits": 4.0 * values * data.width}
+        counts = {
+            "dsp": 0.0 if ordered else float(values),
+            "table_bits": float((values + 1) * size * bits),
+            "relu_bits": 4.0 * values * data.width,
+        }
     else:
         time = family["sigmoid_ns"] + (family["wide_ns"] if data.width > rules["wide_bits"] else 0.0)
         cycles = max(1, math.ceil(time / target.budget_ns) - 1)

@@ -1,4 +1,6 @@
-"""Which values of a network are really built: unused ones and constants are removed by the tool, across layers."""
+"""Which values of a network are really built: unused ones and constants are removed by the tool, across
+layers.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,19 @@ from numpy.typing import NDArray
 
 from pquant_hls.qor import FixedPointGraph, Node
 
-ELEMENTWISE = ("quantize", "relu", "leaky_relu", "elu", "hard_tanh", "hard_sigmoid", "binary_tanh", "ternary_tanh",
-               "tanh", "sigmoid", "batchnorm")  # fmt: skip
+ELEMENTWISE = (
+    "quantize",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "hard_tanh",
+    "hard_sigmoid",
+    "binary_tanh",
+    "ternary_tanh",
+    "tanh",
+    "sigmoid",
+    "batchnorm",
+)
 Mask = NDArray[np.bool_]
 
 

@@ -12,9 +12,10 @@ from pquant_hls.estimate.schedule import EPS
 class Module:
     """One node as a hardware module.
 
-    ``cycles`` is its own latency; ``first_ns`` and ``last_ns`` are the delays before its first and after its last
-    register (the same for a module without registers). ``gap_cycles`` pass before the next module may start. ``counts`` are what LUT, FF, DSP and BRAM are computed from.
-    ``rule`` names the rule, which is also the class its interval was measured for.
+    ``cycles`` is its own latency; ``first_ns`` and ``last_ns`` are the delays before its first and after
+    its last register (the same for a module without registers). ``gap_cycles`` pass before the next module
+    may start. ``counts`` are what LUT, FF, DSP and BRAM are computed from. ``rule`` names the rule, which
+    is also the class its interval was measured for.
     """
 
     name: str
@@ -42,7 +43,9 @@ class Moment:
     used_ns: float = 0.0
 
     def after(self, module: Module, budget_ns: float) -> Moment:
-        """When the module's result is ready if it starts here; what does not fit the stage starts in the next one."""
+        """When the module's result is ready if it starts here; what does not fit the stage starts in the
+        next one.
+        """
         if module.is_wire:
             return self
         fits = self.used_ns <= 0.0 or self.used_ns + module.first_ns <= budget_ns + EPS

@@ -20,9 +20,9 @@ Delays = NDArray[np.float64]
 class Operators:
     """Operator delays (ns) of ``family`` as ``tool`` schedules them; tables are (bits, ns).
 
-    ``level`` is one level of a balanced adder tree, ``step`` one step of a chain of adds and subtracts, ``dsp`` a
-    multiplier in a DSP that takes ``dsp_stages`` stages where it does not fit one. ``fitted`` is False where no
-    report of this family and tool was at hand and the nearest one stands in.
+    ``level`` is one level of a balanced adder tree, ``step`` one step of a chain of adds and subtracts,
+    ``dsp`` a multiplier in a DSP that takes ``dsp_stages`` stages where it does not fit one. ``fitted`` is
+    False where no report of this family and tool was at hand and the nearest one stands in.
     """
 
     family: str
@@ -50,14 +50,17 @@ class Operators:
         return float(_at(self.relu_round if rounds else self.relu, width))
 
     def product_ns(self, operands: Operands, budget_ns: float) -> Delays:
-        """When each product is ready (terms, outputs): 0 for powers of two, an adder for two digits, else a multiply.
+        """When each product is ready (terms, outputs): 0 for powers of two, an adder for two digits, else a
+        multiply.
 
         A negative power of two is a negation, unless the subtraction takes it over.
         """
         codes = operands.codes
         digits = signed_digits(codes)
         width = operands.data_bits + code_bits(odd_part(codes))
-        in_luts = np.minimum(_at(self.mul_lut, width), budget_ns)  # too slow a one gets a stage and breaks timing
+        in_luts = np.minimum(
+            _at(self.mul_lut, width), budget_ns
+        )  # too slow a one gets a stage and breaks timing
         multiply = np.where(is_dsp(operands), self._dsp_ns(budget_ns), in_luts)
         negates = (codes < 0) & (digits == 1) & ~_taken_over(operands)
         single = np.where(negates, self.add_ns(operands.data_bits + 1), 0.0)
@@ -87,12 +90,19 @@ def operators(target: Target) -> Operators:
     key = f"{target.family}/{target.tool}"
     nearest = table[key]["like"] if key in table and "like" in table[key] else key
     entry = table.get(nearest) or table[f"7series/{target.tool}"]
-    tables = {name: tuple((float(a), float(b)) for a, b in entry[name]) for name in
-              ("add", "level", "mul_lut", "relu", "relu_round")}  # fmt: skip
+    tables = {
+        name: tuple((float(a), float(b)) for a, b in entry[name])
+        for name in ("add", "level", "mul_lut", "relu", "relu_round")
+    }
     return Operators(
-        family=target.family, tool=target.tool, dsp=float(entry["dsp"]), dsp_stages=int(entry["dsp_stages"]),
-        step=float(entry["step"]), fitted=nearest == key and key in table, **tables,
-    )  # fmt: skip
+        family=target.family,
+        tool=target.tool,
+        dsp=float(entry["dsp"]),
+        dsp_stages=int(entry["dsp_stages"]),
+        step=float(entry["step"]),
+        fitted=nearest == key and key in table,
+        **tables,
+    )
 
 
 def _at(table: Table, width: NDArray[np.int64] | int) -> Delays:

@@ -25,7 +25,8 @@ def product_module(
     """The module of a dense or convolution node, without the sums that the tool removes."""
     whole = operands_of(node, graph.node(node.inputs[0]).result)
     operands = _built(whole, live.get(node.inputs[0]), live.get(node.name))
-    if node.strategy != "latency":
+    strategy = node.strategy.lower()
+    if strategy not in ("latency", "distributed_arithmetic"):
         return _resource(node, operands)
     schedule = schedule_sum(operands, delay, target.budget_ns)
     counts = product_counts(operands, schedule)
@@ -36,6 +37,8 @@ def product_module(
         limit = max(1, math.ceil(whole.codes.size / reuse) - int((whole.codes == 0).sum()) // reuse)
         cycles, ii, counts = _shared(operands, cycles, reuse, limit, counts)
         rule, first = "reuse", target.budget_ns
+    if strategy == "distributed_arithmetic":
+        rule = "distributed"
     if not operands.known:
         rule = "unseen_weights"
     gap = top_rule(target)["dense"] if reuse == 1 else 0
@@ -49,7 +52,7 @@ def top_rule(target: Target) -> Mapping[str, int]:
 
 
 def operands_of(node: Node, data: FixedType) -> Operands:
-    """The node's sum of products as integers, or a stand-in of the same size where its weights are unknown."""
+    """The node's sum of products as integers; a stand-in of the same size where its weights are unknown."""
     accum, kind = node.types.get("accum", node.result), node.types.get("weight")
     array = node.arrays.get("weight")
     codes = _stand_in(node, kind or node.result) if array is None else _matrix(node, array.codes)
@@ -79,7 +82,9 @@ def _matrix(node: Node, codes: Codes) -> Codes:
 
 
 def _stand_in(node: Node, kind: FixedType) -> Codes:
-    """Weights of the typical spread (a quarter of the type's range, one sigma) with as many zeros as are stated."""
+    """Weights of the typical spread (a quarter of the type's range, one sigma) with as many zeros as are
+    stated.
+    """
     rng = np.random.default_rng(0)
     n_in = int(node.attrs.get("n_in", 1))
     n_out = int(node.attrs.get("n_out", node.shape[-1] if node.shape else 1))
@@ -100,14 +105,16 @@ def product_counts(operands: Operands, schedule: Schedule) -> dict[str, float]:
     in_dsp = is_dsp(operands)
     terms = np.maximum((codes != 0).sum(axis=0) + operands.bias - 1, 0)
     negations = new & (digits == 1) & (codes < 0) & (not schedule.chained)
+    kind = "chain_" if schedule.chained else ""
     return {
-        "add_bits": float(terms.sum() * operands.sum_bits),
+        f"{kind}add_bits": float(terms.sum() * operands.sum_bits),
         "negate_bits": float(negations.sum() * data_bits),
         "double_bits": float(width[new & (digits == 2)].sum()),
         "multiply_bits": float((width * digits)[new & (digits >= 3) & ~in_dsp].sum()),
         "dsp": float((new & in_dsp).sum()),
-        "live_bits": schedule.live_bits,
-    }  # fmt: skip
+        f"{kind}live_bits": schedule.live_bits,
+        "waiting_bits": schedule.waiting_bits,
+    }
 
 
 def _first_of_row(codes: Codes) -> Codes:
@@ -129,7 +136,11 @@ def _shared(
     queue = math.ceil(multipliers / limit)
     longer = max(cycles, cycles + queue - constants()["reuse"]["overlap_cycles"])
     share = min(1.0, limit / max(multipliers, 1))
-    scaled = {**counts, "dsp": min(counts["dsp"], float(limit)), "multiply_bits": counts["multiply_bits"] * share}
+    scaled = {
+        **counts,
+        "dsp": min(counts["dsp"], float(limit)),
+        "multiply_bits": counts["multiply_bits"] * share,
+    }
     return longer, min(reuse, longer + 1), scaled
 
 
@@ -141,8 +152,12 @@ def _resource(node: Node, operands: Operands) -> Module:
     width = operands.data_bits + operands.width
     counts = {
         "dsp": float(block) if width >= constants()["dsp"]["product_bits"] else 0.0,
-        "multiply_bits": 0.0 if width >= constants()["dsp"]["product_bits"] else float(block * operands.data_bits * operands.width),
-        "add_bits": float(block * operands.sum_bits), "live_bits": float(block * operands.sum_bits),
-        "memory_bits": float(size * operands.width), "memory_width": float(block * operands.width),
-    }  # fmt: skip
+        "multiply_bits": 0.0
+        if width >= constants()["dsp"]["product_bits"]
+        else float(block * operands.data_bits * operands.width),
+        "add_bits": float(block * operands.sum_bits),
+        "live_bits": float(block * operands.sum_bits),
+        "memory_bits": float(size * operands.width),
+        "memory_width": float(block * operands.width),
+    }
     return Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)

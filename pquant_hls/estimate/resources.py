@@ -23,11 +23,26 @@ def module_resources(module: Module, key: str) -> dict[str, float]:
 
 
 def coefficients(key: str) -> Mapping[str, Mapping[str, float]]:
-    """LUT and FF per counted bit: those of the class, else of its rule and tool, of its rule, the common ones."""
+    """LUT and FF per counted bit: those of the class, else of its rule and tool, of its rule, the common
+    ones.
+    """
     table = constants()["resources"]
     rule, tool, family = key.split("/")
+    plain = model_of(rule)
+    return dict(
+        table.get(f"{plain}/{tool}/{family}")
+        or table.get(f"{plain}/{tool}")
+        or table.get(plain)
+        or table["common"]
+    )
+
+
+def model_of(rule: str) -> str:
+    """The resource model of a design class: trees and chains share one, their counts have names of their
+    own.
+    """
     plain = rule.partition("@")[0]
-    return dict(table.get(f"{plain}/{tool}/{family}") or table.get(f"{plain}/{tool}") or table.get(plain) or table["common"])
+    return "pipeline" if plain in ("tree", "chain", "distributed", "unseen_weights") else plain
 
 
 def _brams(counts: Mapping[str, float]) -> float:

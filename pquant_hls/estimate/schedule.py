@@ -17,13 +17,15 @@ EPS = 1e-6
 class Schedule:
     """``end_ns`` counts whole stages of the clock budget plus the time used in the last one.
 
-    ``live_bits`` are the bits in registers between the stages, summed over the stage borders. ``chained`` says
-    that subtractions kept the tool from balancing the sum.
+    ``live_bits`` are the bits in registers between the stages, summed over the stage borders, and
+    ``waiting_bits`` those of inputs that a chain has not reached yet. ``chained`` says that subtractions
+    kept the tool from balancing the sum.
     """
 
     end_ns: float
     live_bits: float
     chained: bool
+    waiting_bits: float = 0.0
 
 
 def schedule_sum(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
@@ -43,9 +45,10 @@ def _chain(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
     full = max(0, math.ceil(steps / per_stage) - 1)
     whole = math.floor(ready / budget_ns + EPS) if ready > budget_ns else 0
     terms, outputs = operands.codes.shape
+    live = full * outputs * operands.sum_bits + whole * terms * operands.data.width
     waiting = 0.5 * full * operands.data.width * np.count_nonzero(operands.codes.any(axis=1))
-    live = waiting + full * outputs * operands.sum_bits + whole * terms * operands.data.width
-    return Schedule((whole + full) * budget_ns + (steps - full * per_stage) * delay.step, float(live), chained=True)
+    end = (whole + full) * budget_ns + (steps - full * per_stage) * delay.step
+    return Schedule(end, float(live), chained=True, waiting_bits=float(waiting))
 
 
 def _trees(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:

@@ -1,4 +1,6 @@
-"""What integer weights cost in hardware: signed digits, products that become adders or DSPs, signs that make chains."""
+"""What integer weights cost in hardware: signed digits, products that become adders or DSPs, signs that
+make chains.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,10 @@ Codes = NDArray[np.int64]
 class Operands:
     """The integers of one sum of products: ``codes`` (terms, outputs), ``data`` type, ``accum`` type.
 
-    ``frac_bits`` is the binary point of the codes, ``width`` the declared bits of a weight. ``bias`` (outputs,)
-    says which outputs start from a constant that is not zero. ``known`` is False where the weights are a stand-in.
-    ``multiplier`` is auto, or dsp or fabric where the build script orders it (``config_op mul -impl``).
+    ``frac_bits`` is the binary point of the codes, ``width`` the declared bits of a weight. ``bias``
+    (outputs,) says which outputs start from a constant that is not zero. ``known`` is False where the
+    weights are a stand-in. ``multiplier`` is auto, or dsp or fabric where the build script orders it
+    (``config_op mul -impl``).
     """
 
     codes: Codes
@@ -45,7 +48,9 @@ class Operands:
         """Bits that the widest sum really has: a product without the dropped bits, grown by the adders."""
         top = int(bits(self.codes).max(initial=0))
         terms = int((self.codes != 0).sum(axis=0).max(initial=1))
-        return min(self.accum.width, self.data_bits + top - self.dropped_bits + int(np.ceil(np.log2(max(terms, 1)))))
+        return min(
+            self.accum.width, self.data_bits + top - self.dropped_bits + int(np.ceil(np.log2(max(terms, 1))))
+        )
 
     @property
     def sign_room(self) -> int:
@@ -69,14 +74,15 @@ def odd_part(codes: Codes) -> Codes:
 
 def trailing_zeros(codes: Codes) -> Codes:
     """Trailing zero bits of each magnitude (same shape); 63 for a zero."""
-    lowest = np.abs(codes) & -np.abs(codes)
-    return np.where(codes == 0, 63, bits(lowest) - 1)
+    lowest: Codes = np.bitwise_and(np.abs(codes), -np.abs(codes))
+    return np.asarray(np.where(codes == 0, 63, bits(lowest) - 1), dtype=np.int64)
 
 
 def signed_digits(codes: Codes) -> Codes:
     """Non-zero digits of each code's canonical signed-digit form (same shape, int64).
 
-    d digits are d - 1 adders. The digits are the bits in which c and 3c differ (Reitwiesner's non-adjacent form).
+    d digits are d - 1 adders. The digits are the bits in which c and 3c differ (Reitwiesner's non-adjacent
+    form).
     """
     size = np.abs(codes)
     return np.asarray(np.bitwise_count(size ^ (3 * size)), dtype=np.int64)
@@ -85,8 +91,8 @@ def signed_digits(codes: Codes) -> Codes:
 def chain_steps(codes: Codes) -> Codes:
     """Dependent steps of each output's sum (outputs,) where negative products turn into subtractions.
 
-    The tool balances a run of additions but does not move terms across a subtraction: every negative term is one
-    step, and every run of positive terms is one more.
+    The tool balances a run of additions but does not move terms across a subtraction: every negative term
+    is one step, and every run of positive terms is one more.
     """
     return np.array([_steps(column[column != 0] > 0) for column in codes.T], dtype=np.int64)
 
@@ -99,8 +105,8 @@ def _steps(positive: NDArray[np.bool_]) -> int:
 def folds_signs(operands: Operands) -> bool:
     """Whether a negated product goes straight into the sum as a subtraction, which stops balancing.
 
-    It does where nothing is lost between product and sum: weights of -1, 0, 1 that need no sign extension, or
-    products of exactly the accumulator's width and binary point.
+    It does where nothing is lost between product and sum: weights of -1, 0, 1 that need no sign extension,
+    or products of exactly the accumulator's width and binary point.
     """
     if int(np.abs(operands.codes).max(initial=0)) <= 1:
         return operands.sign_room >= 0

@@ -1,44 +1,213 @@
-"""The estimator's contract: intervals hold the point, unknown operations are refused, costs move the right way."""
+"""The estimator's contract: intervals hold the point, unknown operations are refused, costs move rightly."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate, layer_cycles
-from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
+from pquant_hls.qor import OPS, FixedArray, FixedPointGraph, FixedType, Node, Target
 
 VU13P = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
+WIDE, NARROW = FixedType(24, 10), FixedType(8, 1)
 
 
-def mlp(*sizes: int, seed: int = 0, op: str = "relu") -> FixedPointGraph:
+def dense(name: str, source: str, codes: np.ndarray, **attrs: object) -> Node:
+    """A dense node of 8-bit weights with an accumulator that loses nothing."""
+    types = {"weight": NARROW, "accum": WIDE}
+    return Node(
+        name, "dense", (source,), (codes.shape[1],), WIDE, types, {"weight": FixedArray(codes, 7)}, attrs
+    )
+
+
+def network(codes: list[np.ndarray], op: str = "relu", **attrs: object) -> FixedPointGraph:
+    """Dense layers with an activation after each one."""
+    nodes = [Node("x", "input", (), (codes[0].shape[0],), FixedType(16, 6))]
+    for index, matrix in enumerate(codes):
+        nodes.append(dense(f"fc{index}", nodes[-1].name, matrix, **attrs))
+        nodes.append(Node(f"act{index}", op, (f"fc{index}",), (matrix.shape[1],), NARROW))
+    return FixedPointGraph(tuple(nodes), (nodes[-1].name,))
+
+
+def mlp(*sizes: int, seed: int = 0, op: str = "relu", **attrs: object) -> FixedPointGraph:
     """An MLP with random 8-bit weights."""
     rng = np.random.default_rng(seed)
-    nodes = [Node("x", "input", (), (sizes[0],), FixedType(16, 6))]
-    for index, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
-        weight = FixedArray(rng.integers(-128, 128, (n_in, n_out)), 7)
-        types = {"weight": FixedType(8, 1), "accum": FixedType(24, 10)}
-        nodes.append(Node(f"fc{index}", "dense", (nodes[-1].name,), (n_out,), FixedType(24, 10), types, {"weight": weight}))
-        nodes.append(Node(f"act{index}", op, (nodes[-1].name,), (n_out,), FixedType(8, 1)))
-    return FixedPointGraph(tuple(nodes), (nodes[-1].name,))
+    return network([rng.integers(-128, 128, pair) for pair in pairwise(sizes)], op, **attrs)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> np.ndarray:
+    """Integer weights (n_in, n_out) of 8 bits with some zeros."""
+    n_in, n_out = draw(st.integers(2, 24)), draw(st.integers(1, 6))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    codes = rng.integers(-128, 128, (n_in, n_out))
+    codes[rng.random(codes.shape) < draw(st.floats(0.0, 0.8))] = 0
+    codes[0, 0] = 77
+    return codes
 
 
 def test_a_tagger_gets_cycles_resources_and_layers_with_their_intervals():
     graph = mlp(16, 64, 32, 32, 5)
     qor = estimate(graph, VU13P)
     assert (qor.source, qor.design, qor.digest) == ("estimate", "hls", graph.digest())
-    latency = qor.latency
-    assert 4 <= latency.cycles_max <= 20
-    assert latency.cycles_max_lo <= latency.cycles_max <= latency.cycles_max_hi
-    assert latency.clock_estimated_hi_ns >= latency.clock_estimated_ns
+    assert 8 <= qor.latency.cycles_max <= 14
+    assert qor.latency.cycles_max_hi - qor.latency.cycles_max_lo <= 6
+    assert qor.latency.ii_cycles == 1
+    assert qor.latency.period_hi_ns == 5.0
+    assert [layer.name for layer in qor.layers] == [node.name for node in graph.nodes]
+    added = {layer.name: (layer.cycles_lo, layer.cycles, layer.cycles_hi) for layer in qor.layers}
+    assert added == layer_cycles(graph, VU13P)
+    assert sum(cycles for _, cycles, _ in added.values()) == pytest.approx(qor.latency.cycles_max, abs=1)
+
+
+@pytest.mark.parametrize(
+    "part", ["xcvu13p-flga2577-2-e", "xcku115-flvb2104-2-i", "xc7vx690t-ffg1761-2", "xcvc1902"]
+)
+@pytest.mark.parametrize("tool", ["vitis", "vivado"])
+@pytest.mark.parametrize("clock_ns", [2.8, 5.0, 25.0])
+def test_every_figure_lies_in_its_interval_on_every_family_tool_and_clock(part, tool, clock_ns):
+    target = Target(part=part, clock_ns=clock_ns, clock_uncertainty_ns=0.27 * clock_ns, tool=tool)
+    qor = estimate(mlp(8, 6, 3, op="sigmoid"), target)
+    assert qor.latency.cycles_max_lo <= qor.latency.cycles_max <= qor.latency.cycles_max_hi
+    assert qor.latency.clock_estimated_ns <= qor.latency.clock_estimated_hi_ns
     for name in ("lut", "ff", "dsp", "bram_18k"):
         low, high = qor.resources.intervals[name]
-        assert low <= getattr(qor.resources, name) <= high
-    assert [layer.name for layer in qor.layers] == [node.name for node in graph.nodes]
-    assert {layer.name: (layer.cycles_lo, layer.cycles, layer.cycles_hi) for layer in qor.layers} == layer_cycles(graph, VU13P)
+        assert 0.0 <= low <= getattr(qor.resources, name) <= high
+    for layer in qor.layers:
+        assert layer.cycles_lo <= layer.cycles <= layer.cycles_hi
+
+
+def test_a_family_without_reports_says_so_and_its_interval_is_wider():
+    graph = mlp(16, 32, 5)
+    known, foreign = estimate(graph, VU13P), estimate(graph, replace_part(VU13P, "xcvc1902-vsva2197-2MP-e-S"))
+    assert not known.notes
+    assert any("versal" in note for note in foreign.notes)
+    assert spread(foreign) > spread(known)
+
+
+def replace_part(target: Target, part: str) -> Target:
+    return target.model_copy(update={"part": part})
+
+
+def spread(qor) -> int:
+    return qor.latency.cycles_max_hi - qor.latency.cycles_max_lo
 
 
 def test_an_operation_without_a_rule_is_named_not_guessed():
     with pytest.raises(NotMeasured, match="act0"):
         estimate(mlp(4, 4, op="other"), VU13P)
+
+
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+@pytest.mark.parametrize("op", [op for op in OPS if op not in ("other", "input") and "conv" not in op])
+def test_every_operation_of_the_graph_has_a_rule(op, io_type):
+    shape = (4, 4, 2) if op.endswith("2d") else (8, 2) if op.endswith("1d") else (6,)
+    first = Node("x", "input", (), shape, FixedType(16, 6))
+    second = Node("y", "input", (), shape, FixedType(16, 6))
+    out = (shape[-1],) if op.startswith("global") else shape
+    arrays = {"weight": FixedArray(np.arange(36).reshape(6, 6), 5)} if op == "dense" else {}
+    node = Node(
+        "z", op, ("x", "y") if op in ("add", "concatenate") else ("x",), out, FixedType(16, 6), {}, arrays
+    )
+    qor = estimate(FixedPointGraph((first, second, node), ("z",), io_type), VU13P)
+    assert qor.latency.cycles_max <= qor.latency.cycles_max_hi
+
+
+def test_convolutions_cost_a_visit_of_each_place_in_a_stream_and_hardware_for_each_in_parallel():
+    codes = np.random.default_rng(1).integers(-32, 32, (3, 3, 2, 4))
+    image = Node("x", "input", (), (8, 8, 2), FixedType(8, 3))
+    types = {"weight": FixedType(6, 1), "accum": FixedType(20, 8)}
+    conv = Node("c", "conv2d", ("x",), (6, 6, 4), FixedType(20, 8), types, {"weight": FixedArray(codes, 5)})
+    stream = estimate(FixedPointGraph((image, conv), ("c",), "io_stream"), VU13P)
+    wide = replace(conv, attrs={"parallelization_factor": 36})
+    at_once = estimate(FixedPointGraph((image, wide), ("c",)), VU13P)
+    in_turn = estimate(FixedPointGraph((image, conv), ("c",)), VU13P)
+    assert stream.latency.cycles_max >= 64
+    assert at_once.latency.cycles_max < 10 < in_turn.latency.cycles_max
+    assert at_once.resources.lut > 10 * in_turn.resources.lut
+
+
+@settings(max_examples=40, deadline=None)
+@given(matrices(), st.integers(0, 2**32 - 1))
+def test_more_zero_weights_never_cost_more(codes, seed):
+    sparser = np.where(np.random.default_rng(seed).random(codes.shape) < 0.4, 0, codes)
+    sparser[0, 0] = 77
+    before, after = estimate(network([codes]), VU13P), estimate(network([sparser]), VU13P)
+    assert after.latency.cycles_max <= before.latency.cycles_max
+    assert after.resources.lut <= before.resources.lut
+    assert after.resources.dsp <= before.resources.dsp
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([2.0, 2.8, 3.33, 5.0, 8.0]),
+    st.sampled_from(["vitis", "vivado"]),
+)
+def test_half_the_clock_period_never_takes_fewer_cycles(seed, clock_ns, tool):
+    graph = mlp(12, 8, 4, seed=seed)
+    slow = Target(part=VU13P.part, clock_ns=2 * clock_ns, clock_uncertainty_ns=0.25 * clock_ns, tool=tool)
+    fast = Target(part=VU13P.part, clock_ns=clock_ns, clock_uncertainty_ns=0.125 * clock_ns, tool=tool)
+    assert estimate(graph, fast).latency.cycles_max >= estimate(graph, slow).latency.cycles_max
+
+
+def test_a_larger_uncertainty_leaves_less_of_the_clock_for_logic():
+    graph = mlp(16, 64, 32, 32, 5)
+    tight = VU13P.model_copy(update={"clock_uncertainty_ns": 2.2})
+    assert estimate(graph, tight).latency.cycles_max > estimate(graph, VU13P).latency.cycles_max
+
+
+def test_dead_units_cost_nothing():
+    rng = np.random.default_rng(3)
+    first, second = rng.integers(-128, 128, (8, 10)), rng.integers(-128, 128, (10, 3))
+    second[4:] = 0
+    pruned = [first[:, :4], second[:4]]
+    whole, cut = estimate(network([first, second]), VU13P), estimate(network(pruned), VU13P)
+    assert whole.latency.cycles_max == cut.latency.cycles_max
+    assert whole.resources.lut == pytest.approx(cut.resources.lut)
+
+
+def test_signs_alone_make_chains_where_the_sum_has_the_width_of_the_input():
+    signs = np.where(np.random.default_rng(5).random((64, 8)) < 0.5, -1, 1)
+    first = Node("x", "input", (), (64,), FixedType(16, 6))
+
+    def cycles(accum: FixedType) -> int:
+        types = {"weight": FixedType(1, 1, signed=False), "accum": accum}
+        node = Node("fc", "dense", ("x",), (8,), accum, types, {"weight": FixedArray(signs, 0)})
+        return estimate(FixedPointGraph((first, node), ("fc",)), VU13P).latency.cycles_max
+
+    assert cycles(FixedType(16, 6)) >= cycles(FixedType(24, 14)) + 3
+
+
+def test_reuse_and_the_resource_strategy_trade_cycles_for_multipliers():
+    sizes = (16, 32, 5)
+    full = estimate(mlp(*sizes), VU13P)
+    shared = estimate(mlp(*sizes, reuse_factor=8), VU13P)
+    resource = estimate(mlp(*sizes, strategy="resource", reuse_factor=16), VU13P)
+    assert shared.latency.ii_cycles > full.latency.ii_cycles == 1
+    assert resource.latency.ii_cycles == 16
+    assert full.latency.cycles_max < shared.latency.cycles_max
+    assert full.latency.cycles_max < resource.latency.cycles_max
+    assert resource.resources.dsp < full.resources.dsp
+
+
+def test_a_layer_of_unknown_weights_is_estimated_with_a_note():
+    first = Node("x", "input", (), (16,), FixedType(16, 6))
+    types = {"weight": FixedType(16, 6), "accum": FixedType(16, 6)}
+    attrs = {"n_in": 16, "n_out": 8, "n_zeros": 64}
+    node = Node("fc", "dense", ("x",), (8,), FixedType(16, 6), types, {}, attrs)
+    qor = estimate(FixedPointGraph((first, node), ("fc",)), VU13P)
+    assert "weights unknown: typical ones assumed" in qor.notes
+    assert qor.resources.dsp > 0
+
+
+def test_an_estimate_survives_json():
+    qor = estimate(mlp(8, 4, 2), VU13P)
+    assert type(qor).model_validate_json(json.dumps(qor.model_dump(mode="json"))) == qor
