@@ -1,0 +1,107 @@
+"""Figures counted by hand on a model small enough for it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+import qkeras
+
+from pquant_hls.compress import QuantizationCompression, StepRecord, account, compression_ratio, fixed_graph, step_class
+from pquant_hls.compress import PruningCompression, step_from_config
+from pquant_hls.errors import SpecError
+from pquant_hls.estimate import estimate
+from pquant_hls.models import model_digest
+from pquant_hls.qor import Target
+from pquant_hls.spec.steps import FineTuneConfig, PruneConfig, QuantizeConfig
+
+L = keras.layers
+
+
+def by_hand() -> keras.Model:
+    """Inputs of 5 bits; 3 x 2 weights of 4 bits, of which one is 0; biases of 6 bits, one 0."""
+    fixed = partial(qkeras.quantized_bits, alpha=1.0)
+    model = keras.Sequential([
+        keras.Input((3,)), qkeras.QActivation(fixed(5, 1), name="q"),
+        qkeras.QDense(2, kernel_quantizer=fixed(4, 0), bias_quantizer=fixed(6, 1), name="d"),
+    ])  # fmt: skip
+    model.get_layer("d").set_weights([np.array([[0.5, 0.375], [-0.625, 0.0], [0.25, 0.75]]), np.array([0.25, 0.0])])
+    return model
+
+
+def test_bits_and_ebops_by_hand() -> None:
+    counted = account(by_hand())
+    assert (counted.parameters, counted.kernel_weights, counted.nonzero_weights, counted.nonzero) == (8, 6, 5, 6)
+    assert counted.weight_bits == 5 * 4 + 1 * 6
+    assert counted.multiplications == 5
+    assert counted.ebops == (1 + 2 + 3 + 1 + 2) * 5
+    assert compression_ratio(counted, counted) == 32 * 8 / 26
+
+
+def test_float_operands_leave_ebops_open(tagger: keras.Model) -> None:
+    counted = account(tagger)
+    assert counted.ebops is None
+    assert counted.weight_bits == 32 * counted.nonzero
+
+
+def test_every_position_of_a_convolution_counts() -> None:
+    model = keras.Sequential([keras.Input((6, 6, 2)), L.Conv2D(3, 3), L.DepthwiseConv2D(2)])
+    assert account(model).multiplications == 16 * (9 * 2 * 3) + 9 * (4 * 3)
+
+
+def test_ratio_is_measured_not_promised(tagger: keras.Model, data) -> None:
+    pruned = PruningCompression(sparsity=0.5, importance="l1").compress(tagger)
+    quantized = QuantizationCompression(bits=6, mode="ptq").compress(pruned.model, data)
+    bits = quantized.record.after.weight_bits
+    assert compression_ratio(pruned.record.before, quantized.record.after) == 32 * account(tagger).parameters / bits
+    assert quantized.record.parent == pruned.record.child == model_digest(pruned.model)
+
+
+def test_cycles_are_none_unless_estimated(quantized_tagger: keras.Model) -> None:
+    cost = partial(estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35))
+    blind = PruningCompression(sparsity=0.2, importance="l1").compress(quantized_tagger).record
+    seen = PruningCompression(sparsity=0.2, importance="l1", cost=cost).compress(quantized_tagger).record
+    assert (blind.before.cycles, blind.after.cycles) == (None, None)
+    assert seen.before.cycles == estimate(fixed_graph(quantized_tagger), cost.keywords["target"]).latency.cycles_max
+    assert set(seen.after.layer_cycles) >= {"fc1", "fc2", "output"}
+
+
+def test_graph_holds_the_quantized_integers(quantized_tagger: keras.Model) -> None:
+    graph = fixed_graph(quantized_tagger)
+    layer = quantized_tagger.get_layer("fc1")
+    expected = np.asarray(layer.kernel_quantizer_internal(layer.kernel))
+    np.testing.assert_array_equal(graph.node("fc1").arrays["weight"].values, expected)
+    assert graph.inputs[0].result.text == "ap_fixed<8,4,AP_RND_CONV,AP_SAT>"
+    assert [node.op for node in graph.nodes] == ["input", "dense", "relu", "dense", "relu", "dense"]
+
+
+def test_record_survives_json(tagger: keras.Model) -> None:
+    record = PruningCompression(sparsity=0.5, importance="l1").compress(tagger).record
+    assert StepRecord.model_validate_json(record.model_dump_json()) == record
+
+
+@pytest.mark.parametrize("config", [PruneConfig(sparsity=0.1), QuantizeConfig(bits=4), FineTuneConfig(epochs=1)])
+def test_recipes_find_their_steps(config) -> None:
+    step = step_from_config(config)
+    assert step.config == config
+
+
+def test_unknown_steps_are_refused() -> None:
+    with pytest.raises(SpecError, match="unknown step 'polish'"):
+        step_class("polish")
+
+
+def test_a_configuration_of_another_step_is_refused() -> None:
+    with pytest.raises(SpecError, match="PruningCompression takes PruneConfig, got QuantizeConfig"):
+        PruningCompression(QuantizeConfig())
+
+
+def test_every_parameter_has_help_and_a_sound_range() -> None:
+    for config in (PruneConfig, QuantizeConfig, FineTuneConfig):
+        assert all(field.description for name, field in config.model_fields.items() if name != "step")
+        for name, search in config.search_space().items():
+            values = search.get("choices") or [search["low"], search["high"]]
+            for value in values:
+                assert getattr(config.parse({"step": config.model_fields["step"].default, name: value}), name) == value
