@@ -66,11 +66,23 @@ def check_clock(clock: Clock, spot: Spot) -> None:
         return
     if not CLOCK_NS[0] <= target.ns <= CLOCK_NS[1]:
         raise spot.at("target clock").error(f"{target.ns:g} ns is no clock period of an FPGA")
+    _check_digits(clock, spot)
     period = f"the period {target.ns:g} ns"
     if clock.uncertainty is not None and clock.uncertainty.ns >= target.ns:
         raise spot.at("clock uncertainty").error(f"{clock.uncertainty.ns:g} ns is not below {period}")
     if clock.estimated is not None and clock.estimated.ns > MAX_CLOCK_RATIO * target.ns:
         raise spot.at("estimated clock").error(f"{clock.estimated.ns:g} ns is far beyond {period}")
+
+
+def _check_digits(clock: Clock, spot: Spot) -> None:
+    """The tools print an estimate with as many digits as what they were told, or more: swapped ones show."""
+    for told in (clock.target, clock.uncertainty):
+        if clock.estimated is None or told is None or 0 in (clock.estimated.ns, told.ns):
+            continue
+        if clock.estimated.step_ns > 1.5 * told.step_ns:
+            raise spot.at("clock").error(
+                f"{told.ns:g} and {clock.estimated.ns:g} ns stand in each other's place"
+            )
 
 
 def check_cycles(cycles: Cycles, clock: Clock, spot: Spot) -> None:

@@ -17,6 +17,7 @@ TITLE = re.compile(r"== Synthesis Summary Report of '(?P<top>[^']+)'\s*\Z")
 _NAME = re.compile(r"(?P<indent> *)(?P<sign>[+o]) (?P<name>\S.*?)(?P<dataflow>\*?)\Z")
 _USED = re.compile(r"(?P<used>\d+) \((?P<percent>~0|\d+)%\)\Z")
 _TITLES = {"BRAM": "bram_18k", "DSP": "dsp", "FF": "ff", "LUT": "lut", "URAM": "uram"}
+MAX_ON_DEVICE = 4e7  # twice the flip-flops of the largest devices (DS950)
 _ESTIMATES = r"\+ Performance & Resource Estimates:"
 
 
@@ -192,5 +193,5 @@ def _check_part(name: str, rows: list[Row], spot: Spot) -> None:
         low = max(low, 100.0 * used / (stated + 1))
         if stated > 0:
             high = min(high, 100.0 * used / stated)
-    if low > high * (1 + 1e-9):
+    if low > min(high * (1 + 1e-9), MAX_ON_DEVICE):
         raise spot.error(f"the shares of {name} do not belong to one part")
