@@ -1,0 +1,307 @@
+"""The written project: complete, readable, built as it is, and unable to take the caller down."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hls_zoo import VECTOR, act, bits, chain, dense, model_of
+
+from pquant_hls.errors import DataError, OutputError, ToolFailed, ToolNotFound, UnsupportedModel
+from pquant_hls.hls import Library, Port, build, compare, convert, keras_predict, load_project, predict
+from pquant_hls.qor import FixedPointGraph, FixedType
+from pquant_hls.spec import HlsSpec
+
+
+@pytest.fixture
+def copy(project, tmp_path):
+    """The project's folder, copied to be edited."""
+    shutil.copytree(project.path, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def library_of(body: str, tmp_path, project) -> Library:
+    """A csim library whose top function is this C."""
+    source = tmp_path / "top.c"
+    source.write_text(
+        f"#include <stdlib.h>\n#include <stdio.h>\nvoid myproject_double(double *x, double *y) {{ {body} }}\n"
+    )
+    subprocess.run(["gcc", "-shared", "-fPIC", str(source), "-o", str(tmp_path / "top.so")], check=True)
+    return Library(tmp_path / "top.so", project, "0")
+
+
+def test_importing_the_room_loads_no_framework():
+    code = "import sys, pquant_hls.hls; print({'tensorflow', 'keras', 'hls4ml', 'qkeras'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"
+
+
+def test_the_folder_is_complete_for_the_tools(project):
+    present = {path.relative_to(project.path).as_posix() for path in project.path.rglob("*")}
+    needed = {
+        "build_prj.tcl",
+        "project.tcl",
+        "firmware/myproject.cpp",
+        "firmware/parameters.h",
+        "myproject_test.cpp",
+    }
+    assert (
+        needed | {"pquant_graph.zip", "pquant_project.json", "firmware/nnet_utils", "firmware/ap_types"}
+        <= present
+    )
+    settings = (project.path / "project.tcl").read_text()
+    assert re.search(r"clock_period 5(\.0)?\n", settings)
+    assert "27%" in settings
+
+
+def test_the_clock_uncertainty_of_the_spec_is_in_the_project(tagger, tmp_path):
+    spec = HlsSpec.parse(
+        {"clock_uncertainty": 1.35, "clock_ns": "360 MHz", "backend": "Vivado", "part": "xc7vx690tffg1927-2"}
+    )
+    settings = (convert(tagger, spec, tmp_path / "p").path / "project.tcl").read_text()
+    assert "set clock_uncertainty 1.35" in settings
+    assert "2.77" in settings
+    assert "xc7vx690tffg1927-2" in settings
+
+
+def test_trace_calls_are_hidden_from_synthesis(project):
+    source = (project.firmware / "myproject.cpp").read_text()
+    visible = re.sub(r"#ifndef __SYNTHESIS__.*?#endif", "", source, flags=re.S)
+    assert "save_layer_output" in source
+    assert "save_layer_output" not in visible
+
+
+def test_nothing_is_printed(tagger, tmp_path, capfd):
+    convert(tagger, HlsSpec(), tmp_path / "p")
+    assert capfd.readouterr().out == ""
+
+
+def test_loading_gives_back_what_was_written(project):
+    again = load_project(project.path)
+    assert again == project
+    assert again.spec == HlsSpec()
+    assert again.inputs[0].shape == (6,)
+    assert again.inputs[0].type == FixedType(8, 4, True, "RND_CONV", "SAT")
+    assert list(again.traced) == ["fc1", "fc1_quantized_relu", "fc2", "fc3"]
+    info = json.loads((project.path / "pquant_project.json").read_text())
+    assert info["schema_version"] == 1
+    assert info["versions"]["hls4ml"]
+
+
+def test_a_project_without_our_files_is_read_from_its_sources(project, copy):
+    for name in ("pquant_project.json", "pquant_graph.zip"):
+        (copy / name).unlink()
+    foreign = load_project(copy)
+    assert (foreign.spec, foreign.graph) == (None, None)
+    assert (foreign.inputs, foreign.outputs, foreign.traced) == (
+        project.inputs,
+        project.outputs,
+        project.traced,
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (shutil.rmtree, "no such project folder"),
+        (lambda p: (p / "myproject_bridge.cpp").unlink(), "not an hls4ml project"),
+        (lambda p: (p / "firmware/defines.h").unlink(), "missing"),
+        (lambda p: (p / "pquant_project.json").write_text("{"), "damaged"),
+        (lambda p: (p / "pquant_project.json").write_text('{"schema_version": 9}'), "this version"),
+        (lambda p: (p / "pquant_graph.zip").write_bytes(b"PK"), "damaged"),
+        (lambda p: (p / "myproject_bridge.cpp").write_text("// gone"), "inputs and outputs"),
+    ],
+)
+def test_a_damaged_project_is_named(copy, damage, words):
+    damage(copy)
+    with pytest.raises(UnsupportedModel, match=words):
+        load_project(copy)
+
+
+def test_a_folder_in_use_is_left_alone(tagger, tmp_path):
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(OutputError, match="not empty"):
+        convert(tagger, HlsSpec(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_inexact_conversion_takes_a_float_model(tmp_path):
+    import keras
+
+    model = model_of(
+        [
+            (
+                VECTOR,
+                lambda x: keras.layers.Dense(3, activation="softmax")(
+                    keras.layers.Dense(4, activation="relu")(x)
+                ),
+            )
+        ]
+    )
+    with pytest.raises(UnsupportedModel, match="weights-off-grid"):
+        convert(model, HlsSpec(), tmp_path / "exact")
+    graph = convert(model, HlsSpec.parse({"precision": "ap_fixed<16,6>"}), tmp_path / "p", exact=False).graph
+    first = next(node for node in graph.nodes if node.op == "dense")
+    assert first.types["weight"] == FixedType(16, 6)
+    # hls4ml writes decimals rounded to the type's own precision; ap_fixed then truncates
+    assert np.abs(first.arrays["weight"].values - model.layers[1].kernel.numpy()).max() < 1.5 * 2.0**-10
+
+
+def test_the_graph_holds_the_design(project):
+    graph = project.graph
+    assert [node.op for node in graph.nodes] == ["input", "dense", "relu", "dense", "dense"]
+    assert graph.node("fc2").result == FixedType(5, 2, True, "RND_CONV", "SAT")
+    assert graph.node("fc1").arrays["weight"].codes.shape == (6, 8)
+    assert graph.outputs == ("fc3",)
+    assert FixedPointGraph.load(project.path / "pquant_graph.zip").digest() == graph.digest()
+
+
+def test_the_graph_alone_computes_the_same(project, tagger, jets):
+    """Integers only: sums of codes, then each result type's own rounding and saturation."""
+    values = {}
+    for node in project.graph.nodes:
+        if node.op == "input":
+            result = jets.astype(np.float64)
+        else:
+            (source,) = (values[name] for name in node.inputs)
+            dense_layer = node.op == "dense"
+            result = (
+                source @ node.arrays["weight"].values + node.arrays["bias"].values
+                if dense_layer
+                else source.clip(min=0)
+            )
+        values[node.name] = node.result.quantize(result)
+    assert np.array_equal(values["fc3"], keras_predict(tagger, jets))
+
+
+def test_padding_strides_and_pools_are_explicit(tmp_path):
+    import keras
+    from hls_zoo import IMAGE, conv2d, depthwise
+
+    layers = (conv2d(2, 3, padding="same", strides=2), depthwise(2), keras.layers.MaxPooling2D(2))
+    graph = convert(model_of([(IMAGE, chain(*layers))]), HlsSpec(), tmp_path / "p").graph
+    conv, depth, pool = graph.nodes[1:4]
+    assert (conv.op, conv.attrs["strides"], conv.attrs["padding"]) == ("conv2d", [2, 2], [[0, 1], [0, 1]])
+    assert conv.arrays["weight"].codes.shape == (3, 3, 2, 2)
+    assert (depth.op, depth.arrays["weight"].codes.shape) == ("depthwise_conv2d", (2, 2, 2, 1))
+    assert (pool.op, pool.attrs["pool"]) == ("max_pooling2d", [2, 2])
+
+
+def test_no_compiler_is_said(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolNotFound, match=r"apt-get install g\+\+"):
+        build(project, cache=tmp_path)
+
+
+@pytest.mark.gxx
+def test_csim_equals_keras_layer_by_layer(library, tagger, jets):
+    comparison = compare(library, tagger, jets)
+    assert (comparison.exact, comparison.match, comparison.first, comparison.likely) == (
+        True,
+        1.0,
+        None,
+        None,
+    )
+    assert [layer.layer for layer in comparison.layers] == ["fc1", "fc1_quantized_relu", "fc2", "fc3"]
+    assert np.array_equal(predict(library, jets), keras_predict(tagger, jets))
+
+
+@pytest.mark.gxx
+def test_the_library_is_kept_and_the_project_left_clean(library, project, cache):
+    before = library.path.stat().st_mtime_ns
+    assert build(project, cache=cache).path.stat().st_mtime_ns == before
+    assert not list(project.path.rglob("*.so"))
+    assert list(cache.rglob(".part-*")) == []
+
+
+@pytest.mark.gxx
+def test_a_copied_project_with_another_weight_is_built_itself(library, copy, cache, tagger, jets):
+    """Neither the cache nor a path baked into the library leads back to the folder it came from."""
+    weights = copy / "firmware" / "weights" / "w4.txt"
+    values = weights.read_text().split(", ")
+    values[0] = str(float(values[0]) + 0.25)
+    weights.write_text(", ".join(values))
+    (copy / "firmware" / "defines.h").write_text(
+        (copy / "firmware" / "defines.h")
+        .read_text()
+        .replace("typedef ap_fixed<5,2,AP_RND_CONV", "typedef ap_fixed<5,2,AP_TRN")
+    )
+    edited = build(load_project(copy), cache=cache)
+    assert edited.digest != library.digest
+    comparison = compare(edited, tagger, jets)
+    assert comparison.first.layer == "fc2"
+    assert comparison.first.differing > 0
+    assert comparison.first.max_lsb >= 1
+    assert {"firmware/defines.h", "firmware/weights/w4.txt"} <= set(
+        re.findall(r"firmware/[\w./]+", comparison.likely)
+    )
+    assert "fc2" in str(comparison.first)
+
+
+@pytest.mark.gxx
+def test_a_compiler_error_shows_file_and_line(copy, cache):
+    source = copy / "firmware" / "myproject.cpp"
+    source.write_text(source.read_text().replace("nnet::relu<", "nnet::rely<", 1))
+    with pytest.raises(ToolFailed, match=r"firmware/myproject\.cpp:\d+:\d+: error:.*rely"):
+        build(load_project(copy), cache=cache)
+
+
+@pytest.mark.gxx
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("*(volatile int *)0 = 1;", "SIGSEGV"),
+        ("abort();", "SIGABRT"),
+        ('fprintf(stderr, "ERROR: file w2.txt does not exist\\n"); exit(1);', "status 1: ERROR: file w2.txt"),
+        ("for (volatile int i = 0; i < 1;) {}", "longer than 2 s"),
+        ('fprintf(stderr, "ERROR: Expected 8 values but read only 7 values\\n");', "read only 7"),
+    ],
+)
+def test_whatever_the_library_does_the_caller_lives(body, words, tmp_path, project, jets):
+    with pytest.raises(ToolFailed, match=words):
+        predict(library_of(body, tmp_path, project), jets, timeout_s=2)
+
+
+@pytest.mark.gxx
+def test_values_pass_the_bridge_whole(tmp_path, project):
+    x = np.random.default_rng(0).normal(size=(5, 6))
+    doubled = predict(library_of("for (int i = 0; i < 3; i++) y[i] = 2 * x[i];", tmp_path, project), x)
+    assert np.array_equal(doubled, 2 * x[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.zeros((4, 5)), r"expected \(n, 6\), got \(4, 5\)"),
+        (np.full((1, 6), np.nan), "NaN"),
+        (np.float64(1.0), "expected"),
+    ],
+)
+def test_inputs_that_do_not_fit(project, tmp_path, x, words):
+    with pytest.raises(DataError, match=words):
+        predict(Library(tmp_path / "none.so", project, "0"), x)
+
+
+@pytest.mark.gxx
+def test_a_project_without_trace_calls_is_compared_by_its_outputs(library, project, tagger, jets):
+    silent = Library(library.path, load_project(project.path), library.digest)
+    object.__setattr__(silent.project, "traced", {})
+    comparison = compare(silent, tagger, jets)
+    assert comparison.exact
+    assert comparison.layers == ()
+    assert "only its outputs" in comparison.note
+
+
+@pytest.mark.gxx
+def test_another_model_is_noticed(library, jets):
+    with pytest.raises(UnsupportedModel, match="outputs of"):
+        compare(library, model_of([(VECTOR, chain(dense(4), act(bits(4))))]), jets)
+
+
+def test_a_port_knows_its_size():
+    assert Port("x", (4, 3, 2)).size == 24
