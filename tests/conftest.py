@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -48,3 +49,32 @@ def edit() -> Callable[[Path, str, str, str], None]:
         path.write_text(text.replace(old, new))
 
     return replace
+
+
+class Tiny(NamedTuple):
+    """A 4-3-2 QKeras network: its file and its HLS project."""
+
+    model: Path
+    project: Path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The smallest real network, converted once in a session; copy the project before editing it."""
+    import keras
+    from qkeras import QActivation, QDense, quantized_bits, quantized_relu
+
+    from pquant_hls.hls import convert
+    from pquant_hls.spec import HlsSpec
+
+    folder = tmp_path_factory.mktemp("tiny")
+    keras.utils.set_random_seed(1)
+    grid = {name: quantized_bits(6, 0, alpha=1) for name in ("kernel_quantizer", "bias_quantizer")}
+    model = keras.Sequential([
+        keras.Input((4,)), QActivation(quantized_bits(8, 3, alpha=1), name="q_in"),
+        QDense(3, name="fc1", kernel_initializer="he_uniform", bias_initializer="random_normal", **grid),
+        QActivation(quantized_relu(6, 2), name="relu1"), QDense(2, name="out", **grid),
+    ])  # fmt: skip
+    model.save(folder / "tiny.keras")
+    convert(model, HlsSpec(project_name="tiny"), folder / "project")
+    return Tiny(folder / "tiny.keras", folder / "project")

@@ -1,14 +1,16 @@
-"""``csim``: golden vectors of HLS projects, recorded, checked and shown."""
+"""``csim``: golden vectors of HLS projects, and where a project leaves its Keras model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pquant_hls.hls import Comparison, HlsProject
     from pquant_hls.measure.golden import Golden, Rule
 
 EXIT_FAILED = 1
@@ -29,14 +31,19 @@ Inputs = Annotated[
 Labels = Annotated[Path | None, typer.Option("--labels", help=".npy of class indices (n,), for efficiencies")]
 Count = Annotated[int, typer.Option("--random", min=1, help="random inputs, where no --inputs are given")]
 Pinned = Annotated[bool, typer.Option("--pinned", help="refuse a project that is not the one recorded")]
+Data = Annotated[str, typer.Option("--data", help="inputs as one .npy, or a data set: its validation split")]
+OfModel = Annotated[
+    Path | None, typer.Option("--project", help="HLS project of the model; left out: it is converted")
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Golden vectors of HLS projects, in C simulation.", no_args_is_help=True)
+    group = typer.Typer(help="C simulation: golden vectors, differences from Keras.", no_args_is_help=True)
     group.command()(record)
     group.command()(check)
     group.command()(show)
+    group.command()(diff)
     app.add_typer(group, name="csim")
 
 
@@ -107,6 +114,76 @@ def show(golden: Annotated[Path, typer.Argument(help="golden file")]) -> int:
 
     typer.echo("\n".join(_described(Golden.load(golden))))
     return 0
+
+
+def diff(
+    model: Annotated[Path, typer.Argument(help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3")],
+    data: Data,
+    *,
+    project: OfModel = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="HLS options of the conversion")] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="inputs to run at most")] = 1000,
+    json: Json = False,
+    timeout: Timeout = 600.0,
+) -> int:
+    """Run csim beside the Keras model: the first layer that differs, by how much, and the likely rule."""
+    from pquant_hls.cli.console import clean_stdout, print_json
+
+    with clean_stdout():
+        from pquant_hls.hls import compare
+        from pquant_hls.models import load_model
+
+        loaded, x = load_model(model), _inputs(data)[:count]
+        with _project(project, loaded, recipe) as found:
+            result = compare(found, loaded, x, timeout_s=timeout)
+    if json:
+        print_json(_comparison(result))
+    else:
+        typer.echo("\n".join(_difference(result)))
+    return 0 if result.first is None else EXIT_FAILED
+
+
+@contextmanager
+def _project(path: Path | None, model: Any, recipe: str | None) -> Iterator[HlsProject]:
+    """The project to look at; without one, the model's own, converted for the time of the comparison."""
+    from tempfile import TemporaryDirectory
+
+    from pquant_hls.hls import convert, load_project
+    from pquant_hls.spec import HlsSpec, Recipe
+
+    if path is not None:
+        yield load_project(path)
+        return
+    spec = HlsSpec() if recipe is None else Recipe.load(recipe).hls
+    with TemporaryDirectory(prefix="pquant-csim-") as folder:
+        yield convert(model, spec, Path(folder) / "project", exact=False)
+
+
+def _inputs(data: str) -> Any:
+    from pquant_hls.datasets import load_dataset
+
+    alone = Path(data).suffix in {".npy", *TEXT_SUFFIXES} and Path(data).is_file()
+    return _array(Path(data)) if alone else load_dataset(data).x_val
+
+
+def _comparison(result: Comparison) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    first = result.first
+    return {
+        "schema_version": 1, "passed": first is None, "match": result.match, **asdict(result),
+        "first_divergent_layer": None if first is None else first.layer,
+    }  # fmt: skip
+
+
+def _difference(result: Comparison) -> list[str]:
+    first = result.first
+    lines = [f"csim equals Keras on {100 * result.match:.4g} % of the output values"]
+    lines += [f"  {part}" for part in (*result.layers, *result.outputs)]
+    if first is not None:
+        lines.append(f"first divergent layer: {first.layer}")
+    lines += [f"likely: {result.likely}"] if result.likely is not None else []
+    return [*lines, f"note: {result.note}"] if result.note is not None else lines
 
 
 def _rule(known: Rule, *options: Any) -> Rule:
