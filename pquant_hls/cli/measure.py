@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +28,7 @@ def measure(
     path: Annotated[Path, typer.Argument(help="project folder, or one report file of Vivado HLS, Vitis HLS or Vivado")],
     using: Annotated[str, typer.Option("--using", help=f"source: {', '.join(SOURCES)}")] = "auto",
     work: Annotated[Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")] = None,
+    prefix: Annotated[str, typer.Option("--prefix", help="command that runs the vendor's tool elsewhere: 'ssh build01'")] = "",
     json: Json = False,
 ) -> int:
     """Latency, clock and resources of a design, from reports, tools, the estimator or its Verilog."""
@@ -40,7 +42,10 @@ def measure(
         raise SpecError("no such file or folder", where=path)
     progress = error_console()
     with clean_stdout():
-        qor = measure_project(path, using, work=work, on_line=lambda line: progress.print(line, style="dim"))  # type: ignore[arg-type]
+        qor = measure_project(
+            path, using, work=work, prefix=shlex.split(prefix),  # type: ignore[arg-type]
+            on_line=lambda line: progress.print(line, style="dim"),
+        )  # fmt: skip
     if json:
         print_json({**qor.model_dump(mode="json"), "derived": derived(qor)})
     else:

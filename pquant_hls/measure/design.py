@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -32,8 +32,8 @@ def target_of(spec: HlsSpec) -> Target:
 
 
 def has_synthesis(spec: HlsSpec) -> bool:
-    """Whether the C synthesis tool of the backend is on PATH."""
-    return any(locate(name) is not None for name in PROGRAMS[spec.backend])
+    """Whether the C synthesis tool of the backend is on PATH, or a prefix says where it is."""
+    return bool(spec.tool_prefix) or any(locate(name) is not None for name in PROGRAMS[spec.backend])
 
 
 def measure_design(project: HlsProject, budget: Budget, folder: Path, on_line: OnLine | None = None) -> QoR:
@@ -72,9 +72,9 @@ def estimated(project: HlsProject) -> QoR:
         return QoR(source="estimate", notes=(str(cause),))
 
 
-def _synthesised(project: HlsProject, source: str, on_line: OnLine | None) -> QoR:
-    qor = synthesize(project.path, steps=FLOW[source], on_line=on_line)
-    return qor if source == "csynth" else read_project(project.path, source=source)  # type: ignore[arg-type]
+def _synthesised(project: HlsProject, source: str, on_line: OnLine | None, prefix: Sequence[str] = ()) -> QoR:
+    prefix = prefix or (() if project.spec is None else project.spec.tool_prefix)
+    return synthesize(project.path, steps=FLOW[source], on_line=on_line, prefix=prefix, source=source)  # type: ignore[arg-type]
 
 
 def _with_error(qor: QoR, guess: QoR) -> QoR:
@@ -93,8 +93,9 @@ def _rtl(project: HlsProject, folder: Path) -> QoR:
 
 
 def measure_project(
-    path: str | Path, using: Using = "auto", *, work: Path | None = None, on_line: OnLine | None = None
-) -> QoR:
+    path: str | Path, using: Using = "auto", *, work: Path | None = None, prefix: Sequence[str] = (),
+    on_line: OnLine | None = None,
+) -> QoR:  # fmt: skip
     """QoR of a project folder or of one report file.
 
     Parameters
@@ -102,6 +103,7 @@ def measure_project(
     using : ``report`` reads what the tools left; ``csynth``, ``cosim`` and ``vsynth`` run them; ``estimate`` and
         ``rtl`` work from the fixed-point graph; ``auto`` reads reports where there are any, else estimates.
     work : where ``rtl`` puts the Verilog project; left out: ``rtl/`` inside the project.
+    prefix : command that runs the vendor's tool elsewhere, e.g. ``("ssh", "build01")``.
 
     Raises
     ------
@@ -114,8 +116,8 @@ def measure_project(
     if using in {"auto", "report"} and (using == "report" or _has_reports(path)):
         return read_project(path)
     project = load_project(path)
-    if using in {"csynth", "cosim", "vsynth"}:
-        return _with_error(_synthesised(project, using, on_line), estimated(project))
+    if using in FLOW:
+        return _with_error(_synthesised(project, using, on_line, prefix), estimated(project))
     if using == "rtl":
         return _rtl(project, path if work is None else work)
     qor = estimated(project)
