@@ -225,6 +225,6 @@ def csim_accuracy(outputs: Any, labels: Any, graph: FixedPointGraph | None) -> f
 
 def _brief(config: StepConfig) -> str:
     """The settings that differ from the defaults, for people."""
-    default = type(config)()
+    default = type(config)()  # type: ignore[call-arg]  # each config's step has its own default
     changed = {k: v for k, v in config.model_dump().items() if v != getattr(default, k) and k not in {"seed", "reference"}}
     return " ".join(f"{key}={value}" for key, value in changed.items())

@@ -119,7 +119,7 @@ def round_codes(scaled: NDArray[np.float64], rounding: str) -> NDArray[np.float6
         "RND_MIN_INF": rest > 0.5,
         "RND_CONV": (rest > 0.5) | (half & (np.mod(floor, 2) == 1)),
     }[rounding]
-    return floor + up
+    return np.asarray(floor + up, np.float64)
 
 
 def wrap_or_saturate(codes: NDArray[np.float64], kind: FixedType) -> NDArray[np.int64]:

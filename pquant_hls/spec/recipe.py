@@ -18,7 +18,6 @@ from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec, unknown_key
 from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
 
-SCHEMA_VERSION = 1
 STEP_GROUP = "pquant_hls.steps"
 """Entry points by which other packages add steps."""
 
@@ -77,7 +76,7 @@ class LoopSpec(Spec):
 class Recipe(Spec):
     """What to do with a model: steps, HLS options, budget, loop."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: str = Field("recipe", min_length=1)
     description: str = ""
     seed: int = Field(0, ge=0)
