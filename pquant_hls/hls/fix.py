@@ -28,7 +28,7 @@ def fix(model: Any, spec: HlsSpec | None = None) -> tuple[Any, list[Finding]]:
     """A new model in normal form with all mended that needs no retraining, and what is left to say of it.
 
     Batch normalizations are folded into the layer before, scales taken into the weights, random and partial
-    quantization is switched off, names are made safe, dropout and a final softmax are left out.
+    quantization is switched off, names are made safe, dropout and a final softmax or sigmoid are left out.
     Folding and ``alpha='auto'`` move weights to a new grid: check the accuracy of the result.
 
     Raises

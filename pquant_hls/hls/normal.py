@@ -2,7 +2,7 @@
 
 Activations become layers of their own, weights get plain quantizers, a Dense over a sequence becomes a
 convolution of width 1, sums of many become sums of two, layers that do nothing in inference go, a final
-softmax goes (argmax and thresholds work on logits), names become such that nothing changes them later.
+softmax or sigmoid goes (argmax and thresholds work on logits), names become such that nothing changes them later.
 """
 
 from __future__ import annotations
@@ -110,6 +110,11 @@ def is_softmax(call: Call) -> bool:
     return call.kind == "Softmax" or activation_name(getattr(call.layer, "activation", None)) == "softmax"
 
 
+def is_probability(call: Call) -> bool:
+    """Whether the layer only turns logits into probabilities: argmax and thresholds work on either."""
+    return is_softmax(call) or activation_name(getattr(call.layer, "activation", None)) == "sigmoid"
+
+
 def is_pass_through(call: Call) -> bool:
     """Whether the layer changes nothing in inference."""
     plain = call.kind == "Activation" and activation_name(call.layer.activation) == "linear"
@@ -187,8 +192,8 @@ class _Builder:
     used: set[str]
 
     def apply(self, call: Call, name: str, inputs: list[Any]) -> Any:
-        drop_softmax = is_softmax(call) and is_final(call, self.graph) and not self.keep_softmax
-        if is_pass_through(call) or (drop_softmax and call.kind in ("Softmax", "Activation")):
+        drop_head = is_probability(call) and is_final(call, self.graph) and not self.keep_softmax
+        if is_pass_through(call) or (drop_head and call.kind in ("Softmax", "Activation")):
             return inputs[0]
         if call.kind.removeprefix("ops.") in CHAINED and len(inputs) > 2:
             return self.chained(call, name, inputs)
@@ -196,7 +201,7 @@ class _Builder:
             return _activation_layer(without_residue(call.layer.activation), name)(inputs[0])
         activation = own_activation(call.layer)
         result = computed(call, name, inputs, {} if activation is None else {"activation": None})
-        if activation is None or drop_softmax:
+        if activation is None or drop_head:
             return result
         own_name = _unused(f"{name}_{activation_name(activation)}", self.used)
         return _activation_layer(without_residue(activation), own_name)(result)

@@ -98,7 +98,6 @@ OTHERS = {
     "twice": ("shared-layer", VECTOR, shared),
 }
 BY_SPEC = {
-    "sigmoid left out": ("softmax", VECTOR, chain(dense(1), kl.Activation("sigmoid")), {}),
     "sigmoid kept": ("table-activation", VECTOR, chain(dense(1), kl.Activation("sigmoid")), {"keep_softmax": True}),
     "softmax kept": ("softmax-kept", VECTOR, chain(dense(3), kl.Softmax()), {"keep_softmax": True}),
     "padded pool": (

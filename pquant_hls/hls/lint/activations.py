@@ -56,7 +56,9 @@ def _softmax(call: Call, context: Context) -> Findings:
 def _function(name: str, call: Call, context: Context) -> Findings:
     if name in EXACT_FUNCTIONS:
         return
-    if name in TABLES and is_final(call, context.graph):
+    if name == "sigmoid" and is_final(call, context.graph) and not context.spec.keep_softmax:
+        yield finding("softmax", call, "the firmware's outputs are logits")
+    elif name in TABLES and is_final(call, context.graph):
         yield finding("table-activation", call, f"{name} comes from a table")
     elif name in TABLES:
         yield finding(

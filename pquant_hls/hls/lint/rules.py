@@ -87,11 +87,11 @@ RULES: Mapping[str, Rule] = {
     "table-activation": Rule(
         "warning",
         "sigmoid and tanh come from a table of 1,024 entries: within 0.01 of Keras",
-        "drop it from the firmware: a threshold works on the logit",
+        "keep_softmax: false leaves a final sigmoid out: a threshold works on the logit",
     ),
     "softmax": Rule(
         "note",
-        "the final softmax is left out of the firmware: argmax and thresholds work on logits",
+        "the final softmax or sigmoid is left out of the firmware: argmax and thresholds work on logits",
         _CONVERSION,
         fixable=True,
     ),
