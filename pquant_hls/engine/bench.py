@@ -193,9 +193,10 @@ class Bench:
         qor = qor.with_(accuracy=self.score(point).value(), accuracy_source="keras")
         return replace(point, project=load_project(folder / "project"), qor=qor)
 
-    def judge(self, point: Point) -> Judgement:
-        """The verdict on a measured point: the budget's limits and the gates."""
-        found = judge(point.qor or QoR(), self.budget, baseline_accuracy=self.baseline_accuracy)
+    def judge(self, point: Point, *, exact: bool = True) -> Judgement:
+        """The verdict on a measured point: the budget's limits and the gates; without ``exact`` csim may differ."""
+        budget = self.budget if exact else self.budget.with_(exact=False)
+        found = judge(point.qor or QoR(), budget, baseline_accuracy=self.baseline_accuracy)
         return found if not self.gates else Judgement.of((*found.checks, *self.gate_checks(point)))
 
     def gate_checks(self, point: Point) -> tuple[Check, ...]:

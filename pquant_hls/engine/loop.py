@@ -69,8 +69,7 @@ def closed_loop(bench: Bench, model: Any, recipe: Recipe) -> LoopResult:
     """
     original = bench.start(model)
     baseline = bench.measure(original, exact=False, hls=bench.hls.with_(keep_softmax=True))
-    inexact = replace(bench, budget=bench.budget.with_(exact=False))
-    plain = Round({}, inexact.judge(baseline), accuracy=baseline.qor.accuracy if baseline.qor is not None else None)
+    plain = Round({}, bench.judge(baseline, exact=False), accuracy=baseline.qor.accuracy if baseline.qor is not None else None)
     _tell(bench, 0, "float", baseline, plain, {})
     reference = {} if original.account is None else original.account.units
     history: list[Round] = []
