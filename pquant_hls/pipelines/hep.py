@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from pquant_hls.engine import CompressionResult
@@ -14,14 +14,15 @@ from pquant_hls.spec import Budget
 
 
 class HEPCompressionPipeline:
-    """Two policies of the field. ``options`` are those of Setup, for every call.
+    """Two policies of the field. ``options`` are those of Setup, TriggerPlan and TaggerPlan, for every call.
 
     >>> HEPCompressionPipeline(epochs=4).options
     {'epochs': 4}
     """
 
     def __init__(self, **options: Any) -> None:
-        Setup.of(options)
+        plans = {entry.name for plan in (TriggerPlan, TaggerPlan) for entry in fields(plan)}
+        Setup.of({name: value for name, value in options.items() if name not in plans})
         self.options = options
 
     def compress_trigger_model(
@@ -50,7 +51,7 @@ class HEPCompressionPipeline:
         ------
         UnsupportedModel, DataError, SpecError, OutputError, ToolNotFound : before any training.
         """
-        plan_options, merged = _split(TriggerPlan, {**self.options, **options})
+        plan_options, merged = _split(TriggerPlan, TaggerPlan, {**self.options, **options})
         plan = TriggerPlan(**plan_options)
         setup = Setup.of(merged)
         sample = calibration if train is None else train
@@ -80,7 +81,7 @@ class HEPCompressionPipeline:
         CompressionResult, which unpacks to (model, results); ``results[class][figure]`` has before and after as
         [value, error] for ``auc``, ``efficiency@0.01`` and ``efficiency@0.1`` on the validation events.
         """
-        plan_options, merged = _split(TaggerPlan, {**self.options, **options})
+        plan_options, merged = _split(TaggerPlan, TriggerPlan, {**self.options, **options})
         plan = TaggerPlan(preserve_rare_classes=preserve_rare_classes, **plan_options)
         setup = Setup.of(merged)
         data = as_dataset(model, train, val, test, seed=setup.seed)
@@ -88,13 +89,12 @@ class HEPCompressionPipeline:
         return TaggerPipeline(plan, plan.rare(data), **merged).run(model, data)
 
 
-def _split(plan: type, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(fields of ``plan``, the rest)."""
-    names = {entry.name for entry in fields(plan)}
-    return {k: v for k, v in options.items() if k in names}, {k: v for k, v in options.items() if k not in names}
+def _split(plan: Any, other: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(fields of ``plan``, the rest without those of the ``other`` plan only)."""
+    own, others = ({entry.name for entry in fields(each)} for each in (plan, other))
+    rest = {name: value for name, value in options.items() if name not in own | others}
+    return {name: value for name, value in options.items() if name in own}, rest
 
 
 def _remark(data: Any, text: str) -> Any:
-    from dataclasses import replace
-
     return replace(data, meta={**data.meta, "inputs": text})

@@ -152,6 +152,6 @@ class InstantBench:
         layers = tuple(LayerQoR(name=name, op="dense", cycles=cycles // len(UNITS)) for name in UNITS)
         return QoR(source="estimate", latency=latency, layers=layers, resources=Resources(lut=100.0 * cycles * model.bits))
 
-    def judge(self, point: Point) -> Judgement:
+    def judge(self, point: Point, *, exact: bool = True) -> Judgement:
         baseline = None if self.baseline is None else self.baseline.value()
-        return judge(point.qor or QoR(), self.budget, baseline_accuracy=baseline)
+        return judge(point.qor or QoR(), self.budget.with_(exact=exact), baseline_accuracy=baseline)

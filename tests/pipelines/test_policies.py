@@ -11,7 +11,12 @@ from instant import InstantBench, Law, Toy
 
 from pquant_hls.decide import Verdict
 from pquant_hls.engine import Ending, Gate, conclude
-from pquant_hls.pipelines import AdaptivePipeline, CompressionPipeline, StandardCompressionPipeline, ValidationPipeline
+from pquant_hls.pipelines import (
+    AdaptivePipeline,
+    CompressionPipeline,
+    StandardCompressionPipeline,
+    ValidationPipeline,
+)
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget
 
@@ -158,6 +163,20 @@ def test_a_trigger_model_starts_from_a_tenth_of_the_weights_and_six_bits() -> No
     _, ending, _, verdict = ended(pipeline, Law(per_sparsity=0.1), budget)
     assert verdict is Verdict.MET
     assert ending.history[0]["knobs"] == {"sparsity": 0.9, "bits": 6}
+
+
+def test_slack_is_given_back_as_accuracy_while_the_budget_stays_met() -> None:
+    budget = Budget(latency_ns=40)
+    bench, ending, final, verdict = ended(TriggerPipeline(TriggerPlan(), budget=budget), Law(per_sparsity=0.3), budget)
+    assert verdict is Verdict.MET
+    first = ending.history[0]
+    assert first["verdict"] == "MET"
+    assert bench.score(final).value() > first["accuracy"] + 0.1
+    assert final.model.kept > 0.3
+    worse = Budget(latency_ns=25)
+    _, tight, _, verdict = ended(TriggerPipeline(TriggerPlan(), budget=worse), Law(per_sparsity=0.3), worse)
+    assert verdict is Verdict.MET
+    assert tight.best.model.kept < final.model.kept
 
 
 def test_other_targets_are_tried_only_when_allowed() -> None:

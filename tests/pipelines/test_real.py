@@ -1,0 +1,155 @@
+"""The pipelines on a tiny network, with training, conversion and csim for real."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pquant_hls.decide import Verdict
+from pquant_hls.errors import OutputError, SpecError
+from pquant_hls.models import load_model, model_digest
+from pquant_hls.pipelines import (
+    CompressionPipeline,
+    Gate,
+    HEPCompressionPipeline,
+    StandardCompressionPipeline,
+    ValidationPipeline,
+    fine_tune,
+    prune,
+    quantize,
+)
+
+pytestmark = [pytest.mark.gxx, pytest.mark.slow]
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "pipelines.md"
+
+
+@pytest.fixture(scope="module")
+def standard(model: Any, train: Any, val: Any, test_events: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("standard") / "run"
+    before = model_digest(model)
+    result = StandardCompressionPipeline(6, 0.9, epochs=3, out=out).execute(model, train, val, test_events)
+    assert model_digest(model) == before, "the caller's model is never changed"
+    return result
+
+
+def test_standard_reaches_its_ratio_in_real_firmware(standard: Any) -> None:
+    assert standard.verdict is Verdict.MET
+    assert standard.ratio >= 6
+    assert standard.qor.csim_match == 1.0
+    assert standard.qor.accuracy >= 0.9 * standard.baseline_accuracy
+    assert standard.qor.metrics["test_accuracy"] is not None
+
+
+def test_a_result_unpacks_and_leaves_a_run_folder(standard: Any) -> None:
+    model, qor, verdict, history, folder = standard
+    assert (model, qor, verdict, history, folder) == (
+        standard.model, standard.qor, standard.verdict, standard.history, standard.folder,
+    )  # fmt: skip
+    for name in ("run.json", "ledger.jsonl", "handover/model.keras", "handover/qor.json", "handover/project"):
+        assert (folder / name).exists(), name
+    assert json.loads((folder / "run.json").read_text())["status"] == "finished"
+    assert model_digest(load_model(folder / "handover" / "model.keras")) == model_digest(model)
+    lines = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert all(line["parent"] and line["child"] for line in steps)
+
+
+def test_a_run_is_taken_up_where_it_stopped(standard: Any, model: Any, train: Any, val: Any, test_events: Any) -> None:
+    heard: list[str] = []
+    options = {"epochs": 3, "out": standard.folder, "listen": lambda event: heard.append(event.kind)}
+    again = StandardCompressionPipeline(6, 0.9, **options).execute(model, train, val, test_events, resume=True)
+    assert "epoch" not in heard, "nothing is trained twice"
+    assert again.history == standard.history
+    assert model_digest(again.model) == model_digest(standard.model)
+    with pytest.raises(OutputError, match="not empty"):
+        StandardCompressionPipeline(6, 0.9, **options).execute(model, train, val, test_events)
+    with pytest.raises(OutputError, match="another"):
+        StandardCompressionPipeline(7, 0.9, **options).execute(model, train, val, test_events, resume=True)
+
+
+def test_evaluate_measures_both_models_on_the_same_events(standard: Any, model: Any, val: Any) -> None:
+    found = CompressionPipeline({"methods": ["pruning"]}).evaluate(model, standard, val)
+    assert found["total_compression"]["compression_ratio"] == pytest.approx(standard.ratio)
+    assert found["original_accuracy"] == pytest.approx(standard.baseline_accuracy)
+    assert found["compressed_accuracy"] == pytest.approx(standard.qor.accuracy), "csim equals Keras"
+    assert set(found["per_class"]) == {"0", "1", "2"}
+    assert found["ebops"]["compressed"] > 0
+    assert found["ebops"]["original"] is None
+
+
+def test_validation_stops_at_a_broken_step_and_keeps_the_good_one(model: Any, train: Any, val: Any, tmp_path: Path) -> None:
+    steps = [{"step": "quantize", "bits": 8, "epochs": 1}, {"step": "quantize", "bits": 2, "mode": "ptq"}, {"step": "fine_tune"}]
+    result = ValidationPipeline(steps, 0.05, out=tmp_path / "run").execute(model, train, val)
+    compressed, history = result
+    assert result.verdict is Verdict.MISSED
+    assert [entry["kept"] for entry in history] == [True, False]
+    assert model_digest(compressed) == history[0]["digest"]
+    assert result.qor.metrics["test_accuracy"] is None, "no test events were given"
+
+
+def test_steps_join_and_loaders_fit(model: Any, train: Any, val: Any, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    pipeline = prune(0.2) >> quantize(6, epochs=1) >> fine_tune(1)
+    loader = tf.data.Dataset.from_tensor_slices(train).batch(100)
+    result = pipeline.compress(model, loader, val, out=tmp_path / "run", gates=[Gate("auc", minimum=0.99999)])
+    assert [entry["step"] for entry in result.history] == ["prune", "quantize", "fine_tune"]
+    assert result.verdict is Verdict.MISSED, "the gate on the worst class's AUC decides with the rest"
+    assert result.qor.csim_match == 1.0
+
+
+def test_a_trigger_model_without_data_meets_its_latency_or_says_why(model: Any, tmp_path: Path) -> None:
+    options = {"epochs": 1, "max_rounds": 2, "sparsity": 0.3}
+    pipeline = HEPCompressionPipeline(**options)
+    met = pipeline.compress_trigger_model(model, 200, out=tmp_path / "met")
+    assert met.verdict is Verdict.MET
+    assert met.qor.latency.worst_ns_hi <= 200
+    assert any("standard normal" in note for note in met.qor.notes)
+    missed = pipeline.compress_trigger_model(model, 5, calibration=np.zeros((50, 6)) + np.arange(50)[:, None] / 25, out=tmp_path / "no")
+    assert missed.verdict is Verdict.MISSED
+    assert "fc1" in missed.reason
+    _, qor, history = missed
+    assert qor is missed.qor
+    assert history[0]["knobs"] == {"sparsity": 0.3, "bits": 6}
+
+
+def test_a_jet_tagger_reports_each_class_before_and_after(model: Any, train: Any, val: Any, tmp_path: Path) -> None:
+    result = HEPCompressionPipeline(epochs=2).compress_jet_tagger(
+        model, train, val=val, max_efficiency_loss=0.3, background_rate=0.1, out=tmp_path / "run"
+    )
+    compressed, results = result
+    assert compressed is result.model
+    assert set(results) == {"0", "1", "2"}
+    for figures in results.values():
+        assert set(figures) == {"auc", "efficiency@0.01", "efficiency@0.1"}
+        for figure in figures.values():
+            assert 0 <= figure["after"][0] <= 1
+            assert figure["before"][1] >= 0
+
+
+def test_the_documented_pipeline_and_step_run(model: Any, train: Any, val: Any, tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    space: dict[str, Any] = {"__name__": "documented"}
+    exec(compile(code, str(DOCS), "exec"), space)  # noqa: S102 - the example in the docs is what is tested
+    result = space["NarrowestPipeline"](epochs=1, gates=[Gate("accuracy", max_loss=0.4)]).execute(model, train, val, out=tmp_path / "run")
+    assert result.verdict is Verdict.MET
+    assert result.history[0]["step"] == "clip"
+    assert result.history[1]["kept"]
+
+
+@pytest.mark.parametrize(("make", "where"), [
+    (lambda: CompressionPipeline({"methods": ["prunning"]}), "methods.0"),
+    (lambda: CompressionPipeline({"methods": ["pruning"], "quantization": {"bits": 4}}), "quantization"),
+    (lambda: CompressionPipeline({"methods": ["pruning"], "pruning": {"sparsty": 0.5}}), "sparsty"),
+    (lambda: StandardCompressionPipeline(0.5), "target_compression"),
+    (lambda: StandardCompressionPipeline(bugdet=3), "bugdet"),
+    (lambda: HEPCompressionPipeline(epoch=3), "epoch"),
+])  # fmt: skip
+def test_wrong_settings_are_named(make: Any, where: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(where)):
+        make()
