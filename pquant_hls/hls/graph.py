@@ -75,7 +75,9 @@ def extract(hls_model: Any, *, exact: bool = True) -> FixedPointGraph:
     UnsupportedModel : a weight off its grid, or a type that is not fixed-point.
     """
     producers = {out: node.name for node in hls_model.get_layers() for out in node.outputs}
-    nodes = tuple(_node(node, producers, exact) for node in hls_model.get_layers())
+    first = [producers[name] for name in hls_model.inputs]  # the order in which csim takes its inputs
+    layers = sorted(hls_model.get_layers(), key=lambda n: first.index(n.name) if n.name in first else len(first))
+    nodes = tuple(_node(node, producers, exact) for node in layers)
     config = hls_model.config
     return FixedPointGraph(
         nodes,

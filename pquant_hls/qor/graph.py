@@ -110,6 +110,7 @@ class FixedPointGraph:
 
     @property
     def inputs(self) -> tuple[Node, ...]:
+        """The input nodes, in the order in which the firmware takes them."""
         return tuple(node for node in self.nodes if node.op == "input")
 
     def node(self, name: str) -> Node:
