@@ -52,15 +52,16 @@ def cross_judge(designs: Sequence[Design], corpus: Path, folds: int) -> tuple[li
     from pquant_hls.estimate.constants import using
 
     delays = fit_estimator.adder_delays(_inner(corpus) / "op_delays.csv")
+    cases = fit_estimator.neutral(designs, delays)
     groups = sorted({design.group for design in designs})
     found: list[Judged] = []
     refused: dict[str, int] = defaultdict(int)
     for fold in range(min(folds, len(groups))):
         held = set(groups[fold::folds])
-        rest = [design for design in designs if design.group not in held]
-        table = fit_estimator.fit(rest, delays)
-        table["intervals"] = fit_estimator.intervals(fit_estimator.cross_validate(rest, delays, folds=5))
-        with using(table):
+        rest = [case for case in cases if case.design.group not in held]
+        constants = fit_estimator.fit(rest, delays)
+        constants["intervals"] = fit_estimator.intervals(fit_estimator.cross_validate(rest, delays))
+        with using(constants):
             part, missing = judge([design for design in designs if design.group in held])
         found += part
         for kind, count in missing.items():

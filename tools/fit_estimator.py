@@ -22,7 +22,7 @@ import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from pquant_hls.errors import NotMeasured  # noqa: E402
 from pquant_hls.estimate.compose import Estimate, point_estimate  # noqa: E402
 from pquant_hls.estimate.constants import SCHEMA_VERSION, using  # noqa: E402
 from pquant_hls.estimate.intervals import OFFSET, fallbacks  # noqa: E402
-from pquant_hls.estimate.resources import model_of  # noqa: E402
+from pquant_hls.estimate.resources import model_of, module_resources  # noqa: E402
 
 TARGET = ROOT / "pquant_hls" / "estimate" / "constants.json"
 READ = ROOT / "tools" / "estimator_read.json"
@@ -84,11 +84,22 @@ class Case:
     def rule(self) -> str:
         return self.point.key.split("/")[0].partition("@")[0]
 
+    @property
+    def is_pipeline(self) -> bool:
+        """One pipelined top, whose own cycles are fitted."""
+        return self.design.graph.io_type == "io_parallel" and self.rule != "conv"
 
-def cases(designs: Iterable[Design], table: dict[str, Any]) -> list[Case]:
-    """Estimates of the designs that can be estimated and whose true cycles are known."""
+    @property
+    def free_dense(self) -> int:
+        """Dense modules that take an input every cycle."""
+        rules = ("tree", "chain", "unseen_weights")
+        return sum(module.op == "dense" and module.rule in rules for module in self.point.modules)
+
+
+def neutral(designs: Iterable[Design], delays: dict[str, Any]) -> list[Case]:
+    """Estimates with nothing fitted in them, of the designs that have a rule and a true number of cycles."""
     found = []
-    with using(table):
+    with using(_frame(delays)):
         for design in designs:
             try:
                 found.append(Case(design, point_estimate(design.graph, design.target)))
@@ -97,21 +108,42 @@ def cases(designs: Iterable[Design], table: dict[str, Any]) -> list[Case]:
     return [case for case in found if case.design.truth.cycles is not None]
 
 
-def fit(designs: Sequence[Design], delays: dict[str, Any]) -> dict[str, Any]:
-    """Constants from these designs, still without intervals."""
+def settle(case: Case, table: dict[str, Any]) -> Case:
+    """The same case under fitted constants: they add to its cycles and turn its counts into LUT and FF."""
+    point, target = case.point, case.design.target
+    cycles = point.cycles
+    if case.is_pipeline:
+        rule = table["top"].get(f"{target.family}/{target.tool}", table["top"]["other"])
+        cycles = max(0, cycles + rule["cycles"] + rule["dense"] * case.free_dense)
+    with using(table):
+        resources = {module.name: module_resources(module, point.key) for module in point.modules}
+    return replace(case, point=replace(point, cycles=cycles, resources=resources))
+
+
+def _frame(delays: dict[str, Any]) -> dict[str, Any]:
+    """What is read from reports, with nothing fitted."""
     table: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         **json.loads(READ.read_text()),
+        "top": {"other": {"cycles": 0, "dense": 0}},
         "intervals": {name: {} for name in OFFSET},
         "resources": {"common": {"lut": {}, "ff": {}}},
+        "clock": {"other": 2.0},
     }
     for key, tables in delays.items():
         table["operators"][key].update(tables)
-    trusted = [design for design in designs if design.trust != "low"]
-    table["top"] = _fit_top(trusted, table)
-    table["resources"] = _fit_resources(cases(trusted, table))
-    table["clock"] = _fit_clock(designs)
     return table
+
+
+def fit(found: Sequence[Case], delays: dict[str, Any]) -> dict[str, Any]:
+    """Constants from these neutral cases, still without intervals."""
+    trusted = [case for case in found if case.design.trust != "low"]
+    fitted = {
+        "top": _fit_top(trusted),
+        "resources": _fit_resources(trusted),
+        "clock": _fit_clock([case.design for case in trusted]),
+    }
+    return {**_frame(delays), **fitted}
 
 
 def adder_delays(path: Path) -> dict[str, Any]:
@@ -156,19 +188,13 @@ def _table(by_width: dict[int, dict[str, list[float]]]) -> list[list[float]]:
     return [[width, float(delay)] for (width, _), delay in zip(rows, least, strict=True)]
 
 
-def _fit_top(designs: Sequence[Design], table: dict[str, Any]) -> dict[str, Any]:
-    """Cycles of the top and of each dense module beside its own, by family and tool, where three designs
-    tell.
-    """
-    blank = {**table, "top": {"other": {"cycles": 0, "dense": 0}}}
+def _fit_top(found: Sequence[Case]) -> dict[str, Any]:
+    """Cycles of the top, and of each dense module beside its own, by family and tool with three designs."""
     groups: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for case in cases(designs, blank):
-        if case.rule in (*FITTED_RULES, "unseen_weights"):
-            dense = sum(
-                module.op == "dense" and module.rule in ("tree", "chain") for module in case.point.modules
-            )
+    for case in found:
+        if case.is_pipeline:
             key = f"{case.design.target.family}/{case.design.target.tool}"
-            groups[key].append(((case.design.truth.cycles or 0) - case.point.cycles, dense))
+            groups[key].append(((case.design.truth.cycles or 0) - case.point.cycles, case.free_dense))
     top = {key: _best_top(rows) for key, rows in sorted(groups.items()) if len(rows) >= 3}
     return {**top, "other": {"cycles": 0, "dense": 0}}
 
@@ -234,13 +260,12 @@ def _robust(matrix: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _fit_clock(designs: Sequence[Design]) -> dict[str, float]:
-    """The highest estimated clock over its target, by family and tool; ``other`` is the highest of all."""
+    """The highest estimated clock over its target, by io type, family and tool; ``other`` tops them."""
     ratios: dict[str, list[float]] = defaultdict(list)
     for design in designs:
         if design.clock_estimated_ns:
-            ratios[f"{design.target.family}/{design.target.tool}"].append(
-                design.clock_estimated_ns / design.target.clock_ns
-            )
+            key = f"{design.graph.io_type}/{design.target.family}/{design.target.tool}"
+            ratios[key].append(design.clock_estimated_ns / design.target.clock_ns)
     clock = {
         key: round(max(1.0, float(np.quantile(values, 0.98))), 3)
         for key, values in sorted(ratios.items())
@@ -249,23 +274,22 @@ def _fit_clock(designs: Sequence[Design]) -> dict[str, float]:
     return {**clock, "other": max([2.0, *clock.values()])}
 
 
-def cross_validate(designs: Sequence[Design], delays: dict[str, Any], folds: int = 12) -> list[Case]:
-    """Estimates of every design under constants fitted without its group."""
-    groups = sorted({design.group for design in designs})
-    found: list[Case] = []
+def cross_validate(found: Sequence[Case], delays: dict[str, Any], folds: int = 12) -> list[Case]:
+    """Every neutral case under constants fitted without its group."""
+    groups = sorted({case.design.group for case in found})
+    outside: list[Case] = []
     for fold in range(min(folds, len(groups))):
         held = set(groups[fold::folds])
-        table = fit([design for design in designs if design.group not in held], delays)
-        found += cases([design for design in designs if design.group in held], table)
-    return found
+        table = fit([case for case in found if case.design.group not in held], delays)
+        outside += [settle(case, table) for case in found if case.design.group in held]
+    return outside
 
 
 def intervals(found: Sequence[Case]) -> dict[str, Any]:
     """Bounds from the errors of designs outside the fit, for each class, rule and family, rule, and all."""
     result: dict[str, Any] = {}
-    judged = [
-        case for case in found if case.design.trust != "low"
-    ]  # changed kernels are not what is estimated
+    # changed kernels are not what is estimated
+    judged = [case for case in found if case.design.trust != "low"]
     for what in OFFSET:
         members: dict[str, list[Case]] = defaultdict(list)
         for case in judged:
@@ -289,6 +313,9 @@ def _bounds(key: str, what: str, members: Sequence[Case]) -> dict[str, Any] | No
     offset = OFFSET[what]
     errors = [t - v if additive else math.log((t + offset) / (v + offset)) for t, v in pairs]
     low, high = _quantiles(errors)
+    if not additive:  # errors within a group are alike, so few groups tell little of the next one
+        wider = 1.0 + 1.0 / len({case.design.group for case in members})
+        low, high = wider * low, wider * high
     floor = 1.0 if additive else 0.05
     return {
         "scale": "cycles" if additive else "ratio",
@@ -316,8 +343,9 @@ def build(corpus: Path) -> dict[str, Any]:
     """The whole constants file from a corpus folder."""
     folder = corpus / "designs" if (corpus / "designs").is_dir() else corpus
     designs, delays = read_designs(corpus), adder_delays(folder / "op_delays.csv")
-    table = fit(designs, delays)
-    outside = cross_validate(designs, delays)
+    found = neutral(designs, delays)
+    table = fit(found, delays)
+    outside = cross_validate(found, delays)
     table["intervals"] = intervals(outside)
     table["origin"] = {
         "command": "python tools/fit_estimator.py --corpus DIR",

@@ -55,7 +55,7 @@ def estimate(graph: FixedPointGraph, target: Target) -> QoR:
         tool=target.tool,
         part=target.part,
         digest=graph.digest(),
-        latency=_latency(point, target),
+        latency=_latency(point, target, graph.io_type),
         resources=_resources(point),
         layers=_layers(point),
         notes=_notes(point, target),
@@ -153,10 +153,10 @@ def _total(graph: FixedPointGraph, added: dict[str, int]) -> int:
     return max(done[name] for name in graph.outputs)
 
 
-def _latency(point: Estimate, target: Target) -> Latency:
+def _latency(point: Estimate, target: Target, io_type: str) -> Latency:
     low, high = _around(point, "cycles", point.cycles)
     clock = constants()["clock"]
-    highest = clock.get(f"{target.family}/{target.tool}", clock["other"]) * target.clock_ns
+    highest = clock.get(f"{io_type}/{target.family}/{target.tool}", clock["other"]) * target.clock_ns
     return Latency(
         cycles_max=point.cycles,
         cycles_max_lo=math.floor(low + 1e-9),

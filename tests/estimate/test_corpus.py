@@ -1,0 +1,72 @@
+"""The estimator against real syntheses: loose bounds on what ``benchmarks/estimator.py`` prints in full."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pquant_hls.errors import NotMeasured
+from pquant_hls.estimate import estimate
+
+pytestmark = pytest.mark.corpus
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def judged(corpus: Path) -> Iterator[list]:
+    """Every second design that is not a changed kernel, with its estimate."""
+    sys.path.insert(0, str(BENCHMARKS))
+    from _designs import read_design
+
+    found = []
+    for path in sorted((corpus / "synthesis_corpus" / "designs").glob("*.json"))[::2]:
+        design = read_design(path)
+        try:
+            qor = estimate(design.graph, design.target)
+        except NotMeasured:
+            continue
+        if design.trust != "low" and design.truth.cycles is not None:
+            found.append((design, qor))
+    yield found
+    sys.path.remove(str(BENCHMARKS))
+
+
+def errors(judged: list, keep: Callable) -> np.ndarray:
+    """|estimate - report| in cycles of the designs that ``keep`` accepts."""
+    return np.array([abs(q.latency.cycles_max - d.truth.cycles) for d, q in judged if keep(d)])
+
+
+def test_ordinary_weights_are_mostly_exact_and_nearly_always_within_one_cycle(judged):
+    error = errors(judged, lambda design: design.weight_kind in ("dense", "qkeras", "hgq"))
+    assert len(error) >= 25
+    assert (error == 0).mean() >= 0.45
+    assert (error <= 1).mean() >= 0.95
+
+
+def test_binary_and_ternary_weights_are_mostly_within_two_cycles(judged):
+    error = errors(judged, lambda design: design.weight_kind in ("binary", "ternary"))
+    assert (error <= 2).mean() >= 0.7
+
+
+def test_a_constant_number_of_cycles_is_beaten_where_designs_differ(judged):
+    for kind in ("dense", "binary", "ternary"):
+        truth = np.array([d.truth.cycles for d, _ in judged if d.weight_kind == kind])
+        constant = np.abs(truth - np.median(truth)).mean()
+        assert errors(judged, lambda design, kind=kind: design.weight_kind == kind).mean() < 0.7 * constant
+
+
+def test_stated_intervals_hold_the_reported_cycles(judged):
+    inside = [q.latency.cycles_max_lo <= d.truth.cycles <= q.latency.cycles_max_hi for d, q in judged]
+    assert np.mean(inside) >= 0.95
+
+
+def test_resources_of_pipelined_taggers_are_near_the_report(judged):
+    taggers = [(d, q) for d, q in judged if d.weight_kind != "-"]
+    for name, limit in (("lut", 0.1), ("ff", 0.2), ("dsp", 0.02)):
+        true = np.array([getattr(d.truth, name) for d, _ in taggers])
+        value = np.array([getattr(q.resources, name) for _, q in taggers])
+        assert np.median(np.abs(value - true) / np.maximum(true, 1.0)) <= limit, name
