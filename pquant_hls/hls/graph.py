@@ -76,7 +76,8 @@ def extract(hls_model: Any, *, exact: bool = True) -> FixedPointGraph:
     """
     producers = {out: node.name for node in hls_model.get_layers() for out in node.outputs}
     first = [producers[name] for name in hls_model.inputs]  # the order in which csim takes its inputs
-    layers = sorted(hls_model.get_layers(), key=lambda n: first.index(n.name) if n.name in first else len(first))
+    place = {name: index for index, name in enumerate(first)}
+    layers = sorted(hls_model.get_layers(), key=lambda node: place.get(node.name, len(place)))
     nodes = tuple(_node(node, producers, exact) for node in layers)
     config = hls_model.config
     return FixedPointGraph(

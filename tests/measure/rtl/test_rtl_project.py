@@ -63,7 +63,8 @@ def test_simulated_outputs_and_cycles_are_those_of_the_emulator_and_the_construc
 
 
 ANY_GRAPH = st.one_of(
-    graphs.pointwise_graph(), graphs.merge_graph(), graphs.pool_graph(), graphs.conv_graph(), graphs.dense_graph()
+    graphs.pointwise_graph(), graphs.merge_graph(), graphs.pool_graph(),
+    graphs.conv_graph(), graphs.dense_graph(),
 )  # fmt: skip
 
 
