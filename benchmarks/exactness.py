@@ -1,10 +1,10 @@
 """How many random QKeras networks does the firmware compute exactly as Keras?
 
 Random small networks (dense, 1D and 2D convolutions, depthwise, pooling, batch normalization to be folded,
-merges, mixed bits, binary, ternary and power-of-two weights) are linted, mended where that needs no retraining,
-converted, compiled with g++ and compared with Keras on 200 random inputs each, every output value. Half
-of them in io_parallel, half in io_stream; one group in four for the Vivado backend. Refused networks are those
-the linter gives an error for that cannot be mended. WRONG must be 0: the script then ends with status 1.
+merges, mixed bits, binary, ternary and power-of-two weights) are linted, mended where that needs no
+retraining, converted, compiled with g++ and compared with Keras on 200 random inputs each, every output
+value. Half of them in io_parallel, half in io_stream; one group in four for the Vivado backend. Refused
+networks are those with a lint error that cannot be mended. WRONG must be 0, else the script ends with 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GROUP = 10
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--networks", type=int, default=300, help="networks to try (default 300, 20 with --quick)")
+    parser.add_argument("--networks", type=int, default=300, help="networks to try, 300; at most 20 if --quick")
 
 
 def spec_of(group: int) -> HlsSpec:

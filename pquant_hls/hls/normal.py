@@ -2,7 +2,7 @@
 
 Activations become layers of their own, weights get plain quantizers, a Dense over a sequence becomes a
 convolution of width 1, sums of many become sums of two, layers that do nothing in inference go, a final
-softmax or sigmoid goes (argmax and thresholds work on logits), names become such that nothing changes them later.
+softmax or sigmoid goes (argmax and thresholds work on logits), names become such that nothing changes them.
 """
 
 from __future__ import annotations

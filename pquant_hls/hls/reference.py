@@ -22,7 +22,9 @@ BATCH = 4096
 def keras_predict(
     model: Any, x: ArrayLike | Sequence[ArrayLike], *, keep_softmax: bool = False
 ) -> Floats | list[Floats]:
-    """The model's inference without its final softmax or sigmoid (unless ``keep_softmax``), free of float32's rounding.
+    """The model's inference, free of float32's rounding, without a final softmax or sigmoid.
+
+    ``keep_softmax`` keeps these, as the recipe's option of this name does in the firmware.
 
     Where sums of quantized products need more than float32's 24 bits, Keras runs in float64, exact up to 53;
     QKeras' straight-through estimator (``x + (q(x) - x)``) leaves no residue. ``quantized_relu`` casts its

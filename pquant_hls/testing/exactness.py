@@ -1,4 +1,4 @@
-"""The exactness property: what the linter passes or mends, csim computes as Keras does, every output value."""
+"""The exactness property: what the linter passes or mends, csim computes as Keras does, every value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Verdict:
 def check_networks(
     seeds: Sequence[int], spec: HlsSpec, folder: Path, *, cache: Path | None = None, rows: int = 200
 ) -> list[Verdict]:
-    """Judge ``random_model(seed)`` for each seed on ``rows`` random inputs, all in one HLS project and one compile.
+    """Judge ``random_model(seed)`` for each seed on ``rows`` random inputs, in one project and one compile.
 
     Parameters
     ----------

@@ -98,8 +98,13 @@ OTHERS = {
     "twice": ("shared-layer", VECTOR, shared),
 }
 BY_SPEC = {
-    "sigmoid kept": ("table-activation", VECTOR, chain(dense(1), kl.Activation("sigmoid")), {"keep_softmax": True}),
     "softmax kept": ("softmax-kept", VECTOR, chain(dense(3), kl.Softmax()), {"keep_softmax": True}),
+    "sigmoid kept": (
+        "table-activation",
+        VECTOR,
+        chain(dense(1), kl.Activation("sigmoid")),
+        {"keep_softmax": True},
+    ),
     "padded pool": (
         "stream-padding",
         IMAGE,

@@ -83,7 +83,9 @@ def test_nothing_is_printed(tagger, tmp_path, capfd):
 
 def test_loading_gives_back_what_was_written(project):
     again = load_project(project.path)
-    assert again == project
+    assert (again.path, again.name, again.outputs) == (project.path, project.name, project.outputs)
+    assert again.graph.digest() == project.graph.digest()
+    assert again.digest() == project.digest()
     assert again.spec == HlsSpec()
     assert again.inputs[0].shape == (6,)
     assert again.inputs[0].type == FixedType(8, 4, True, "RND_CONV", "SAT")
@@ -222,7 +224,7 @@ def test_the_library_is_kept_and_the_project_left_clean(library, project, cache)
 @pytest.mark.gxx
 def test_a_copied_project_with_another_weight_is_built_itself(library, copy, cache, tagger, jets):
     """Neither the cache nor a path baked into the library leads back to the folder it came from."""
-    weights = copy / "firmware" / "weights" / "w4.txt"
+    weights = sorted((copy / "firmware" / "weights").glob("w*.txt"))[1]
     values = weights.read_text().split(", ")
     values[0] = str(float(values[0]) + 0.25)
     weights.write_text(", ".join(values))
@@ -237,7 +239,7 @@ def test_a_copied_project_with_another_weight_is_built_itself(library, copy, cac
     assert comparison.first.layer == "fc2"
     assert comparison.first.differing > 0
     assert comparison.first.max_lsb >= 1
-    assert {"firmware/defines.h", "firmware/weights/w4.txt"} <= set(
+    assert {"firmware/defines.h", f"firmware/weights/{weights.name}"} <= set(
         re.findall(r"firmware/[\w./]+", comparison.likely)
     )
     assert "fc2" in str(comparison.first)
