@@ -1,17 +1,23 @@
 """What compression costs in accuracy, on the bundled jets and on real jets where they are at hand.
 
-Four tables for each data set, mean and spread (half the range) over seeds, accuracy on the test split in percent:
+Four tables for each data set, mean and spread (half the range) over seeds, accuracy on the test split in
+percent:
 
-importance  structured pruning of the 64-32-32 tagger: accuracy after fine-tuning against kept multiplications, for
+importance  structured pruning of the 64-32-32 tagger: accuracy after fine-tuning against kept
+multiplications, for
             each importance measure and for random choice
 bits        quantization-aware training at uniform bits and at bits by measured sensitivity, at equal EBOPs
-teacher     a pruned 4-bit tagger trained on labels, on labels and a teacher, and on a teacher alone with a sample of
+teacher     a pruned 4-bit tagger trained on labels, on labels and a teacher, and on a teacher alone with a
+sample of
             unlabelled inputs, mixed and jittered
-ratio       loss against the float tagger where non-zero weight bits are 8, 20 and 50 times fewer than 32 x all
-            weights (magnitude pruning, then quantization-aware training, both with a teacher); the loss is that of
+ratio       loss against the float tagger where non-zero weight bits are 8, 20 and 50 times fewer than 32 x
+all
+            weights (magnitude pruning, then quantization-aware training, both with a teacher); the loss is
+            that of
             the same events, with its paired error
 
-The real jets (5,120 of the hls4ml set) are too few to train on: 3,072 train the teacher, and students learn from it
+The real jets (5,120 of the hls4ml set) are too few to train on: 3,072 train the teacher, and students learn
+from it
 with mixed and jittered inputs; 1,024 are the test. ``--data FILE`` names their file.
 """
 
@@ -52,7 +58,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Options of this script."""
     parser.add_argument("--data", type=Path, default=REAL, help="file of real jets (npz with X and y)")
     parser.add_argument("--seeds", type=int, default=None, help="number of seeds (default 3, quick 1)")
-    parser.add_argument("--epochs", type=int, default=None, help="epochs of each training (default 20, quick 4)")
+    parser.add_argument(
+        "--epochs", type=int, default=None, help="epochs of each training (default 20, quick 4)"
+    )
 
 
 class Study:
@@ -88,7 +96,11 @@ class Study:
         return 100 * float(before.mean() - right.mean()), 100 * np.sqrt(differ) / len(right)
 
     def tune(self, model: Any, seed: int, **changes: Any) -> Any:
-        return FineTuning(**{**self.learn, **changes}, seed=seed, teacher=self.teacher(seed)).compress(model, self.data).model
+        return (
+            FineTuning(**{**self.learn, **changes}, seed=seed, teacher=self.teacher(seed))
+            .compress(model, self.data)
+            .model
+        )
 
     def importance(self, seed: int, measure: str, sparsity: float) -> Row:
         """Structured pruning by one measure, then fine-tuning."""
@@ -99,7 +111,9 @@ class Study:
 
     def bits(self, seed: int, allocation: str, bits: int) -> Row:
         """Quantization-aware training at uniform or measured widths."""
-        step = QuantizationCompression(bits=bits, allocation=allocation, **self.learn, seed=seed, teacher=self.teacher(seed))
+        step = QuantizationCompression(
+            bits=bits, allocation=allocation, **self.learn, seed=seed, teacher=self.teacher(seed)
+        )
         made = step.compress(self.teacher(seed), self.data)
         return {"EBOPs": float(made.record.after.ebops or 0), "accuracy %": self.percent(made.model)}
 
@@ -123,14 +137,25 @@ class Study:
         shared = {**self.learn, "distillation": 0.8, "seed": seed, "teacher": teacher}
         share = sparsity_for(account(teacher), 1.1 * wanted, bits)
         cut = PruningCompression(
-            method="magnitude", sparsity=share, ranking="global", rounds=4, **{**shared, "epochs": max(1, self.epochs // 4)}
+            method="magnitude",
+            sparsity=share,
+            ranking="global",
+            rounds=4,
+            **{**shared, "epochs": max(1, self.epochs // 4)},
         )
         sparse = cut.compress(teacher, self.data).model
-        made = QuantizationCompression(bits=bits, allocation="sensitivity", **{**shared, "epochs": 2 * self.epochs})
+        made = QuantizationCompression(
+            bits=bits, allocation="sensitivity", **{**shared, "epochs": 2 * self.epochs}
+        )
         model = made.compress(sparse, self.data).model
         points, error = self.lost(model, teacher)
         reached = compression_ratio(account(teacher), account(model))
-        return {"measured ratio": reached, "accuracy %": self.percent(model), "points lost": points, "paired error": error}
+        return {
+            "measured ratio": reached,
+            "accuracy %": self.percent(model),
+            "points lost": points,
+            "paired error": error,
+        }
 
 
 def sparsity_for(original: Accounting, ratio: float, bits: int) -> float:
@@ -163,7 +188,11 @@ def tables(study: Study, seeds: range, *, quick: bool) -> Mapping[str, list[Row]
     plan: dict[str, tuple[Callable[..., Row], list[str], Iterable[float]]] = {
         "importance": (study.importance, ["taylor", "l1", "l2", "random"], cuts),
         "bits": (study.bits, ["uniform", "sensitivity"], widths),
-        "teacher": (study.learning, ["labels", "labels and teacher", "teacher, 2000 inputs without labels"], [4]),
+        "teacher": (
+            study.learning,
+            ["labels", "labels and teacher", "teacher, 2000 inputs without labels"],
+            [4],
+        ),
         "ratio": (study.ratio, ["magnitude + bits by sensitivity"], list(AIMS)),
     }
     found: dict[str, list[Row]] = {}

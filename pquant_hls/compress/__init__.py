@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pquant_hls.compress.accounting import account, units
     from pquant_hls.compress.builtin import BUILTIN
     from pquant_hls.compress.fine_tuning import FineTuning
-    from pquant_hls.compress.graphs import fixed_graph
     from pquant_hls.compress.folding import fold_batchnorm
+    from pquant_hls.compress.graphs import fixed_graph
     from pquant_hls.compress.low_rank import LowRankCompression
     from pquant_hls.compress.pruning import PruningCompression
     from pquant_hls.compress.quantization import QuantizationCompression
@@ -39,9 +39,9 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "BUILTIN", "Accounting", "CompressedModel", "FineTuning", "LowRankCompression", "Outcome", "PruningCompression",
-    "QuantizationCompression", "Step", "StepRecord", "account", "compression_ratio", "fixed_graph",
-    "fold_batchnorm", "step_class", "step_from_config", "tensor_types", "units",
+    "BUILTIN", "Accounting", "CompressedModel", "FineTuning", "LowRankCompression", "Outcome",
+    "PruningCompression", "QuantizationCompression", "Step", "StepRecord", "account", "compression_ratio",
+    "fixed_graph", "fold_batchnorm", "step_class", "step_from_config", "tensor_types", "units",
 ]  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from pquant_hls.models.table import activation_name, operation
 from pquant_hls.qor import FixedType
 
 FLOAT32_BITS = 24
-"""Bits of a float32 mantissa: Keras adds exactly up to here, and rounds where the firmware does not beyond."""
+"""Bits of a float32 mantissa: Keras adds exactly up to here, and rounds where the firmware does not beyond.
+"""
 
 WEIGHTED = ("dense", "conv", "depthwise_conv")
 
@@ -32,12 +33,18 @@ class Overflow:
 
 
 def accumulators(model: keras.Model) -> dict[str, FixedType]:
-    """For each layer with quantized weights and inputs: the narrowest type that holds every sum, whatever the input."""
+    """For each layer with quantized weights and inputs: the narrowest type that holds every sum, whatever the
+    input.
+    """
     kinds = tensor_types(model)
     found = {}
     for call in calls(model):
         source = kinds[call.inputs[0]] if call.inputs else None
-        kind = accumulator_type(call.layer, source) if source is not None and operation(call.layer) in WEIGHTED else None
+        kind = (
+            accumulator_type(call.layer, source)
+            if source is not None and operation(call.layer) in WEIGHTED
+            else None
+        )
         if kind is not None:
             found[call.name] = kind
     return found
@@ -46,7 +53,9 @@ def accumulators(model: keras.Model) -> dict[str, FixedType]:
 def overflows(
     model: keras.Model, inputs: Sequence[Values], kinds: Mapping[str, FixedType] | None = None
 ) -> list[Overflow]:
-    """Layers whose sums on these inputs leave their accumulator type; ``kinds`` defaults to ``accumulators``."""
+    """Layers whose sums on these inputs leave their accumulator type; ``kinds`` defaults to
+    ``accumulators``.
+    """
     checked = accumulators(model) if kinds is None else kinds
     sums = layer_values(_without_activations(model), list(inputs))
     found = []
@@ -60,6 +69,7 @@ def overflows(
 
 def _without_activations(model: keras.Model) -> keras.Model:
     """The model with the activations inside layers taken out into layers of their own."""
+
     def change(call: Call) -> list[NewLayer] | None:
         if operation(call.layer) not in WEIGHTED or activation_name(call.layer) is None:
             return None
@@ -70,12 +80,16 @@ def _without_activations(model: keras.Model) -> keras.Model:
 
 
 def guarded(model: keras.Model, inputs: Sequence[Values]) -> tuple[str, ...]:
-    """Remarks on sums too wide for float32; raises UnsupportedModel naming a layer whose sums overflow on the data."""
+    """Remarks on sums too wide for float32; raises UnsupportedModel naming a layer whose sums overflow on the
+    data.
+    """
     for found in overflows(model, inputs):
         raise UnsupportedModel(
-            f"{found.values} sums between {found.low:g} and {found.high:g} leave {found.kind}", where=found.layer
+            f"{found.values} sums between {found.low:g} and {found.high:g} leave {found.kind}",
+            where=found.layer,
         )
     return tuple(
-        f"{name}: sums of {kind.width} bits exceed float32's {FLOAT32_BITS}, Keras rounds them and the firmware does not"
+        f"{name}: sums of {kind.width} bits exceed float32's {FLOAT32_BITS}, "
+        "Keras rounds them and the firmware does not"
         for name, kind in accumulators(model).items() if kind.width > FLOAT32_BITS
     )  # fmt: skip

@@ -33,7 +33,10 @@ def integer_bits(values: Values, bits: int, config: QuantizeConfig, *, signed: b
     most = reaching(float(size.max(initial=0.0)), bits, signed=signed)
     if config.calibration == "max":
         return most
-    return min(range(most, most - SEARCHED, -1), key=lambda integer: squared_error(values, bits, integer, signed=signed))
+    return min(
+        range(most, most - SEARCHED, -1),
+        key=lambda integer: squared_error(values, bits, integer, signed=signed),
+    )
 
 
 def reaching(top: float, bits: int, *, signed: bool) -> int:

@@ -26,7 +26,8 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Channels:
-    """Channel of each last-axis position of each layer's output, and of each unit of the layers that make some.
+    """Channel of each last-axis position of each layer's output, and of each unit of the layers that make
+    some.
 
     Equal numbers stand or fall together; FIXED is 0. Arrays are int64 (positions,).
     """

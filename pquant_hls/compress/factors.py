@@ -19,7 +19,8 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Factor:
-    """One factorization: ``rank``, kept ``energy`` (share of squared singular values), multiplications of one inference.
+    """One factorization: ``rank``, kept ``energy`` (share of squared singular values), multiplications of one
+    inference.
 
     ``before`` are the layer's own multiplications, all weights counted.
     """
@@ -47,7 +48,8 @@ class Factor:
 def factors(call: Call, feed: tuple[int | None, ...]) -> list[Factor]:
     """All factorizations of a dense layer or ungrouped convolution that reads a tensor of shape ``feed``.
 
-    Dense and pointwise layers: kernel = A B. Others: a convolution to ``rank`` channels and a pointwise one; for
+    Dense and pointwise layers: kernel = A B. Others: a convolution to ``rank`` channels and a pointwise one;
+    for
     Conv2D also a vertical and a horizontal one (Jaderberg et al., arXiv:1405.3866, scheme 2).
     """
     kernel = np.asarray(call.layer.kernel, np.float64)
@@ -78,7 +80,17 @@ def _channel(call: Call, kernel: Matrix) -> list[Factor]:
     for rank in range(1, len(energy) + 1):
         cost = rank * (first.shape[0] + second.shape[1]) * _positions(call.shape)
         pair = (first[:, :rank].reshape(*kernel.shape[:-1], rank), second[:rank])
-        made.append(Factor(call.name, "channel", rank, float(energy[rank - 1]), cost, before, _maker(_as_channel, call, pair)))
+        made.append(
+            Factor(
+                call.name,
+                "channel",
+                rank,
+                float(energy[rank - 1]),
+                cost,
+                before,
+                _maker(_as_channel, call, pair),
+            )
+        )
     return made
 
 
@@ -95,7 +107,17 @@ def _spatial(call: Call, kernel: Matrix, feed: tuple[int | None, ...]) -> list[F
         vertical = first[:, :rank].reshape(height, 1, n_in, rank)
         horizontal = second[:rank].reshape(rank, width, n_out).transpose(1, 0, 2)[None]
         pair = (vertical, horizontal)
-        made.append(Factor(call.name, "spatial", rank, float(energy[rank - 1]), cost, before, _maker(_as_spatial, call, pair)))
+        made.append(
+            Factor(
+                call.name,
+                "spatial",
+                rank,
+                float(energy[rank - 1]),
+                cost,
+                before,
+                _maker(_as_spatial, call, pair),
+            )
+        )
     return made
 
 
@@ -107,11 +129,17 @@ def _as_channel(call: Call, first: Matrix, second: Matrix) -> Sequence[NewLayer]
     rank = first.shape[-1]
     plain = {"use_bias": False, "activation": "linear", "name": f"{call.name}_basis"}
     if operation(call.layer) == "dense":
-        return [_new(copy_layer(call.layer, units=rank, **plain), [first]), _new(copy_layer(call.layer), [second, *_bias(call)])]
+        return [
+            _new(copy_layer(call.layer, units=rank, **plain), [first]),
+            _new(copy_layer(call.layer), [second, *_bias(call)]),
+        ]
     ones = 1 if len(first.shape) == 3 else (1, 1)
     front = copy_layer(call.layer, filters=rank, **plain)
     back = copy_layer(call.layer, kernel_size=ones, strides=ones, dilation_rate=ones, padding="valid")
-    return [_new(front, [first]), _new(back, [second.reshape(*[1] * (first.ndim - 2), *second.shape), *_bias(call)])]
+    return [
+        _new(front, [first]),
+        _new(back, [second.reshape(*[1] * (first.ndim - 2), *second.shape), *_bias(call)]),
+    ]
 
 
 def _as_spatial(call: Call, vertical: Matrix, horizontal: Matrix) -> Sequence[NewLayer]:

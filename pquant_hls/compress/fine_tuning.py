@@ -33,7 +33,8 @@ def training_figures(history: TrainingHistory) -> dict[str, float | None]:
     best = next((report for report in history.epochs if report.epoch == history.best_epoch), None)
     return {
         "epochs": float(len(history.epochs)), "best_epoch": float(history.best_epoch),
-        "val_accuracy": None if best is None else best.val_accuracy, "val_loss": None if best is None else best.val_loss,
+        "val_accuracy": None if best is None else best.val_accuracy,
+        "val_loss": None if best is None else best.val_loss,
     }  # fmt: skip
 
 

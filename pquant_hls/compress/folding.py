@@ -1,4 +1,6 @@
-"""BatchNormalization taken into the layer before it, or after it, exactly: hls4ml rounds between the two otherwise."""
+"""BatchNormalization taken into the layer before it, or after it, exactly: hls4ml rounds between the two
+otherwise.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,12 @@ def _fold(model: keras.Model, norm: Call) -> keras.Model:
     readers = [call for call in table.values() if norm.name in call.inputs]
     ends = {tensor._keras_history.operation.name for tensor in model.outputs}
     alone = [call.name for call in table.values() if source.name in call.inputs] == [norm.name]
-    if operation(source.layer) in _LINEAR and activation_name(source.layer) is None and alone and source.name not in ends:
+    if (
+        operation(source.layer) in _LINEAR
+        and activation_name(source.layer) is None
+        and alone
+        and source.name not in ends
+    ):
         changed = {source.name: _scaled_after(source, scale, shift)}
     elif readers and norm.name not in ends and all(_takes(call) for call in readers):
         changed = {call.name: _scaled_before(call, scale, shift) for call in readers}
@@ -67,7 +74,9 @@ def _swap(call: Call, norm: Call, changed: Mapping[str, NewLayer]) -> Sequence[N
 
 
 def _takes(call: Call) -> bool:
-    """Whether a scale and shift of the input can go into this layer: padding would add zeros after the shift."""
+    """Whether a scale and shift of the input can go into this layer: padding would add
+    zeros after the shift.
+    """
     kind = operation(call.layer)
     unpadded = kind == "conv" and call.layer.padding == "valid" and call.layer.groups == 1
     return kind == "dense" or unpadded

@@ -28,7 +28,8 @@ _SPATIAL = ("strides", "pool_size")
 
 
 def fixed_graph(model: keras.Model) -> FixedPointGraph:
-    """The model's operations with integer weights; a final softmax or sigmoid is left out, as the firmware's is.
+    """The model's operations with integer weights; a final softmax or sigmoid is left out, as the firmware's
+    is.
 
     Raises UnsupportedModel naming a layer that has no operation in the graph.
     """
@@ -59,7 +60,13 @@ class _Builder:
         elif kind in ("dense", "conv", "depthwise_conv"):
             self._weighted(call, feeds)
             if inner is not None and not head:
-                self._put(call, f"{call.name}_activation", _activation_op(inner), (call.name,), _type_of(call, self._of(call.name)))
+                self._put(
+                    call,
+                    f"{call.name}_activation",
+                    _activation_op(inner),
+                    (call.name,),
+                    _type_of(call, self._of(call.name)),
+                )
                 self.alias[call.name] = self.nodes[-1].name
         elif kind == "batchnorm":
             self._batchnorm(call, feeds)
@@ -75,7 +82,13 @@ class _Builder:
         return max((self.kinds[name] for name in feeds), key=lambda kind: kind.width, default=DEFAULT)
 
     def _put(
-        self, call: Call, name: str, op: str, feeds: tuple[str, ...], result: FixedType, **more: Mapping[str, Any]
+        self,
+        call: Call,
+        name: str,
+        op: str,
+        feeds: tuple[str, ...],
+        result: FixedType,
+        **more: Mapping[str, Any],
     ) -> None:
         shape = tuple(1 if size is None else int(size) for size in call.shape)
         self.nodes.append(Node(name, op, feeds, shape, result, **more))
@@ -135,7 +148,7 @@ def _op_name(call: Call) -> str:
 
 
 def _activation_op(inner: str) -> str:
-    name = inner.split("(")[0]
+    name = inner.split("(", maxsplit=1)[0]
     if name == "quantized_bits":
         return "quantize"
     name = {"binary": "binary_tanh", "ternary": "ternary_tanh"}.get(name, name.removeprefix("quantized_"))

@@ -24,7 +24,8 @@ Scores = dict[str, NDArray[np.float64]]
 def unit_scores(model: keras.Model, channels: Channels, data: Any, config: PruneConfig) -> Scores:
     """Scores of every prunable layer's units.
 
-    Raises UnsupportedModel where ``batchnorm`` finds no normalization behind a layer, DataError where ``taylor``
+    Raises UnsupportedModel where ``batchnorm`` finds no normalization behind a layer, DataError where
+    ``taylor``
     has no data.
     """
     if config.importance == "taylor":
@@ -49,12 +50,16 @@ def _kernel(call: Call) -> NDArray[np.float64]:
 
 
 def _scale_behind(call: Call, channels: Channels) -> NDArray[np.float64]:
-    """|gamma| of the BatchNormalization that reads this layer, through layers without weights of their own."""
+    """|gamma| of the BatchNormalization that reads this layer, through layers without
+    weights of their own.
+    """
     name = call.name
     while True:
         readers = [other for other in channels.table if name in other.inputs]
         if len(readers) != 1 or operation(readers[0].layer) not in ("batchnorm", "activation", "pass"):
-            raise UnsupportedModel("importance 'batchnorm' needs a BatchNormalization behind this layer", where=call.name)
+            raise UnsupportedModel(
+                "importance 'batchnorm' needs a BatchNormalization behind this layer", where=call.name
+            )
         if operation(readers[0].layer) == "batchnorm":
             return _gamma(readers[0])
         name = readers[0].name
@@ -67,7 +72,9 @@ def _gamma(call: Call) -> NDArray[np.float64]:
 
 
 def _taylor(model: keras.Model, channels: Channels, data: Any, config: PruneConfig) -> Scores:
-    """Mean over events of |sum over positions of gradient x activation| (Molchanov et al., arXiv:1611.06440)."""
+    """Mean over events of |sum over positions of gradient x activation| (Molchanov et al.,
+    arXiv:1611.06440).
+    """
     if data is None:
         raise DataError("importance 'taylor' needs data", mend="give a data set, or use importance l1 or l2")
     names = list(channels.prunable())
@@ -124,8 +131,12 @@ def _surprise(end: Any, head: str, labels: NDArray[Any] | None) -> Any:
     single = end.shape[-1] == 1
     probability = (tf.sigmoid(end) if single else tf.nn.softmax(end)) if head == "linear" else end
     if single:
-        wanted = tf.round(tf.stop_gradient(probability[:, 0])) if labels is None else tf.cast(labels, tf.float32)
+        wanted = (
+            tf.round(tf.stop_gradient(probability[:, 0])) if labels is None else tf.cast(labels, tf.float32)
+        )
         right = wanted * probability[:, 0] + (1 - wanted) * (1 - probability[:, 0])
         return -tf.reduce_sum(tf.math.log(tf.maximum(right, 1e-7)))
     decided = tf.argmax(end, axis=-1) if labels is None else tf.constant(labels)
-    return -tf.reduce_sum(tf.math.log(tf.maximum(tf.gather(probability, decided, batch_dims=len(end.shape) - 1), 1e-7)))
+    return -tf.reduce_sum(
+        tf.math.log(tf.maximum(tf.gather(probability, decided, batch_dims=len(end.shape) - 1), 1e-7))
+    )

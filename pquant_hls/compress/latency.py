@@ -26,7 +26,8 @@ GAIN = 1.0
 class CycleCounter:
     """Estimated worst-case cycles of a model with channels dropped, without building it.
 
-    Weights of dropped channels are set to zero in the graph: like absent ones they cost no multiplication and no add.
+    Weights of dropped channels are set to zero in the graph: like absent ones they cost no multiplication and
+    no add.
     """
 
     graph: FixedPointGraph
@@ -67,7 +68,8 @@ def drop_by_cycles(
 ) -> None:  # fmt: skip
     """Drop channels until ``done``, each time by the cheapest move.
 
-    The price of a move is what it loses over the share of its family that it takes, divided by 1 + GAIN for each
+    The price of a move is what it loses over the share of its family that it takes, divided by 1 + GAIN for
+    each
     cycle it saves. Without cycles in view all families would shrink alike.
     """
     orders = [sorted(cut.items_of(family), key=worth.__getitem__) for family in families]
@@ -92,7 +94,9 @@ def _moves(cut: Cut, order: Sequence[int]) -> list[list[int]]:
 
 
 def _price(cut: Cut, order: Sequence[int], move: Sequence[int], worth: Mapping[int, float]) -> float:
-    """Loss over share taken; the loss is ln(before / after) of the family's importance and of its channels."""
+    """Loss over share taken; the loss is ln(before / after) of the family's importance and
+    of its channels.
+    """
     left = [item for item in order if item not in cut.dropped]
     before, count = sum(worth[item] for item in left), len(left) - len(move)
     after = before - sum(worth[item] for item in move)

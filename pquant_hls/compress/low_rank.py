@@ -23,20 +23,25 @@ DEFAULT_ENERGY = 0.95
 class LowRankCompression(Step[LowRankConfig]):
     """Factorize dense layers and convolutions; with ``cost`` each one's extra cycles are charged.
 
-    A rank given for a single layer must reduce its multiplications; a rank for all layers is used where it does.
+    A rank given for a single layer must reduce its multiplications; a rank for all layers is used where it
+    does.
     """
 
     Config = LowRankConfig
 
-    def apply(self, model: keras.Model, data: Any) -> Outcome:
-        """No data is needed. Raises SpecError, with the numbers, for a rank that saves nothing."""
+    def apply(self, model: keras.Model, data: Any) -> Outcome:  # noqa: ARG002
+        """``data`` is not read. Raises SpecError, with the numbers, for a rank that saves nothing."""
         table = {call.name: call for call in calls(model)}
         self._known(table)
         notes, refused = [], []
         for call in table.values():
             if call.name in self.config.exclude or not _factorable(call):
                 continue
-            found = [factor for factor in factors(call, table[call.inputs[0]].shape) if self._wanted(factor, call.name)]
+            found = [
+                factor
+                for factor in factors(call, table[call.inputs[0]].shape)
+                if self._wanted(factor, call.name)
+            ]
             useful = [factor for factor in found if factor.multiplications < factor.before]
             if not useful:
                 refused.append(_refusal(call, found))
@@ -44,7 +49,9 @@ class LowRankCompression(Step[LowRankConfig]):
             model, note = self._take(model, call, self._candidates(useful))
             notes.append(note)
         if not notes:
-            raise SpecError("no layer gains by " + ("; ".join(refused) or "it: none can be factorized"), where="rank")
+            raise SpecError(
+                "no layer gains by " + ("; ".join(refused) or "it: none can be factorized"), where="rank"
+            )
         return Outcome(model, (*notes, *refused))
 
     def _known(self, table: dict[str, Call]) -> None:
@@ -102,13 +109,23 @@ class LowRankCompression(Step[LowRankConfig]):
 
 
 def _factorable(call: Call) -> bool:
-    """Float dense layers and ungrouped convolutions; quantized ones are factorized before they are quantized."""
-    return operation(call.layer) in ("dense", "conv") and getattr(call.layer, "groups", 1) == 1 and call.kind[:1] != "Q"
+    """Float dense layers and ungrouped convolutions; quantized ones are factorized before
+    they are quantized.
+    """
+    return (
+        operation(call.layer) in ("dense", "conv")
+        and getattr(call.layer, "groups", 1) == 1
+        and call.kind[:1] != "Q"
+    )
 
 
 def _check_rank(call: Call, rank: int) -> None:
     if not _factorable(call):
-        why = "is quantized: factorize before quantizing" if call.kind[:1] == "Q" else f"a {call.kind} cannot be factorized"
+        why = (
+            "is quantized: factorize before quantizing"
+            if call.kind[:1] == "Q"
+            else f"a {call.kind} cannot be factorized"
+        )
         raise UnsupportedModel(why, where=call.name)
     kernel = call.layer.kernel.shape
     largest = min(int(np.prod(kernel[:-1])), int(kernel[-1]))
@@ -120,6 +137,9 @@ def _check_rank(call: Call, rank: int) -> None:
 def _refusal(call: Call, found: Sequence[Factor]) -> str:
     if not found:
         kernel = tuple(call.layer.kernel.shape)
-        return f"{call.name}: a kernel of {kernel} has at most rank {min(int(np.prod(kernel[:-1])), kernel[-1])}"
+        return (
+            f"{call.name}: a kernel of {kernel} has at most rank {min(int(np.prod(kernel[:-1])), kernel[-1])}"
+        )
     cheapest = min(found, key=lambda factor: factor.multiplications)
-    return f"{call.name}: rank {cheapest.rank} takes {cheapest.multiplications} multiplications, the layer itself {cheapest.before}"
+    cost = f"{cheapest.multiplications} multiplications, the layer itself {cheapest.before}"
+    return f"{call.name}: rank {cheapest.rank} takes {cost}"

@@ -24,9 +24,11 @@ from pquant_hls.spec.steps import PruneConfig
 
 
 class PruningCompression(Step[PruneConfig]):
-    """Remove units (``structured``) or set weights to zero (``magnitude``, ``n_m``); zeros survive later training.
+    """Remove units (``structured``) or set weights to zero (``magnitude``, ``n_m``); zeros survive later
+    training.
 
-    ``sparsity`` counts from the model given, or from ``reference`` / ``reference_weights`` of an original, so that
+    ``sparsity`` counts from the model given, or from ``reference`` / ``reference_weights`` of an original, so
+    that
     a loop may ask for a total.
     """
 
@@ -42,12 +44,18 @@ class PruningCompression(Step[PruneConfig]):
 
     def _check_training(self, model: keras.Model, data: Any) -> None:
         if data is None:
-            raise DataError("epochs of recovery need data", where="epochs", mend="set epochs: 0 or give a data set")
+            raise DataError(
+                "epochs of recovery need data", where="epochs", mend="set epochs: 0 or give a data set"
+            )
         check(model, data, self.config, self.teacher)
 
     def _structured(self, model: keras.Model, data: Any) -> Outcome:
         channels = trace_channels(model)
-        counter = CycleCounter(fixed_graph(model), channels, self.estimator()) if self.config.latency_aware else None
+        counter = (
+            CycleCounter(fixed_graph(model), channels, self.estimator())
+            if self.config.latency_aware
+            else None
+        )
         cut = choose(channels, unit_scores(model, channels, data, self.config), self.config, counter)
         smaller = remove(model, channels, cut.dropped)
         if self.config.reconstruct and data is not None:
@@ -83,5 +91,7 @@ def _remarks(cut: Cut) -> tuple[str, ...]:
         for name, count in cut.members[item].items():
             removed[name] = removed.get(name, 0) + count
     return tuple(
-        f"{name}: {removed[name]} of {kept + removed[name]} units removed" for name, kept in cut.kept.items() if name in removed
+        f"{name}: {removed[name]} of {kept + removed[name]} units removed"
+        for name, kept in cut.kept.items()
+        if name in removed
     )

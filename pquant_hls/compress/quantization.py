@@ -19,7 +19,8 @@ from pquant_hls.spec.steps import QuantizeConfig
 
 
 class QuantizationCompression(Step[QuantizeConfig]):
-    """Fold BatchNormalization, calibrate integer bits on data, put QKeras quantizers in; ``qat`` trains with them.
+    """Fold BatchNormalization, calibrate integer bits on data, put QKeras quantizers in; ``qat`` trains with
+    them.
 
     A model that is quantized already gets the new widths and keeps its underlying weights.
     """
@@ -29,13 +30,16 @@ class QuantizationCompression(Step[QuantizeConfig]):
     def apply(self, model: keras.Model, data: Any) -> Outcome:
         """Data is needed: at least inputs for calibration, with labels or a teacher for ``qat``."""
         if data is None:
-            raise DataError("calibration needs inputs", mend="give a data set, or at least a sample of inputs")
+            raise DataError(
+                "calibration needs inputs", mend="give a data set, or at least a sample of inputs"
+            )
         check_quantizable(model, self.config)
         training = self.config.mode == "qat" and self.config.epochs > 0
         if training:
             check(model, data, self.config, self.teacher)
         folded = fold_batchnorm(model)
-        inputs, widths, notes = sample(data, self.config), Widths.of(folded, self.config), ()
+        inputs, widths = sample(data, self.config), Widths.of(folded, self.config)
+        notes: tuple[str, ...] = ()
         if self.config.allocation == "sensitivity":
             widths, notes = allocate(folded, widths, inputs, self.config)
         made = with_clean_names(quantized(folded, widths, inputs, self.config))

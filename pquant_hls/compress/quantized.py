@@ -48,17 +48,26 @@ class Widths:
                     raise SpecError(unknown_key(name, names).replace("key", "layer"), where=key)
         weights = {call.name: config.bits for call in table if operation(call.layer) in WEIGHTED}
         activations = {
-            call.name: config.default_input_bits if operation(call.layer) == "input" else config.default_activation_bits
+            call.name: config.default_input_bits
+            if operation(call.layer) == "input"
+            else config.default_activation_bits
             for call in table
         }
-        return cls({**weights, **config.layers}, {**activations, **config.activations}, config.bias_bits, config.kernel)
+        return cls(
+            {**weights, **config.layers},
+            {**activations, **config.activations},
+            config.bias_bits,
+            config.kernel,
+        )
 
     def bias(self, name: str) -> int:
         return max(MIN_BIAS_BITS, self.weights[name]) if self.bias_bits is None else self.bias_bits
 
 
 def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
-    """Raises UnsupportedModel naming a layer that has no exact quantized twin, SpecError for unknown names."""
+    """Raises UnsupportedModel naming a layer that has no exact quantized twin, SpecError
+    for unknown names.
+    """
     Widths.of(model, config)
     ends = {tensor._keras_history.operation.name for tensor in model.outputs}
     for call in calls(model):
@@ -66,9 +75,16 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
         if kind in ("other", "separable_conv") or (kind in WEIGHTED and _twin(call) is None):
             raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
         head = call.name in ends and inner in ("softmax", "sigmoid", "tanh")
-        if inner is not None and not head and inner not in _PLAIN and not inner.startswith(("quantized_", "binary(", "ternary(")):
+        if (
+            inner is not None
+            and not head
+            and inner not in _PLAIN
+            and not inner.startswith(("quantized_", "binary(", "ternary("))
+        ):
             raise UnsupportedModel(
-                f"activation {inner!r} has no exact quantized twin", where=call.name, mend=f"use {', '.join(_PLAIN)}"
+                f"activation {inner!r} has no exact quantized twin",
+                where=call.name,
+                mend=f"use {', '.join(_PLAIN)}",
             )
 
 
@@ -98,7 +114,7 @@ class _Maker:
     def make(self, call: Call) -> Sequence[NewLayer] | None:
         kind = operation(call.layer)
         if kind == "input":
-            return [self._quantize(call, call.name)]
+            return [self._quantize(call.name)]
         if kind in WEIGHTED:
             return self._weighted(call)
         if kind == "activation":
@@ -117,7 +133,7 @@ class _Maker:
         made = NewLayer(_twin(call)(**settings), arrays)
         inner = activation_name(call.layer)
         if inner is None:
-            return [made, self._quantize(call, call.name)] if self._feeds_weights(call.name) else [made]
+            return [made, self._quantize(call.name)] if self._feeds_weights(call.name) else [made]
         if call.name in self.ends and inner in ("softmax", "sigmoid", "tanh"):
             return [made, NewLayer(keras.layers.Activation(inner, name=self._name(f"{call.name}_{inner}")))]
         return [made, self._activate(inner, call.name, self._name(f"{call.name}_{_short(inner)}"))]
@@ -135,14 +151,16 @@ class _Maker:
         if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid", "tanh")):
             return None
         if inner.startswith("quantized_bits"):
-            return [] if self._quantized_anew(call) else [self._quantize(call, call.inputs[0], call.name)]
+            return [] if self._quantized_anew(call) else [self._quantize(call.inputs[0], call.name)]
         return [self._activate(inner, call.name, call.name)]
 
     def _quantized_anew(self, call: Call) -> bool:
         """Whether the layer before already gets a quantizer of its own behind it."""
         source = self.table[call.inputs[0]]
         return operation(source.layer) == "input" or (
-            operation(source.layer) in WEIGHTED and activation_name(source.layer) is None and self._feeds_weights(source.name)
+            operation(source.layer) in WEIGHTED
+            and activation_name(source.layer) is None
+            and self._feeds_weights(source.name)
         )
 
     def _activate(self, inner: str, layer: str, name: str) -> NewLayer:
@@ -157,12 +175,14 @@ class _Maker:
             quantizer = inner
         return NewLayer(qkeras.QActivation(quantizer, name=name))
 
-    def _quantize(self, call: Call, layer: str, name: str | None = None) -> NewLayer:
+    def _quantize(self, layer: str, name: str | None = None) -> NewLayer:
         """A linear quantizer for the values of ``layer``."""
         bits = self.widths.activations[layer]
         integer = integer_bits(self.values[layer], bits, self.config, signed=True)
         return NewLayer(
-            qkeras.QActivation(qkeras.quantized_bits(bits, integer, alpha=1.0), name=name or self._name(f"{layer}_q"))
+            qkeras.QActivation(
+                qkeras.quantized_bits(bits, integer, alpha=1.0), name=name or self._name(f"{layer}_q")
+            )
         )
 
     def _feeds_weights(self, name: str) -> bool:
@@ -170,7 +190,9 @@ class _Maker:
         for call in self.table.values():
             if name in call.inputs:
                 kind = operation(call.layer)
-                if kind in WEIGHTED or ((kind != "activation" or is_linear_quantizer(call)) and self._feeds_weights(call.name)):
+                if kind in WEIGHTED or (
+                    (kind != "activation" or is_linear_quantizer(call)) and self._feeds_weights(call.name)
+                ):
                     return True
         return False
 
@@ -188,7 +210,9 @@ def unused(wanted: str, taken: Set[str]) -> str:
 
 
 def with_clean_names(model: keras.Model) -> keras.Model:
-    """The model with every layer's name a C identifier, as the firmware needs; itself if all are. Inputs keep theirs."""
+    """The model with every layer's name a C identifier, as the firmware needs; itself if all are. Inputs keep
+    theirs.
+    """
     taken: set[str] = set()
     names = {}
     for call in calls(model):
@@ -208,15 +232,17 @@ def _renamed(call: Call, name: str) -> Sequence[NewLayer] | None:
 
 def is_linear_quantizer(call: Call) -> bool:
     """Whether a layer is a QActivation of quantized_bits: it rounds and clips, nothing else."""
-    return operation(call.layer) == "activation" and (activation_name(call.layer) or "").startswith("quantized_bits")
+    return operation(call.layer) == "activation" and (activation_name(call.layer) or "").startswith(
+        "quantized_bits"
+    )
 
 
 _SHAPING = (
-    "units", "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "use_bias",
-    "depth_multiplier", "trainable",
+    "units", "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
+    "use_bias", "depth_multiplier", "trainable",
 )  # fmt: skip
 
 
 def _short(inner: str) -> str:
     """``relu`` for ``quantized_relu(6,2)``."""
-    return inner.split("(")[0].removeprefix("quantized_")
+    return inner.split("(", maxsplit=1)[0].removeprefix("quantized_")

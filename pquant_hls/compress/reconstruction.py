@@ -33,7 +33,8 @@ class Pruned:
 def reconstruct(smaller: keras.Model, original: keras.Model, pruned: Pruned, inputs: list[Values]) -> None:
     """Refit dense and pointwise layers of ``smaller``, in place and in order, whose inputs have lost units.
 
-    Minimizes |x W + b - s|^2 + damping |W - W0|^2 over the sample, s being the original's sums before activation
+    Minimizes |x W + b - s|^2 + damping |W - W0|^2 over the sample, s being the original's sums before
+    activation
     (He et al., arXiv:1707.06168, without their selection). Where the removed units' weights were zero nothing
     changes. Zeros of a kernel stay zero: such kernels are left as they are.
     """
@@ -51,7 +52,11 @@ def _refittable(call: Call, pruned: Pruned) -> bool:
 
 
 def _refit(
-    smaller: keras.Model, call: Call, kept: NDArray[np.bool_], inputs: list[Values], before: Mapping[str, Values]
+    smaller: keras.Model,
+    call: Call,
+    kept: NDArray[np.bool_],
+    inputs: list[Values],
+    before: Mapping[str, Values],
 ) -> None:
     old = call.layer.get_weights()
     wanted = _rows(before[call.inputs[0]]) @ old[0].reshape(-1, old[0].shape[-1])[:, kept].astype(np.float64)
@@ -73,7 +78,9 @@ def ridge(
     x: NDArray[np.float64], y: NDArray[np.float64], *, centred: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights (n, m) and shift (m,) minimizing |x w + b - y|^2 + damping |w|^2; b is 0 unless ``centred``."""
-    mean_x, mean_y = (x.mean(axis=0), y.mean(axis=0)) if centred else (np.zeros(x.shape[1]), np.zeros(y.shape[1]))
+    mean_x, mean_y = (
+        (x.mean(axis=0), y.mean(axis=0)) if centred else (np.zeros(x.shape[1]), np.zeros(y.shape[1]))
+    )
     shifted = x - mean_x
     gram = shifted.T @ shifted
     damping = DAMPING * float(np.trace(gram)) / len(gram) + 1e-12

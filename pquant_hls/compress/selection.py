@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -21,12 +21,17 @@ def choose(
 ) -> Cut:
     """Drop channels until the configuration's sparsity is reached or every layer is at its least.
 
-    With a ``counter`` the order is by cycles saved. Raises SpecError for an unknown layer name or a number of units that a layer does not have.
+    With a ``counter`` the order is by cycles saved. Raises SpecError for an unknown layer name or a number of
+    units that a layer does not have.
     """
     _known_layers(channels, config)
     cut = Cut.of(channels, config)
     worth = channel_scores(cut, scores, normalised=config.ranking == "global" or counter is not None)
-    single = [family for family in cut.families() if any(name in config.keep or name in config.layers for name in family)]
+    single = [
+        family
+        for family in cut.families()
+        if any(name in config.keep or name in config.layers for name in family)
+    ]
     for family in single:
         _to(cut, family, _target(cut, family, config), worth)
     rest = [family for family in cut.families() if family not in single]
@@ -46,11 +51,15 @@ def _known_layers(channels: Channels, config: PruneConfig) -> None:
             if name not in channels.made:
                 raise SpecError(unknown_key(name, list(channels.made)).replace("key", "layer"), where=key)
             if key != "exclude" and name not in channels.prunable():
-                raise UnsupportedModel("its units cannot be removed: they reach an output or a fixed shape", where=name)
+                raise UnsupportedModel(
+                    "its units cannot be removed: they reach an output or a fixed shape", where=name
+                )
 
 
 def channel_scores(cut: Cut, scores: Scores, *, normalised: bool) -> dict[int, float]:
-    """Score of each channel: the sum over the units it has; divided by each layer's length to compare layers."""
+    """Score of each channel: the sum over the units it has; divided by each layer's length
+    to compare layers.
+    """
     worth = dict.fromkeys(cut.members, 0.0)
     for name, values in scores.items():
         scale = float(np.linalg.norm(values)) if normalised else 1.0
@@ -65,11 +74,17 @@ def _target(cut: Cut, family: list[str], config: PruneConfig) -> int:
     wanted = []
     for name in family:
         if name in config.keep and config.keep[name] > cut.kept[name]:
-            raise SpecError(f"{config.keep[name]} units asked of a layer of {cut.kept[name]}", where=f"keep.{name}")
+            raise SpecError(
+                f"{config.keep[name]} units asked of a layer of {cut.kept[name]}", where=f"keep.{name}"
+            )
         share = config.layers.get(name, config.sparsity)
         whole = config.reference.get(name, cut.kept[name])
         wanted.append(config.keep.get(name, round((1 - share) * whole)))
-    named = [value for name, value in zip(family, wanted, strict=True) if name in config.keep or name in config.layers]
+    named = [
+        value
+        for name, value in zip(family, wanted, strict=True)
+        if name in config.keep or name in config.layers
+    ]
     return max(named or wanted)
 
 

@@ -31,8 +31,10 @@ Knob = tuple[str, str]
 class Sensitivity:
     """Loss of each knob at each width, alone, the others at their widest; and what the widths cost.
 
-    ``losses`` are Kullback-Leibler distances (nats) from the float model. ``weight_bits`` is the sum of enclosed
-    bits of a layer's weights times its output positions, by layer and width; ``reads`` names the quantizer that
+    ``losses`` are Kullback-Leibler distances (nats) from the float model. ``weight_bits`` is the sum of
+    enclosed
+    bits of a layer's weights times its output positions, by layer and width; ``reads`` names the quantizer
+    that
     feeds each layer.
     """
 
@@ -43,7 +45,8 @@ class Sensitivity:
     def ebops(self, bits: Mapping[Knob, int]) -> int:
         """EBOPs of the model at these widths."""
         return sum(
-            table[bits["weights", layer]] * bits["activations", self.reads[layer]] for layer, table in self.weight_bits.items()
+            table[bits["weights", layer]] * bits["activations", self.reads[layer]]
+            for layer, table in self.weight_bits.items()
         )
 
 
@@ -52,17 +55,23 @@ def allocate(
 ) -> tuple[Widths, tuple[str, ...]]:
     """Widths between min_bits and max_bits that cost no more EBOPs than ``start`` does, and a remark.
 
-    ``model`` is float or quantized without BatchNormalization; ``start`` are the uniform widths whose EBOPs may be
+    ``model`` is float or quantized without BatchNormalization; ``start`` are the uniform widths whose EBOPs
+    may be
     spent. Entries of ``config.layers`` and ``config.activations`` are kept as they are.
     """
     measured = measure(model, start, inputs, config)
     uniform = {knob: _uniform(knob, start) for knob in measured.losses}
     fixed = {knob for knob in measured.losses if knob[1] in getattr(config, _KEY[knob[0]])}
-    found = spend(measured, uniform, fixed, config)
+    found = spend(measured, uniform, fixed)
     widths = replace(start, weights={**start.weights, **_of("weights", found)},
                      activations={**start.activations, **_of("activations", found)})  # fmt: skip
-    told = ", ".join(f"{layer} {found['weights', layer]}x{found['activations', measured.reads[layer]]}" for layer in measured.reads)
-    return widths, (f"bits (weights x inputs): {told}; {measured.ebops(found)} of {measured.ebops(uniform)} EBOPs",)
+    told = ", ".join(
+        f"{layer} {found['weights', layer]}x{found['activations', measured.reads[layer]]}"
+        for layer in measured.reads
+    )
+    return widths, (
+        f"bits (weights x inputs): {told}; {measured.ebops(found)} of {measured.ebops(uniform)} EBOPs",
+    )
 
 
 _KEY = {"weights": "layers", "activations": "activations"}
@@ -77,10 +86,10 @@ def _of(kind: str, bits: Mapping[Knob, int]) -> dict[str, int]:
     return {layer: width for (found, layer), width in bits.items() if found == kind}
 
 
-def spend(
-    measured: Sensitivity, uniform: Mapping[Knob, int], fixed: set[Knob], config: QuantizeConfig
-) -> dict[Knob, int]:
-    """Lower the width that loses least per EBOP saved until the uniform cost is reached; then use up what is left."""
+def spend(measured: Sensitivity, uniform: Mapping[Knob, int], fixed: set[Knob]) -> dict[Knob, int]:
+    """Lower the width that loses least per EBOP saved until the uniform cost is reached; then use up what is
+    left.
+    """
     budget = measured.ebops(uniform)
     now = {knob: uniform[knob] if knob in fixed else max(losses) for knob, losses in measured.losses.items()}
     while measured.ebops(now) > budget:
@@ -106,14 +115,13 @@ def _price(measured: Sensitivity, now: Mapping[Knob, int], move: tuple[Knob, int
     return (losses[width] - losses[now[knob]]) / saved if saved > 0 else np.inf
 
 
-def _top_up(
-    measured: Sensitivity, now: dict[Knob, int], fixed: set[Knob], budget: int
-) -> dict[Knob, int]:
+def _top_up(measured: Sensitivity, now: dict[Knob, int], fixed: set[Knob], budget: int) -> dict[Knob, int]:
     """Raise single widths, the most helpful first, while the budget holds."""
     while True:
         raised = [
             (losses[now[knob]] - losses[now[knob] + 1], knob) for knob, losses in measured.losses.items()
-            if knob not in fixed and now[knob] + 1 in losses and measured.ebops({**now, knob: now[knob] + 1}) <= budget
+            if knob not in fixed and now[knob] + 1 in losses
+            and measured.ebops({**now, knob: now[knob] + 1}) <= budget
         ]  # fmt: skip
         gain, knob = max(raised, default=(0.0, ("", "")))
         if gain <= 0:
@@ -122,7 +130,9 @@ def _top_up(
 
 
 def measure(model: keras.Model, start: Widths, inputs: list[Values], config: QuantizeConfig) -> Sensitivity:
-    """Try every width of every layer, one at a time, in a quantized model whose other widths are the largest."""
+    """Try every width of every layer, one at a time, in a quantized model whose other
+    widths are the largest.
+    """
     events = [part[:MEASURED] for part in inputs]
     span = range(config.min_bits, config.top_bits + 1)
     wide = replace(
@@ -135,12 +145,18 @@ def measure(model: keras.Model, start: Widths, inputs: list[Values], config: Qua
     reads = {call.name: _source(trial, call) for call in layers}
     weights = {call.name: bench.weights(call, span) for call in layers}
     behind, values = _follows(model, trial), layer_values(model, inputs)
-    losses: dict[Knob, dict[int, float]] = {("weights", name): losses for name, (losses, _) in weights.items()}
+    losses: dict[Knob, dict[int, float]] = {
+        ("weights", name): losses for name, (losses, _) in weights.items()
+    }
     for quantizer in dict.fromkeys(reads.values()):
         top = wide.activations[behind[quantizer]]
-        losses["activations", behind[quantizer]] = bench.activation(quantizer, values[behind[quantizer]], range(span.start, top + 1))
+        losses["activations", behind[quantizer]] = bench.activation(
+            quantizer, values[behind[quantizer]], range(span.start, top + 1)
+        )
     return Sensitivity(
-        losses, {name: cost for name, (_, cost) in weights.items()}, {name: behind[source] for name, source in reads.items()}
+        losses,
+        {name: cost for name, (_, cost) in weights.items()},
+        {name: behind[source] for name, source in reads.items()},
     )
 
 
@@ -154,7 +170,11 @@ def _source(model: keras.Model, call: Call) -> str:
 
 def _follows(model: keras.Model, trial: keras.Model) -> dict[str, str]:
     """For each quantizer of the trial: the layer of ``model`` that its width is filed under in ``Widths``."""
-    own = {call.name for call in calls(model) if operation(call.layer) == "activation" and not is_linear_quantizer(call)}
+    own = {
+        call.name
+        for call in calls(model)
+        if operation(call.layer) == "activation" and not is_linear_quantizer(call)
+    }
     return {
         call.name: call.name if call.name in own else call.inputs[0]
         for call in calls(trial) if operation(call.layer) == "activation"
@@ -170,7 +190,9 @@ class _Trials:
         self.model, self.wanted, self.events, self.config = model, np.clip(wanted, 1e-7, 1.0), events, config
 
     def loss(self) -> float:
-        """Mean Kullback-Leibler distance (nats) from the float model's probabilities; squared for one column."""
+        """Mean Kullback-Leibler distance (nats) from the float model's probabilities;
+        squared for one column.
+        """
         found = np.clip(probabilities(self.model, self.events), 1e-7, 1.0)
         if found.shape[-1] == 1:
             return float(((found - self.wanted) ** 2).mean())
@@ -189,7 +211,9 @@ class _Trials:
         return losses, cost
 
     def activation(self, name: str, values: Values, span: Sequence[int]) -> dict[int, float]:
-        """Loss with one quantizer at each width, its integer bits calibrated on the float ``values`` it reads."""
+        """Loss with one quantizer at each width, its integer bits calibrated on the float ``values`` it
+        reads.
+        """
         layer = self.model.get_layer(name)
         kept = layer.activation
         losses = {}
@@ -205,5 +229,9 @@ class _Trials:
         if kind in ("quantized_bits", "quantized_relu"):
             signed = kind == "quantized_bits"
             integer = integer_bits(values, bits, self.config, signed=signed)
-            return qkeras.quantized_bits(bits, integer, alpha=1.0) if signed else qkeras.quantized_relu(bits, integer)
+            return (
+                qkeras.quantized_bits(bits, integer, alpha=1.0)
+                if signed
+                else qkeras.quantized_relu(bits, integer)
+            )
         return getattr(qkeras, kind)(bits) if hasattr(quantizer, "bits") else quantizer

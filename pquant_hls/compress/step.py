@@ -15,8 +15,8 @@ import keras
 from pquant_hls.compress.accounting import account
 from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord
-from pquant_hls.estimate import estimate
 from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
+from pquant_hls.estimate import estimate
 from pquant_hls.models.graph import clone
 from pquant_hls.models.table import model_digest
 from pquant_hls.models.train import Progress
@@ -66,7 +66,9 @@ class Step(ABC, Generic[C]):
         if isinstance(config, self.Config):
             return config.with_(**settings) if settings else config
         if isinstance(config, StepConfig):
-            raise SpecError(f"{type(self).__name__} takes {self.Config.__name__}, got {type(config).__name__}")
+            raise SpecError(
+                f"{type(self).__name__} takes {self.Config.__name__}, got {type(config).__name__}"
+            )
         return self.Config.parse({**({} if config is None else config), **settings})
 
     @abstractmethod
@@ -76,7 +78,8 @@ class Step(ABC, Generic[C]):
     def compress(self, model: keras.Model, data: Any = None) -> CompressedModel:
         """Run the step; the caller's model is not touched.
 
-        ``data`` has x_train, y_train, x_val, y_val as float32 (events, ...) and int (events,), labels may be None.
+        ``data`` has x_train, y_train, x_val, y_val as float32 (events, ...) and int (events,), labels may be
+        None.
         Raises SpecError, UnsupportedModel or DataError, naming the layer or key, before any training.
         """
         start = time.monotonic()

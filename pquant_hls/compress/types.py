@@ -26,21 +26,31 @@ def quantizer_type(quantizer: Any) -> FixedType | None:
     """Type of the values a QKeras quantizer gives; None for float and for kinds that have no single one."""
     kind = type(quantizer).__name__
     if kind == "binary":
-        return FixedType(1 if quantizer.use_01 else 2, 1 if quantizer.use_01 else 2, signed=not quantizer.use_01)
+        return FixedType(
+            1 if quantizer.use_01 else 2, 1 if quantizer.use_01 else 2, signed=not quantizer.use_01
+        )
     if kind == "ternary":
         return FixedType(2, 2)
     if kind in _FIXED:
         signed = bool(quantizer.keep_negative)
-        return FixedType(int(quantizer.bits), int(quantizer.integer) + int(signed), signed, ROUNDING, SATURATION)
+        return FixedType(
+            int(quantizer.bits), int(quantizer.integer) + int(signed), signed, ROUNDING, SATURATION
+        )
     if kind in _UNSIGNED:
         return FixedType(int(quantizer.bits), int(quantizer.integer), False, ROUNDING, SATURATION)
     if kind == "quantized_tanh":
         return FixedType(int(quantizer.bits), 1, True, ROUNDING, SATURATION)
-    return FixedType(int(quantizer.bits), 0, False, ROUNDING, SATURATION) if kind == "quantized_sigmoid" else None
+    return (
+        FixedType(int(quantizer.bits), 0, False, ROUNDING, SATURATION)
+        if kind == "quantized_sigmoid"
+        else None
+    )
 
 
 def quantizer_bits(quantizer: Any) -> int | None:
-    """Bits that one weight takes under this quantizer: 1 for binary, 2 for ternary, its ``bits`` otherwise."""
+    """Bits that one weight takes under this quantizer: 1 for binary, 2 for ternary, its
+    ``bits`` otherwise.
+    """
     kind = type(quantizer).__name__
     if kind in ("binary", "ternary"):
         return 1 if kind == "binary" else 2
@@ -86,7 +96,9 @@ def output_type(call: Call, inputs: Sequence[FixedType | None]) -> FixedType | N
     if kind in ("dense", "conv", "depthwise_conv"):
         inside = quantizer_type(inner)
         return inside if inside is not None else accumulator_type(call.layer, known[0])
-    if kind in ("flatten", "pass", "reshape", "concatenate") or call.kind.startswith(("Max", "GlobalMax", "QMax")):
+    if kind in ("flatten", "pass", "reshape", "concatenate") or call.kind.startswith(
+        ("Max", "GlobalMax", "QMax")
+    ):
         return union(known)
     return _sum_type(known) if call.kind in ("Add", "Subtract") else None
 
@@ -103,7 +115,8 @@ def _activation_type(layer: keras.Layer, inputs: Sequence[FixedType | None]) -> 
 def accumulator_type(layer: keras.Layer, source: FixedType) -> FixedType | None:
     """The narrowest type that holds every sum of this layer exactly, whatever the inputs of type ``source``.
 
-    Range: the largest of sum_i max(w_i x_low, w_i x_high) over the outputs, plus bias. None for float weights.
+    Range: the largest of sum_i max(w_i x_low, w_i x_high) over the outputs, plus bias. None for float
+    weights.
     """
     if weight_frac(layer) is None:
         return None

@@ -31,7 +31,9 @@ def zero_weights(model: keras.Model, config: PruneConfig, share: float = 1.0) ->
     elif config.ranking == "global" and not config.layers:
         masks = _global_masks(ranks, config.sparsity * share)
     else:
-        masks = {key: largest(ranks[key], config.layers.get(key[0], config.sparsity) * share) for key in kernels}
+        masks = {
+            key: largest(ranks[key], config.layers.get(key[0], config.sparsity) * share) for key in kernels
+        }
     for (name, index), mask in masks.items():
         layer = model.get_layer(name)
         arrays = layer.get_weights()
@@ -75,7 +77,9 @@ def largest(rank: NDArray[Any], sparsity: float) -> NDArray[np.bool_]:
 
 
 def _global_masks(ranks: dict[tuple[str, int], NDArray[Any]], sparsity: float) -> dict[tuple[str, int], Any]:
-    """One ranking over all kernels, each scaled by its mean so that wide layers do not win by small weights."""
+    """One ranking over all kernels, each scaled by its mean so that wide layers do not win
+    by small weights.
+    """
     flat = [rank.ravel() / max(float(rank.mean()), 1e-30) for rank in ranks.values()]
     whole = largest(np.concatenate(flat), sparsity)
     ends = np.cumsum([part.size for part in flat])[:-1]
@@ -89,12 +93,12 @@ def _kept(config: PruneConfig, share: float) -> int:
 
 
 def block_mask(rank: NDArray[Any], n: int, m: int) -> NDArray[np.bool_]:
-    """Mask of the ``n`` highest of each ``m`` along the input axis (the last but one); a last short block keeps n too."""
+    """Mask of the ``n`` highest of each ``m`` along the input axis (the last but one); a last short block
+    keeps n too.
+    """
     rows = np.moveaxis(rank, -2, -1)
     padded = np.pad(rows, [*[(0, 0)] * (rows.ndim - 1), (0, -rows.shape[-1] % m)], constant_values=-1.0)
     blocks = padded.reshape(*rows.shape[:-1], -1, m)
     places = np.argsort(np.argsort(-blocks, axis=-1, kind="stable"), axis=-1, kind="stable")
     mask = (places < n).reshape(padded.shape)[..., : rows.shape[-1]]
     return np.moveaxis(mask, -1, -2)
-
-

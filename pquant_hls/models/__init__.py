@@ -48,8 +48,8 @@ _HOMES = {
     "files": ("custom_objects", "load_model", "save_model"),
     "graph": ("Call", "NewLayer", "calls", "clone", "copy_layer", "rebuild"),
     "metrics": (
-        "ClassMetrics", "Proportion", "accuracy", "class_metrics", "cross_entropy", "efficiency_at", "proportion",
-        "roc_auc",
+        "ClassMetrics", "Proportion", "accuracy", "class_metrics", "cross_entropy", "efficiency_at",
+        "proportion", "roc_auc",
     ),
     "table": (
         "LayerRow", "Operation", "has_softmax_head", "head_of", "input_shapes", "layer_table", "model_digest",
@@ -60,11 +60,11 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Call", "ClassMetrics", "EpochReport", "LayerRow", "NewLayer", "Operation", "Proportion", "TrainingHistory", "accuracy",
-    "build_mlp", "calls", "class_metrics", "clone", "copy_layer", "cross_entropy", "custom_objects",
-    "efficiency_at", "evaluate", "fit", "has_softmax_head", "head_of", "input_shapes",
-    "layer_table", "load_model", "model_digest", "n_outputs", "operation", "predict", "probabilities", "proportion",
-    "rebuild", "roc_auc", "save_model", "scores",
+    "Call", "ClassMetrics", "EpochReport", "LayerRow", "NewLayer", "Operation", "Proportion",
+    "TrainingHistory", "accuracy", "build_mlp", "calls", "class_metrics", "clone", "copy_layer",
+    "cross_entropy", "custom_objects", "efficiency_at", "evaluate", "fit", "has_softmax_head", "head_of",
+    "input_shapes", "layer_table", "load_model", "model_digest", "n_outputs", "operation", "predict",
+    "probabilities", "proportion", "rebuild", "roc_auc", "save_model", "scores",
 ]  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import warnings
 import zipfile
@@ -43,7 +42,8 @@ def load_model(path: str | Path) -> keras.Model:
 
     Raises
     ------
-    UnsupportedModel : no such file, not a model, written by Keras 2 as ``.keras``, or with a layer that carries code.
+    UnsupportedModel : no such file, not a model, written by Keras 2 as ``.keras``, or with a layer that
+        carries code.
     """
     path = Path(path)
     if not path.exists():
@@ -117,7 +117,9 @@ def _load(path: Path) -> keras.Model:
 
 
 def save_model(model: keras.Model, path: str | Path) -> Path:
-    """Write ``.keras`` or ``.h5`` whole or not at all; raises OutputError where the file cannot be written."""
+    """Write ``.keras`` or ``.h5`` whole or not at all; raises OutputError where the file
+    cannot be written.
+    """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise OutputError(f"unknown model format {path.suffix!r}", where=path, mend="use .keras or .h5")
@@ -127,7 +129,7 @@ def save_model(model: keras.Model, path: str | Path) -> Path:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Keras calls .h5 old; it is asked for on purpose
                 model.save(part)
-            os.replace(part, path)
+            part.replace(path)
     except OSError as cause:
         raise OutputError(f"cannot be written: {cause}", where=path) from cause
     return path

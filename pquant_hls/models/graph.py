@@ -56,7 +56,7 @@ def calls(model: keras.Model) -> tuple[Call, ...]:
     operations that are not layers, and layers with several outputs.
     """
     graph = isinstance(model, keras.Sequential | keras.src.models.Functional)
-    if not graph or not model.built or not model.outputs:
+    if not graph or not model.built or not getattr(model, "outputs", None):
         raise UnsupportedModel(
             f"a {type(model).__name__} without a layer graph", where=getattr(model, "name", None),
             mend="use a built Sequential or functional model",
@@ -145,7 +145,9 @@ def _apply(call: Call, new: Sequence[NewLayer] | None, tensors: dict[str, Any], 
 
 def wants_list(call: Call) -> bool:
     """Whether the layer is called with a list of tensors: merges are, even of one."""
-    return len(call.inputs) > 1 or isinstance(call.layer, keras.layers.Concatenate | keras.src.layers.merging.base_merge.Merge)
+    return len(call.inputs) > 1 or isinstance(
+        call.layer, keras.layers.Concatenate | keras.src.layers.merging.base_merge.Merge
+    )
 
 
 def _like(tensors: list[Any], original: Any) -> Any:

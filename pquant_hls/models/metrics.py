@@ -1,6 +1,8 @@
-"""Figures of a classifier's scores: accuracy, cross entropy, AUC and efficiency at fixed background, with errors.
+"""Figures of a classifier's scores: accuracy, cross entropy, AUC and efficiency at fixed background, with
+errors.
 
-Pure numpy. ``scores`` are (events, classes) or (events, 1), higher meaning more alike; probabilities unless said
+Pure numpy. ``scores`` are (events, classes) or (events, 1), higher meaning more alike; probabilities unless
+said
 otherwise. ``y`` are int labels (events,), 0 to classes - 1.
 """
 
@@ -80,7 +82,8 @@ def cross_entropy(scores: ArrayLike, y: ArrayLike) -> float:
 def roc_auc(score: ArrayLike, is_signal: ArrayLike) -> Proportion:
     """Area under the ROC curve as the Mann-Whitney statistic, ties counted half.
 
-    The error is that of Hanley and McNeil, Radiology 143 (1982) 29. Raises DataError without signal or background.
+    The error is that of Hanley and McNeil, Radiology 143 (1982) 29. Raises DataError without signal or
+    background.
     """
     values, signal = np.asarray(score, np.float64).reshape(-1), np.asarray(is_signal, bool).reshape(-1)
     n_signal, n_background = _counts(signal)

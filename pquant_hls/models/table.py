@@ -14,8 +14,8 @@ import numpy as np
 from pquant_hls.models.graph import Call, calls
 
 Operation = Literal[
-    "input", "dense", "conv", "depthwise_conv", "separable_conv", "batchnorm", "activation", "pool", "global_pool",
-    "flatten", "merge", "concatenate", "pass", "reshape", "other",
+    "input", "dense", "conv", "depthwise_conv", "separable_conv", "batchnorm", "activation", "pool",
+    "global_pool", "flatten", "merge", "concatenate", "pass", "reshape", "other",
 ]  # fmt: skip
 """What a layer does, with QKeras' classes beside Keras' own."""
 
@@ -25,14 +25,15 @@ _BY_KIND: Mapping[str, Operation] = {
     "InputLayer": "input", "Dense": "dense", "Conv1D": "conv", "Conv2D": "conv",
     "DepthwiseConv1D": "depthwise_conv", "DepthwiseConv2D": "depthwise_conv",
     "SeparableConv1D": "separable_conv", "SeparableConv2D": "separable_conv",
-    "BatchNormalization": "batchnorm", "Activation": "activation", "ReLU": "activation", "LeakyReLU": "activation",
-    "ELU": "activation", "PReLU": "activation", "Softmax": "activation", "AdaptiveActivation": "activation",
-    "MaxPooling1D": "pool", "MaxPooling2D": "pool", "AveragePooling1D": "pool", "AveragePooling2D": "pool",
-    "GlobalMaxPooling1D": "global_pool", "GlobalMaxPooling2D": "global_pool",
-    "GlobalAveragePooling1D": "global_pool", "GlobalAveragePooling2D": "global_pool", "Flatten": "flatten",
-    "Add": "merge", "Subtract": "merge", "Multiply": "merge", "Average": "merge", "Maximum": "merge",
-    "Minimum": "merge", "Concatenate": "concatenate", "Dropout": "pass", "SpatialDropout1D": "pass",
-    "SpatialDropout2D": "pass", "GaussianNoise": "pass", "GaussianDropout": "pass", "ActivityRegularization": "pass",
+    "BatchNormalization": "batchnorm", "Activation": "activation", "ReLU": "activation",
+    "LeakyReLU": "activation", "ELU": "activation", "PReLU": "activation", "Softmax": "activation",
+    "AdaptiveActivation": "activation", "MaxPooling1D": "pool", "MaxPooling2D": "pool",
+    "AveragePooling1D": "pool", "AveragePooling2D": "pool", "GlobalMaxPooling1D": "global_pool",
+    "GlobalMaxPooling2D": "global_pool", "GlobalAveragePooling1D": "global_pool",
+    "GlobalAveragePooling2D": "global_pool", "Flatten": "flatten", "Add": "merge", "Subtract": "merge",
+    "Multiply": "merge", "Average": "merge", "Maximum": "merge", "Minimum": "merge",
+    "Concatenate": "concatenate", "Dropout": "pass", "SpatialDropout1D": "pass", "SpatialDropout2D": "pass",
+    "GaussianNoise": "pass", "GaussianDropout": "pass", "ActivityRegularization": "pass",
     "ZeroPadding1D": "pass", "ZeroPadding2D": "pass", "UpSampling1D": "pass", "UpSampling2D": "pass",
     "Cropping1D": "pass", "Cropping2D": "pass", "Reshape": "reshape", "Permute": "reshape",
 }  # fmt: skip
@@ -51,8 +52,10 @@ def operation(layer: keras.Layer) -> Operation:
 class LayerRow:
     """One line of the layer table.
 
-    ``shape`` is the output's without the batch axis; ``parameters`` counts all weights and biases, ``nonzero`` those
-    that are not 0 (kernels quantized first); ``units`` is the number of units or filters; ``quantizer`` is the
+    ``shape`` is the output's without the batch axis; ``parameters`` counts all weights and biases,
+    ``nonzero`` those
+    that are not 0 (kernels quantized first); ``units`` is the number of units or filters; ``quantizer`` is
+    the
     kernel's, and ``activation`` what follows inside the layer, as text.
     """
 
@@ -81,18 +84,23 @@ def _row(call: Call) -> LayerRow:
         name=call.name, kind=call.kind, operation=operation(layer), inputs=call.inputs, shape=call.shape,
         parameters=sum(array.size for array in weights),
         nonzero=sum(int(np.count_nonzero(array)) for array in stored_weights(layer)),
-        units=n_units(layer), quantizer=None if quantizer is None else str(quantizer), activation=activation_name(layer),
+        units=n_units(layer), quantizer=None if quantizer is None else str(quantizer),
+        activation=activation_name(layer),
     )  # fmt: skip
 
 
 def n_units(layer: keras.Layer) -> int | None:
-    """Units of a dense layer or filters of a convolution; None for others (a depthwise one has its input's)."""
+    """Units of a dense layer or filters of a convolution; None for others (a depthwise one
+    has its input's).
+    """
     value = getattr(layer, "units", getattr(layer, "filters", None))
     return None if value is None or operation(layer) == "depthwise_conv" else int(value)
 
 
 def stored_weights(layer: keras.Layer) -> list[np.ndarray]:
-    """The layer's weights as the firmware stores them: through the layer's own quantizers where it has any."""
+    """The layer's weights as the firmware stores them: through the layer's own quantizers
+    where it has any.
+    """
     quantizers = layer.get_quantizers() if hasattr(layer, "get_quantizers") else []
     arrays = layer.get_weights()
     if len(quantizers) < len(arrays):
@@ -119,11 +127,13 @@ def activation_name(layer: keras.Layer) -> str | None:
 
 
 def head_of(model: keras.Model) -> Head:
-    """What the last layer makes of its scores: softmax, sigmoid, or nothing (linear)."""
+    """What the last layer makes of its scores: softmax, sigmoid, or nothing (linear, and for several
+    outputs).
+    """
+    table = calls(model)
     if len(model.outputs) != 1:
         return "linear"
-    last = calls(model)[-1].layer
-    name = activation_name(last)
+    name = activation_name(table[-1].layer)
     return "softmax" if name == "softmax" else "sigmoid" if name == "sigmoid" else "linear"
 
 
@@ -143,7 +153,9 @@ def input_shapes(model: keras.Model) -> tuple[tuple[int | None, ...], ...]:
 
 
 def model_digest(model: keras.Model) -> str:
-    """sha256 (hex) of the layers, their configurations, connections and weights; the model's own name does not count."""
+    """sha256 (hex) of the layers, their configurations, connections and weights; the model's own name does
+    not count.
+    """
     state = hashlib.sha256()
     for call in calls(model):
         packed = keras.saving.serialize_keras_object(call.layer)
@@ -159,7 +171,9 @@ def model_digest(model: keras.Model) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Configuration without what loading changes and the outputs do not depend on: dtype policies, initializers."""
+    """Configuration without what loading changes and the outputs do not depend on: dtype policies,
+    initializers.
+    """
     if isinstance(value, dict):
         skip = ("dtype", "module", "registered_name", "build_config")
         return {

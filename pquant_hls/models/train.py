@@ -1,4 +1,6 @@
-"""The one training routine: labels or a teacher's soft targets, zeros that stay zero, the best epoch restored."""
+"""The one training routine: labels or a teacher's soft targets, zeros that stay zero, the best epoch
+restored.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
+from pquant_hls.models.graph import calls
 from pquant_hls.models.metrics import accuracy, cross_entropy, efficiency_at
 from pquant_hls.models.table import head_of, input_shapes
 from pquant_hls.spec.steps import TrainingConfig
@@ -27,7 +30,9 @@ Array = NDArray[Any]
 
 
 class TrainingData(Protocol):
-    """What training reads of a data set: x (events, ...) float32, y (events,) int or None. Lists for several inputs."""
+    """What training reads of a data set: x (events, ...) float32, y (events,) int or None. Lists for several
+    inputs.
+    """
 
     @property
     def x_train(self) -> Any: ...
@@ -41,7 +46,9 @@ class TrainingData(Protocol):
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch. ``loss`` is the training loss; validation figures are None without labels; seconds of wall time."""
+    """One epoch. ``loss`` is the training loss; validation figures are None without labels; seconds of wall
+    time.
+    """
 
     epoch: int
     epochs: int
@@ -53,7 +60,9 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class TrainingHistory:
-    """All epochs, the one restored (0: the weights it started from), and whether the rare classes' floors hold."""
+    """All epochs, the one restored (0: the weights it started from), and whether the rare classes' floors
+    hold.
+    """
 
     epochs: tuple[EpochReport, ...]
     best_epoch: int
@@ -118,7 +127,8 @@ def fit(
 ) -> TrainingHistory:  # fmt: skip
     """Train ``model`` in place and leave it at its best epoch; exact zeros of its kernels stay zero.
 
-    ``teacher`` supplies soft targets where ``config.distillation`` > 0; with 1 no labels are needed. The score of
+    ``teacher`` supplies soft targets where ``config.distillation`` > 0; with 1 no labels are needed. The
+    score of
     an epoch is taken on the validation part; the state before training counts as epoch 0.
 
     Raises
@@ -151,6 +161,7 @@ def check(
     model: keras.Model, data: TrainingData, config: TrainingConfig, teacher: keras.Model | None
 ) -> None:
     """Raise what ``fit`` would raise, before any work."""
+    calls(model)
     if len(model.outputs) != 1:
         raise UnsupportedModel(
             f"has {len(model.outputs)} outputs", where=model.name, mend="train models of one output"
@@ -217,7 +228,9 @@ def _class_weights(labels: Array) -> Array:
 
 
 def mixed(inputs: Sequence[Array], count: int, config: TrainingConfig) -> list[Array]:
-    """``count`` events between pairs of given ones, jittered, kept inside each feature's range (mixup, Zhang 2018)."""
+    """``count`` events between pairs of given ones, jittered, kept inside each feature's range (mixup, Zhang
+    2018).
+    """
     rng = np.random.default_rng([config.seed, 1])
     first, second = rng.integers(len(inputs[0]), size=(2, count))
     share = rng.beta(0.5, 0.5, size=count).astype(np.float32)
@@ -326,7 +339,8 @@ class _Loop:
         self.graph = tf.function(self._epoch)
         tf.get_logger().addFilter(_not_retracing)
         self.tensors = [tf.constant(part) for part in
-                        (samples.labels, samples.soft, samples.weight, samples.alpha, *samples.inputs)]  # fmt: skip
+                        (samples.labels, samples.soft, samples.weight, samples.alpha,
+                         *samples.inputs)]  # fmt: skip
 
     def epoch(self, number: int) -> float:
         """Train for one epoch; returns the mean loss."""
@@ -399,7 +413,9 @@ def _not_retracing(entry: logging.LogRecord) -> bool:
 
 
 def zero_masks(model: keras.Model) -> list[tuple[Any, Any]]:
-    """(kernel variable, 0/1 mask) of each kernel that holds exact zeros; a kernel of zeros only is not masked."""
+    """(kernel variable, 0/1 mask) of each kernel that holds exact zeros; a kernel of zeros only is not
+    masked.
+    """
     found = []
     for variable in model.trainable_variables:
         value = np.asarray(variable)

@@ -4,7 +4,8 @@
         @pytest.fixture
         def step(self): return MyStep(strength=0.5)
 
-``model`` and ``data`` may be overridden too, as fixtures; the defaults are a small float classifier and 256 events.
+``model`` and ``data`` may be overridden too, as fixtures; the defaults are a small float classifier and 256
+events.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ class StepConformance:
         assert model_digest(model) == before
         np.testing.assert_array_equal(scores(model, data.x_val), outputs)
 
-    def test_record_tells_parent_and_child(self, result: CompressedModel, model: keras.Model, step: Step[Any]) -> None:
+    def test_record_tells_parent_and_child(
+        self, result: CompressedModel, model: keras.Model, step: Step[Any]
+    ) -> None:
         assert result.record.step == step.config.step
         assert result.record.parent == model_digest(model)
         assert result.record.child == model_digest(result.model)
@@ -75,7 +78,9 @@ class StepConformance:
     def test_record_survives_json(self, result: CompressedModel) -> None:
         assert StepRecord.model_validate_json(result.record.model_dump_json()) == result.record
 
-    def test_inputs_and_outputs_keep_their_shape(self, result: CompressedModel, model: keras.Model, data: Any) -> None:
+    def test_inputs_and_outputs_keep_their_shape(
+        self, result: CompressedModel, model: keras.Model, data: Any
+    ) -> None:
         assert n_outputs(result.model) == n_outputs(model)
         found = scores(result.model, data.x_val)
         assert found.shape == scores(model, data.x_val).shape

@@ -27,7 +27,13 @@ def blobs(events: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def data() -> Any:
     (x_train, y_train), (x_val, y_val) = blobs(1500, 1), blobs(600, 2)
     return SimpleNamespace(
-        x_train=x_train, y_train=y_train, x_val=x_val, y_val=y_val, x_test=x_val, y_test=y_val, classes=CLASSES
+        x_train=x_train,
+        y_train=y_train,
+        x_val=x_val,
+        y_val=y_val,
+        x_test=x_val,
+        y_test=y_val,
+        classes=CLASSES,
     )
 
 

@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 import qkeras
 
-from pquant_hls.compress import QuantizationCompression, StepRecord, account, compression_ratio, fixed_graph, step_class
-from pquant_hls.compress import PruningCompression, step_from_config
+from pquant_hls.compress import (
+    PruningCompression,
+    QuantizationCompression,
+    StepRecord,
+    account,
+    compression_ratio,
+    fixed_graph,
+    step_class,
+    step_from_config,
+)
 from pquant_hls.errors import SpecError
 from pquant_hls.estimate import estimate
 from pquant_hls.models import model_digest
@@ -27,13 +35,20 @@ def by_hand() -> keras.Model:
         keras.Input((3,)), qkeras.QActivation(fixed(5, 1), name="q"),
         qkeras.QDense(2, kernel_quantizer=fixed(4, 0), bias_quantizer=fixed(6, 1), name="d"),
     ])  # fmt: skip
-    model.get_layer("d").set_weights([np.array([[0.5, 0.375], [-0.625, 0.0], [0.25, 0.75]]), np.array([0.25, 0.0])])
+    model.get_layer("d").set_weights(
+        [np.array([[0.5, 0.375], [-0.625, 0.0], [0.25, 0.75]]), np.array([0.25, 0.0])]
+    )
     return model
 
 
 def test_bits_and_ebops_by_hand() -> None:
     counted = account(by_hand())
-    assert (counted.parameters, counted.kernel_weights, counted.nonzero_weights, counted.nonzero) == (8, 6, 5, 6)
+    assert (counted.parameters, counted.kernel_weights, counted.nonzero_weights, counted.nonzero) == (
+        8,
+        6,
+        5,
+        6,
+    )
     assert counted.weight_bits == 5 * 4 + 1 * 6
     assert counted.multiplications == 5
     assert counted.ebops == (1 + 2 + 3 + 1 + 2) * 5
@@ -55,16 +70,24 @@ def test_ratio_is_measured_not_promised(tagger: keras.Model, data) -> None:
     pruned = PruningCompression(sparsity=0.5, importance="l1").compress(tagger)
     quantized = QuantizationCompression(bits=6, mode="ptq").compress(pruned.model, data)
     bits = quantized.record.after.weight_bits
-    assert compression_ratio(pruned.record.before, quantized.record.after) == 32 * account(tagger).parameters / bits
+    assert (
+        compression_ratio(pruned.record.before, quantized.record.after)
+        == 32 * account(tagger).parameters / bits
+    )
     assert quantized.record.parent == pruned.record.child == model_digest(pruned.model)
 
 
 def test_cycles_are_none_unless_estimated(quantized_tagger: keras.Model) -> None:
-    cost = partial(estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35))
+    cost = partial(
+        estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
+    )
     blind = PruningCompression(sparsity=0.2, importance="l1").compress(quantized_tagger).record
     seen = PruningCompression(sparsity=0.2, importance="l1", cost=cost).compress(quantized_tagger).record
     assert (blind.before.cycles, blind.after.cycles) == (None, None)
-    assert seen.before.cycles == estimate(fixed_graph(quantized_tagger), cost.keywords["target"]).latency.cycles_max
+    assert (
+        seen.before.cycles
+        == estimate(fixed_graph(quantized_tagger), cost.keywords["target"]).latency.cycles_max
+    )
     assert set(seen.after.layer_cycles) >= {"fc1", "fc2", "output"}
 
 
@@ -82,7 +105,9 @@ def test_record_survives_json(tagger: keras.Model) -> None:
     assert StepRecord.model_validate_json(record.model_dump_json()) == record
 
 
-@pytest.mark.parametrize("config", [PruneConfig(sparsity=0.1), QuantizeConfig(bits=4), FineTuneConfig(epochs=1)])
+@pytest.mark.parametrize(
+    "config", [PruneConfig(sparsity=0.1), QuantizeConfig(bits=4), FineTuneConfig(epochs=1)]
+)
 def test_recipes_find_their_steps(config) -> None:
     step = step_from_config(config)
     assert step.config == config
@@ -104,4 +129,7 @@ def test_every_parameter_has_help_and_a_sound_range() -> None:
         for name, search in config.search_space().items():
             values = search.get("choices") or [search["low"], search["high"]]
             for value in values:
-                assert getattr(config.parse({"step": config.model_fields["step"].default, name: value}), name) == value
+                assert (
+                    getattr(config.parse({"step": config.model_fields["step"].default, name: value}), name)
+                    == value
+                )

@@ -75,7 +75,9 @@ def test_steps_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> N
         def load() -> type[Step[Any]]:
             return Scaling
 
-    monkeypatch.setattr("pquant_hls.compress.step.entry_points", lambda group: [Point] if group == "pquant_hls.steps" else [])
+    monkeypatch.setattr(
+        "pquant_hls.compress.step.entry_points", lambda group: [Point] if group == "pquant_hls.steps" else []
+    )
     assert step_class("scale") is Scaling
 
 

@@ -22,7 +22,9 @@ def agreement(one: keras.Model, other: keras.Model, data) -> float:
 
 def test_a_teacher_is_enough(tagger: keras.Model, pruned: keras.Model, unlabelled, data) -> None:
     """200 inputs without labels, mixed and jittered, bring the pruned model back to its teacher."""
-    step = FineTuning(distillation=1, synthetic=5, epochs=8, batch_size=64, learning_rate=5e-3, teacher=tagger)
+    step = FineTuning(
+        distillation=1, synthetic=5, epochs=8, batch_size=64, learning_rate=5e-3, teacher=tagger
+    )
     result = step.compress(pruned, unlabelled)
     assert agreement(result.model, tagger, data) > agreement(pruned, tagger, data) + 0.05
     assert result.record.figures["val_accuracy"] is None

@@ -7,13 +7,13 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from random_graphs import batch, randomise
 
 from pquant_hls.compress import LowRankCompression, account
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.estimate import estimate
 from pquant_hls.models import predict, scores
 from pquant_hls.qor import Target
-from random_graphs import batch, randomise
 
 L = keras.layers
 COST = partial(estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35))
@@ -23,7 +23,10 @@ def test_given_rank_reduces_multiplications(tagger: keras.Model) -> None:
     result = LowRankCompression(rank=3).compress(tagger)
     assert result.record.after.multiplications == 3 * (8 + 16) + 3 * (16 + 12) + 36
     assert result.model.get_layer("fc2_basis").units == 3
-    assert any(note.startswith("output: rank 3 takes 45 multiplications, the layer itself 36") for note in result.record.notes)
+    assert any(
+        note.startswith("output: rank 3 takes 45 multiplications, the layer itself 36")
+        for note in result.record.notes
+    )
 
 
 def low_rank_model() -> keras.Model:
@@ -36,9 +39,10 @@ def low_rank_model() -> keras.Model:
     rng = np.random.default_rng(0)
     kernel = np.einsum("hir,rwo->hwio", rng.normal(size=(3, 3, 2)), rng.normal(size=(2, 3, 8)))
     for name, array in (
-        ("spatial", kernel), ("point", (rng.normal(size=(8, 2)) @ rng.normal(size=(2, 8))).reshape(1, 1, 8, 8)),
+        ("spatial", kernel),
+        ("point", (rng.normal(size=(8, 2)) @ rng.normal(size=(2, 8))).reshape(1, 1, 8, 8)),
         ("dense", rng.normal(size=(128, 2)) @ rng.normal(size=(2, 10))),
-    ):  # fmt: skip
+    ):
         layer = model.get_layer(name)
         layer.set_weights([array, *layer.get_weights()[1:]])
     return model
@@ -48,8 +52,10 @@ def test_kernels_of_low_rank_are_kept_exactly() -> None:
     model = low_rank_model()
     result = LowRankCompression(energy=1 - 1e-9).compress(model)
     assert [note.split(" keeps")[0] for note in result.record.notes] == [
-        "spatial: spatial rank 2", "point: channel rank 2", "dense: channel rank 2",
-    ]  # fmt: skip
+        "spatial: spatial rank 2",
+        "point: channel rank 2",
+        "dense: channel rank 2",
+    ]
     one, other = predict(model, batch(model))[0], predict(result.model, batch(model))[0]
     np.testing.assert_allclose(other, one, atol=1e-4 * np.abs(one).max())
     assert result.record.after.multiplications < account(model).multiplications
@@ -79,11 +85,14 @@ def test_full_energy_keeps_the_outputs(tagger: keras.Model, data) -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"rank": 64}, r"fc1: a kernel of \(8, 16\) has at most rank 8"), ({"layers": {"fc1": 9}}, "rank 9 is out of range"),
-        ({"layers": {"fc1": 6}}, "rank 6 takes 144 multiplications, the layer itself 128"), ({"rank": 0}, "rank"),
-        ({"layers": {"fc": 2}}, "unknown layer, did you mean 'fc"), ({"rank": 2, "energy": 0.9}, "one rule chooses"),
+        ({"rank": 64}, r"fc1: a kernel of \(8, 16\) has at most rank 8"),
+        ({"layers": {"fc1": 9}}, "rank 9 is out of range"),
+        ({"layers": {"fc1": 6}}, "rank 6 takes 144 multiplications, the layer itself 128"),
+        ({"rank": 0}, "rank"),
+        ({"layers": {"fc": 2}}, "unknown layer, did you mean 'fc"),
+        ({"rank": 2, "energy": 0.9}, "one rule chooses"),
     ],
-)  # fmt: skip
+)
 def test_useless_ranks_are_refused_with_the_numbers(settings: dict, text: str, tagger: keras.Model) -> None:
     with pytest.raises(SpecError, match=text):
         LowRankCompression(**settings).compress(tagger)

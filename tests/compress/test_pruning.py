@@ -8,7 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from pquant_hls.compress import FineTuning, PruningCompression, QuantizationCompression, account, fixed_graph, units
+from pquant_hls.compress import (
+    FineTuning,
+    PruningCompression,
+    QuantizationCompression,
+    account,
+    fixed_graph,
+    units,
+)
 from pquant_hls.compress.pruning import ramp
 from pquant_hls.compress.zeros import block_mask, largest
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
@@ -53,7 +60,11 @@ def test_single_layers_have_their_own_share(tagger: keras.Model) -> None:
 
 
 def test_every_layer_keeps_min_units(tagger: keras.Model) -> None:
-    smaller = PruningCompression(sparsity=0.99, min_units=3, ranking="global", importance="l1").compress(tagger).model
+    smaller = (
+        PruningCompression(sparsity=0.99, min_units=3, ranking="global", importance="l1")
+        .compress(tagger)
+        .model
+    )
     assert units(smaller) == {"fc1": 3, "fc2": 3, "output": 3}
 
 
@@ -64,7 +75,9 @@ def test_importance_finds_the_dead_units(importance: str, tagger: keras.Model, d
     kernel, bias = model.get_layer("fc1").get_weights()
     kernel[:, ::2], bias[::2] = 0, 0
     model.get_layer("fc1").set_weights([kernel, bias])
-    smaller = PruningCompression(layers={"fc1": 0.5}, sparsity=0, importance=importance).compress(model, data).model
+    smaller = (
+        PruningCompression(layers={"fc1": 0.5}, sparsity=0, importance=importance).compress(model, data).model
+    )
     alive = int(np.any(smaller.get_layer("fc1").get_weights()[0] != 0, axis=0).sum())
     assert (alive < 8) if importance == "random" else (alive == 8)
 
@@ -88,7 +101,9 @@ def test_refitting_recovers_what_pruning_broke(tagger: keras.Model, data) -> Non
     wanted = scores(tagger, data.x_val)
     distance = {}
     for refit in (False, True):
-        smaller = PruningCompression(sparsity=0.4, importance="l1", reconstruct=refit).compress(tagger, data).model
+        smaller = (
+            PruningCompression(sparsity=0.4, importance="l1", reconstruct=refit).compress(tagger, data).model
+        )
         distance[refit] = float(((scores(smaller, data.x_val) - wanted) ** 2).mean())
     assert distance[True] < 0.7 * distance[False]
 
@@ -108,8 +123,16 @@ def test_latency_in_view_saves_cycles_where_they_are(quantized_tagger: keras.Mod
     def cost(graph: FixedPointGraph) -> QoR:
         real = estimate(graph, TARGET)
         fan_in = int(graph.node("fc2").arrays["weight"].codes.any(axis=1).sum())
-        return real.with_(latency=real.latency.model_copy(update={"cycles_max": fan_in, "cycles_max_hi": fan_in,
-                                                                  "cycles_max_lo": fan_in, "cycles_min": 0}))  # fmt: skip
+        return real.with_(
+            latency=real.latency.model_copy(
+                update={
+                    "cycles_max": fan_in,
+                    "cycles_max_hi": fan_in,
+                    "cycles_max_lo": fan_in,
+                    "cycles_min": 0,
+                }
+            )
+        )
 
     step = PruningCompression(sparsity=0.3, latency_aware=True, importance="l1", cost=cost)
     kept = units(step.compress(quantized_tagger).model)
@@ -119,7 +142,9 @@ def test_latency_in_view_saves_cycles_where_they_are(quantized_tagger: keras.Mod
 
 def test_latency_in_view_works_with_the_estimator(quantized_tagger: keras.Model) -> None:
     cost = partial(estimate, target=TARGET)
-    result = PruningCompression(sparsity=0.5, latency_aware=True, importance="l1", cost=cost).compress(quantized_tagger)
+    result = PruningCompression(sparsity=0.5, latency_aware=True, importance="l1", cost=cost).compress(
+        quantized_tagger
+    )
     assert result.record.after.cycles == estimate(fixed_graph(result.model), TARGET).latency.cycles_max
     assert result.record.after.cycles <= result.record.before.cycles
 
@@ -156,11 +181,17 @@ def test_sparsity_rises_round_by_round() -> None:
 
 
 def test_zeros_stay_zero_through_training_and_quantization(tagger: keras.Model, data) -> None:
-    sparse = PruningCompression(method="magnitude", sparsity=0.7, rounds=2, epochs=1, batch_size=64).compress(tagger, data)
+    sparse = PruningCompression(method="magnitude", sparsity=0.7, rounds=2, epochs=1, batch_size=64).compress(
+        tagger, data
+    )
     zeros = {layer.name: layer.get_weights()[0] == 0 for layer in sparse.model.layers if layer.get_weights()}
     assert np.mean(np.concatenate([z.ravel() for z in zeros.values()])) == pytest.approx(0.7, abs=0.01)
     tuned = FineTuning(epochs=2, batch_size=64, learning_rate=1e-2).compress(sparse.model, data).model
-    quantized = QuantizationCompression(bits=5, epochs=2, batch_size=64, learning_rate=1e-2).compress(tuned, data).model
+    quantized = (
+        QuantizationCompression(bits=5, epochs=2, batch_size=64, learning_rate=1e-2)
+        .compress(tuned, data)
+        .model
+    )
     for model in (tuned, quantized):
         for name, mask in zeros.items():
             kernel = model.get_layer(name).get_weights()[0]
@@ -171,11 +202,15 @@ def test_zeros_stay_zero_through_training_and_quantization(tagger: keras.Model, 
 @pytest.mark.parametrize(
     ("settings", "where"),
     [
-        ({"sparsity": 1.0}, "sparsity"), ({"sparsity": -0.1}, "sparsity"), ({"layers": {"fc1": 1}}, "layers.fc1"),
-        ({"method": "n_m", "n": 4, "m": 4}, None), ({"method": "magnitude", "sparsity_of": "units"}, None),
-        ({"min_units": 0}, "min_units"), ({"sparsty": 0.1}, "sparsty"),
+        ({"sparsity": 1.0}, "sparsity"),
+        ({"sparsity": -0.1}, "sparsity"),
+        ({"layers": {"fc1": 1}}, "layers.fc1"),
+        ({"method": "n_m", "n": 4, "m": 4}, None),
+        ({"method": "magnitude", "sparsity_of": "units"}, None),
+        ({"min_units": 0}, "min_units"),
+        ({"sparsty": 0.1}, "sparsty"),
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_are_named(settings: dict, where: str | None) -> None:
     with pytest.raises(SpecError) as caught:
         PruningCompression(**settings)
@@ -185,11 +220,15 @@ def test_wrong_settings_are_named(settings: dict, where: str | None) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "text"),
     [
-        ({"exclude": ("fc9",)}, SpecError, "unknown layer, did you mean"), ({"keep": {"fc1": 17}}, SpecError, "17 units asked"),
-        ({"layers": {"output": 0.5}}, UnsupportedModel, "output"), ({"epochs": 1}, DataError, "need data"),
+        ({"exclude": ("fc9",)}, SpecError, "unknown layer, did you mean"),
+        ({"keep": {"fc1": 17}}, SpecError, "17 units asked"),
+        ({"layers": {"output": 0.5}}, UnsupportedModel, "output"),
+        ({"epochs": 1}, DataError, "need data"),
         ({"importance": "taylor"}, DataError, "needs data"),
     ],
-)  # fmt: skip
-def test_what_does_not_fit_the_model_is_named(settings: dict, error: type, text: str, tagger: keras.Model) -> None:
+)
+def test_what_does_not_fit_the_model_is_named(
+    settings: dict, error: type, text: str, tagger: keras.Model
+) -> None:
     with pytest.raises(error, match=text):
         PruningCompression(**{"importance": "l1", **settings}).compress(tagger)

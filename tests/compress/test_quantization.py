@@ -11,7 +11,12 @@ import qkeras
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pquant_hls.compress import LowRankCompression, PruningCompression, QuantizationCompression, fold_batchnorm
+from pquant_hls.compress import (
+    LowRankCompression,
+    PruningCompression,
+    QuantizationCompression,
+    fold_batchnorm,
+)
 from pquant_hls.compress.accumulators import accumulators, guarded, overflows
 from pquant_hls.compress.calibration import integer_bits, reaching
 from pquant_hls.compress.sensitivity import Sensitivity, spend
@@ -27,7 +32,9 @@ L = keras.layers
 
 def widths(model: keras.Model) -> dict[str, int]:
     return {
-        call.name: call.layer.kernel_quantizer_internal.bits for call in calls(model) if operation(call.layer) == "dense"
+        call.name: call.layer.kernel_quantizer_internal.bits
+        for call in calls(model)
+        if operation(call.layer) == "dense"
     }
 
 
@@ -47,8 +54,14 @@ def test_wide_quantization_changes_little(tagger: keras.Model, data) -> None:
 
 def test_training_helps_at_few_bits(tagger: keras.Model, data) -> None:
     ptq = QuantizationCompression(bits=2, mode="ptq").compress(tagger, data).model
-    qat = QuantizationCompression(bits=2, epochs=4, batch_size=64, learning_rate=3e-3).compress(tagger, data).model
-    assert evaluate(qat, data.x_val, data.y_val)["accuracy"] > evaluate(ptq, data.x_val, data.y_val)["accuracy"]
+    qat = (
+        QuantizationCompression(bits=2, epochs=4, batch_size=64, learning_rate=3e-3)
+        .compress(tagger, data)
+        .model
+    )
+    assert (
+        evaluate(qat, data.x_val, data.y_val)["accuracy"] > evaluate(ptq, data.x_val, data.y_val)["accuracy"]
+    )
 
 
 def test_fewer_bits_start_from_the_same_weights(quantized_tagger: keras.Model, data) -> None:
@@ -56,12 +69,16 @@ def test_fewer_bits_start_from_the_same_weights(quantized_tagger: keras.Model, d
     assert widths(again) == {"fc1": 4, "fc2": 4, "output": 4}
     assert [layer.name for layer in again.layers] == [layer.name for layer in quantized_tagger.layers]
     for name in widths(again):
-        for one, other in zip(again.get_layer(name).get_weights(), quantized_tagger.get_layer(name).get_weights(), strict=True):
+        for one, other in zip(
+            again.get_layer(name).get_weights(), quantized_tagger.get_layer(name).get_weights(), strict=True
+        ):
             np.testing.assert_array_equal(one, other)
 
 
 def test_single_layers_have_their_own_width(tagger: keras.Model, data) -> None:
-    step = QuantizationCompression(bits=5, layers={"fc2": 3}, activations={"relu1": 4}, input_bits=7, mode="ptq")
+    step = QuantizationCompression(
+        bits=5, layers={"fc2": 3}, activations={"relu1": 4}, input_bits=7, mode="ptq"
+    )
     model = step.compress(tagger, data).model
     assert widths(model) == {"fc1": 5, "fc2": 3, "output": 5}
     bits = {row.name: row.activation for row in layer_table(model) if row.kind == "QActivation"}
@@ -103,7 +120,11 @@ def normalised(order: str) -> keras.Model:
     x = entry = keras.Input((5,))
     for _ in range(2):
         x = L.Dense(6)(x)
-        x = L.BatchNormalization()(x) if order == "behind" else L.BatchNormalization()(L.Activation("relu")(x))
+        x = (
+            L.BatchNormalization()(x)
+            if order == "behind"
+            else L.BatchNormalization()(L.Activation("relu")(x))
+        )
         x = L.Activation("relu")(x) if order == "behind" else x
     return keras.Model(entry, L.Dense(2, use_bias=order == "behind")(x))
 
@@ -138,7 +159,9 @@ def test_sums_never_leave_their_type(quantized_tagger: keras.Model) -> None:
     assert "fc1" in {found.layer for found in overflows(quantized_tagger, [extreme], narrow)}
 
 
-def test_the_guard_stops_a_model_whose_sums_overflow(quantized_tagger: keras.Model, monkeypatch, data) -> None:
+def test_the_guard_stops_a_model_whose_sums_overflow(
+    quantized_tagger: keras.Model, monkeypatch, data
+) -> None:
     import pquant_hls.compress.accumulators as room
 
     monkeypatch.setattr(room, "accumulator_type", lambda layer, source: FixedType(4, 2))
@@ -154,7 +177,11 @@ def test_sums_too_wide_for_keras_are_told(tagger: keras.Model, data) -> None:
 @given(st.integers(1, 2**20), st.integers(-8, 8))
 def test_enclosed_bits_count_from_first_to_last_one(code: int, shift: int) -> None:
     expected = len(bin(code)[2:].rstrip("0"))
-    assert enclosed_bits(np.array([code * 2.0**shift, -code * 2.0**shift, 0.0])).tolist() == [expected, expected, 0]
+    assert enclosed_bits(np.array([code * 2.0**shift, -code * 2.0**shift, 0.0])).tolist() == [
+        expected,
+        expected,
+        0,
+    ]
 
 
 def test_quantizers_have_the_types_that_hls4ml_gives_them() -> None:
@@ -165,7 +192,9 @@ def test_quantizers_have_the_types_that_hls4ml_gives_them() -> None:
 
 def test_sensitivity_spends_no_more_than_uniform_bits(tagger: keras.Model, data) -> None:
     uniform = QuantizationCompression(bits=4, mode="ptq").compress(tagger, data)
-    spent = QuantizationCompression(bits=4, mode="ptq", allocation="sensitivity", layers={"fc2": 3}).compress(tagger, data)
+    spent = QuantizationCompression(bits=4, mode="ptq", allocation="sensitivity", layers={"fc2": 3}).compress(
+        tagger, data
+    )
     assert spent.record.after.ebops <= uniform.record.after.ebops
     assert widths(spent.model)["fc2"] == 3
     assert "EBOPs" in spent.record.notes[0]
@@ -180,14 +209,15 @@ def test_bits_go_where_they_are_felt() -> None:
     }  # fmt: skip
     cost = {name: {b: 100 * b for b in span} for name in "ab"}
     measured = Sensitivity(losses, cost, {"a": "x", "b": "x"})
-    uniform = {knob: 5 for knob in losses}
-    found = spend(measured, uniform, {("activations", "x")}, QuantizeConfig(bits=5))
+    uniform = dict.fromkeys(losses, 5)
+    found = spend(measured, uniform, {("activations", "x")})
     assert found["weights", "a"] > found["weights", "b"]
     assert measured.ebops(found) <= measured.ebops(uniform)
 
 
 @pytest.mark.parametrize(
-    ("settings", "where"), [({"bits": 1}, "bits"), ({"bits": 17}, "bits"), ({"layers": {"a": 1}}, "layers.a"), ({"bit": 3}, "bit")]
+    ("settings", "where"),
+    [({"bits": 1}, "bits"), ({"bits": 17}, "bits"), ({"layers": {"a": 1}}, "layers.a"), ({"bit": 3}, "bit")],
 )
 def test_widths_out_of_range_are_named(settings: dict, where: str) -> None:
     with pytest.raises(SpecError) as caught:
@@ -208,9 +238,12 @@ def test_calibration_needs_inputs(tagger: keras.Model) -> None:
 
 @pytest.mark.gxx
 @pytest.mark.slow
-def test_firmware_computes_what_the_step_made(tagger: keras.Model, data, tmp_path: Path, csim_cache: Path) -> None:
+def test_firmware_computes_what_the_step_made(
+    tagger: keras.Model, data, tmp_path: Path, csim_cache: Path
+) -> None:
     """Pruned, factorized, quantized with uneven bits and trained: csim equals Keras on every output."""
-    from pquant_hls.hls import build, convert, predict as csim
+    from pquant_hls.hls import build, convert
+    from pquant_hls.hls import predict as csim
     from pquant_hls.hls.normal import normal_form
 
     model = PruningCompression(sparsity=0.4).compress(tagger, data).model

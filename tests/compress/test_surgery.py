@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_graphs import batch, random_model
 
 from pquant_hls.compress import PruningCompression, units
 from pquant_hls.compress.channels import FIXED, Channels, trace_channels
 from pquant_hls.compress.surgery import remove
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.models import calls, model_digest, operation, predict
-from random_graphs import batch, random_model
 
 L = keras.layers
 
@@ -39,7 +39,7 @@ def test_silent_units_can_go(seed: int) -> None:
     channels = trace_channels(model)
     loose = sorted({int(i) for ids in channels.made.values() for i in ids} - {FIXED})
     spared = {int(ids[ids != FIXED][0]) for ids in channels.prunable().values()}
-    dropped = set(random.Random(seed).sample(loose, len(loose) // 2)) - spared
+    dropped = set(random.Random(seed).sample(loose, len(loose) // 2)) - spared  # noqa: S311
     silence(model, channels, dropped)
     smaller = remove(model, channels, dropped)
     for name, ids in channels.made.items():
@@ -67,7 +67,9 @@ def test_flattened_filters_are_cut_at_every_position() -> None:
     smaller = PruningCompression(keep={"c": 1}, importance="l2").compress(model).model
     assert smaller.get_layer("d").kernel.shape == (4, 3)
     best = int(np.argmax(np.linalg.norm(model.get_layer("c").kernel.numpy().reshape(-1, 4), axis=0)))
-    np.testing.assert_array_equal(smaller.get_layer("d").kernel.numpy(), model.get_layer("d").kernel.numpy()[best::4])
+    np.testing.assert_array_equal(
+        smaller.get_layer("d").kernel.numpy(), model.get_layer("d").kernel.numpy()[best::4]
+    )
 
 
 def test_qkeras_layers_keep_their_quantizers(quantized_tagger: keras.Model) -> None:

@@ -19,11 +19,15 @@ L = keras.layers
 
 def qkeras_model() -> keras.Model:
     fixed = qkeras.quantized_bits(6, 1, alpha=1.0)
-    return keras.Sequential([
-        keras.Input((4,)), qkeras.QActivation(fixed, name="q"),
-        qkeras.QDense(5, kernel_quantizer=fixed, bias_quantizer=fixed, name="d"),
-        qkeras.QActivation(qkeras.quantized_relu(5, 2), name="r"), L.Dense(2, name="o"),
-    ])  # fmt: skip
+    return keras.Sequential(
+        [
+            keras.Input((4,)),
+            qkeras.QActivation(fixed, name="q"),
+            qkeras.QDense(5, kernel_quantizer=fixed, bias_quantizer=fixed, name="d"),
+            qkeras.QActivation(qkeras.quantized_relu(5, 2), name="r"),
+            L.Dense(2, name="o"),
+        ]
+    )
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -47,7 +51,9 @@ def lambda_file(folder: Path, suffix: str) -> Path:
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_lambda_layers_are_refused_by_name(suffix: str, tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedModel, match="layer 'evil' is a Lambda, which carries code and is not executed"):
+    with pytest.raises(
+        UnsupportedModel, match="layer 'evil' is a Lambda, which carries code and is not executed"
+    ):
         load_model(lambda_file(tmp_path, suffix))
 
 
@@ -84,12 +90,16 @@ def broken_file(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (keras_2_file, "was written by Keras 2.15.0 (save it there as .h5"), (weights_file, "holds no model configuration"),
-        (lambda folder: text_file(folder, ".keras"), "is not a Keras model"), (lambda f: f / "none.h5", "no such model file"),
-        (lambda folder: text_file(folder, ".h5"), "is not an HDF5 file"), (broken_file, "cannot be loaded"),
-        (lambda folder: text_file(folder, ".txt"), "is not a model file"), (lambda folder: folder, "is not a model file"),
+        (keras_2_file, "was written by Keras 2.15.0 (save it there as .h5"),
+        (weights_file, "holds no model configuration"),
+        (lambda folder: text_file(folder, ".keras"), "is not a Keras model"),
+        (lambda f: f / "none.h5", "no such model file"),
+        (lambda folder: text_file(folder, ".h5"), "is not an HDF5 file"),
+        (broken_file, "cannot be loaded"),
+        (lambda folder: text_file(folder, ".txt"), "is not a model file"),
+        (lambda folder: folder, "is not a model file"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_a_model_is_told(make, text: str, tmp_path: Path) -> None:
     path = make(tmp_path)
     with pytest.raises(UnsupportedModel) as caught:

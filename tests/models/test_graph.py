@@ -78,7 +78,10 @@ def test_digest_sees_weights_and_structure_only() -> None:
     model = build_mlp(4, (6,), 3, seed=1, name="one")
     assert model_digest(build_mlp(4, (6,), 3, seed=1, name="two")) == model_digest(model)
     assert model_digest(build_mlp(4, (6,), 3, seed=2)) != model_digest(model)
-    wider = rebuild(model, lambda call: [NewLayer(copy_layer(call.layer, activation="tanh"))] if call.name == "relu1" else None)
+    wider = rebuild(
+        model,
+        lambda call: [NewLayer(copy_layer(call.layer, activation="tanh"))] if call.name == "relu1" else None,
+    )
     assert model_digest(wider) != model_digest(model)
 
 

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
 from pquant_hls.errors import DataError
-from pquant_hls.models.metrics import Proportion, accuracy, class_metrics, cross_entropy, efficiency_at, roc_auc
+from pquant_hls.models.metrics import (
+    Proportion,
+    accuracy,
+    class_metrics,
+    cross_entropy,
+    efficiency_at,
+    roc_auc,
+)
 
 SCORES = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=4, max_size=60).filter(
     lambda rows: 0 < sum(signal for _, signal in rows) < len(rows)
