@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress, csim, lint, measure, tune
+from pquant_hls.cli import compress, csim, lint, measure, report, tune
 
 
 def register(app: typer.Typer) -> None:
@@ -14,3 +14,4 @@ def register(app: typer.Typer) -> None:
     measure.register(app)
     csim.register(app)
     tune.register(app)
+    report.register(app)

@@ -23,7 +23,14 @@ def pipeline_job(name: str | None, given: Sequence[str], recipe: Recipe, run: Ma
     """The pipeline as a function of model and data; raises SpecError for an unknown name or option."""
     if name not in NAMES:
         raise SpecError(f"got {name!r}", where="--pipeline", mend=f"one of {', '.join(NAMES)}")
-    options = {**_training(recipe), "hls": recipe.hls, "seed": recipe.seed, "budget": recipe.budget, **run, **_pairs(given)}
+    options = {
+        **_training(recipe),
+        "hls": recipe.hls,
+        "seed": recipe.seed,
+        "budget": recipe.budget,
+        **run,
+        **_pairs(given),
+    }
     return lambda model, data: _call(name, recipe, options, model, data)
 
 
@@ -31,7 +38,9 @@ def _call(name: str, recipe: Recipe, options: dict[str, Any], model: Any, data: 
     from pquant_hls import pipelines
 
     if name == "trigger":
-        return pipelines.HEPCompressionPipeline(**options).compress_trigger_model(model, _latency(recipe), data)
+        return pipelines.HEPCompressionPipeline(**options).compress_trigger_model(
+            model, _latency(recipe), data
+        )
     if name == "tagger":
         return pipelines.HEPCompressionPipeline(**options).compress_jet_tagger(model, data)
     if name == "standard":
@@ -44,7 +53,9 @@ def _call(name: str, recipe: Recipe, options: dict[str, Any], model: Any, data: 
 
 def _latency(recipe: Recipe) -> float:
     if recipe.budget.latency_ns is None:
-        raise SpecError("the trigger pipeline needs a latency", where="budget.latency_ns", mend="add --budget '100 ns'")
+        raise SpecError(
+            "the trigger pipeline needs a latency", where="budget.latency_ns", mend="add --budget '100 ns'"
+        )
     return recipe.budget.latency_ns
 
 
@@ -62,7 +73,9 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
     pairs = [text.partition("=") for text in given]
     for name, sign, _ in pairs:
         if not sign or not name.isidentifier():
-            raise SpecError(f"got {name!r}", where="--set", mend="write name=value, e.g. --set target_compression=8")
+            raise SpecError(
+                f"got {name!r}", where="--set", mend="write name=value, e.g. --set target_compression=8"
+            )
     return {name: yaml.safe_load(value) for name, _, value in pairs}
 
 
@@ -81,7 +94,9 @@ def show_result(result: CompressionResult) -> None:
     console.print(table)
     console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
-    console.print(f"csim accuracy {percent(result.qor.accuracy)} (validation), original {percent(result.baseline_accuracy)}, ratio {ratio}")
+    console.print(
+        f"csim accuracy {percent(result.qor.accuracy)} (validation), original {percent(result.baseline_accuracy)}, ratio {ratio}"
+    )
     if result.best_config is not None:
         console.print(f"best configuration: {result.best_config}")
     console.print(f"handed over in {result.folder / 'handover'}")

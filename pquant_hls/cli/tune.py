@@ -31,10 +31,14 @@ def tune(
     model: Annotated[Path, typer.Option("--model", help="Keras model: .keras, or .h5 of Keras 2 or 3")],
     data: Annotated[str, typer.Option("--data", help="as for compress; also lhc_jets, the bundled jets")],
     out: Out,
-    study: Annotated[Path | None, typer.Option("--study", help="a YAML file; without one the recipe's target and budget")] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="a YAML file; without one the recipe's target and budget")
+    ] = None,
     recipe: Recipe_ = DEFAULT_RECIPE,
     budget: BudgetNs = None,
-    trials: Annotated[int | None, typer.Option("--trials", help="number of trials, in place of the study's")] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", help="number of trials, in place of the study's")
+    ] = None,
     objective: Annotated[str | None, typer.Option("--objective", help="in place of the study's")] = None,
     resume: Resume = False,
     json: Json = False,
@@ -44,7 +48,9 @@ def tune(
     from pquant_hls.cli.pipeline import show_result
 
     changes = {"n_trials": trials, "objective": objective}
-    spec = _spec(study, recipe, budget).with_(**{name: value for name, value in changes.items() if value is not None})
+    spec = _spec(study, recipe, budget).with_(
+        **{name: value for name, value in changes.items() if value is not None}
+    )
     listen = Terminal()
 
     def job(keras_model: Any, dataset: Any) -> Any:

@@ -40,7 +40,10 @@ def compress_model(
         bench = Bench(data, recipe.hls, recipe.budget, run, listen)
         result = closed_loop(bench, model, recipe)
         qor = hand_over(bench, result.best, result.verdict)
-        run.set_status("finished", verdict=str(result.verdict), reason=result.action.reason)
+        run.set_status(
+            "finished", verdict=str(result.verdict), reason=result.action.reason,
+            baseline_accuracy=bench.baseline_accuracy, handed_over=1 + result.points.index(result.best),
+        )  # fmt: skip
         rounds = tuple(record for record in run.ledger() if record["kind"] in {"float", "round"})
         return CompressionResult(
             result.best.model, qor, result.verdict, rounds, Path(out), result.action.reason, bench.baseline_accuracy
