@@ -10,7 +10,7 @@ from pquant_hls.compress.accumulators import guarded
 from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.fine_tuning import training_figures, training_notes
 from pquant_hls.compress.folding import fold_batchnorm
-from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, with_clean_names
+from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, separated, with_clean_names
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
@@ -33,6 +33,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
             raise DataError(
                 "calibration needs inputs", mend="give a data set, or at least a sample of inputs"
             )
+        model = separated(model)
         check_quantizable(model, self.config)
         training = self.config.mode == "qat" and self.config.epochs > 0
         if training:

@@ -41,12 +41,15 @@ class Widths:
     def of(cls, model: keras.Model, config: QuantizeConfig) -> Widths:
         """Uniform widths with the configuration's own entries for single layers."""
         table = calls(model)
-        names = [call.name for call in table]
-        for key, given in (("layers", config.layers), ("activations", config.activations)):
+        weighted = [call.name for call in table if operation(call.layer) in WEIGHTED]
+        for key, given, names in (
+            ("layers", config.layers, weighted),
+            ("activations", config.activations, [call.name for call in table]),
+        ):
             for name in given:
                 if name not in names:
                     raise SpecError(unknown_key(name, names).replace("key", "layer"), where=key)
-        weights = {call.name: config.bits for call in table if operation(call.layer) in WEIGHTED}
+        weights = dict.fromkeys(weighted, config.bits)
         activations = {
             call.name: config.default_input_bits
             if operation(call.layer) == "input"
@@ -207,6 +210,28 @@ def unused(wanted: str, taken: Set[str]) -> str:
     """``wanted``, or with a number behind it where that is taken."""
     numbered = (wanted if count == 1 else f"{wanted}_{count}" for count in itertools.count(1))
     return next(name for name in numbered if name not in taken)
+
+
+def separated(model: keras.Model) -> keras.Model:
+    """The model with each SeparableConv2D as the depthwise and the pointwise convolution it stands for."""
+    if all(operation(call.layer) != "separable_conv" for call in calls(model)):
+        return model
+    return rebuild(model, _separate)
+
+
+def _separate(call: Call) -> Sequence[NewLayer] | None:
+    layer = call.layer
+    if call.kind != "SeparableConv2D":
+        return None
+    depthwise, pointwise, *bias = layer.get_weights()
+    first = keras.layers.DepthwiseConv2D(
+        layer.kernel_size, layer.strides, layer.padding, layer.depth_multiplier, use_bias=False,
+        dilation_rate=layer.dilation_rate, name=f"{call.name}_depthwise",
+    )  # fmt: skip
+    second = keras.layers.Conv2D(
+        layer.filters, 1, activation=layer.activation, use_bias=layer.use_bias, name=call.name
+    )
+    return [NewLayer(first, [depthwise]), NewLayer(second, [pointwise, *bias])]
 
 
 def with_clean_names(model: keras.Model) -> keras.Model:

@@ -100,7 +100,21 @@ def output_type(call: Call, inputs: Sequence[FixedType | None]) -> FixedType | N
         ("Max", "GlobalMax", "QMax")
     ):
         return union(known)
+    if "AveragePooling" in call.kind:
+        return _mean_type(call.layer, known[0])
     return _sum_type(known) if call.kind in ("Add", "Subtract") else None
+
+
+def _mean_type(layer: keras.Layer, source: FixedType) -> FixedType:
+    """Range of the values averaged, with the bits below that a mean of so many can need."""
+    shape = (
+        layer.input.shape[1:-1]
+        if layer.__class__.__name__.startswith(("Global", "QGlobal"))
+        else layer.pool_size
+    )
+    count = math.prod(size for size in shape if size is not None)
+    extra = math.ceil(math.log2(count)) if count > 1 else 0
+    return FixedType(source.width + extra, source.integer, source.signed)
 
 
 def _activation_type(layer: keras.Layer, inputs: Sequence[FixedType | None]) -> FixedType | None:

@@ -179,6 +179,8 @@ class PruneConfig(TrainingConfig):
     def _agree(self) -> Self:
         if self.method != "structured" and self.sparsity_of == "units":
             raise ValueError(f"method {self.method!r} removes weights: sparsity_of cannot be 'units'")
+        if self.method != "structured" and (self.keep or self.latency_aware):
+            raise ValueError(f"method {self.method!r} removes no units: keep and latency_aware do not apply")
         if self.method == "n_m" and self.n >= self.m:
             raise ValueError(f"n:m keeps fewer than m weights, got {self.n}:{self.m}")
         if self.method == "n_m" and abs(self.sparsity - (1 - self.n / self.m)) > 1e-9:

@@ -208,6 +208,7 @@ def test_zeros_stay_zero_through_training_and_quantization(tagger: keras.Model, 
         ({"method": "n_m", "n": 4, "m": 4}, None),
         ({"method": "magnitude", "sparsity_of": "units"}, None),
         ({"min_units": 0}, "min_units"),
+        ({"method": "magnitude", "latency_aware": True}, None),
         ({"sparsty": 0.1}, "sparsty"),
     ],
 )

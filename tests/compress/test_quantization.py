@@ -231,6 +231,41 @@ def test_a_layer_without_a_quantized_twin_is_named(data) -> None:
         QuantizationCompression(bits=6).compress(model, data)
 
 
+def test_widths_of_layers_without_weights_are_refused(tagger: keras.Model, data) -> None:
+    with pytest.raises(SpecError, match="layers: unknown layer"):
+        QuantizationCompression(layers={"relu1": 4}).compress(tagger, data)
+
+
+def image_model() -> keras.Model:
+    """Separable convolution, pooling by mean, names that C++ would not take."""
+    entry = keras.Input((6, 6, 2))
+    x = L.SeparableConv2D(4, 3, activation="relu", depth_multiplier=2, name="sep.conv")(entry)
+    x = L.GlobalAveragePooling2D(name="2nd")(x)
+    return keras.Model(entry, L.Dense(3, name="out")(x))
+
+
+def test_convolutions_are_quantized_whole() -> None:
+    from types import SimpleNamespace
+
+    from random_graphs import batch, randomise
+
+    model = image_model()
+    randomise(model, 1)
+    inputs = batch(model, 200)
+    sample = SimpleNamespace(x_train=inputs[0], y_train=None)
+    result = QuantizationCompression(bits=12, mode="ptq").compress(model, sample)
+    assert [
+        call.name for call in calls(result.model) if operation(call.layer) in ("conv", "depthwise_conv")
+    ] == [
+        "sep_conv_depthwise",
+        "sep_conv",
+    ]
+    assert "l_2nd" in [call.name for call in calls(result.model)]
+    wanted = predict(model, inputs)[0]
+    np.testing.assert_allclose(predict(result.model, inputs)[0], wanted, atol=0.02 * np.abs(wanted).max())
+    assert result.record.after.ebops > 0
+
+
 def test_calibration_needs_inputs(tagger: keras.Model) -> None:
     with pytest.raises(DataError, match="calibration needs inputs"):
         QuantizationCompression(bits=6).compress(tagger)
