@@ -1,9 +1,11 @@
-"""Every pipeline on the bundled jets, and the trigger pipeline on real CMS track quality at 25, 50 and 100 ns.
+"""Every pipeline on the bundled jets, and the trigger pipeline on real CMS track quality at 25, 50 and 100
+ns.
 
-Measures, for each pipeline and seed: csim accuracy on the test split (the firmware's C++ run on it), the float model's
-accuracy on the same events, compression ratio, worst-case latency in ns with its interval and source, the verdict, and
-wall seconds from the float model to the handed-over project. The float model is trained anew for each seed. The second
-table needs the folder of real data beside the checkout and is left out without it.
+Measures, for each pipeline and seed: csim accuracy on the test split (the firmware's C++ run on it), the
+float model's accuracy on the same events, compression ratio, worst-case latency in ns with its interval and
+source, the verdict, and wall seconds from the float model to the handed-over project. The float model is
+trained anew for each seed. The second table needs the folder of real data beside the checkout and is left out
+without it.
 
 ``--quick`` : one seed, a smaller network, fewer jets and epochs; its figures only show that everything works.
 """
@@ -33,19 +35,29 @@ def jobs(quick: bool) -> dict[str, Job]:
     from pquant_hls import pipelines as p
 
     epochs, trials = (1, 2) if quick else (6, 12)
-    steps = [{"step": "prune", "sparsity": 0.3, "epochs": epochs}, {"step": "quantize", "bits": 6, "epochs": epochs}]
+    steps = [
+        {"step": "prune", "sparsity": 0.3, "epochs": epochs},
+        {"step": "quantize", "bits": 6, "epochs": epochs},
+    ]
     own = p.prune(0.4) >> p.quantize(6, epochs=epochs) >> p.fine_tune(epochs)
     return {
-        "standard, 8 x": lambda m, d, o: p.StandardCompressionPipeline(8, 0.97, analyse=not quick).execute(m, d, **o),
+        "standard, 8 x": lambda m, d, o: p.StandardCompressionPipeline(8, 0.97, analyse=not quick).execute(
+            m, d, **o
+        ),
         "auto-tuning, 100 ns": lambda m, d, o: p.AutoTuningPipeline(
-            {"bits": [4, 8], "sparsity": [0.0, 0.7]}, n_trials=trials, final_epochs=2 * epochs,
-            budget={"latency_ns": 100, "max_accuracy_loss": 0.03}).execute(m, d, **{**o, "epochs": max(1, epochs // 2)}),
-        "trigger, 100 ns": lambda m, d, o: p.HEPCompressionPipeline().compress_trigger_model(m, 100, d, max_accuracy_loss=0.05, **o),
+            {"bits": [4, 8], "sparsity": [0.0, 0.7]},
+            n_trials=trials,
+            final_epochs=2 * epochs,
+            budget={"latency_ns": 100, "max_accuracy_loss": 0.03},
+        ).execute(m, d, **{**o, "epochs": max(1, epochs // 2)}),
+        "trigger, 100 ns": lambda m, d, o: p.HEPCompressionPipeline().compress_trigger_model(
+            m, 100, d, max_accuracy_loss=0.05, **o
+        ),
         "jet tagger": lambda m, d, o: p.HEPCompressionPipeline().compress_jet_tagger(m, d, **o),
         "validation": lambda m, d, o: p.ValidationPipeline(steps, 0.03).execute(m, d, **o),
         "adaptive, 60 ns": lambda m, d, o: p.AdaptivePipeline("60 ns", 0.03).execute(m, d, **o),
         "own: prune >> quantize >> tune": own.compress,
-    }  # fmt: skip
+    }
 
 
 def jets(quick: bool) -> Any:
@@ -57,7 +69,11 @@ def jets(quick: bool) -> Any:
     data = load_dataset("lhc_jets")
     if not quick:
         return data
-    cut = {f"{axis}_{split}": getattr(data, f"{axis}_{split}")[:3000] for axis in "xy" for split in ("train", "val", "test")}
+    cut = {
+        f"{axis}_{split}": getattr(data, f"{axis}_{split}")[:3000]
+        for axis in "xy"
+        for split in ("train", "val", "test")
+    }
     return replace(data, **cut)
 
 
@@ -87,15 +103,24 @@ def row(name: str, seed: int, result: Any, seconds: float) -> dict[str, Any]:
     """One line of a table."""
     found, latency = result.qor.metrics, result.qor.latency
     return {
-        "pipeline": name, "seed": seed, "accuracy csim": found.get("test_accuracy"), "float": found.get("test_accuracy_float"),
-        "ratio": result.ratio, "ns": None if latency is None else latency.worst_ns,
+        "pipeline": name,
+        "seed": seed,
+        "accuracy csim": found.get("test_accuracy"),
+        "float": found.get("test_accuracy_float"),
+        "ratio": result.ratio,
+        "ns": None if latency is None else latency.worst_ns,
         "ns interval": None if latency is None else f"{latency.worst_ns_lo:.0f}..{latency.worst_ns_hi:.0f}",
-        "source": result.qor.source, "csim = Keras": result.qor.csim_match, "verdict": str(result.verdict),
-        "seconds": round(seconds, 1), "reason": result.reason,
-    }  # fmt: skip
+        "source": result.qor.source,
+        "csim = Keras": result.qor.csim_match,
+        "verdict": str(result.verdict),
+        "seconds": round(seconds, 1),
+        "reason": result.reason,
+    }
 
 
-def timed(name: str, seed: int, job: Job, model: Any, data: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+def timed(
+    name: str, seed: int, job: Job, model: Any, data: Any, options: Mapping[str, Any]
+) -> dict[str, Any]:
     begun = time.perf_counter()
     result = job(model, data, {"seed": seed, **options})
     return row(name, seed, result, time.perf_counter() - begun)
@@ -124,19 +149,29 @@ def track_table(args: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]
         model = trained(data, (32, 16), seed, 5 if args.quick else 40)
         for latency in LATENCIES_NS[:1] if args.quick else LATENCIES_NS:
             options = {
-                "target_latency_ns": latency, "out": scratch / f"tracks-{seed}-{latency}", "epochs": 1 if args.quick else 15,
+                "target_latency_ns": latency,
+                "out": scratch / f"tracks-{seed}-{latency}",
+                "epochs": 1 if args.quick else 15,
                 "training": {"batch_size": 128, "learning_rate": 2e-3},
-            }  # fmt: skip
+            }
             rows.append(timed(f"trigger, {latency} ns", seed, trigger, model, data, options))
     return rows
 
 
 def main() -> None:
-    args = parse(__doc__, lambda parser: parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)"))
+    args = parse(
+        __doc__,
+        lambda parser: parser.add_argument(
+            "--seeds", type=int, default=3, help="number of seeds (default 3)"
+        ),
+    )
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         results["jets"] = jet_table(args, Path(scratch))
-        show("bundled jets, 16-64-32-32-5" if not args.quick else "part of the bundled jets, 16-32-16-5", without_reason(results["jets"]))
+        show(
+            "bundled jets, 16-64-32-32-5" if not args.quick else "part of the bundled jets, 16-32-16-5",
+            without_reason(results["jets"]),
+        )
         if TRACKS.is_file():
             results["track_quality"] = track_table(args, Path(scratch))
             show("CMS track quality, 7-32-16-1, 5 ns clock", without_reason(results["track_quality"]))

@@ -95,7 +95,8 @@ def show_result(result: CompressionResult) -> None:
     console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
     console.print(
-        f"csim accuracy {percent(result.qor.accuracy)} (validation), original {percent(result.baseline_accuracy)}, ratio {ratio}"
+        f"csim accuracy {percent(result.qor.accuracy)} (validation), "
+        f"original {percent(result.baseline_accuracy)}, ratio {ratio}"
     )
     if result.best_config is not None:
         console.print(f"best configuration: {result.best_config}")

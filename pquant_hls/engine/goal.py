@@ -1,4 +1,5 @@
-"""What a policy is given and what it hands back: the bench it may use, the goal of its verdict, where it stopped."""
+"""What a policy is given and what it hands back: the bench it may use, the goal of its verdict, where it
+stopped."""
 
 from __future__ import annotations
 
@@ -39,9 +40,11 @@ class Workbench(Protocol):
 
 @dataclass(frozen=True)
 class Goal:
-    """What the verdict demands of the point handed over, beside exactness: all of it is read off the point itself.
+    """What the verdict demands of the point handed over, beside exactness: all of it is read off the point
+    itself.
 
-    ``ratio`` is the least compression ratio; ``broken`` a floor or promise that a policy could not keep, in words.
+    ``ratio`` is the least compression ratio; ``broken`` a floor or promise that a policy could not keep, in
+    words.
     """
 
     ratio: float | None = None
@@ -110,9 +113,17 @@ def finish(bench: Bench, ending: Ending, *, pipeline: str, unpacks: tuple[str, .
     reason = f"{ending.reason}; {failing}" if failing and failing not in ending.reason else ending.reason
     bench.run.set_status("finished", verdict=str(judgement.verdict), reason=reason, pipeline=pipeline)
     return CompressionResult(
-        final.model, qor, judgement.verdict, ending.history, bench.run.path, reason, bench.baseline_accuracy, final.ratio,
-        unpacks=unpacks, **ending.extra,
-    )  # fmt: skip
+        final.model,
+        qor,
+        judgement.verdict,
+        ending.history,
+        bench.run.path,
+        reason,
+        bench.baseline_accuracy,
+        final.ratio,
+        unpacks=unpacks,
+        **ending.extra,
+    )
 
 
 def _remarks(data: Dataset) -> Iterable[str]:

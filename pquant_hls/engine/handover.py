@@ -28,9 +28,10 @@ class CompressionResult:
     """The end of a run; unpacks to the fields that ``unpacks`` names.
 
     ``model`` is the QKeras model handed over, ``qor`` its record with csim accuracy on the test split in
-    ``metrics["test_accuracy"]``, ``history`` the ledger's rounds, ``folder`` the run folder, ``reason`` why it
-    stopped. ``baseline_accuracy`` is the float Keras model's, a share of the validation split. ``ratio`` is the
-    compression ratio, ``best_config`` a study's winner, ``results`` figures by class: None where a run has none.
+    ``metrics["test_accuracy"]``, ``history`` the ledger's rounds, ``folder`` the run folder, ``reason`` why
+    it stopped. ``baseline_accuracy`` is the float Keras model's, a share of the validation split. ``ratio``
+    is the compression ratio, ``best_config`` a study's winner, ``results`` figures by class: None where a run
+    has none.
     """
 
     model: Any
@@ -50,7 +51,8 @@ class CompressionResult:
 
 
 def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
-    """Write project, model, ``qor.json`` and golden vectors of ``best`` under ``handover/``; returns the final QoR.
+    """Write project, model, ``qor.json`` and golden vectors of ``best`` under ``handover/``; returns the
+    final QoR.
 
     The test split is read here, once, through csim of the very project that is handed over.
     """
@@ -70,6 +72,8 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         own = bench.data.meta.get("test") != "validation"
         test = csim_accuracy(outputs, bench.data.y_test, project.graph) if own else None
         floating = bench.keras_accuracy(bench.teacher, "test") if own else None
-        qor = best.qor.with_(metrics={**best.qor.metrics, "test_accuracy": test, "test_accuracy_float": floating})
+        qor = best.qor.with_(
+            metrics={**best.qor.metrics, "test_accuracy": test, "test_accuracy_float": floating}
+        )
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
     return qor

@@ -25,9 +25,10 @@ LHC_CROSSING_HZ = 40.08e6
 class Score:
     """Figures of one model on one split, by name.
 
-    ``accuracy``; ``auc:<class>`` and ``efficiency@<background rate>:<class>`` (each class against the rest). ``auc``
-    and ``efficiency@<rate>`` without a class are the worst class's. ``right`` (bool, (events,)) tells which decisions
-    were right: two models seen on the same events differ with a smaller error than two seen on different ones.
+    ``accuracy``; ``auc:<class>`` and ``efficiency@<background rate>:<class>`` (each class against the rest).
+    ``auc`` and ``efficiency@<rate>`` without a class are the worst class's. ``right`` (bool, (events,)) tells
+    which decisions were right: two models seen on the same events differ with a smaller error than two seen
+    on different ones.
     """
 
     figures: Mapping[str, Proportion]
@@ -43,27 +44,38 @@ class Score:
         return {name: [found.value, found.error] for name, found in self.figures.items()}
 
 
-def score_of(probabilities: Any, labels: Any, classes: Sequence[str] = (), rates: Sequence[float] = BACKGROUND_RATES) -> Score:
+def score_of(
+    probabilities: Any, labels: Any, classes: Sequence[str] = (), rates: Sequence[float] = BACKGROUND_RATES
+) -> Score:
     """The Score of probabilities (events, classes) against integer labels (events,)."""
     figures = {"accuracy": accuracy(probabilities, labels)}
     for found in class_metrics(probabilities, labels, classes, rates):
         figures[f"auc:{found.name}"] = found.auc
-        figures.update({f"efficiency@{rate:g}:{found.name}": share for rate, share in found.efficiency.items()})
+        figures.update(
+            {f"efficiency@{rate:g}:{found.name}": share for rate, share in found.efficiency.items()}
+        )
     for name in {name.split(":")[0] for name in figures} - {"accuracy"}:
-        figures[name] = min((figures[key] for key in figures if key.startswith(f"{name}:")), key=lambda share: share.value)
+        figures[name] = min(
+            (figures[key] for key in figures if key.startswith(f"{name}:")), key=lambda share: share.value
+        )
     return Score(figures, decisions(probabilities) == np.asarray(labels).reshape(-1))
 
 
 def loss(before: Score, now: Score, name: str = "accuracy") -> tuple[float, float] | None:
     """(drop of a figure, its statistical error), both shares; None where either score lacks it.
 
-    The accuracy of two models on the same events has McNemar's error sqrt(b + c - (b - c)^2 / n) / n, with b and c
-    the events only one of them has right; other figures take the quadratic sum of their own errors.
+    The accuracy of two models on the same events has McNemar's error sqrt(b + c - (b - c)^2 / n) / n, with b
+    and c the events only one of them has right; other figures take the quadratic sum of their own errors.
     """
     old, new = before.figures.get(name), now.figures.get(name)
     if old is None or new is None:
         return None
-    if name == "accuracy" and before.right is not None and now.right is not None and len(before.right) == len(now.right):
+    if (
+        name == "accuracy"
+        and before.right is not None
+        and now.right is not None
+        and len(before.right) == len(now.right)
+    ):
         lost, won = int((before.right & ~now.right).sum()), int((~before.right & now.right).sum())
         n = len(now.right)
         return old.value - new.value, math.sqrt(lost + won - (lost - won) ** 2 / n) / n
@@ -78,7 +90,8 @@ def dropped(before: Score, now: Score, name: str = "accuracy") -> bool:
 
 @dataclass(frozen=True)
 class Gate:
-    """A floor on one figure of a Score: at most ``max_loss`` below the original's, or at least ``minimum`` (shares).
+    """A floor on one figure of a Score: at most ``max_loss`` below the original's, or at least ``minimum``
+    (shares).
 
     ``metric`` is a Score's name, e.g. ``auc`` or ``efficiency@0.01:top``.
     """
@@ -95,10 +108,15 @@ class Gate:
             raise SpecError(f"limits of a gate are shares in 0..1, got {limits}", where=self.metric)
 
     @classmethod
-    def at_rate(cls, rate_hz: float, *, input_hz: float = LHC_CROSSING_HZ, signal: str = "", **limits: float) -> Gate:
-        """A floor on the signal efficiency at a trigger rate in Hz, of background arriving at ``input_hz``."""
+    def at_rate(
+        cls, rate_hz: float, *, input_hz: float = LHC_CROSSING_HZ, signal: str = "", **limits: float
+    ) -> Gate:
+        """A floor on the signal efficiency at a trigger rate in Hz, of background arriving at
+        ``input_hz``."""
         if not 0 < rate_hz < input_hz:
-            raise SpecError(f"a rate lies between 0 and the input's {input_hz:g} Hz, got {rate_hz:g}", where="rate_hz")
+            raise SpecError(
+                f"a rate lies between 0 and the input's {input_hz:g} Hz, got {rate_hz:g}", where="rate_hz"
+            )
         return cls(f"efficiency@{rate_hz / input_hz:g}{f':{signal}' if signal else ''}", **limits)
 
     @property
@@ -108,7 +126,9 @@ class Gate:
         try:
             return float(rate) if kind == "efficiency" else None
         except ValueError as cause:
-            raise SpecError(f"is not a figure such as 'efficiency@0.01:top', got rate {rate!r}", where=self.metric) from cause
+            raise SpecError(
+                f"is not a figure such as 'efficiency@0.01:top', got rate {rate!r}", where=self.metric
+            ) from cause
 
     def check(self, before: Score | None, now: Score | None) -> Check:
         """The gate as a check; UNKNOWN where a figure it needs is missing."""

@@ -1,6 +1,7 @@
-"""The pipelines of the mission: policies over one engine, each from a Keras model and data to one judged result.
+"""The pipelines of the mission: policies over one engine, each from a Keras model and data to one judged
+result.
 
-    StandardCompressionPipeline(target_compression=8).execute(model, train, val) -> CompressionResult
+StandardCompressionPipeline(target_compression=8).execute(model, train, val) -> CompressionResult
 """
 
 from pquant_hls.engine import CompressionResult, Ending, Gate, Goal, Workbench
@@ -16,7 +17,24 @@ from pquant_hls.pipelines.validation import ValidationPipeline
 from pquant_hls.pipelines.walk import Walk
 
 __all__ = [
-    "AdaptivePipeline", "AutoTuningPipeline", "CompressionPipeline", "CompressionResult", "Ending", "Gate", "Goal",
-    "HEPCompressionPipeline", "Pipeline", "Setup", "StandardCompressionPipeline", "Trainable", "ValidationPipeline",
-    "Walk", "Workbench", "as_dataset", "fine_tune", "low_rank", "prune", "quantize",
-]  # fmt: skip
+    "AdaptivePipeline",
+    "AutoTuningPipeline",
+    "CompressionPipeline",
+    "CompressionResult",
+    "Ending",
+    "Gate",
+    "Goal",
+    "HEPCompressionPipeline",
+    "Pipeline",
+    "Setup",
+    "StandardCompressionPipeline",
+    "Trainable",
+    "ValidationPipeline",
+    "Walk",
+    "Workbench",
+    "as_dataset",
+    "fine_tune",
+    "low_rank",
+    "prune",
+    "quantize",
+]

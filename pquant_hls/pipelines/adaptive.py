@@ -1,4 +1,5 @@
-"""The adaptive pipeline: each next move is the one whose last measured gain was best for the accuracy it cost."""
+"""The adaptive pipeline: each next move is the one whose last measured gain was best for the accuracy it
+cost."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ MOST_MOVES = 30
 class Move:
     """One kind of move: its present size, smallest size, and what it is predicted to give.
 
-    ``gain`` is the drop of the cost (see ``cost_of``), ``loss`` the accuracy it takes (a share); None: not known yet.
+    ``gain`` is the drop of the cost (see ``cost_of``), ``loss`` the accuracy it takes (a share); None: not
+    known yet.
     """
 
     name: str
@@ -50,7 +52,11 @@ class Move:
         return float("inf") if self.gain is None else self.gain / max(self.loss or 0.0, LEAST_LOSS)
 
     def __str__(self) -> str:
-        known = "not tried yet" if self.gain is None else f"{self.gain:.3f} for {100 * (self.loss or 0):.2f} points"
+        known = (
+            "not tried yet"
+            if self.gain is None
+            else f"{self.gain:.3f} for {100 * (self.loss or 0):.2f} points"
+        )
         return f"{self.name} by {self.size:g} ({known})"
 
 
@@ -62,9 +68,9 @@ class AdaptivePipeline(Trainable):
     budget : Budget, mapping, ns, or text such as ``"50 ns"``.
     max_accuracy_loss : floor against the original (a share), where the budget sets none.
 
-    A move that breaks a floor or gains nothing is taken back; one that does, or that gave less than half of its
-    prediction for accuracy it was not predicted to cost, is tried in half the size next time. It stops when the
-    budget is met or no move pays, and hands back the last point that gained on the budget.
+    A move that breaks a floor or gains nothing is taken back; one that does, or that gave less than half of
+    its prediction for accuracy it was not predicted to cost, is tried in half the size next time. It stops
+    when the budget is met or no move pays, and hands back the last point that gained on the budget.
 
     >>> AdaptivePipeline("50 ns").budget.latency_ns
     50.0
@@ -78,7 +84,10 @@ class AdaptivePipeline(Trainable):
             raise SpecError("a budget is needed", where="budget")
         super().__init__(budget=found, **options)
         self.budget: Budget = found
-        self.floor = Gate("accuracy", max_loss=max_accuracy_loss if found.max_accuracy_loss is None else found.max_accuracy_loss)
+        self.floor = Gate(
+            "accuracy",
+            max_loss=max_accuracy_loss if found.max_accuracy_loss is None else found.max_accuracy_loss,
+        )
 
     def settings(self) -> dict[str, Any]:
         return {"floor": repr(self.floor)}
@@ -92,7 +101,8 @@ class AdaptivePipeline(Trainable):
 
 
 class Search:
-    """The state of one adaptive search: where it stands, what it has turned, what each kind of move gave last."""
+    """The state of one adaptive search: where it stands, what it has turned, what each kind of move gave
+    last."""
 
     def __init__(self, bench: Workbench, goal: Goal, setup: Setup, walk: Walk, start: Point) -> None:
         self.bench, self.goal, self.setup, self.walk, self.start = bench, goal, setup, walk, start
@@ -121,7 +131,11 @@ class Search:
                 return "the budget is met"
             move = self.next_move()
             if move is None or self.stale >= PATIENCE:
-                return self._give_up("no move pays any more" if move is None else f"{PATIENCE} moves in a row gained nothing on it")
+                return self._give_up(
+                    "no move pays any more"
+                    if move is None
+                    else f"{PATIENCE} moves in a row gained nothing on it"
+                )
             self.turn(move)
         return self._give_up(f"{MOST_MOVES} moves are used up")
 
@@ -150,14 +164,30 @@ class Search:
             after = self._applied(before, self.make[move.name](move))
         except (SpecError, UnsupportedModel) as cause:
             self._learn(move, 0.0, 0.0, shrink=False)
-            self.walk.write(f"{move.name} by {move.size:g}", [], before, None, f"not possible: {cause}; chosen from {others}")
+            self.walk.write(
+                f"{move.name} by {move.size:g}",
+                [],
+                before,
+                None,
+                f"not possible: {cause}; chosen from {others}",
+            )
             return
         gain = cost_of(before, self.goal) - cost_of(after, self.goal)
         fallen = loss(self.bench.score(before), self.bench.score(after)) or (0.0, 0.0)
         broken = self.goal.lost(self.bench, after)
         objection = broken or (None if gain > 0 else f"gains nothing ({gain:+.3f} of the budget)")
-        worse = move.gain is not None and gain < WORSE * move.gain and fallen[0] > max(fallen[1], move.loss or 0.0)
-        self._note(move, before, after, objection, f"gain {gain:.3f} for {100 * fallen[0]:.2f} points; chosen from {others}")
+        worse = (
+            move.gain is not None
+            and gain < WORSE * move.gain
+            and fallen[0] > max(fallen[1], move.loss or 0.0)
+        )
+        self._note(
+            move,
+            before,
+            after,
+            objection,
+            f"gain {gain:.3f} for {100 * fallen[0]:.2f} points; chosen from {others}",
+        )
         self._learn(move, gain, max(fallen[0], 0.0), shrink=objection is not None or worse)
         if objection is None:
             self._keep(move, after)
@@ -174,7 +204,8 @@ class Search:
         self.walk.history[-1]["reasoning"] = reasoning
 
     def _learn(self, move: Move, gain: float, fallen: float, *, shrink: bool) -> None:
-        """What a kind of move gave is what it is expected to give; a disappointing one halves, and closes at its least."""
+        """What a kind of move gave is what it is expected to give; a disappointing one halves, and closes at
+        its least."""
         size, known = (move.size / 2, gain / 2) if shrink else (move.size, gain)
         if shrink and size >= move.least:
             known = max(known, 2 * LEAST_GAIN)  # a smaller one deserves one try
@@ -204,7 +235,12 @@ class Search:
 
     def _prune(self, move: Move) -> list[AnyStep]:
         weights = None if self.start.account is None else self.start.account.kernel_weights
-        cut = PruneConfig(sparsity=self._more_sparsity(move), sparsity_of="weights", reference_weights=weights, seed=self.setup.seed)
+        cut = PruneConfig(
+            sparsity=self._more_sparsity(move),
+            sparsity_of="weights",
+            reference_weights=weights,
+            seed=self.setup.seed,
+        )
         return [cut, self._requantize(self.bits)]
 
     def _fewer_bits(self, move: Move) -> list[AnyStep]:
@@ -212,7 +248,10 @@ class Search:
         return [self._requantize(bits)] if bits >= 2 else []
 
     def _low_rank(self, move: Move) -> list[AnyStep]:
-        return [LowRankConfig(energy=round(self.energy - move.size, 4), seed=self.setup.seed), self._requantize(self.bits)]
+        return [
+            LowRankConfig(energy=round(self.energy - move.size, 4), seed=self.setup.seed),
+            self._requantize(self.bits),
+        ]
 
 
 def budget_cost(point: Point, goal: Goal) -> float:
@@ -220,10 +259,14 @@ def budget_cost(point: Point, goal: Goal) -> float:
 
     Latency counts by the upper end of its interval. A figure that is not known counts as twice its limit.
     """
-    return sum(2.0 if check.high is None else check.high / max(check.limit, 1e-9) for check in goal.budget_checks(point))
+    return sum(
+        2.0 if check.high is None else check.high / max(check.limit, 1e-9)
+        for check in goal.budget_checks(point)
+    )
 
 
 def cost_of(point: Point, goal: Goal) -> float:
-    """``budget_cost``, and 0.1 for each factor of e in EBOPs: progress that shows before the next cycle falls."""
+    """``budget_cost``, and 0.1 for each factor of e in EBOPs: progress that shows before the next cycle
+    falls."""
     ebops = None if point.account is None else point.account.ebops
     return budget_cost(point, goal) + (0.0 if not ebops else 0.1 * math.log(ebops))

@@ -20,12 +20,13 @@ class AutoTuningPipeline:
 
     Parameters
     ----------
-    search_space : ranges by parameter, e.g. ``{"bits": [4, 8], "sparsity": [0.0, 0.8], "rank": [4, 32], "order": True,
-        "bits_per_layer": True, "reuse_factor": [1, 2]}``; any ``<step>.<parameter>`` too. None: bits and sparsity.
+    search_space : ranges by parameter, e.g. ``{"bits": [4, 8], "sparsity": [0.0, 0.8], "rank": [4, 32],
+        "order": True, "bits_per_layer": True, "reuse_factor": [1, 2]}``; any ``<step>.<parameter>`` too.
+        None: bits and sparsity.
     objective : ``compression_accuracy`` (accuracy * ln ratio), ``compression_only``, ``latency_accuracy``,
         ``resources_accuracy``, or a function of TrialFigures, higher is better.
-    options : of StudySpec (n_trials, timeout_s or timeout, final_epochs, tolerance, sampler) and of Setup; ``epochs``
-        are those of a trial's trainings.
+    options : of StudySpec (n_trials, timeout_s or timeout, final_epochs, tolerance, sampler) and of Setup;
+        ``epochs`` are those of a trial's trainings.
 
     >>> AutoTuningPipeline({"bits": [4, 8]}, n_trials=3).spec.n_trials
     3
@@ -40,23 +41,36 @@ class AutoTuningPipeline:
         own = {name: options.pop(name) for name in list(options) if name in STUDY}
         self.setup = Setup.of({"epochs": StudySpec.model_fields["epochs"].default, **options})
         self.objective = objective if callable(objective) else None
-        values = {**own, **({} if search_space is None else {"space": search_space}), "epochs": self.setup.epochs}
+        values = {
+            **own,
+            **({} if search_space is None else {"space": search_space}),
+            "epochs": self.setup.epochs,
+        }
         self.spec = StudySpec.parse(values if callable(objective) else {**values, "objective": objective})
 
-    def execute(self, model: Any, train: Any, val: Any = None, test: Any = None, **options: Any) -> CompressionResult:
-        """Run the study; arguments and errors as for the other pipelines, and NotMeasured where no trial succeeded.
+    def execute(
+        self, model: Any, train: Any, val: Any = None, test: Any = None, **options: Any
+    ) -> CompressionResult:
+        """Run the study; arguments and errors as for the other pipelines, and NotMeasured where no trial
+        succeeded.
 
         Unpacks to (final_model, best_config). The study is ``study.db`` in the run folder and resumes there.
         """
         setup = self.setup.with_(options)
         data = as_dataset(model, train, val, test, seed=setup.seed)
         spec = self.spec.with_(
-            hls=setup.hls, budget=setup.budget, seed=setup.seed, epochs=setup.epochs, training=dict(setup.training)
+            hls=setup.hls,
+            budget=setup.budget,
+            seed=setup.seed,
+            epochs=setup.epochs,
+            training=dict(setup.training),
         )
         key = digest_of([spec.model_dump(mode="json"), model_digest(model), data.digest])[:12]
         out = Path("runs") / f"tune-{key}" if setup.out is None else Path(setup.out)
         resume = setup.resume or setup.out is None
-        return tune_model(model, data, spec, out, objective=self.objective, resume=resume, listen=setup.listener)
+        return tune_model(
+            model, data, spec, out, objective=self.objective, resume=resume, listen=setup.listener
+        )
 
 
 STUDY = ("name", "n_trials", "timeout_s", "final_epochs", "tolerance", "sampler")

@@ -43,7 +43,9 @@ class Pipeline(ABC):
             "pipeline": self.name, "settings": self.settings(), **setup.identity(),
             "model": model_digest(model), "data": data.digest,
         }  # fmt: skip
-        out = Path("runs") / f"{self.name}-{digest_of(identity)[:12]}" if setup.out is None else Path(setup.out)
+        out = (
+            Path("runs") / f"{self.name}-{digest_of(identity)[:12]}" if setup.out is None else Path(setup.out)
+        )
         with RunFolder.open(out, identity, resume=setup.resume or setup.out is None) as run:
             bench = Bench(data, setup.hls, setup.budget or NO_LIMIT, run, setup.listener, gates=setup.gates)
             ending = self.policy(bench, bench.start(model), setup)
@@ -53,13 +55,15 @@ class Pipeline(ABC):
 class Trainable(Pipeline):
     """A pipeline called as ``execute(model, train, val)``."""
 
-    def execute(self, model: Any, train: Any, val: Any = None, test: Any = None, **options: Any) -> CompressionResult:
+    def execute(
+        self, model: Any, train: Any, val: Any = None, test: Any = None, **options: Any
+    ) -> CompressionResult:
         """Compress ``model``, which is not changed.
 
         Parameters
         ----------
-        model : Keras model. train, val, test : as ``as_dataset`` takes them; x float32 (events, *input shape), y
-            integer (events,). Decisions use ``val`` only; ``test`` is read once, at the end.
+        model : Keras model. train, val, test : as ``as_dataset`` takes them; x float32 (events, *input
+            shape), y integer (events,). Decisions use ``val`` only; ``test`` is read once, at the end.
         options : of Setup, in place of the constructor's.
 
         Raises

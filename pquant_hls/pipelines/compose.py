@@ -28,8 +28,8 @@ class CompressionPipeline(Trainable):
 
     Parameters
     ----------
-    config : ``{"methods": ["low_rank", "pruning", "quantization"], "pruning": {"sparsity": 0.5}, ...}``, or a list
-        of names, mappings, configurations or Step objects.
+    config : ``{"methods": ["low_rank", "pruning", "quantization"], "pruning": {"sparsity": 0.5}, ...}``, or a
+        list of names, mappings, configurations or Step objects.
 
     Two pipelines join by ``>>``, as do a pipeline and a step.
 
@@ -56,7 +56,8 @@ class CompressionPipeline(Trainable):
         return CompressionPipeline([other]) >> self
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
-        """Every step is kept; what they cost is in the history and, with a budget or gates, in the verdict."""
+        """Every step is kept; what they cost is in the history and, with a budget or gates, in the
+        verdict."""
         walk = Walk(bench, start)
         for step in self.steps:
             after = bench.apply(walk.point, step)
@@ -72,9 +73,9 @@ class CompressionPipeline(Trainable):
     def evaluate(self, original: Any, compressed: Any, val: Any) -> dict[str, Any]:
         """Compare two models (or a CompressionResult) on the same events.
 
-        ``val`` is a pair (x, y), a loader or a Dataset, whose validation split is taken. Returns accuracies (shares,
-        with errors) of both, figures by class, ``total_compression`` (ratio, weights, size in bytes), ``ebops``,
-        ``latency`` (worst case in ns by the estimator, None where it cannot tell).
+        ``val`` is a pair (x, y), a loader or a Dataset, whose validation split is taken. Returns accuracies
+        (shares, with errors) of both, figures by class, ``total_compression`` (ratio, weights, size in
+        bytes), ``ebops``, ``latency`` (worst case in ns by the estimator, None where it cannot tell).
 
         Raises
         ------
@@ -84,21 +85,35 @@ class CompressionPipeline(Trainable):
         x, y, classes = _labelled(original, val)
         before, after = _Figures.of(original, x, y, classes), _Figures.of(model, x, y, classes)
         return {
-            "original_accuracy": before.accuracy[0], "original_accuracy_error": before.accuracy[1],
-            "compressed_accuracy": after.accuracy[0], "compressed_accuracy_error": after.accuracy[1],
+            "original_accuracy": before.accuracy[0],
+            "original_accuracy_error": before.accuracy[1],
+            "compressed_accuracy": after.accuracy[0],
+            "compressed_accuracy_error": after.accuracy[1],
             "accuracy_loss": before.accuracy[0] - after.accuracy[0],
-            "per_class": {name: {"original": row, "compressed": after.classes.get(name)} for name, row in before.classes.items()},
+            "per_class": {
+                name: {"original": row, "compressed": after.classes.get(name)}
+                for name, row in before.classes.items()
+            },
             "total_compression": _compression(before.account, after.account),
             "ebops": {"original": before.account.ebops, "compressed": after.account.ebops},
-            "latency": {"original": self._latency(original), "compressed": self._latency(model), "source": "estimate"},
-        }  # fmt: skip
+            "latency": {
+                "original": self._latency(original),
+                "compressed": self._latency(model),
+                "source": "estimate",
+            },
+        }
 
     def _latency(self, model: Any) -> dict[str, float | None] | None:
         qor = _estimate(model, self.setup)
         if qor.latency is None:
             return None
         found = qor.latency
-        return {"cycles": found.cycles_max, "worst_ns": found.worst_ns, "lo_ns": found.worst_ns_lo, "hi_ns": found.worst_ns_hi}
+        return {
+            "cycles": found.cycles_max,
+            "worst_ns": found.worst_ns,
+            "lo_ns": found.worst_ns_lo,
+            "hi_ns": found.worst_ns_hi,
+        }
 
 
 def prune(sparsity: float = 0.5, **settings: Any) -> CompressionPipeline:
@@ -144,15 +159,22 @@ def _labelled(model: Any, val: Any) -> tuple[Any, Any, tuple[str, ...]]:
         data = as_dataset(model, (x, y), (x, y))
     if data.y_val is None:
         raise DataError("has no labels to compare with", where="val")
-    return data.x_val, np.asarray(data.y_val), data.classes or tuple(map(str, range(max(2, n_outputs(model)))))
+    return (
+        data.x_val,
+        np.asarray(data.y_val),
+        data.classes or tuple(map(str, range(max(2, n_outputs(model))))),
+    )
 
 
 def _compression(before: Accounting, after: Accounting) -> dict[str, Any]:
     return {
-        "compression_ratio": compression_ratio(before, after), "original_parameters": before.parameters,
-        "compressed_parameters": after.parameters, "compressed_nonzero": after.nonzero,
-        "original_bytes": before.weight_bits / 8, "compressed_bytes": after.weight_bits / 8,
-    }  # fmt: skip
+        "compression_ratio": compression_ratio(before, after),
+        "original_parameters": before.parameters,
+        "compressed_parameters": after.parameters,
+        "compressed_nonzero": after.nonzero,
+        "original_bytes": before.weight_bits / 8,
+        "compressed_bytes": after.weight_bits / 8,
+    }
 
 
 def _estimate(model: Any, setup: Setup) -> QoR:

@@ -27,10 +27,11 @@ def as_dataset(model: Any, train: Any, val: Any = None, test: Any = None, *, see
     Parameters
     ----------
     train, val, test : each a pair (x, y), x alone, a ``tf.data.Dataset`` or an iterable of batches; x float
-        (events, *input shape), y integer or named classes (events,) or one-hot (events, classes). ``train`` may be a
-        Dataset with all three splits. Without ``val`` a fifth of ``train`` is held back by ``seed``; without ``test``
-        the validation events stand in for it, and ``meta["test"]`` says so. Without labels the original's own
-        decisions are the labels, so that accuracy means agreement with it (``meta["labels"]``).
+        (events, *input shape), y integer or named classes (events,) or one-hot (events, classes). ``train``
+        may be a Dataset with all three splits. Without ``val`` a fifth of ``train`` is held back by ``seed``;
+        without ``test`` the validation events stand in for it, and ``meta["test"]`` says so. Without labels
+        the original's own decisions are the labels, so that accuracy means agreement with it
+        (``meta["labels"]``).
 
     Raises
     ------
@@ -46,7 +47,8 @@ def as_dataset(model: Any, train: Any, val: Any = None, test: Any = None, *, see
 
 
 def calibration_sample(model: Any, seed: int) -> np.ndarray:
-    """Standard normal inputs, float32 (4096, *input shape): what is left where neither data nor a sample is given."""
+    """Standard normal inputs, float32 (4096, *input shape): what is left where neither data nor a sample is
+    given."""
     shape = tuple(model.input_shape[1:])
     return np.random.default_rng(seed).standard_normal((SAMPLE, *shape), np.float32)
 
@@ -63,7 +65,9 @@ def _assembled(model: Any, sources: Mapping[str, Any], seed: int) -> Dataset:
     given = "x_test" in arrays
     if not given:
         stand_in = "val" if "x_val" in arrays else "train"
-        arrays |= {key.replace(stand_in, "test"): value for key, value in arrays.items() if key.endswith(stand_in)}
+        arrays |= {
+            key.replace(stand_in, "test"): value for key, value in arrays.items() if key.endswith(stand_in)
+        }
     found = assemble(arrays, name="data", where="train", seed=seed)
     if given:
         return found
@@ -83,7 +87,12 @@ def _own_labels(model: Any, data: Dataset) -> Dataset:
     classes = data.classes or tuple(str(index) for index in range(max(2, n_outputs(model))))
     meta = {**data.meta, "labels": "the original model's decisions"}
     return replace(
-        data, y_train=decided["train"], y_val=decided["val"], y_test=decided["test"], classes=classes, meta=meta
+        data,
+        y_train=decided["train"],
+        y_val=decided["val"],
+        y_test=decided["test"],
+        classes=classes,
+        meta=meta,
     )
 
 

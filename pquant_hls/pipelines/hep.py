@@ -1,4 +1,5 @@
-"""Compression as trigger people ask for it: a latency in ns for any model, rare classes kept for a jet tagger."""
+"""Compression as trigger people ask for it: a latency in ns for any model, rare classes kept for a jet
+tagger."""
 
 from __future__ import annotations
 
@@ -29,18 +30,20 @@ class HEPCompressionPipeline:
         self, model: Any, target_latency_ns: float | str = 100, train: Any = None, val: Any = None,
         *, calibration: Any = None, **options: Any,
     ) -> CompressionResult:  # fmt: skip
-        """Compress until the firmware's worst-case latency is within ``target_latency_ns``, or say why it cannot be.
+        """Compress until the firmware's worst-case latency is within ``target_latency_ns``, or say why it
+        cannot be.
 
-        Starts from 0.9 of the weights pruned (whole units) and 6 bits, tightens while the budget is missed, and gives
-        accuracy back while it stays met.
+        Starts from 0.9 of the weights pruned (whole units) and 6 bits, tightens while the budget is missed,
+        and gives accuracy back while it stays met.
 
         Parameters
         ----------
         model : Keras model; it is not changed.
         target_latency_ns : ns, or text with a unit such as ``"2 BX"``.
-        train, val : as ``as_dataset`` takes them. Without ``train`` the model teaches itself (distillation) on
-            ``calibration``, unlabelled inputs (events, *input shape), or where that is missing too on standard normal
-            inputs, which only suit a model of standardised features; accuracy is then agreement with the original.
+        train, val : as ``as_dataset`` takes them. Without ``train`` the model teaches itself (distillation)
+            on ``calibration``, unlabelled inputs (events, *input shape), or where that is missing too on
+            standard normal inputs, which only suit a model of standardised features; accuracy is then
+            agreement with the original.
         options : fields of TriggerPlan (sparsity, bits, max_accuracy_loss, allow, ...) and of Setup.
 
         Returns
@@ -55,10 +58,16 @@ class HEPCompressionPipeline:
         plan = TriggerPlan(**plan_options)
         setup = Setup.of(merged)
         sample = calibration if train is None else train
-        data = as_dataset(model, calibration_sample(model, setup.seed) if sample is None else sample, val, seed=setup.seed)
+        data = as_dataset(
+            model, calibration_sample(model, setup.seed) if sample is None else sample, val, seed=setup.seed
+        )
         if sample is None:
             data = _remark(data, "no data was given: trained and judged on standard normal inputs")
-        budget = {"max_accuracy_loss": plan.max_accuracy_loss} if setup.budget is None else setup.budget.model_dump()
+        budget = (
+            {"max_accuracy_loss": plan.max_accuracy_loss}
+            if setup.budget is None
+            else setup.budget.model_dump()
+        )
         merged["budget"] = Budget.parse({**budget, "latency_ns": target_latency_ns}, path="budget")
         if "labels" in data.meta:
             merged["training"] = {"distillation": 1.0, "synthetic": 1.0, "monitor": "loss", **setup.training}
@@ -78,8 +87,8 @@ class HEPCompressionPipeline:
 
         Returns
         -------
-        CompressionResult, which unpacks to (model, results); ``results[class][figure]`` has before and after as
-        [value, error] for ``auc``, ``efficiency@0.01`` and ``efficiency@0.1`` on the validation events.
+        CompressionResult, which unpacks to (model, results); ``results[class][figure]`` has before and after
+        as [value, error] for ``auc``, ``efficiency@0.01`` and ``efficiency@0.1`` on the validation events.
         """
         plan_options, merged = _split(TaggerPlan, TriggerPlan, {**self.options, **options})
         plan = TaggerPlan(preserve_rare_classes=preserve_rare_classes, **plan_options)

@@ -21,10 +21,14 @@ LOG = logging.getLogger("pquant_hls")
 class Setup:
     """Options common to all pipelines.
 
-    hls : backend, part, clock. budget : limits the verdict demands (None: the pipeline's own goal only). gates :
-    floors on trigger figures. epochs : passes of each training. training : further fields of TrainingConfig, such as
-    ``{"learning_rate": 2e-3}``. out : run folder; None means ``runs/<pipeline>-<digest>``, taken up again by itself.
-    resume : go on with the run in ``out``. verbose : 0 silent, 1 stages, 2 epochs too, on stderr through the logger
+    hls : backend, part, clock. budget : limits the verdict demands (None: the pipeline's own goal only).
+        gates :
+    floors on trigger figures. epochs : passes of each training. training : further fields of TrainingConfig,
+        such as
+    ``{"learning_rate": 2e-3}``. out : run folder; None means ``runs/<pipeline>-<digest>``, taken up again by
+        itself.
+    resume : go on with the run in ``out``. verbose : 0 silent, 1 stages, 2 epochs too, on stderr through the
+        logger
     ``pquant_hls``. listen : a function of Event in place of that.
     """
 
@@ -45,7 +49,8 @@ class Setup:
         return cls().with_(options)
 
     def with_(self, options: Mapping[str, Any]) -> Setup:
-        """A copy with some options replaced; ``hls`` and ``budget`` may be mappings, ``budget`` a time in ns or text."""
+        """A copy with some options replaced; ``hls`` and ``budget`` may be mappings, ``budget`` a time in ns
+        or text."""
         known = [entry.name for entry in fields(self)]
         for name in options:
             if name not in known:
@@ -72,9 +77,13 @@ class Setup:
         """What a run's digest depends on of these options."""
         budget = None if self.budget is None else self.budget.model_dump(mode="json")
         return {
-            "hls": self.hls.model_dump(mode="json"), "budget": budget, "gates": [repr(gate) for gate in self.gates],
-            "epochs": self.epochs, "training": dict(self.training), "seed": self.seed,
-        }  # fmt: skip
+            "hls": self.hls.model_dump(mode="json"),
+            "budget": budget,
+            "gates": [repr(gate) for gate in self.gates],
+            "epochs": self.epochs,
+            "training": dict(self.training),
+            "seed": self.seed,
+        }
 
 
 def as_budget(value: Any) -> Budget | None:

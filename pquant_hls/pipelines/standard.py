@@ -1,4 +1,5 @@
-"""The standard pipeline: analyse, compress in stages towards a ratio, roll back what costs too much, fine-tune."""
+"""The standard pipeline: analyse, compress in stages towards a ratio, roll back what costs too much,
+fine-tune."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ BITS = (8, 6, 5, 4, 3)
 FLOAT_BITS = 32
 MOST_SPARSITY = 0.95
 MARGIN = 1.02
-"""Aimed beyond the target: biases are not pruned in proportion, and training moves quantized weights off zero."""
+"""Aimed beyond the target: biases are not pruned in proportion, and training moves quantized weights off
+zero."""
 
 PROBES = ("rank", "sparsity", "bits")
 
@@ -34,9 +36,10 @@ class StandardCompressionPipeline(Trainable):
     Parameters
     ----------
     target_compression : 32 x all weights of the original / bits of the weights left.
-    preserve_accuracy : share of the baseline's validation accuracy that every stage must keep. A stage that falls
-        below is rolled back and tried once with half the step.
-    analyse : also measure how sensitive each layer is to rank, sparsity and bits, and spare those that stand out.
+    preserve_accuracy : share of the baseline's validation accuracy that every stage must keep. A stage that
+        falls below is rolled back and tried once with half the step.
+    analyse : also measure how sensitive each layer is to rank, sparsity and bits, and spare those that stand
+        out.
     options : of Setup. With a budget the verdict demands its limits too.
 
     >>> StandardCompressionPipeline(target_compression=6, epochs=2).target
@@ -46,17 +49,36 @@ class StandardCompressionPipeline(Trainable):
     name: ClassVar[str] = "standard"
 
     def __init__(
-        self, target_compression: float = 8.0, preserve_accuracy: float = 0.98, *, analyse: bool = True, **options: Any
+        self,
+        target_compression: float = 8.0,
+        preserve_accuracy: float = 0.98,
+        *,
+        analyse: bool = True,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         if target_compression <= 1:
-            raise SpecError(f"a compression ratio to reach exceeds 1, got {target_compression:g}", where="target_compression")
+            raise SpecError(
+                f"a compression ratio to reach exceeds 1, got {target_compression:g}",
+                where="target_compression",
+            )
         if not 0 < preserve_accuracy <= 1:
-            raise SpecError(f"a share of the baseline lies in (0, 1], got {preserve_accuracy:g}", where="preserve_accuracy")
-        self.target, self.preserve, self.analyse = float(target_compression), float(preserve_accuracy), analyse
+            raise SpecError(
+                f"a share of the baseline lies in (0, 1], got {preserve_accuracy:g}",
+                where="preserve_accuracy",
+            )
+        self.target, self.preserve, self.analyse = (
+            float(target_compression),
+            float(preserve_accuracy),
+            analyse,
+        )
 
     def settings(self) -> dict[str, Any]:
-        return {"target_compression": self.target, "preserve_accuracy": self.preserve, "analyse": self.analyse}
+        return {
+            "target_compression": self.target,
+            "preserve_accuracy": self.preserve,
+            "analyse": self.analyse,
+        }
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         baseline = (None if bench.baseline is None else bench.baseline.value()) or 0.0
@@ -67,9 +89,19 @@ class StandardCompressionPipeline(Trainable):
         walk.history.extend(spared.records)
         climb = Climb(walk, goal, self.target)
         climb.stage("low rank", LOST_ENERGY, lambda lost: self._low_rank(lost, spared, setup), _halfway)
-        climb.stage("pruning", _shares(self._needed(walk.point)), lambda s: self._prune(s, start, spared, setup), _halfway)
+        climb.stage(
+            "pruning",
+            _shares(self._needed(walk.point)),
+            lambda s: self._prune(s, start, spared, setup),
+            _halfway,
+        )
         climb.stage("quantization", BITS, lambda bits: self._quantize(bits, spared, setup), _bits_between)
-        climb.stage("further pruning", _further(walk.point, start), lambda s: self._prune(s, start, spared, setup), _halfway)
+        climb.stage(
+            "further pruning",
+            _further(walk.point, start),
+            lambda s: self._prune(s, start, spared, setup),
+            _halfway,
+        )
         walk.attempt("fine-tuning", [FineTuneConfig(**setup.fit())], climb.worse)
         return Ending(walk.point, goal, climb.summary(), tuple(walk.history))
 
@@ -83,10 +115,16 @@ class StandardCompressionPipeline(Trainable):
 
     def _prune(self, share: float, start: Point, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
         weights = None if start.account is None else start.account.kernel_weights
-        return [PruneConfig(
-            sparsity=round(share, 4), sparsity_of="weights", reference_weights=weights, ranking="global",
-            exclude=spared.layers("sparsity"), **setup.fit(),
-        )]  # fmt: skip
+        return [
+            PruneConfig(
+                sparsity=round(share, 4),
+                sparsity_of="weights",
+                reference_weights=weights,
+                ranking="global",
+                exclude=spared.layers("sparsity"),
+                **setup.fit(),
+            )
+        ]
 
     def _quantize(self, bits: float, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
         wider = {name: min(16, int(bits) + 2) for name in spared.layers("bits")}
@@ -131,19 +169,27 @@ class Climb:
         if fallen is not None and fallen[0] > 0:
             return "is less accurate than before"
         lost_target = self.reached and (after.ratio or 0.0) < self.target
-        return f"falls to ratio {after.ratio or 0.0:.2f}" if lost_target else self.goal.lost(self.walk.bench, after)
+        return (
+            f"falls to ratio {after.ratio or 0.0:.2f}"
+            if lost_target
+            else self.goal.lost(self.walk.bench, after)
+        )
 
     def summary(self) -> str:
         ratio = self.walk.point.ratio or 1.0
         if self.reached:
             return f"compression ratio {ratio:.2f} reaches the target of {self.target:g}"
-        limits = "; ".join(f"{name}: {limit}" for name, limit in self.limits.items()) or "every stage is at its end"
+        limits = (
+            "; ".join(f"{name}: {limit}" for name, limit in self.limits.items())
+            or "every stage is at its end"
+        )
         return f"stopped at compression ratio {ratio:.2f} of {self.target:g}: {limits}"
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What halving a layer's rank or units, or 4-bit weights in it, cost in accuracy, without any training."""
+    """What halving a layer's rank or units, or 4-bit weights in it, cost in accuracy, without any
+    training."""
 
     records: tuple[dict[str, Any], ...] = ()
     allowed: float = 0.0
@@ -152,15 +198,27 @@ class Sensitivity:
         """Layers that stand out: more than twice the median cost of their kind."""
         found = {entry["layer"]: entry["degradation"] for entry in self.records if entry["probe"] == kind}
         middle = median(found.values()) if found else 0.0
-        return tuple(name for name, cost in found.items() if cost > 2 * max(middle, 0.0) and cost > 0.01 and len(found) > 1)
+        return tuple(
+            name
+            for name, cost in found.items()
+            if cost > 2 * max(middle, 0.0) and cost > 0.01 and len(found) > 1
+        )
 
 
 def sensitivity(bench: Workbench, start: Point) -> Sensitivity:
     """Probe each layer with weights by rank, sparsity and bits, one at a time."""
     units = {} if start.account is None else start.account.units
-    records = [found for name, width in units.items() for kind in PROBES if (found := _probe(bench, start, name, width, kind))]
+    records = [
+        found
+        for name, width in units.items()
+        for kind in PROBES
+        if (found := _probe(bench, start, name, width, kind))
+    ]
     for record in records:
-        bench.record(record, f"sensitivity of {record['layer']} to {record['probe']}: {100 * record['degradation']:.2f} points")
+        bench.record(
+            record,
+            f"{record['layer']} probed by {record['probe']}: {100 * record['degradation']:.2f} points lost",
+        )
     return Sensitivity(tuple(records))
 
 
@@ -174,12 +232,21 @@ def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) ->
         step = QuantizeConfig(bits=16, layers={layer: 4}, mode="ptq", calibration="max")
     try:
         score = bench.score(bench.apply(start, step))
-    except (SpecError, UnsupportedModel):  # no units to remove in an output layer, no rank that saves anything
+    except (
+        SpecError,
+        UnsupportedModel,
+    ):  # no units to remove in an output layer, no rank that saves anything
         return None
     fallen = None if bench.baseline is None else loss(bench.baseline, score)
     if fallen is None:
         return None
-    return {"kind": "sensitivity", "layer": layer, "probe": kind, "degradation": fallen[0], "degradation_error": fallen[1]}
+    return {
+        "kind": "sensitivity",
+        "layer": layer,
+        "probe": kind,
+        "degradation": fallen[0],
+        "degradation_error": fallen[1],
+    }
 
 
 def _shares(needed: float) -> tuple[float, ...]:

@@ -40,7 +40,9 @@ def steps_of(config: Any) -> tuple[AnyStep, ...]:
     if not isinstance(config, Mapping):
         return as_steps(config)
     if "methods" not in config:
-        raise SpecError("this key is required", where="methods", mend="e.g. methods: [low_rank, pruning, quantization]")
+        raise SpecError(
+            "this key is required", where="methods", mend="e.g. methods: [low_rank, pruning, quantization]"
+        )
     methods = config["methods"]
     _check_keys(config, methods)
     joined = [{"step": m, **config.get(m, {})} if isinstance(m, str) else m for m in methods]

@@ -1,4 +1,5 @@
-"""The jet-tagger pipeline: low rank and 8 bits, class-balanced training, floors on the rare classes' efficiency."""
+"""The jet-tagger pipeline: low rank and 8 bits, class-balanced training, floors on the rare classes'
+efficiency."""
 
 from __future__ import annotations
 
@@ -26,8 +27,10 @@ RATES = (0.01, 0.1)
 class TaggerPlan:
     """Settings of ``compress_jet_tagger``.
 
-    ``rank`` : of every layer it makes cheaper; where it is no less than what pays, the largest that pays. ``bits`` :
-    width. ``rare_classes`` : names or numbers; empty: those below 0.8 of the average frequency or, where none is,
+    ``rank`` : of every layer it makes cheaper; where it is no less than what pays, the largest that pays.
+        ``bits`` :
+    width. ``rare_classes`` : names or numbers; empty: those below 0.8 of the average frequency or, where none
+        is,
     all. ``max_efficiency_loss`` : floor below the original's efficiency at ``background_rate``, both shares.
     """
 
@@ -74,16 +77,23 @@ class TaggerPipeline(Pipeline):
         walk = Walk(bench, start)
         fit = setup.fit(class_balance=True)
         if self.plan.preserve_rare_classes:
-            limits = {"max_efficiency_loss": self.plan.max_efficiency_loss, "background_rate": self.plan.background_rate}
+            limits = {
+                "max_efficiency_loss": self.plan.max_efficiency_loss,
+                "background_rate": self.plan.background_rate,
+            }
             fit = {**fit, "rare_classes": self.rare, **limits}
         walk.attempt("low rank", self._low_rank(start, fit), lambda _, after: goal.lost(bench, after))
-        kept = any(walk.attempt("quantization", [QuantizeConfig(bits=bits, **fit)], lambda _, after: goal.lost(bench, after))
-                   for bits in range(self.plan.bits, min(16, self.plan.bits + 6) + 1, 2))  # fmt: skip
+        kept = any(
+            walk.attempt(
+                "quantization", [QuantizeConfig(bits=bits, **fit)], lambda _, after: goal.lost(bench, after)
+            )
+            for bits in range(self.plan.bits, min(16, self.plan.bits + 6) + 1, 2)
+        )
         if kept:
             walk.attempt("fine-tuning", [FineTuneConfig(**fit)], lambda _, after: goal.lost(bench, after))
             reason = "every floor on the rare classes holds" if goal.gates else "done"
         else:
-            reason = f"no width up to {min(16, self.plan.bits + 6)} bits keeps the floors; the last good model is handed back"
+            reason = f"no width up to {min(16, self.plan.bits + 6)} bits keeps the floors"
             goal = Goal(gates=goal.gates, budget=goal.budget, broken="quantized model within the floors")
         results = by_class(bench.baseline, bench.score(walk.point))
         return Ending(walk.point, goal, reason, tuple(walk.history), {"results": results})
@@ -113,9 +123,18 @@ def by_class(before: Score | None, after: Score) -> dict[str, Any]:
     """
     old = Score({}) if before is None else before
     classes = [name.removeprefix("auc:") for name in after.figures if name.startswith("auc:")]
-    return {name: {figure: _pair(old, after, f"{figure}:{name}") for figure in ("auc", *(f"efficiency@{r:g}" for r in RATES))}
-            for name in classes}  # fmt: skip
+    return {
+        name: {
+            figure: _pair(old, after, f"{figure}:{name}")
+            for figure in ("auc", *(f"efficiency@{r:g}" for r in RATES))
+        }
+        for name in classes
+    }
 
 
 def _pair(before: Score, after: Score, name: str) -> dict[str, Any]:
-    return {"before": before.plain().get(name), "after": after.plain().get(name), "dropped": dropped(before, after, name)}
+    return {
+        "before": before.plain().get(name),
+        "after": after.plain().get(name),
+        "dropped": dropped(before, after, name),
+    }

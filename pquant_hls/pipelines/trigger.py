@@ -1,4 +1,5 @@
-"""The trigger pipeline: meet a latency in ns by pruning and 6 bits, tighten or relax by measurement, explain a miss."""
+"""The trigger pipeline: meet a latency in ns by pruning and 6 bits, tighten or relax by measurement, explain
+a miss."""
 
 from __future__ import annotations
 
@@ -28,8 +29,10 @@ class TriggerPlan:
     """Settings of ``compress_trigger_model``.
 
     ``sparsity`` : share of the weights first taken away, by removing whole units. ``bits`` : first width.
-    ``max_accuracy_loss`` : floor against the original (a share); None puts the latency first and gives back what
-    accuracy it can. ``allow`` : what of the target may change when nothing else meets the budget; ``clocks_ns`` and
+    ``max_accuracy_loss`` : floor against the original (a share); None puts the latency first and gives back
+        what
+    accuracy it can. ``allow`` : what of the target may change when nothing else meets the budget;
+        ``clocks_ns`` and
     ``reuse_factors`` are tried for ``clock`` and ``reuse``.
     """
 
@@ -48,7 +51,8 @@ class TriggerPlan:
 
 
 class TriggerPipeline(Pipeline):
-    """``HEPCompressionPipeline.compress_trigger_model`` as a policy: the closed loop, from gentler proposals if need be."""
+    """``HEPCompressionPipeline.compress_trigger_model`` as a policy: the closed loop, from gentler proposals
+    if need be."""
 
     name: ClassVar[str] = "trigger"
     unpacks: ClassVar[tuple[str, ...]] = ("model", "qor", "history")
@@ -71,20 +75,25 @@ class TriggerPipeline(Pipeline):
                 reason = f"{reason}; accuracy given back where the budget left slack"
             return Ending(best, goal, reason, tuple(history))
         best = self._other_targets(bench, best, goal, history)
-        met_by = f"met by another target: {_target_text(best)}" if best is not result.best else layer_costs(best)
+        met_by = (
+            f"met by another target: {_target_text(best)}" if best is not result.best else layer_costs(best)
+        )
         return Ending(best, goal, f"{reason}; {met_by}", tuple(history))
 
     def _relaxed(
         self, bench: Workbench, start: Point, result: LoopResult, setup: Setup, history: list[dict[str, Any]]
     ) -> Point:
-        """The most accurate point still MET: less sparsity by bisection from the original's weights, then more bits."""
+        """The most accurate point still MET: less sparsity by bisection from the original's weights, then
+        more bits."""
         back = Relaxation(in_loop(bench), history, result.best)
         knobs = result.rounds[result.points.index(result.best)].knobs
         sparsity, bits = knobs["sparsity"], int(knobs["bits"])
         mild = 0.0  # not known to be met; ``sparsity`` is
         while sparsity - mild > CLOSE and back.lacks_accuracy():
             middle = (mild + sparsity) / 2
-            if back.holds(start, self._steps(middle, bits, start, setup), f"sparsity {sparsity:.2f} -> {middle:.2f}"):
+            if back.holds(
+                start, self._steps(middle, bits, start, setup), f"sparsity {sparsity:.2f} -> {middle:.2f}"
+            ):
                 sparsity = middle
             else:
                 mild = middle
@@ -94,19 +103,28 @@ class TriggerPipeline(Pipeline):
                 break
         return back.best
 
-    def _steps(self, sparsity: float, bits: int, start: Point, setup: Setup) -> tuple[PruneConfig, QuantizeConfig]:
+    def _steps(
+        self, sparsity: float, bits: int, start: Point, setup: Setup
+    ) -> tuple[PruneConfig, QuantizeConfig]:
         weights = None if start.account is None else start.account.kernel_weights
         prune = PruneConfig(
-            sparsity=round(sparsity, 4), sparsity_of="weights", reference_weights=weights, ranking="layer",
+            sparsity=round(sparsity, 4),
+            sparsity_of="weights",
+            reference_weights=weights,
+            ranking="layer",
             **setup.fit(epochs=max(1, setup.epochs // 2)),
-        )  # fmt: skip
+        )
         return prune, QuantizeConfig(bits=bits, **setup.fit())
 
-    def _loops(self, bench: Workbench, start: Point, setup: Setup, history: list[dict[str, Any]]) -> LoopResult:
+    def _loops(
+        self, bench: Workbench, start: Point, setup: Setup, history: list[dict[str, Any]]
+    ) -> LoopResult:
         """The closed loop from each proposal in turn, until one is not lost on its very first round."""
         tried: list[LoopResult] = []
         for share, more_bits in GENTLER:
-            recipe = self._recipe(self.plan.sparsity * share, min(16, self.plan.bits + more_bits), start, setup)
+            recipe = self._recipe(
+                self.plan.sparsity * share, min(16, self.plan.bits + more_bits), start, setup
+            )
             result = closed_loop(in_loop(bench), start.model, recipe)
             history.extend(_rounds(bench, result))
             tried.append(result)
@@ -118,25 +136,39 @@ class TriggerPipeline(Pipeline):
         if setup.budget is None:
             raise SpecError("a trigger model needs a latency to meet", where="target_latency_ns")
         loop = LoopSpec(
-            max_rounds=self.plan.max_rounds, bits=BitsLadder(min=min(LEAST_BITS, bits)),
+            max_rounds=self.plan.max_rounds,
+            bits=BitsLadder(min=min(LEAST_BITS, bits)),
             sparsity=SparsityLadder(step=0.3, max=max(MOST_SPARSITY, sparsity)),
-        )  # fmt: skip
+        )
         steps = self._steps(sparsity, bits, start, setup)
-        return Recipe(name=self.name, seed=setup.seed, steps=steps, hls=setup.hls, budget=setup.budget, loop=loop)
+        return Recipe(
+            name=self.name, seed=setup.seed, steps=steps, hls=setup.hls, budget=setup.budget, loop=loop
+        )
 
-    def _other_targets(self, bench: Workbench, best: Point, goal: Goal, history: list[dict[str, Any]]) -> Point:
+    def _other_targets(
+        self, bench: Workbench, best: Point, goal: Goal, history: list[dict[str, Any]]
+    ) -> Point:
         """The best point on the targets that may be used instead; the first that meets the budget."""
         for hls in _variants(bench.hls, self.plan):
             try:
                 point = bench.measure(best, exact=quantized(best), hls=hls)
             except UnsupportedModel as cause:
-                history.append({"kind": "target", "target": hls.model_dump(mode="json"), "reason": f"not possible: {cause}"})
+                history.append(
+                    {
+                        "kind": "target",
+                        "target": hls.model_dump(mode="json"),
+                        "reason": f"not possible: {cause}",
+                    }
+                )
                 continue
             found = goal.judge(bench, point)
             entry = {
-                "kind": "target", "target": hls.model_dump(mode="json"), **figures(bench, point),
-                "verdict": str(found.verdict), "reason": "; ".join(str(check) for check in found.checks),
-            }  # fmt: skip
+                "kind": "target",
+                "target": hls.model_dump(mode="json"),
+                **figures(bench, point),
+                "verdict": str(found.verdict),
+                "reason": "; ".join(str(check) for check in found.checks),
+            }
             history.append(entry)
             bench.record(entry, f"{_target_text(point)}: {found.verdict}")
             if found.verdict is Verdict.MET:
@@ -145,7 +177,8 @@ class TriggerPipeline(Pipeline):
 
 
 class Relaxation:
-    """Giving accuracy back: ``best`` is always MET, and only a more accurate point that is MET takes its place."""
+    """Giving accuracy back: ``best`` is always MET, and only a more accurate point that is MET takes its
+    place."""
 
     def __init__(self, bench: Any, history: list[dict[str, Any]], best: Point) -> None:
         self.bench, self.history, self.best = bench, history, best
@@ -164,9 +197,15 @@ class Relaxation:
         now, best = self.bench.score(point).value() or 0.0, self.bench.score(self.best).value() or 0.0
         better = verdict is Verdict.MET and now > best
         entry = {
-            "kind": "relax", "step": "relax", "move": move, "parent": start.digest, **figures(self.bench, point),
-            "verdict": str(verdict), "kept": better, "reason": "more accurate and still met" if better else "not better",
-        }  # fmt: skip
+            "kind": "relax",
+            "step": "relax",
+            "move": move,
+            "parent": start.digest,
+            **figures(self.bench, point),
+            "verdict": str(verdict),
+            "kept": better,
+            "reason": "more accurate and still met" if better else "not better",
+        }
         self.history.append(entry)
         self.bench.record(entry, f"relax, {move}: accuracy {100 * now:.2f} %, {verdict}")
         if better:
@@ -175,7 +214,8 @@ class Relaxation:
 
 
 class InLoop:
-    """The bench with csim left to the end: rounds are sketched, and exactness enters no verdict before hand-over."""
+    """The bench with csim left to the end: rounds are sketched, and exactness enters no verdict before
+    hand-over."""
 
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
@@ -191,7 +231,8 @@ class InLoop:
 
 
 def in_loop(bench: Workbench) -> Any:
-    """What the closed loop works on: sketches where the latency is an estimate anyway, the bench itself elsewhere."""
+    """What the closed loop works on: sketches where the latency is an estimate anyway, the bench itself
+    elsewhere."""
     estimates = bench.budget.deliver == "hls" and bench.budget.measure in {"auto", "estimate"}
     return InLoop(bench) if estimates and not has_synthesis(bench.hls) else bench
 
@@ -202,12 +243,20 @@ def _variants(hls: HlsSpec, plan: TriggerPlan) -> Iterator[HlsSpec]:
     if "clock" in plan.allow:
         yield from (hls.with_(clock_ns=ns) for ns in plan.clocks_ns if ns != hls.clock_ns)
     if "reuse" in plan.allow:
-        yield from (hls.with_(reuse_factor=n, strategy="resource") for n in plan.reuse_factors if n != hls.reuse_factor)
+        yield from (
+            hls.with_(reuse_factor=n, strategy="resource")
+            for n in plan.reuse_factors
+            if n != hls.reuse_factor
+        )
 
 
 def _target_text(point: Point) -> str:
     spec = None if point.project is None else point.project.spec
-    return "" if spec is None else f"{spec.clock_ns:g} ns clock, {spec.strategy} strategy, reuse {spec.reuse_factor}"
+    return (
+        ""
+        if spec is None
+        else f"{spec.clock_ns:g} ns clock, {spec.strategy} strategy, reuse {spec.reuse_factor}"
+    )
 
 
 def layer_costs(point: Point) -> str:
@@ -227,9 +276,15 @@ def _rounds(bench: Workbench, result: LoopResult) -> Iterator[dict[str, Any]]:
     """The loop's rounds as history: knobs, figures, verdict, the move that led there, cycles by layer."""
     for number, (done, point) in enumerate(zip(result.rounds, result.points, strict=True), start=1):
         yield {
-            "kind": "round", "number": number, "step": done.phase, "knobs": dict(done.knobs), "parent": point.parent,
-            **figures(bench, point), "verdict": str(done.judgement.verdict),
+            "kind": "round",
+            "number": number,
+            "step": done.phase,
+            "knobs": dict(done.knobs),
+            "parent": point.parent,
+            **figures(bench, point),
+            "verdict": str(done.judgement.verdict),
             "checks": [str(check) for check in done.judgement.checks],
-            "move": None if done.move is None else str(done.move), "reason": layer_costs(point),
-        }  # fmt: skip
+            "move": None if done.move is None else str(done.move),
+            "reason": layer_costs(point),
+        }
     yield {"kind": "stop", "step": "stop", "verdict": str(result.verdict), "reason": result.action.reason}

@@ -1,4 +1,5 @@
-"""A walk over the bench: try steps from where one stands, keep the result or roll back, and write down both."""
+"""A walk over the bench: try steps from where one stands, keep the result or roll back, and write down
+both."""
 
 from __future__ import annotations
 
@@ -57,11 +58,16 @@ class Walk:
     ) -> None:
         """One line of history: what was tried, what it gave, whether it was kept and why not."""
         entry = {
-            "kind": "stage", "number": len(self.history) + 1, "stage": stage, "step": " + ".join(name_of(step) for step in steps),
-            "settings": [settings_of(step) for step in steps], "parent": before.digest,
-            **figures(self.bench, before if after is None else after), "kept": objection is None,
+            "kind": "stage",
+            "number": len(self.history) + 1,
+            "stage": stage,
+            "step": " + ".join(name_of(step) for step in steps),
+            "settings": [settings_of(step) for step in steps],
+            "parent": before.digest,
+            **figures(self.bench, before if after is None else after),
+            "kept": objection is None,
             "reason": "kept" if objection is None else f"rolled back: {objection}",
-        }  # fmt: skip
+        }
         self.history.append(entry)
         self.bench.record(entry, sentence(entry))
 
@@ -78,20 +84,24 @@ def settings_of(step: AnyStep) -> dict[str, Any]:
 
 
 def figures(bench: Workbench, point: Point) -> dict[str, Any]:
-    """A point in figures: digest, accuracy with its error, degradation against the baseline (shares), sizes, latency."""
+    """A point in figures: digest, accuracy with its error, degradation against the baseline (shares), sizes,
+    latency."""
     score = bench.score(point)
     accuracy = score.figures.get("accuracy")
     fallen = None if bench.baseline is None else loss(bench.baseline, score)
     latency = None if point.qor is None else point.qor.latency
     return {
-        "digest": point.digest, "accuracy": None if accuracy is None else accuracy.value,
+        "digest": point.digest,
+        "accuracy": None if accuracy is None else accuracy.value,
         "accuracy_error": None if accuracy is None else accuracy.error,
-        "degradation": None if fallen is None else fallen[0], "degradation_error": None if fallen is None else fallen[1],
-        "compression_ratio": point.ratio, "units": None if point.account is None else dict(point.account.units),
+        "degradation": None if fallen is None else fallen[0],
+        "degradation_error": None if fallen is None else fallen[1],
+        "compression_ratio": point.ratio,
+        "units": None if point.account is None else dict(point.account.units),
         "ebops": None if point.account is None else point.account.ebops,
         "cycles": None if latency is None else latency.cycles_max,
         "worst_ns": None if latency is None else latency.worst_ns_hi,
-    }  # fmt: skip
+    }
 
 
 def sentence(entry: dict[str, Any]) -> str:

@@ -15,12 +15,18 @@ from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec, unknown_key
 from pquant_hls.spec.steps import STEP_CONFIGS
 
-ALIASES = {"rank": "low_rank.rank", "energy": "low_rank.energy", "sparsity": "prune.sparsity", "bits": "quantize.bits"}
+ALIASES = {
+    "rank": "low_rank.rank",
+    "energy": "low_rank.energy",
+    "sparsity": "prune.sparsity",
+    "bits": "quantize.bits",
+}
 """Short names of the parameters that studies usually vary."""
 
 REUSE, ORDER, LAYER_BITS = "reuse_factor", "order", "bits_per_layer"
 SPECIAL = (REUSE, ORDER, LAYER_BITS)
-"""Names that are no step's parameter: reuse factor of the firmware, order of the steps, a width for each layer."""
+"""Names that are no step's parameter: reuse factor of the firmware, order of the steps, a width for each
+layer."""
 
 
 class Range(Spec):
@@ -50,12 +56,17 @@ def full_name(name: str) -> str:
     step, _, parameter = found.partition(".")
     if found in SPECIAL or (step in STEP_CONFIGS and parameter in STEP_CONFIGS[step].model_fields):
         return found
-    known = [*ALIASES, *SPECIAL, *(f"{s}.{p}" for s, config in STEP_CONFIGS.items() for p in config.search_space())]
+    known = [
+        *ALIASES,
+        *SPECIAL,
+        *(f"{s}.{p}" for s, config in STEP_CONFIGS.items() for p in config.search_space()),
+    ]
     raise ValueError(f"{name}: {unknown_key(name, known).replace('key', 'parameter')}")
 
 
 def as_range(name: str, given: Any) -> Range:
-    """A range from ``[low, high]``, a list of choices, keys, or True for the range the step itself declares."""
+    """A range from ``[low, high]``, a list of choices, keys, or True for the range the step itself
+    declares."""
     if isinstance(given, Range):
         return given
     if isinstance(given, Mapping):
@@ -93,8 +104,9 @@ def _space(values: Any) -> dict[str, Range]:
 class StudySpec(Spec):
     """What to search and what to prefer. The budget is a constraint and enters no score.
 
-    ``space`` names parameters (``bits``, ``sparsity``, ``rank``, or ``<step>.<parameter>``) with their ranges, and
-    ``reuse_factor``, ``order``, ``bits_per_layer``. Steps with a parameter in it are run, quantization always.
+    ``space`` names parameters (``bits``, ``sparsity``, ``rank``, or ``<step>.<parameter>``) with their
+    ranges, and ``reuse_factor``, ``order``, ``bits_per_layer``. Steps with a parameter in it are run,
+    quantization always.
     """
 
     schema_version: Literal[1] = 1
@@ -103,17 +115,23 @@ class StudySpec(Spec):
     space: Annotated[dict[str, Range], BeforeValidator(_space)] = Field(
         default_factory=lambda: _space({"bits": True, "sparsity": True}), validate_default=True
     )
-    objective: Literal["compression_accuracy", "compression_only", "latency_accuracy", "resources_accuracy"] = (
-        "compression_accuracy"
-    )
+    objective: Literal[
+        "compression_accuracy", "compression_only", "latency_accuracy", "resources_accuracy"
+    ] = "compression_accuracy"
     hls: HlsSpec = HlsSpec()
     budget: Budget | None = None
     n_trials: int = Field(20, ge=1, le=10_000)
     timeout_s: float | None = Field(None, gt=0, description="no new trial starts after so many seconds")
     epochs: int = Field(3, ge=0, le=1000, description="epochs of each training in a trial")
-    final_epochs: int = Field(12, ge=0, le=10_000, description="epochs of each training of the winner's full schedule")
-    training: dict[str, Any] = Field({}, description="further fields of every training, such as learning_rate")
-    tolerance: float = Field(0.03, ge=0, le=1, description="share of the score the winner may lose when compressed again")
+    final_epochs: int = Field(
+        12, ge=0, le=10_000, description="epochs of each training of the winner's full schedule"
+    )
+    training: dict[str, Any] = Field(
+        {}, description="further fields of every training, such as learning_rate"
+    )
+    tolerance: float = Field(
+        0.03, ge=0, le=1, description="share of the score the winner may lose when compressed again"
+    )
     sampler: Literal["tpe", "random", "nsgaii"] = "tpe"
 
     @classmethod

@@ -12,10 +12,11 @@ from pquant_hls.errors import NotMeasured
 
 @dataclass(frozen=True)
 class TrialFigures:
-    """A trial in figures: validation accuracy (share), compression ratio, worst-case latency in ns (upper end), LUTs.
+    """A trial in figures: validation accuracy (share), compression ratio, worst-case latency in ns (upper
+    end), LUTs.
 
-    The ``baseline_`` figures are the float model's on the same target. None means not measured. ``score`` has AUC and
-    efficiencies by name.
+    The ``baseline_`` figures are the float model's on the same target. None means not measured. ``score`` has
+    AUC and efficiencies by name.
     """
 
     accuracy: float | None

@@ -18,7 +18,11 @@ USUAL_ORDER = ("low_rank", "prune", "quantize", "fine_tune")
 
 def suggest(trial: optuna.Trial, spec: StudySpec, layers: Sequence[str]) -> dict[str, Any]:
     """One value for each parameter of the space; ``layers`` get widths of their own where asked for."""
-    params = {name: _value(trial, name, found) for name, found in spec.space.items() if name not in (ORDER, LAYER_BITS)}
+    params = {
+        name: _value(trial, name, found)
+        for name, found in spec.space.items()
+        if name not in (ORDER, LAYER_BITS)
+    }
     if ORDER in spec.space:
         params[ORDER] = trial.suggest_categorical(ORDER, orders(spec))
     if LAYER_BITS in spec.space:
@@ -65,7 +69,8 @@ def _factors_first(order: Sequence[str]) -> bool:
 
 
 def steps_of(params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Point) -> list[StepConfig]:
-    """The steps these parameters mean, each training for ``epochs`` passes; ``point`` tells which layers there are."""
+    """The steps these parameters mean, each training for ``epochs`` passes; ``point`` tells which layers
+    there are."""
     order = params[ORDER].split() if ORDER in params else steps_in(spec)
     return [_step(name, params, spec, epochs, point) for name in order]
 

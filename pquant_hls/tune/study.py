@@ -1,4 +1,5 @@
-"""One study: trials under constraints, then the winner compressed again by the full schedule and handed over."""
+"""One study: trials under constraints, then the winner compressed again by the full schedule and handed
+over."""
 
 from __future__ import annotations
 
@@ -43,9 +44,15 @@ CANDIDATES = 3
 
 
 def tune_model(
-    model: Any, data: Dataset, spec: StudySpec, out: str | Path, *,
-    objective: Objective | None = None, resume: bool = False, listen: Listener = silent,
-) -> CompressionResult:  # fmt: skip
+    model: Any,
+    data: Dataset,
+    spec: StudySpec,
+    out: str | Path,
+    *,
+    objective: Objective | None = None,
+    resume: bool = False,
+    listen: Listener = silent,
+) -> CompressionResult:
     """Search ``spec.space`` for the best design within the budget.
 
     Parameters
@@ -58,8 +65,8 @@ def tune_model(
 
     Returns
     -------
-    CompressionResult, which unpacks to (model, best_config). ``results`` has the winner's score in its trial and when
-    compressed again by the full schedule, and whether they agree within ``spec.tolerance``.
+    CompressionResult, which unpacks to (model, best_config). ``results`` has the winner's score in its trial
+    and when compressed again by the full schedule, and whether they agree within ``spec.tolerance``.
 
     Raises
     ------
@@ -68,9 +75,11 @@ def tune_model(
     """
     preflight(model, data, spec.hls)
     identity = {
-        "study": spec.model_dump(mode="json", exclude={"n_trials", "timeout_s"}), "model": model_digest(model),
-        "data": data.digest, "objective": spec.objective if objective is None else _name(objective),
-    }  # fmt: skip
+        "study": spec.model_dump(mode="json", exclude={"n_trials", "timeout_s"}),
+        "model": model_digest(model),
+        "data": data.digest,
+        "objective": spec.objective if objective is None else _name(objective),
+    }
     with RunFolder.open(Path(out), identity, resume=resume) as run:
         bench = Bench(data, spec.hls, spec.budget or NO_LIMIT, run, listen)
         search = Search(bench, spec, bench.start(model), objective or OBJECTIVES[spec.objective])
@@ -84,7 +93,8 @@ def _name(objective: Objective) -> str:
 
 @dataclass(frozen=True)
 class Scored:
-    """A design with its score and its excess over the budget (a share of the limit; at most 0 is feasible)."""
+    """A design with its score and its excess over the budget (a share of the limit; at most 0 is
+    feasible)."""
 
     point: Point
     value: float
@@ -145,13 +155,24 @@ class Search:
         log.parent.mkdir(exist_ok=True)
         log.write_text("".join(traceback.format_exception(cause)))
         reason = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
-        self._tell(trial, {"value": None, "excess": INFEASIBLE, "error": reason, "log": str(log.relative_to(self.bench.run.path))})
+        self._tell(
+            trial,
+            {
+                "value": None,
+                "excess": INFEASIBLE,
+                "error": reason,
+                "log": str(log.relative_to(self.bench.run.path)),
+            },
+        )
         return reason
 
     def _tell(self, trial: optuna.Trial, figures: Mapping[str, Any]) -> None:
         record = {"kind": "trial", "number": trial.number, "step": "trial", "params": trial.params, **figures}
         trial.set_user_attr("record", record)
-        score = record.get("error") or f"score {record['value']:.4f}, {'within' if record['excess'] <= 0 else 'over'} the budget"
+        score = (
+            record.get("error")
+            or f"score {record['value']:.4f}, {'within' if record['excess'] <= 0 else 'over'} the budget"
+        )
         self.bench.record(record, f"trial {trial.number}: {_text(trial.params)}: {score}")
 
     def design(self, params: Mapping[str, Any], epochs: int) -> Scored:
@@ -178,14 +199,19 @@ class Search:
         return max((_over(check) for check in checks), default=0.0)
 
     def winner(self) -> Ending:
-        """The best feasible trial whose score the full schedule confirms; the least infeasible where none is feasible."""
+        """The best feasible trial whose score the full schedule confirms; the least infeasible where none is
+        feasible."""
         ranked = self._ranked()
         if not ranked:
-            raise NotMeasured("no trial succeeded", where=self.bench.run.path / "trials", mend="read the logs there")
+            raise NotMeasured(
+                "no trial succeeded", where=self.bench.run.path / "trials", mend="read the logs there"
+            )
         tried: list[tuple[optuna.trial.FrozenTrial, Scored, bool]] = []
         for trial in ranked[:CANDIDATES]:
             again = self.design(trial.params, self.spec.final_epochs)
-            holds = again.value >= _value(trial) - self.spec.tolerance * abs(_value(trial)) and again.excess <= 0
+            holds = (
+                again.value >= _value(trial) - self.spec.tolerance * abs(_value(trial)) and again.excess <= 0
+            )
             tried.append((trial, again, holds))
             if holds:
                 return self._ending(*tried[-1])
@@ -202,9 +228,14 @@ class Search:
         records = [_record(done) for done in self.finished() if "record" in done.user_attrs]
         feasible = sum(record["excess"] <= 0 for record in records)
         results = {
-            "trial": trial.number, "score_trial": _value(trial), "score_final": again.value, "tolerance": self.spec.tolerance,
-            "reproduced": holds, "trials": len(records), "feasible": feasible,
-        }  # fmt: skip
+            "trial": trial.number,
+            "score_trial": _value(trial),
+            "score_final": again.value,
+            "tolerance": self.spec.tolerance,
+            "reproduced": holds,
+            "trials": len(records),
+            "feasible": feasible,
+        }
         reason = (
             f"trial {trial.number} of {len(records)} ({feasible} feasible): score {_value(trial):.4f}, "
             f"by the full schedule {again.value:.4f}{'' if holds else ', which does not reproduce it'}"
@@ -242,9 +273,12 @@ def _cost(point: Point) -> tuple[float | None, float | None]:
 def _plain(point: Point, bench: Bench) -> dict[str, Any]:
     worst, lut = _cost(point)
     return {
-        "digest": point.digest, "accuracy": bench.score(point).value(), "compression_ratio": point.ratio, "worst_ns": worst,
+        "digest": point.digest,
+        "accuracy": bench.score(point).value(),
+        "compression_ratio": point.ratio,
+        "worst_ns": worst,
         "lut": lut,
-    }  # fmt: skip
+    }
 
 
 def _record(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
@@ -259,5 +293,8 @@ def _value(trial: optuna.trial.FrozenTrial) -> float:
 
 
 def _text(params: Mapping[str, Any]) -> str:
-    shown: Sequence[str] = [f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()]
+    shown: Sequence[str] = [
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in params.items()
+    ]
     return " ".join(shown)

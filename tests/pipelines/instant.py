@@ -1,4 +1,5 @@
-"""An instant bench: models are a few numbers, steps and measurements follow made-up laws. For properties of policies."""
+"""An instant bench: models are a few numbers, steps and measurements follow made-up laws. For properties of
+policies."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ UNITS = {"fc1": 64, "fc2": 32, "output": 5}
 
 @dataclass(frozen=True)
 class Law:
-    """How accuracy and latency answer. ``measured`` False: no latency at all. ``match`` : csim's share of equal outputs."""
+    """How accuracy and latency answer. ``measured`` False: no latency at all. ``match`` : csim's share of
+    equal outputs."""
 
     base: float = 0.75
     per_sparsity: float = 0.05
@@ -41,7 +43,8 @@ class Law:
 
 @dataclass(frozen=True)
 class Toy:
-    """A model: shares of weights and rank left, bits, how often it was trained, and some weights to compare."""
+    """A model: shares of weights and rank left, bits, how often it was trained, and some weights to
+    compare."""
 
     kept: float = 1.0
     bits: int = 32
@@ -98,11 +101,15 @@ class InstantBench:
             raise UnsupportedModel("cannot be", where=step.step)
         model = self._stepped(point.model, step)
         if model != point.model:
-            model = replace(model, weights=hashlib.sha256(point.model.weights + step.model_dump_json().encode()).digest())
+            model = replace(
+                model, weights=hashlib.sha256(point.model.weights + step.model_dump_json().encode()).digest()
+            )
         self.made[model.digest] = model
         assert self.original is not None
         account = self._account(model)
-        return Point(model, model.digest, point.digest, step.step, account, 32 * WEIGHTS / account.weight_bits)
+        return Point(
+            model, model.digest, point.digest, step.step, account, 32 * WEIGHTS / account.weight_bits
+        )
 
     def _stepped(self, model: Toy, step: Any) -> Toy:
         if isinstance(step, PruneConfig):
@@ -120,10 +127,15 @@ class InstantBench:
     def _account(self, model: Toy) -> Accounting:
         weights = max(1, round(WEIGHTS * model.kept * (0.5 + model.rank / 2)))
         return Accounting(
-            parameters=weights, nonzero=weights, kernel_weights=weights, nonzero_weights=weights,
-            weight_bits=weights * model.bits, multiplications=weights,
-            ebops=None if model.bits == 32 else weights * model.bits * 8, units=UNITS,
-        )  # fmt: skip
+            parameters=weights,
+            nonzero=weights,
+            kernel_weights=weights,
+            nonzero_weights=weights,
+            weight_bits=weights * model.bits,
+            multiplications=weights,
+            ebops=None if model.bits == 32 else weights * model.bits * 8,
+            units=UNITS,
+        )
 
     def score(self, point: Point) -> Score:
         law, model = self.law, point.model
@@ -133,24 +145,40 @@ class InstantBench:
         return Score({"accuracy": Proportion(value, (value * (1 - value) / EVENTS) ** 0.5, EVENTS)})
 
     def sketch(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
-        return replace(point, qor=self._qor(point.model, hls or self.hls).with_(accuracy=self.score(point).value()))
+        return replace(
+            point, qor=self._qor(point.model, hls or self.hls).with_(accuracy=self.score(point).value())
+        )
 
     def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
         found = self.sketch(point, hls=hls)
         assert found.qor is not None
-        return replace(found, qor=found.qor.with_(csim_match=self.law.match if exact else None, accuracy_source="csim"))
+        return replace(
+            found, qor=found.qor.with_(csim_match=self.law.match if exact else None, accuracy_source="csim")
+        )
 
     def _qor(self, model: Toy, hls: HlsSpec) -> QoR:
         if not self.law.measured:
             return QoR(source="estimate")
         law = self.law
-        cycles = law.floor_cycles + round((law.cycles - law.floor_cycles) * model.kept * min(model.bits, 16) / 16)
+        cycles = law.floor_cycles + round(
+            (law.cycles - law.floor_cycles) * model.kept * min(model.bits, 16) / 16
+        )
         latency = Latency(
-            cycles_min=cycles, cycles_max=cycles, ii_cycles=1, clock_target_ns=hls.clock_ns, clock_estimated_ns=hls.clock_ns * 0.9,
-            cycles_max_lo=max(0, cycles - law.interval), cycles_max_hi=cycles + law.interval,
-        )  # fmt: skip
+            cycles_min=cycles,
+            cycles_max=cycles,
+            ii_cycles=1,
+            clock_target_ns=hls.clock_ns,
+            clock_estimated_ns=hls.clock_ns * 0.9,
+            cycles_max_lo=max(0, cycles - law.interval),
+            cycles_max_hi=cycles + law.interval,
+        )
         layers = tuple(LayerQoR(name=name, op="dense", cycles=cycles // len(UNITS)) for name in UNITS)
-        return QoR(source="estimate", latency=latency, layers=layers, resources=Resources(lut=100.0 * cycles * model.bits))
+        return QoR(
+            source="estimate",
+            latency=latency,
+            layers=layers,
+            resources=Resources(lut=100.0 * cycles * model.bits),
+        )
 
     def judge(self, point: Point, *, exact: bool = True) -> Judgement:
         baseline = None if self.baseline is None else self.baseline.value()

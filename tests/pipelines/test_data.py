@@ -19,13 +19,19 @@ def test_arrays_loaders_and_tf_data_give_the_same_events(model: Any, train: Any,
     import tensorflow as tf
 
     whole = as_dataset(model, train, val)
-    for source in (batches(*train), tf.data.Dataset.from_tensor_slices(train), tf.data.Dataset.from_tensor_slices(train).batch(32)):
+    for source in (
+        batches(*train),
+        tf.data.Dataset.from_tensor_slices(train),
+        tf.data.Dataset.from_tensor_slices(train).batch(32),
+    ):
         assert as_dataset(model, source, val).digest == whole.digest
     one_hot = as_dataset(model, (train[0], np.eye(3)[train[1]]), (val[0], np.eye(3)[val[1]]))
     np.testing.assert_array_equal(one_hot.y_train, whole.y_train)
 
 
-def test_without_test_events_validation_stands_in_and_says_so(model: Any, train: Any, val: Any, test_events: Any) -> None:
+def test_without_test_events_validation_stands_in_and_says_so(
+    model: Any, train: Any, val: Any, test_events: Any
+) -> None:
     data = as_dataset(model, train, val)
     assert data.meta["test"] == "validation"
     np.testing.assert_array_equal(data.x_val, val[0])

@@ -24,16 +24,28 @@ MOST_STEPS = 200
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 laws = st.builds(
-    Law, base=st.floats(0.55, 0.95), per_sparsity=st.floats(0, 0.3), per_bit=st.floats(0, 0.05), per_rank=st.floats(0, 0.3),
-    training=st.floats(-0.01, 0.02), floor_cycles=st.integers(0, 8), cycles=st.integers(8, 30), interval=st.integers(0, 4),
-    measured=st.booleans(), match=st.sampled_from([1.0, 1.0, 1.0, 0.99, None]),
+    Law,
+    base=st.floats(0.55, 0.95),
+    per_sparsity=st.floats(0, 0.3),
+    per_bit=st.floats(0, 0.05),
+    per_rank=st.floats(0, 0.3),
+    training=st.floats(-0.01, 0.02),
+    floor_cycles=st.integers(0, 8),
+    cycles=st.integers(8, 30),
+    interval=st.integers(0, 4),
+    measured=st.booleans(),
+    match=st.sampled_from([1.0, 1.0, 1.0, 0.99, None]),
     refuses=st.frozensets(st.sampled_from(["low_rank", "prune"]), max_size=2),
-)  # fmt: skip
+)
 
 STEPS = (
-    {"step": "prune", "sparsity": 0.5}, {"step": "quantize", "bits": 6}, {"step": "fine_tune"},
-    {"step": "low_rank", "energy": 0.9}, {"step": "quantize", "bits": 3}, {"step": "prune", "sparsity": 0.9},
-)  # fmt: skip
+    {"step": "prune", "sparsity": 0.5},
+    {"step": "quantize", "bits": 6},
+    {"step": "fine_tune"},
+    {"step": "low_rank", "energy": 0.9},
+    {"step": "quantize", "bits": 3},
+    {"step": "prune", "sparsity": 0.9},
+)
 
 
 def ended(pipeline: Any, law: Law, budget: Budget | None = None) -> tuple[InstantBench, Ending, Any, Verdict]:
@@ -53,7 +65,9 @@ def check_best(bench: InstantBench, ending: Ending) -> None:
 
 @quick
 @given(laws, st.floats(1.5, 60), st.floats(0.9, 1.0))
-def test_standard_reaches_its_target_or_says_what_stopped_it(law: Law, target: float, preserve: float) -> None:
+def test_standard_reaches_its_target_or_says_what_stopped_it(
+    law: Law, target: float, preserve: float
+) -> None:
     pipeline = StandardCompressionPipeline(target, preserve)
     bench, ending, final, verdict = ended(pipeline, law)
     check_best(bench, ending)
@@ -70,7 +84,9 @@ def test_standard_reaches_its_target_or_says_what_stopped_it(law: Law, target: f
 
 @quick
 @given(laws, st.lists(st.sampled_from(STEPS), min_size=1, max_size=5), st.floats(0.005, 0.2))
-def test_validation_hands_back_the_last_good_model(law: Law, steps: list[dict[str, Any]], allowed: float) -> None:
+def test_validation_hands_back_the_last_good_model(
+    law: Law, steps: list[dict[str, Any]], allowed: float
+) -> None:
     bench, ending, final, verdict = ended(ValidationPipeline(steps, allowed), law)
     check_best(bench, ending)
     baseline, error = bench.baseline.value(), 2 * (0.25 / 10_000) ** 0.5
@@ -117,7 +133,11 @@ def test_trigger_verdicts_come_from_the_measurement(law: Law, cycles: int, allow
 @given(laws.map(lambda law: Law(**{**vars(law), "measured": False})), st.integers(1, 25))
 def test_what_was_not_measured_is_never_met(law: Law, cycles: int) -> None:
     budget = Budget(latency_ns=5.0 * cycles)
-    pipelines = [StandardCompressionPipeline(2.0, 0.9, budget=budget), AdaptivePipeline(budget, 0.1), CompressionPipeline(STEPS[1:3], budget=budget)]
+    pipelines = [
+        StandardCompressionPipeline(2.0, 0.9, budget=budget),
+        AdaptivePipeline(budget, 0.1),
+        CompressionPipeline(STEPS[1:3], budget=budget),
+    ]
     for pipeline in pipelines:
         assert ended(pipeline, law)[3] is not Verdict.MET
 
@@ -167,7 +187,9 @@ def test_a_trigger_model_starts_from_a_tenth_of_the_weights_and_six_bits() -> No
 
 def test_slack_is_given_back_as_accuracy_while_the_budget_stays_met() -> None:
     budget = Budget(latency_ns=40)
-    bench, ending, final, verdict = ended(TriggerPipeline(TriggerPlan(), budget=budget), Law(per_sparsity=0.3), budget)
+    bench, ending, final, verdict = ended(
+        TriggerPipeline(TriggerPlan(), budget=budget), Law(per_sparsity=0.3), budget
+    )
     assert verdict is Verdict.MET
     first = ending.history[0]
     assert first["verdict"] == "MET"
@@ -184,7 +206,9 @@ def test_other_targets_are_tried_only_when_allowed() -> None:
     plain = ended(TriggerPipeline(TriggerPlan(), budget=budget), law, budget)
     assert plain[3] is Verdict.MISSED
     assert not [entry for entry in plain[1].history if entry["kind"] == "target"]
-    freed = ended(TriggerPipeline(TriggerPlan(allow=("clock",), clocks_ns=(2.5,)), budget=budget), law, budget)
+    freed = ended(
+        TriggerPipeline(TriggerPlan(allow=("clock",), clocks_ns=(2.5,)), budget=budget), law, budget
+    )
     assert [entry["verdict"] for entry in freed[1].history if entry["kind"] == "target"] == ["MET"]
 
 
@@ -195,7 +219,9 @@ def test_gates_enter_the_verdict() -> None:
     assert ended(pipeline, Law())[3] is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize("pipeline", [StandardCompressionPipeline(4.0), ValidationPipeline(STEPS[:2]), AdaptivePipeline(60)])
+@pytest.mark.parametrize(
+    "pipeline", [StandardCompressionPipeline(4.0), ValidationPipeline(STEPS[:2]), AdaptivePipeline(60)]
+)
 def test_policies_repeat_themselves(pipeline: Any) -> None:
     first, second = ended(pipeline, Law()), ended(pipeline, Law())
     assert first[1].history == second[1].history

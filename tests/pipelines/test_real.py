@@ -29,7 +29,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "pipelines.md"
 
 
 @pytest.fixture(scope="module")
-def standard(model: Any, train: Any, val: Any, test_events: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def standard(
+    model: Any, train: Any, val: Any, test_events: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     out = tmp_path_factory.mktemp("standard") / "run"
     before = model_digest(model)
     result = StandardCompressionPipeline(6, 0.9, epochs=3, out=out).execute(model, train, val, test_events)
@@ -59,10 +61,14 @@ def test_a_result_unpacks_and_leaves_a_run_folder(standard: Any) -> None:
     assert all(line["parent"] and line["child"] for line in steps)
 
 
-def test_a_run_is_taken_up_where_it_stopped(standard: Any, model: Any, train: Any, val: Any, test_events: Any) -> None:
+def test_a_run_is_taken_up_where_it_stopped(
+    standard: Any, model: Any, train: Any, val: Any, test_events: Any
+) -> None:
     heard: list[str] = []
     options = {"epochs": 3, "out": standard.folder, "listen": lambda event: heard.append(event.kind)}
-    again = StandardCompressionPipeline(6, 0.9, **options).execute(model, train, val, test_events, resume=True)
+    again = StandardCompressionPipeline(6, 0.9, **options).execute(
+        model, train, val, test_events, resume=True
+    )
     assert "epoch" not in heard, "nothing is trained twice"
     assert again.history == standard.history
     assert model_digest(again.model) == model_digest(standard.model)
@@ -82,8 +88,14 @@ def test_evaluate_measures_both_models_on_the_same_events(standard: Any, model: 
     assert found["ebops"]["original"] is None
 
 
-def test_validation_stops_at_a_broken_step_and_keeps_the_good_one(model: Any, train: Any, val: Any, tmp_path: Path) -> None:
-    steps = [{"step": "quantize", "bits": 8, "epochs": 1}, {"step": "quantize", "bits": 2, "mode": "ptq"}, {"step": "fine_tune"}]
+def test_validation_stops_at_a_broken_step_and_keeps_the_good_one(
+    model: Any, train: Any, val: Any, tmp_path: Path
+) -> None:
+    steps = [
+        {"step": "quantize", "bits": 8, "epochs": 1},
+        {"step": "quantize", "bits": 2, "mode": "ptq"},
+        {"step": "fine_tune"},
+    ]
     result = ValidationPipeline(steps, 0.05, out=tmp_path / "run").execute(model, train, val)
     compressed, history = result
     assert result.verdict is Verdict.MISSED
@@ -110,7 +122,9 @@ def test_a_trigger_model_without_data_meets_its_latency_or_says_why(model: Any, 
     assert met.verdict is Verdict.MET
     assert met.qor.latency.worst_ns_hi <= 200
     assert any("standard normal" in note for note in met.qor.notes)
-    missed = pipeline.compress_trigger_model(model, 5, calibration=np.zeros((50, 6)) + np.arange(50)[:, None] / 25, out=tmp_path / "no")
+    missed = pipeline.compress_trigger_model(
+        model, 5, calibration=np.zeros((50, 6)) + np.arange(50)[:, None] / 25, out=tmp_path / "no"
+    )
     assert missed.verdict is Verdict.MISSED
     assert "fc1" in missed.reason
     _, qor, history = missed
@@ -118,7 +132,9 @@ def test_a_trigger_model_without_data_meets_its_latency_or_says_why(model: Any, 
     assert history[0]["knobs"] == {"sparsity": 0.3, "bits": 6}
 
 
-def test_a_jet_tagger_reports_each_class_before_and_after(model: Any, train: Any, val: Any, tmp_path: Path) -> None:
+def test_a_jet_tagger_reports_each_class_before_and_after(
+    model: Any, train: Any, val: Any, tmp_path: Path
+) -> None:
     result = HEPCompressionPipeline(epochs=2).compress_jet_tagger(
         model, train, val=val, max_efficiency_loss=0.3, background_rate=0.1, out=tmp_path / "run"
     )
@@ -136,7 +152,9 @@ def test_the_documented_pipeline_and_step_run(model: Any, train: Any, val: Any, 
     (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
     space: dict[str, Any] = {"__name__": "documented"}
     exec(compile(code, str(DOCS), "exec"), space)  # noqa: S102 - the example in the docs is what is tested
-    result = space["NarrowestPipeline"](epochs=1, gates=[Gate("accuracy", max_loss=0.4)]).execute(model, train, val, out=tmp_path / "run")
+    result = space["NarrowestPipeline"](epochs=1, gates=[Gate("accuracy", max_loss=0.4)]).execute(
+        model, train, val, out=tmp_path / "run"
+    )
     assert result.verdict is Verdict.MET
     assert result.history[0]["step"] == "clip"
     assert result.history[1]["kept"]

@@ -21,14 +21,17 @@ from pquant_hls.tune.space import orders, steps_in
 FIGURES = TrialFigures(0.7, 10.0, 50.0, 1000.0, 100.0, 5000.0, Score({}))
 
 
-@pytest.mark.parametrize(("values", "text"), [
-    ({"space": {"bitz": [3, 6]}}, "did you mean 'bits'"),
-    ({"space": {"bits": [8, 3]}}, "exceeds high"),
-    ({"space": {"prune.sparsty": [0, 0.5]}}, "did you mean 'prune.sparsity'"),
-    ({"n_trails": 3}, "did you mean 'n_trials'"),
-    ({"objective": "speed"}, "objective"),
-    ({"space": {"reuse_factor": []}}, "choices is empty"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"space": {"bitz": [3, 6]}}, "did you mean 'bits'"),
+        ({"space": {"bits": [8, 3]}}, "exceeds high"),
+        ({"space": {"prune.sparsty": [0, 0.5]}}, "did you mean 'prune.sparsity'"),
+        ({"n_trails": 3}, "did you mean 'n_trials'"),
+        ({"objective": "speed"}, "objective"),
+        ({"space": {"reuse_factor": []}}, "choices is empty"),
+    ],
+)
 def test_a_wrong_study_names_the_key(values: dict[str, Any], text: str) -> None:
     with pytest.raises(SpecError, match=text):
         StudySpec.parse(values)
@@ -36,7 +39,9 @@ def test_a_wrong_study_names_the_key(values: dict[str, Any], text: str) -> None:
 
 def test_a_study_survives_yaml(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
-    path.write_text("space: {bits: [4, 6], rank: true, order: true, reuse_factor: [1, 2]}\nbudget: {latency_ns: 60 ns}\n")
+    path.write_text(
+        "space: {bits: [4, 6], rank: true, order: true, reuse_factor: [1, 2]}\nbudget: {latency_ns: 60 ns}\n"
+    )
     spec = StudySpec.load(path)
     assert spec.budget.latency_ns == 60
     assert StudySpec.parse(spec.model_dump(mode="json")) == spec
@@ -80,14 +85,20 @@ def model(data: Any) -> Any:
 
 
 SPEC = {
-    "space": {"bits": [4, 8], "sparsity": [0.0, 0.6]}, "n_trials": 4, "epochs": 1, "final_epochs": 2, "tolerance": 0.2,
+    "space": {"bits": [4, 8], "sparsity": [0.0, 0.6]},
+    "n_trials": 4,
+    "epochs": 1,
+    "final_epochs": 2,
+    "tolerance": 0.2,
     "budget": {"latency_ns": 100},
-}  # fmt: skip
+}
 
 
 @pytest.mark.gxx
 @pytest.mark.slow
-def test_every_trial_carries_the_constraint_and_the_study_resumes(model: Any, data: Any, tmp_path: Path) -> None:
+def test_every_trial_carries_the_constraint_and_the_study_resumes(
+    model: Any, data: Any, tmp_path: Path
+) -> None:
     import optuna
 
     calls = []
@@ -112,7 +123,9 @@ def test_every_trial_carries_the_constraint_and_the_study_resumes(model: Any, da
     assert all(math.isfinite(value) for value in constraints)
     assert constraints[1] > 0, "a failed trial is infeasible"
     assert "ZeroDivisionError" in (out / "trials" / "1.log").read_text()
-    again = tune_model(model, data, StudySpec.parse({**SPEC, "n_trials": 5}), out, objective=fussy, resume=True)
+    again = tune_model(
+        model, data, StudySpec.parse({**SPEC, "n_trials": 5}), out, objective=fussy, resume=True
+    )
     assert len(again.history) == 5
 
 
