@@ -26,7 +26,7 @@ GROUP = 10
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--networks", type=int, default=300, help="networks to try, 300; at most 20 if --quick")
+    parser.add_argument("--networks", type=int, default=300, help="networks to try (300)")
 
 
 def spec_of(group: int) -> HlsSpec:

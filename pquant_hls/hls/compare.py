@@ -196,21 +196,28 @@ def likely_cause(project: HlsProject, model: Any, normal: Topology, first: Layer
     altered = _altered(project, first.layer)
     if altered is not None:
         return altered
+    near = _near(normal, first.layer)
     findings = [
-        f
-        for f in lint(model, project.spec)
-        if f.layer == first.layer or f.layer in _neighbours(normal, first.layer)
+        f for f in lint(model, project.spec) if f.rule not in _HARMLESS and (not near or f.layer in near)
     ]
     if findings:
-        return f"{findings[0].rule}: {findings[0].message}"
+        return "; ".join(f"{f.rule} at {f.layer}: {f.message}" for f in findings[:3])
     if first.max_lsb <= 1:
         return "rounding: values are one LSB apart, as with TRN for RND_CONV"
     return "overflow or a changed type, weight or line of code: values are more than one LSB apart"
 
 
-def _neighbours(normal: Topology, layer: str) -> set[str]:
-    near = [call for call in normal.calls if call.name == layer]
-    return {other.name for call in near for other in (*normal.sources(call), *normal.consumers(call.output))}
+_HARMLESS = ("name", "dropout", "softmax", "shared-layer", "many-inputs")
+"""Rules that say nothing of values."""
+
+
+def _near(normal: Topology, layer: str) -> set[str]:
+    """The layer and its neighbours; empty for an output port, whose name is no layer's."""
+    here = [call for call in normal.calls if call.name == layer]
+    others = {
+        other.name for call in here for other in (*normal.sources(call), *normal.consumers(call.output))
+    }
+    return others | {call.name for call in here}
 
 
 def _altered(project: HlsProject, layer: str) -> str | None:

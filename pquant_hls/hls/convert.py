@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import tempfile
 from importlib import metadata
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.errors import OutputError, SpecError, UnsupportedModel
 from pquant_hls.hls.capture import captured
 from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import register
@@ -53,19 +54,40 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     ------
     UnsupportedModel : lint errors (layer, rule, mend), or a layer hls4ml cannot take.
     OutputError : ``out`` is not empty or cannot be written.
+    SpecError : the strategy needs a package that is not installed.
     """
-    out = Path(out)
+    out = Path(out).absolute()
     _check_empty(out)
+    _check_strategy(spec)
     _refuse(model, spec, exact)
     normal = normal_form(model, keep_softmax=spec.keep_softmax)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
-        folder = Path(part) / "project"
-        _write(normal, spec, folder, exact)
-        if out.is_dir():
-            out.rmdir()
-        folder.rename(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
+            folder = Path(part) / "project"
+            _write(normal, spec, folder, exact)
+            _say_where(folder, out)
+            if out.is_dir():
+                out.rmdir()
+            folder.rename(out)
+    except OSError as cause:
+        raise OutputError(
+            f"cannot write the HLS project: {cause.strerror}", where=cause.filename or out
+        ) from cause
     return load_project(out)
+
+
+def _say_where(folder: Path, out: Path) -> None:
+    """Let hls4ml's own record name the folder in which the project will lie."""
+    record = folder / "hls4ml_config.yml"
+    record.write_text(record.read_text().replace(str(folder), str(out)))
+
+
+def _check_strategy(spec: HlsSpec) -> None:
+    if spec.strategy == "distributed_arithmetic" and importlib.util.find_spec("da4ml") is None:
+        raise SpecError(
+            "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'hls4ml[da]'"
+        )
 
 
 ALWAYS_REFUSED = frozenset({"lambda", "no-arithmetic", "input-shape"})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hls_zoo import VECTOR, act, bits, chain, dense, model_of
 
-from pquant_hls.errors import DataError, OutputError, ToolFailed, ToolNotFound, UnsupportedModel
+from pquant_hls.errors import DataError, OutputError, SpecError, ToolFailed, ToolNotFound, UnsupportedModel
 from pquant_hls.hls import Library, Port, build, compare, convert, keras_predict, load_project, predict
 from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
@@ -307,3 +307,20 @@ def test_another_model_is_noticed(library, jets):
 
 def test_a_port_knows_its_size():
     assert Port("x", (4, 3, 2)).size == 24
+
+
+def test_a_strategy_without_its_package_is_named(tagger, tmp_path):
+    with pytest.raises(SpecError, match=r"hls\.strategy: distributed_arithmetic needs da4ml"):
+        convert(tagger, HlsSpec.parse({"strategy": "distributed_arithmetic"}), tmp_path / "p")
+
+
+def test_an_unwritable_place_is_named(tagger, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot write the HLS project"):
+        convert(tagger, HlsSpec(), tmp_path / "file" / "p")
+
+
+def test_hls4ml_s_own_record_names_the_folder(project):
+    record = (project.path / "hls4ml_config.yml").read_text()
+    assert f"OutputDir: {project.path}" in record
+    assert ".part-" not in record
