@@ -77,7 +77,7 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
         kind, inner = operation(call.layer), activation_name(call.layer)
         if kind in ("other", "separable_conv") or (kind in WEIGHTED and _twin(call) is None):
             raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
-        head = call.name in ends and inner in ("softmax", "sigmoid", "tanh")
+        head = call.name in ends and inner in ("softmax", "sigmoid")
         if (
             inner is not None
             and not head
@@ -137,7 +137,7 @@ class _Maker:
         inner = activation_name(call.layer)
         if inner is None:
             return [made, self._quantize(call.name)] if self._feeds_weights(call.name) else [made]
-        if call.name in self.ends and inner in ("softmax", "sigmoid", "tanh"):
+        if call.name in self.ends and inner in ("softmax", "sigmoid"):
             return [made, NewLayer(keras.layers.Activation(inner, name=self._name(f"{call.name}_{inner}")))]
         return [made, self._activate(inner, call.name, self._name(f"{call.name}_{_short(inner)}"))]
 
@@ -151,7 +151,7 @@ class _Maker:
 
     def _activation(self, call: Call) -> Sequence[NewLayer] | None:
         inner = activation_name(call.layer)
-        if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid", "tanh")):
+        if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid")):
             return None
         if inner.startswith("quantized_bits"):
             return [] if self._quantized_anew(call) else [self._quantize(call.inputs[0], call.name)]

@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -39,6 +40,55 @@ def test_saved_models_come_back(build, suffix: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(scores(again, x), scores(model, x))
     assert model_digest(again) == model_digest(model)
     assert [path.name for path in tmp_path.iterdir()] == [f"m{suffix}"]
+
+
+def legacy_file(folder: Path, layer: dict, arrays: dict[str, np.ndarray]) -> Path:
+    """A .h5 as Keras 2.15 wrote it, with one layer of three units behind four inputs."""
+    entry = {"class_name": "InputLayer", "config": {
+        "batch_input_shape": [None, 4], "dtype": "float32", "sparse": False, "ragged": False, "name": "in",
+    }}  # fmt: skip
+    config = {"class_name": "Sequential", "config": {"name": "old", "layers": [entry, layer]}}
+    path = folder / "old.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"], file.attrs["backend"] = "2.15.0", "tensorflow"
+        weights = file.create_group("model_weights")
+        weights.attrs["layer_names"] = [b"in", b"d"]
+        weights.attrs["keras_version"], weights.attrs["backend"] = "2.15.0", "tensorflow"
+        weights.create_group("in").attrs["weight_names"] = []
+        group = weights.create_group("d")
+        group.attrs["weight_names"] = [f"d/{name}:0".encode() for name in arrays]
+        for name, array in arrays.items():
+            group[f"d/{name}:0"] = array
+    return path
+
+
+ZEROS = {"class_name": "Zeros", "config": {}}
+GLOROT = {"class_name": "GlorotUniform", "config": {"seed": None}}
+
+
+@pytest.mark.parametrize("kind", ["Dense", "QDense"])
+def test_files_of_keras_2_come_in(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"kernel": rng.normal(0, 0.3, (4, 3)).astype(np.float32), "bias": np.full(3, 0.25, np.float32)}
+    config = {
+        "name": "d", "trainable": True, "dtype": "float32", "units": 3, "activation": "linear",
+        "use_bias": True, "kernel_initializer": GLOROT, "bias_initializer": ZEROS,
+    }  # fmt: skip
+    if kind == "QDense":
+        fixed = {"bits": 6, "integer": 0, "symmetric": 0, "alpha": 1.0, "keep_negative": True,
+                 "use_stochastic_rounding": False, "qnoise_factor": 1.0}  # fmt: skip
+        quantizer = {"class_name": "quantized_bits", "config": fixed, "__passive_serialization__": True}
+        config |= {
+            "kernel_quantizer": quantizer,
+            "bias_quantizer": quantizer,
+            "kernel_range": None,
+            "bias_range": None,
+        }
+    model = load_model(legacy_file(tmp_path, {"class_name": kind, "config": config}, arrays))
+    x = rng.normal(size=(6, 4)).astype(np.float32)
+    kernel = arrays["kernel"] if kind == "Dense" else np.clip(np.round(arrays["kernel"] * 32), -32, 31) / 32
+    np.testing.assert_allclose(scores(model, x), x @ kernel + 0.25, rtol=1e-5, atol=1e-6)
 
 
 def lambda_file(folder: Path, suffix: str) -> Path:
