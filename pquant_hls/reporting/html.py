@@ -54,8 +54,10 @@ def _picture(run: RunReport) -> str:
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - MARGIN + 18}" text-anchor="middle" font-size="12">{number or "float"}</text>')
         parts.append(f'<text x="{x:.1f}" y="{y(high) - 5:.1f}" text-anchor="middle" font-size="11">{high:.0f}</text>')
     if run.budget_ns is not None:
-        parts.append(f'<line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{y(run.budget_ns):.1f}" y2="{y(run.budget_ns):.1f}" stroke="#a31515" stroke-dasharray="6 4"/>')
-        parts.append(f'<text x="{WIDTH - MARGIN}" y="{y(run.budget_ns) - 5:.1f}" text-anchor="end" font-size="12" fill="#a31515">budget {run.budget_ns:g} ns</text>')
+        line = f'x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{y(run.budget_ns):.1f}" y2="{y(run.budget_ns):.1f}"'
+        parts.append(f'<line {line} stroke="#a31515" stroke-dasharray="6 4"/>')
+        text = f"budget {run.budget_ns:g} ns"
+        parts.append(f'<text x="{MARGIN}" y="{y(run.budget_ns) + 14:.1f}" font-size="12" fill="#a31515">{text}</text>')
     parts.append(f'<text x="{MARGIN}" y="16" font-size="12">latency, ns: interval of each round</text></svg>')
     return "".join(parts)
 
