@@ -51,7 +51,7 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     cycles = _cycles(
         _summary(performance, r"\+ Latency", spot), _unit(performance, r"\+ Latency", spot), spot
     )
-    used = _table(utilization, r"\* Summary:", spot)
+    used = _table(utilization, r"\* Summary:", "Name", spot)
     modules = _modules(performance, utilization, clock, spot)
     _check_top(cycles, modules, spot)
     return CsynthReport(
@@ -86,11 +86,21 @@ def _missing(clock: Clock, cycles: Cycles, used: Table | None, spot: Spot) -> tu
 
 def _summary(block: Block | None, heading: str, spot: Spot) -> Table | None:
     part = None if block is None else block.after(heading, spot, stop=r"\+ |== ")
-    return None if part is None else table_in(part.after(r"\s*\* Summary:", spot, stop=r"\s*[*+] "), spot)
+    if part is None:
+        return None
+    table = table_in(part.after(r"\s*\* Summary:", spot, stop=r"\s*[*+] "), spot)
+    return _expect(table, "Clock" if "Timing" in heading else "Latency", spot)
 
 
-def _table(block: Block | None, heading: str, spot: Spot) -> Table | None:
-    return None if block is None else table_in(block.after(heading, spot), spot)
+def _table(block: Block | None, heading: str, first: str, spot: Spot) -> Table | None:
+    return None if block is None else _expect(table_in(block.after(heading, spot), spot), first, spot)
+
+
+def _expect(table: Table | None, first: str, spot: Spot) -> Table | None:
+    """The table, whose first column shows that it is the one its heading announces."""
+    if table is not None and not table.columns[0].startswith(first):
+        raise spot.at(f"line {table.line}").error(f"a table of {table.columns[0]!r} instead of {first!r}")
+    return table
 
 
 def _unit(block: Block | None, heading: str, spot: Spot) -> str | None:
@@ -159,6 +169,8 @@ def _resources(table: Table | None, spot: Spot) -> Resources:
     if table is None:
         return Resources()
     place = spot.at(f"utilization at line {table.line}")
+    if not {"BRAM_18K", "FF", "LUT"} <= set(table.columns) or not {"DSP", "DSP48E"} & set(table.columns):
+        raise place.error("a table that lacks BRAM_18K, DSP, FF or LUT")
     total = _counts(table, table.row("Total", place), place)
     available = _counts(table, table.row("Available", place), place)
     checks.check_slices(available, place)
@@ -200,8 +212,8 @@ def _modules(
 ) -> tuple[Module, ...]:
     """Instances with their latency and resources; both tables name the same instances."""
     latency = performance and performance.after(r"\+ Latency", spot, stop=r"\+ |== ")
-    times = _table(latency, r"\s*\* Instance:", spot)
-    areas = _table(utilization, r"\s*\* Instance:", spot)
+    times = _table(latency, r"\s*\* Instance:", "Instance", spot)
+    areas = _table(utilization, r"\s*\* Instance:", "Instance", spot)
     if times is None:
         return ()
     unit = _unit(performance, r"\+ Latency", spot)

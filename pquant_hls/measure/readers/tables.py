@@ -115,17 +115,20 @@ def _split(block: Block, first: int, spot: Spot) -> tuple[list[str], list[tuple[
 def _titles(border: str, header: Sequence[str], spot: Spot) -> tuple[str, ...]:
     """Column titles; a heading that spans columns counts for each of them."""
     edges = [index for index, sign in enumerate(border) if sign == "+"]
+    for line in header:
+        bars = [index for index, sign in enumerate(line) if sign == "|"]
+        if not set(bars) <= set(edges) or bars[:1] != edges[:1] or bars[-1:] != edges[-1:]:
+            raise spot.error("a table header that does not fit its border")
     titles = []
     for left, right in pairwise(edges):
-        parts = [_over(line, (left + right) // 2, spot) for line in header]
+        parts = [_over(line, (left + right) // 2) for line in header]
         titles.append(" ".join(part for part in parts if part))
     return tuple(titles)
 
 
-def _over(line: str, position: int, spot: Spot) -> str:
+def _over(line: str, position: int) -> str:
+    """The cell that covers a position."""
     left, right = line.rfind("|", 0, position + 1), line.find("|", position)
-    if left < 0 or right < 0:
-        raise spot.error("a table header that does not fit its border")
     return " ".join(line[left + 1 : right].split())
 
 
