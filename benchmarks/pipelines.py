@@ -158,21 +158,22 @@ def track_table(args: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]
     return rows
 
 
-def main() -> None:
-    args = parse(
-        __doc__,
-        lambda parser: parser.add_argument(
-            "--seeds", type=int, default=3, help="number of seeds (default 3)"
-        ),
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
+    parser.add_argument(
+        "--table", choices=("both", "jets", "tracks"), default="both", help="which table to make"
     )
+
+
+def main() -> None:
+    args = parse(__doc__, options)
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        results["jets"] = jet_table(args, Path(scratch))
-        show(
-            "bundled jets, 16-64-32-32-5" if not args.quick else "part of the bundled jets, 16-32-16-5",
-            without_reason(results["jets"]),
-        )
-        if TRACKS.is_file():
+        if args.table != "tracks":
+            results["jets"] = jet_table(args, Path(scratch))
+            title = "part of the bundled jets, 16-32-16-5" if args.quick else "bundled jets, 16-64-32-32-5"
+            show(title, without_reason(results["jets"]))
+        if args.table != "jets" and TRACKS.is_file():
             results["track_quality"] = track_table(args, Path(scratch))
             show("CMS track quality, 7-32-16-1, 5 ns clock", without_reason(results["track_quality"]))
             for found in results["track_quality"]:
