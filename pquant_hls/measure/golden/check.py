@@ -91,15 +91,21 @@ def check(
         )  # fmt: skip
     with compiled(found, cache, timeout_s) as library:
         outputs, layers = run(library, expected.inputs, timeout_s)
+    return assess(expected, found, outputs, layers, expected.rule if rule is None else rule)
+
+
+def assess(
+    expected: Golden, project: HlsProject, outputs: tuple[Vectors, ...], layers: Sums, rule: Rule
+) -> CheckResult:
+    """What a run on the golden inputs means, with the project's files beside it."""
     layer, layer_inputs = first_divergent(expected.layers, layers)
-    chosen = expected.rule if rule is None else rule
     return CheckResult(
-        project=found.name, rule=chosen, count=expected.count,
+        project=project.name, rule=rule, count=expected.count,
         values=sum(port.codes.size for port in expected.outputs),
-        outputs=compare(expected.outputs, outputs, chosen, expected.labels), weights=compare_weights(found),
-        interface=tuple(_interface(expected, found)), layer=layer, layer_inputs=layer_inputs,
-        changed=tuple(changed_files(expected.files, file_digests(found))),
-        notes=tuple(_notes(expected, found, layers)),
+        outputs=compare(expected.outputs, outputs, rule, expected.labels), weights=compare_weights(project),
+        interface=tuple(_interface(expected, project)), layer=layer, layer_inputs=layer_inputs,
+        changed=tuple(changed_files(expected.files, file_digests(project))),
+        notes=tuple(_notes(expected, project, layers)),
     )  # fmt: skip
 
 
