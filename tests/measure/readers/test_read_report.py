@@ -176,6 +176,8 @@ BAD = {
         csynth_rpt(Fake()).replace("5.00 ns", "X").replace("3.612 ns", "5.00 ns").replace("X", "3.612 ns")
     ),
     "share of no part": lambda: summary_rpt(Fake()).replace("6207 (~0%)", "620700 (~0%)"),
+    "another table's heading": lambda: csynth_rpt(Fake()).replace("    * Summary:", "    * Instance:", 2),
+    "header off its border": lambda: csynth_rpt(Fake()).replace(" BRAM_18K", "BRAM_18K", 1),
     "counts of no part": lambda: csynth_xml(Fake()).replace("<LUT>1728000", "<LUT>1728001"),
     "swapped blocks": lambda: (
         csynth_xml(Fake())
