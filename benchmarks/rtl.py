@@ -72,31 +72,32 @@ def compare(widths: tuple[int, ...], seed: int, rows: int, folder: Path) -> tupl
     emulator, trace_s = timed(lambda: Emulator(project.graph))
     found, emulator_s = timed(lambda: emulator.predict(x))
     return project.graph, {
-        "network": "-".join(map(str, widths)), "inputs": rows, "outputs equal": float(np.mean(found == expected)),
-        "csim compile s": compile_s, "csim predict s": csim_s, "emulator trace s": trace_s,
-        "emulator predict s": emulator_s,
+        "network": "-".join(map(str, widths)), "inputs": rows, "equal": float(np.mean(found == expected)),
+        "compile s": compile_s, "csim s": csim_s, "trace s": trace_s, "emulator s": emulator_s,
     }  # fmt: skip
 
 
-def hardware(graph: FixedPointGraph, clock_ns: float, folder: Path, synthesis: bool) -> Row:
-    """One clock; what fails or is missing stays None."""
+def hardware(graph: FixedPointGraph, clock_ns: float, folder: Path, synthesis: bool) -> tuple[Row, Row]:
+    """What is built for one clock, and what the tools say of it; what fails or is missing stays None."""
     target = Target(part=PART, clock_ns=clock_ns, clock_uncertainty_ns=0.27 * clock_ns)
     project, write_s = timed(lambda: to_verilog(graph, target, folder / f"rtl_{clock_ns}"))
-    row: Row = {
-        "clock ns": clock_ns, "stages": project.stages, "latency cycles": project.latency_cycles,
+    built: Row = {
+        "clock ns": clock_ns, "stages": project.stages, "cycles": project.latency_cycles,
         "latency ns": project.latency_cycles * clock_ns, "stage ns": project.stage_typical_ns,
-        "at worst ns": project.stage_worst_ns, "register bits": project.register_bits, "write s": write_s,
+        "worst ns": project.stage_worst_ns, "register bits": project.register_bits, "write s": write_s,
     }  # fmt: skip
+    tools: Row = {"clock ns": clock_ns, "simulated cycles": None, "simulation s": None}
+    tools |= dict.fromkeys(("LUT", "FF", "CARRY", "DSP", "synthesis s"))
     try:
-        found, row["simulation s"] = timed(lambda: simulate(project))
-        row["simulated cycles"] = found.cycles
+        found, tools["simulation s"] = timed(lambda: simulate(project))
+        tools["simulated cycles"] = found.cycles
         if synthesis:
-            counts, row["synthesis s"] = timed(lambda: cells(project, target, 3600.0))
+            counts, tools["synthesis s"] = timed(lambda: cells(project, target, 3600.0))
             used = resources(counts)
-            row |= {"LUT": used.lut, "FF": used.ff, "CARRY": carries(counts), "DSP": used.dsp}
+            tools |= {"LUT": used.lut, "FF": used.ff, "CARRY": carries(counts), "DSP": used.dsp}
     except PquantError as cause:
-        row["failed"] = str(cause)
-    return row
+        tools["failed"] = str(cause)
+    return built, tools
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -107,12 +108,12 @@ def main() -> None:
     args = parse(__doc__, options)
     widths = (16, 16, 8, 5) if args.quick else (16, 64, 32, 32, 5)
     with tempfile.TemporaryDirectory() as work:
-        graph, row = compare(widths, args.seed, 2_000 if args.quick else 20_000, Path(work))
-        show("csim and emulator", [row])
-        built = [hardware(graph, ns, Path(work), not args.no_synthesis and ns == 5.0) for ns in CLOCKS_NS]
-        columns = {key: None for entry in built for key in entry}
-        show(f"Verilog on {PART}", [columns | entry for entry in built])
-    save(args, "rtl", {"emulator": row, "verilog": built})
+        graph, equal = compare(widths, args.seed, 2_000 if args.quick else 20_000, Path(work))
+        show("csim and emulator", [equal])
+        rows = [hardware(graph, ns, Path(work), not args.no_synthesis and ns == 5.0) for ns in CLOCKS_NS]
+        show(f"Verilog on {PART}", [row for row, _ in rows])
+        show("Icarus and Yosys", [row for _, row in rows])
+    save(args, "rtl", {"emulator": equal, "verilog": [built | tools for built, tools in rows]})
 
 
 if __name__ == "__main__":

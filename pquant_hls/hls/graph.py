@@ -46,7 +46,9 @@ _ACTIVATIONS = {
     "elu": "elu",
     "leaky_relu": "leaky_relu",
     "leakyrelu": "leaky_relu",
+    "thresholdedrelu": "relu",
 }
+_THRESHOLDS = ("threshold_hi", "threshold_lo")
 _MERGES = ("add", "subtract", "multiply", "average", "maximum", "minimum")
 _TYPES = (
     "weight",
@@ -117,6 +119,8 @@ def op_of(node: Any) -> str:
         return _PLAIN[kind]
     if kind in ("Activation", "HardActivation", "ParametrizedActivation"):
         return _ACTIVATIONS.get(node.get_attr("activation", "").lower(), "other")
+    if kind == "BatchNormalizationQuantizedTanh" and node.get_attr("quantize") == 3:
+        return "ternary_tanh"  # a scale fused with the activation behind it, as two thresholds
     if kind == "Merge":
         name = node.get_attr("op", "").lower()
         return name if name in _MERGES else "other"
@@ -139,7 +143,8 @@ def _type(found: Any, node: Any) -> FixedType | None:
 
 
 def _arrays(node: Any, exact: bool) -> dict[str, FixedArray]:
-    return {name: _array(node, name, exact) for name in ("weight", "bias", "scale") if name in node.weights}
+    found = {name: _array(node, name, exact) for name in ("weight", "bias", "scale") if name in node.weights}
+    return found | {name: _array(node, name, False) for name in _THRESHOLDS if name in node.weights}
 
 
 def _array(node: Any, name: str, exact: bool) -> FixedArray:
@@ -282,6 +287,7 @@ _EXTRA: dict[str, Callable[[Any], dict[str, Any]]] = {
     "transpose": lambda node: {"perm": _json(node.get_attr("perm"))},
     "leaky_relu": lambda node: {"slope": float(node.get_attr("activ_param"))},
     "elu": lambda node: {"slope": float(node.get_attr("activ_param"))},
+    "relu": lambda node: {"threshold": float(node.get_attr("activ_param", 0.0) or 0.0)},
     "ternary_tanh": lambda node: {"threshold": float(node.get_attr("threshold", 0.5) or 0.5)},
     "softmax": lambda node: {"axis": _json(node.get_attr("axis", -1))},
     "batchnorm": lambda node: {"n_filt": int(node.get_attr("n_filt", -1))},

@@ -51,7 +51,8 @@ class Node:
 
     ``types`` may hold ``weight``, ``bias``, ``accum``, ``table``, ``inv_table``, ``exp_table``. ``arrays`` may
     hold ``weight`` and ``bias``: dense (n_in, n_out); conv1d (width, channels, filters); conv2d (height, width,
-    channels, filters); depthwise (…, channels, multiplier); batchnorm ``scale`` and ``bias`` (channels,).
+    channels, filters); depthwise (…, channels, multiplier); batchnorm ``scale`` and ``bias`` (channels,);
+    ternary_tanh fused with a scale ``threshold_hi`` and ``threshold_lo`` (channels,).
     ``attrs`` hold small JSON values: ``strategy`` (latency | resource | distributed_arithmetic),
     ``reuse_factor``, ``strides``, ``padding`` (explicit (before, after) pairs), ``dilation``, ``pool``,
     ``axis``, ``target_shape``, ``perm``, ``slope``, ``threshold``, ``table_size``, ``implementation``,

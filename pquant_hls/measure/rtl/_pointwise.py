@@ -18,7 +18,11 @@ def same(call: Call) -> Symbols:
 
 
 def relu(call: Call) -> Symbols:
-    return arith.each(lambda x: x.max_of(0.0), call.wires)
+    """x above the threshold (0 as a rule), else 0."""
+    threshold = _parameter(call, "threshold", "param") if call.node.attrs.get("threshold") else 0.0
+    if threshold == 0.0:
+        return arith.each(lambda x: x.max_of(0.0), call.wires)
+    return arith.each(lambda x: (x > threshold).msb_mux(x, 0.0), call.wires)
 
 
 def leaky_relu(call: Call) -> Symbols:
@@ -35,9 +39,20 @@ def binary_tanh(call: Call) -> Symbols:
 
 
 def ternary_tanh(call: Call) -> Symbols:
-    """The sign of x where 2 x, stored in the type of x, lies outside (-1, 1], else 0."""
+    """The sign of x where 2 x, stored in the type of x, lies outside (-1, 1], else 0.
+
+    Fused with a scale, it compares x with two thresholds instead (normalize_ternary_tanh).
+    """
+    if "threshold_hi" in call.node.arrays:
+        keys = ("threshold_hi", "threshold_lo")
+        high, low = (np.resize(call.constants(key), call.wires.shape).astype(object) for key in keys)
+        return arith.each(_between, call.wires, high, low)
     kind = call.kinds[0]
     return arith.each(lambda x: _ternary(arith.cast_wire(x * 2.0, kind)), call.wires)
+
+
+def _between(x: FVariable, high: float, low: float) -> FVariable:
+    return (x > high).msb_mux(1.0, (x <= low) * -1.0)
 
 
 def _ternary(doubled: FVariable) -> FVariable:

@@ -141,10 +141,15 @@ def pointwise_graph(draw):
     }
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = {"scale": integers(rng, (size,), 5, 3), "bias": integers(rng, (size,), 6, 2)}
+    thresholds = {f"threshold_{side}": integers(rng, (size,), 5, 2) for side in ("hi", "lo")}
+    fused = op == "ternary_tanh" and draw(st.booleans())
+    attrs["relu"] = {"threshold": draw(st.sampled_from([0.0, 0.0, 0.625]))}
     return chain(
         Node("x", "input", (), (size,), draw(INPUT)),
         Node("b", "batchnorm", ("x",), (size,), draw(fixed_types()), {}, scale),
-        Node("a", op, ("b",), (size,), draw(fixed_types()), {}, {}, attrs.get(op, {})),
+        Node(
+            "a", op, ("b",), (size,), draw(fixed_types()), {}, thresholds if fused else {}, attrs.get(op, {})
+        ),
     )
 
 

@@ -128,7 +128,15 @@ def batchnorm(node, kinds, x):
     return x * scale + bias
 
 
+def relu(node, kinds, x):
+    return np.where(x > node.attrs.get("threshold", 0.0), x, 0.0)
+
+
 def ternary(node, kinds, x):
+    if "threshold_hi" in node.arrays:
+        keys = ("threshold_hi", "threshold_lo")
+        high, low = (np.resize(node.arrays[key].values, x.shape[1:]) for key in keys)
+        return np.where(x > high, 1.0, np.where(x <= low, -1.0, 0.0))
     doubled = kinds[0].quantize(2 * x)
     return np.where(doubled > 1, 1.0, np.where(doubled > -1, 0.0, -1.0))
 
@@ -154,7 +162,7 @@ OPS = {
     **{f"{where}max_pooling{n}d": _pool(_max) for where in ("", "global_") for n in (1, 2)},
     **{f"{where}average_pooling{n}d": _pool(_average) for where in ("", "global_") for n in (1, 2)},
     "batchnorm": batchnorm, "quantize": lambda node, kinds, x: x, "clone": lambda node, kinds, x: x,
-    "relu": lambda node, kinds, x: np.where(x > 0, x, 0.0),
+    "relu": relu,
     "leaky_relu": lambda node, kinds, x: np.where(x > 0, x, node.attrs["slope"] * x),
     "binary_tanh": lambda node, kinds, x: np.where(x >= 0, 1.0, -1.0 if node.result.width > 1 else 0.0),
     "ternary_tanh": ternary, "hard_sigmoid": hard_sigmoid,
