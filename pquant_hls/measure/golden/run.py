@@ -26,9 +26,9 @@ def compiled(project: HlsProject, cache: Path | None, timeout_s: float) -> Itera
     """
     try:
         library = build(project, cache=cache, timeout_s=timeout_s)
-    except OSError as cause:
+    except (OSError, RuntimeError) as cause:  # RuntimeError: there is no home folder
         if cache is not None:
-            raise OutputError(f"the cache cannot be written: {cause.strerror}", where=cache) from cause
+            raise OutputError(f"the cache cannot be written: {cause}", where=cache) from cause
         with tempfile.TemporaryDirectory(prefix="pquant-csim-") as folder:
             yield build(project, cache=Path(folder), timeout_s=timeout_s)
         return

@@ -87,11 +87,17 @@ def port_arrays(ports: tuple[Port, ...], arrays: Arrays) -> list[Floats]:
 
 
 def _input(port: Port, values: Floats) -> Vectors:
-    frac = FLOAT_FRACTION_BITS if port.type is None else port.type.frac + GUARD_BITS
+    frac = FLOAT_FRACTION_BITS if port.type is None else _grid(port.type, values)
     codes = np.rint(values * 2.0**frac)
     if not np.all(np.abs(codes) < 2.0**EXACT_BITS):  # also catches NaN
         raise DataError("the inputs hold NaN, infinite or very large values", where=port.name)
     return _coarsest(Vectors(port.name, port.shape, codes.astype(np.int64), frac, port.type))
+
+
+def _grid(kind: FixedType, values: Floats) -> int:
+    """Fraction bits at which inputs are kept; fewer than the guard asks for where float64 has no more."""
+    magnitude = int(np.frexp(np.max(np.abs(values)))[1])
+    return min(kind.frac + GUARD_BITS, EXACT_BITS - 1 - min(magnitude, kind.integer + 1))
 
 
 def _flat(port: Port, array: ArrayLike) -> Floats:
@@ -118,10 +124,12 @@ def output_vectors(port: Port, values: Floats) -> Vectors:
     rows = values.reshape(len(values), -1)
     for frac in range(EXACT_BITS) if port.type is None else (port.type.frac,):
         codes = rows * 2.0**frac
-        if np.array_equal(codes, np.rint(codes)):
+        if np.array_equal(codes, np.rint(codes)) and np.all(np.abs(codes) < 2.0**EXACT_BITS):
             return Vectors(port.name, port.shape, codes.astype(np.int64), frac, port.type)
     grid = port.type or f"{EXACT_BITS - 1} fraction bits"
-    raise UnsupportedModel(f"csim gave values off the grid of {grid}", where=port.name)
+    raise UnsupportedModel(
+        f"csim gave values off the grid of {grid}, or of more than 53 bits", where=port.name
+    )
 
 
 def random_inputs(project: HlsProject, count: int, seed: int = 0) -> Floats | list[Floats]:

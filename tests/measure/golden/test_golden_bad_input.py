@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from pquant_hls.errors import DataError, GoldenError, OutputError, ToolFailed, UnsupportedModel
-from pquant_hls.hls import build, load_project
+from pquant_hls.hls import Port, build, load_project
 from pquant_hls.measure.golden import Golden, Rule, check, record
+from pquant_hls.measure.golden.vectors import input_vectors, output_vectors
+from pquant_hls.qor import FixedType
 
 X = np.zeros((4, 3))
 
@@ -176,3 +178,25 @@ def test_labels_that_do_not_fit(mini_project, csim_cache):
         record(mini_project, X, labels=np.zeros(3, int), rule=Rule("decision"), cache=csim_cache)
     with pytest.raises(DataError, match="float64"):
         record(mini_project, X, labels=np.zeros(4), cache=csim_cache)
+
+
+@pytest.mark.parametrize(
+    "kind", ["ap_fixed<64,32>", "ap_fixed<8,60>", "ap_ufixed<1,-20>", "ap_int<12>", None]
+)
+def test_any_input_type_gets_exact_integers(kind):
+    port = Port("x", (2, 2), None if kind is None else FixedType.parse(kind))
+    (found,) = input_vectors(
+        (port,), np.array([[1.5, -2.0, 0.0, 3.25]]) * (1 if kind is None else port.type.lsb)
+    )
+    assert found.values.shape == (1, 2, 2)
+    assert np.array_equal(found.values * 2.0**found.frac_bits, found.codes.reshape(1, 2, 2))
+    assert np.any(found.codes)
+
+
+def test_outputs_keep_the_lsb_of_their_type_or_the_coarsest_grid():
+    values = np.array([[0.75], [-2.5]])
+    assert output_vectors(Port("y", (1,), FixedType(16, 6)), values).frac_bits == 10
+    assert output_vectors(Port("y", (1,)), values).codes.tolist() == [[3], [-10]]
+    for kind, wrong in ((FixedType(4, 4), values), (FixedType(80, 70), values * 2.0**60), (None, values / 3)):
+        with pytest.raises(UnsupportedModel, match="y: csim gave values off the grid"):
+            output_vectors(Port("y", (1,), kind), wrong)
