@@ -8,11 +8,11 @@ A small QKeras network is converted, golden vectors are recorded, and faults are
 * ``relu``: one ReLU copies its input; ``relu signed``: and its unsigned type becomes signed, one bit wider.
 * ``to_int``: the bridge truncates the inputs to integers.
 
-Columns: faults tried; ``visible``: change an output on the golden inputs; ``found``: make the check fail,
-``by outputs`` (or port types) or ``by weights`` (the two copies differ); ``missed``: do not. ``layer right``:
-the first divergent layer is the faulty one, among faults that change any layer. What is missed runs on many
-more random inputs: ``needed`` is the median number of inputs up to the first that shows the fault,
-``equivalent`` counts faults that none of them shows.
+Columns: faults tried; ``visible``: change an output on the golden inputs; ``found``: make the check fail, by
+``outputs`` (or port types) or by ``weights`` (the two copies differ); ``missed``: do not. What is missed runs on
+many more random inputs: ``needed`` is the median number of inputs up to the first that shows the fault,
+``equal`` counts faults that none of them shows. ``layer``: how often the first divergent layer is the faulty
+one, among faults that change any layer.
 
 Weight faults run in the unaltered library, which reads the weights when it starts; all others are compiled.
 One weight fault of each kind (of one with --quick) is compiled by ``csim check`` too and must give the same.
@@ -289,10 +289,10 @@ def summarise(kind: str, outcomes: list[Outcome]) -> dict[str, object]:
     located = [one for one in outcomes if one.named is not None]
     return {
         "fault": kind, "tried": len(outcomes), "visible": sum(one.changes_outputs for one in outcomes),
-        "found": len(outcomes) - len(missed), "by outputs": sum(one.by_outputs for one in outcomes),
-        "by weights": sum(one.by_weights for one in outcomes), "missed": len(missed),
-        "needed": statistics.median(needed) if needed else None, "equivalent": len(missed) - len(needed),
-        "layer right": f"{sum(one.named == one.layer for one in located)}/{len(located)}",
+        "found": len(outcomes) - len(missed), "outputs": sum(one.by_outputs for one in outcomes),
+        "weights": sum(one.by_weights for one in outcomes), "missed": len(missed),
+        "needed": statistics.median(needed) if needed else None, "equal": len(missed) - len(needed),
+        "layer": f"{sum(one.named == one.layer for one in located)}/{len(located)}",
     }  # fmt: skip
 
 
@@ -304,7 +304,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         folder = Path(scratch)
         bench = prepare(sizes, args.seed, counts, folder)
-        planned = list(faults(bench.project, rng, *((1, 6) if args.quick else (6, 100))))
+        planned = list(faults(bench.project, rng, *((1, 6) if args.quick else (3, 40))))
         weights = [fault for fault in planned if not fault.compiled]
         sources = [fault for fault in planned if fault.compiled]
         outcomes = [try_fault(bench, fault, folder / f"w{index}") for index, fault in enumerate(weights)]
