@@ -9,8 +9,8 @@ A small QKeras network is converted, golden vectors are recorded, and faults are
 * ``to_int``: the bridge truncates the inputs to integers.
 
 Columns: faults tried; ``visible``: change an output on the golden inputs; ``found``: make the check fail, by
-``outputs`` (or port types) or by ``weights`` (the two copies differ); ``missed``: do not. What is missed runs on
-many more random inputs: ``needed`` is the median number of inputs up to the first that shows the fault,
+``outputs`` (or port types) or by ``weights`` (the two copies differ); ``missed``: do not. What is missed runs
+on many more random inputs: ``needed`` is the median number of inputs up to the first that shows the fault,
 ``equal`` counts faults that none of them shows. ``layer``: how often the first divergent layer is the faulty
 one, among faults that change any layer.
 
