@@ -54,8 +54,6 @@ LUT_TERMS = (
     "negate_bits",
     "double_bits",
     "multiply_bits",
-    "relu_bits",
-    "round_bits",
     "dsp",
     "memory_bits",
 )
@@ -65,7 +63,7 @@ FF_TERMS = (
     "waiting_bits",
     "border_bits",
     "dsp",
-    "relu_bits",
+    "out_bits",
     "add_bits",
     "memory_bits",
 )
@@ -220,29 +218,36 @@ def _fit_resources(found: Sequence[Case]) -> dict[str, Any]:
 
 
 def _weights(members: Sequence[Case]) -> dict[str, dict[str, float]]:
-    return {"lut": _solve(members, "lut", LUT_TERMS), "ff": _solve(members, "ff", FF_TERMS)}
+    known: dict[str, float] = json.loads(READ.read_text())["known_lut"]
+    if all(case.is_pipeline for case in members):
+        lut = _solve(members, "lut", LUT_TERMS, known)
+    else:  # in streams an activation carries its task and its buffers
+        lut = _solve(members, "lut", (*LUT_TERMS, *known), {})
+    return {"lut": lut, "ff": _solve(members, "ff", FF_TERMS, {})}
 
 
-def _solve(members: Sequence[Case], what: str, terms: Sequence[str]) -> dict[str, float]:
-    """Non-negative weights that make the relative errors of ``what`` small."""
-    rows, truths = [], []
+def _solve(
+    members: Sequence[Case], what: str, terms: Sequence[str], known: dict[str, float]
+) -> dict[str, float]:
+    """Non-negative weights that make the relative errors of ``what`` small, beside the ``known`` ones."""
+    rows, rest = [], []
     for case in members:
         truth = getattr(case.design.truth, what)
-        if truth is None or truth <= 0:
+        if not truth:
             continue
-        totals = [sum(module.counts.get(term, 0.0) for module in case.point.modules) for term in terms]
-        rows.append(np.array(totals) / truth)
-        truths.append(1.0)
+        totals = {
+            term: sum(module.counts.get(term, 0.0) for module in case.point.modules)
+            for term in (*terms, *known)
+        }
+        rows.append(np.array([totals[term] / truth for term in terms]))
+        rest.append(1.0 - sum(weight * totals[term] for term, weight in known.items()) / truth)
     if not rows:
         return {}
     matrix = np.array(rows)
     scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
-    solution = _robust(matrix / scale, np.array(truths))
-    return {
-        term: round(float(value), 6)
-        for term, value in zip(terms, solution / scale, strict=True)
-        if value > 1e-9
-    }
+    solution = _robust(matrix / scale, np.array(rest)) / scale
+    found = {term: round(float(value), 6) for term, value in zip(terms, solution, strict=True)}
+    return {**known, **{term: value for term, value in found.items() if value > 1e-9}}
 
 
 def _robust(matrix: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -66,11 +66,11 @@ def _combinational(
         cost = float(values * (data.width + node.result.width)) if rounds else 0.0
         return (delay.relu_ns(data.width, rounds=True) if rounds else 0.0), {"round_bits": cost}
     if node.op in CLIPS:
-        bits = float(values * node.result.width)
+        bits = float(values * (data.width + node.result.width))
         counts = (
-            {"round_bits": float(values * (data.width + node.result.width))}
+            {"round_bits": bits}
             if rounds
-            else {"relu_bits": bits}
+            else {"relu_bits": bits, "out_bits": float(values * node.result.width)}
         )
         return delay.relu_ns(data.width, rounds=rounds), counts
     if node.op == "batchnorm":

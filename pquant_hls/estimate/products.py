@@ -13,7 +13,7 @@ from pquant_hls.estimate.liveness import Mask
 from pquant_hls.estimate.module import Module, timed
 from pquant_hls.estimate.operators import Operators, is_dsp
 from pquant_hls.estimate.schedule import Schedule, schedule_sum
-from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part, signed_digits
+from pquant_hls.estimate.weights import Codes, Operands, bits, distinct_sums, odd_part, signed_digits
 from pquant_hls.qor import FixedPointGraph, FixedType, Node, Target
 
 PRODUCTS = ("dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
@@ -103,11 +103,12 @@ def product_counts(operands: Operands, schedule: Schedule) -> dict[str, float]:
     new = _first_of_row(codes)
     digits, width = signed_digits(codes), data_bits + bits(odd_part(codes))
     in_dsp = is_dsp(operands)
-    terms = np.maximum((codes != 0).sum(axis=0) + operands.bias - 1, 0)
+    terms = np.maximum((codes != 0).sum(axis=0) + operands.bias - 1, 0).sum()
+    adders = min(terms, distinct_sums(codes, operands.bias)) if schedule.chained else terms
     negations = new & (digits == 1) & (codes < 0) & (not schedule.chained)
     kind = "chain_" if schedule.chained else ""
     return {
-        f"{kind}add_bits": float(terms.sum() * operands.sum_bits),
+        f"{kind}add_bits": float(adders * operands.sum_bits),
         "negate_bits": float(negations.sum() * data_bits),
         "double_bits": float(width[new & (digits == 2)].sum()),
         "multiply_bits": float((width * digits)[new & (digits >= 3) & ~in_dsp].sum()),

@@ -111,3 +111,21 @@ def folds_signs(operands: Operands) -> bool:
     if int(np.abs(operands.codes).max(initial=0)) <= 1:
         return operands.sign_room >= 0
     return operands.dropped_bits == 0 and operands.sign_room == 0
+
+
+def distinct_sums(codes: Codes, bias: NDArray[np.bool_]) -> int:
+    """Adders of the chains of all outputs when equal beginnings are built once.
+
+    A chain starts from its bias, or from its first term where there is none, and takes its terms in order.
+    """
+    nodes: dict[tuple[int, int, int], int] = {}
+    adders = 0
+    for column, starts in zip(codes.T, bias, strict=True):
+        node = -1 if starts else -2
+        for row in np.flatnonzero(column):
+            key = (node, int(row), int(column[row]))
+            if key not in nodes:
+                nodes[key] = len(nodes)
+                adders += node != -2
+            node = nodes[key]
+    return adders
