@@ -219,5 +219,7 @@ def _notes(point: Estimate, target: Target) -> tuple[str, ...]:
     if any(module.rule == "unseen_weights" for module in point.modules):
         notes.append("weights unknown: typical ones assumed")
     if any(module.rule == "chain" for module in point.modules):
-        notes.append("weights of -1, 0 and 1: subtractions keep the tool from balancing the sums")
+        notes.append(
+            "subtractions keep the tool from balancing some sums: a wider accumulator would make them shorter"
+        )
     return tuple(notes)
