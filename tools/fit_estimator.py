@@ -148,6 +148,8 @@ def adder_delays(path: Path) -> dict[str, Any]:
     """Median delays (ns) of plain and three-input adders by width, over repositories, for each family and
     tool.
     """
+    if not path.is_file():
+        raise SystemExit(f"{path}: not there; fitting needs the operator delays of schedule reports")
     seen: dict[tuple[str, str, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in csv.DictReader(path.open()):
         if row["op"] not in ("add", "sub") or not row["width"] or float(row["delay_ns"]) == 0.0:
