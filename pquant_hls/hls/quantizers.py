@@ -74,6 +74,13 @@ def activation_type(quantizer: Any) -> FixedType | None:
     return None
 
 
+def is_plain_relu(quantizer: Any) -> bool:
+    """Whether a ``quantized_relu`` is its type alone: no slope, bound, sigmoid or float beside it."""
+    bounded = quantizer.relu_upper_bound is not None and not quantizer.is_quantized_clip
+    whole = float(quantizer.qnoise_factor) == 1
+    return whole and not (quantizer.negative_slope or quantizer.use_sigmoid or bounded)
+
+
 def weight_type(quantizer: Any) -> FixedType | None:
     """The grid of weights behind ``quantizer``; None for powers of two and for what has no fixed grid."""
     name = quantizer_name(quantizer)

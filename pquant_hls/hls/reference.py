@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.hls.capture import captured
 from pquant_hls.hls.normal import copied, normal_form, rebuilt
+from pquant_hls.hls.quantizers import activation_type, is_plain_relu, quantizer_name
 from pquant_hls.hls.sums import wide_sums
 from pquant_hls.hls.topology import Call, topology
+from pquant_hls.qor import FixedType
 
 Floats = NDArray[np.float64]
 BATCH = 4096
@@ -26,10 +28,9 @@ def keras_predict(
 
     ``keep_softmax`` keeps these, as the recipe's option of this name does in the firmware.
 
-    Where sums of quantized products need more than float32's 24 bits, Keras runs in float64, exact up to 53;
-    QKeras' straight-through estimator (``x + (q(x) - x)``) leaves no residue. ``quantized_relu`` casts its
-    own input to float32, which decides differently only where a sum of more than 24 bits comes within 2**-24
-    of a rounding tie.
+    Where results need more than float32's 24 bits, Keras runs in float64, exact up to 53, and
+    ``quantized_relu``, which casts its input to float32, is computed as QKeras defines it. QKeras'
+    straight-through estimator (``x + (q(x) - x)``) leaves no residue.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def layer_results(
         calls = topology(exact).calls
         probe = keras.Model(exact.inputs, [[call.layer.output for call in calls], exact.outputs])
         for call in calls:
-            _without_estimator(call)
+            _without_estimator(call, dtype)
         parts = [
             probe([array[i : i + BATCH] for array in arrays], training=False)
             for i in range(0, len(arrays[0]), BATCH)
@@ -93,8 +94,19 @@ def _copied_as(dtype: str, call: Call, name: str, inputs: list[Any]) -> Any:
     return result
 
 
-def _without_estimator(call: Call) -> None:
+def _without_estimator(call: Call, dtype: str) -> None:
     """Let a quantizer return its value itself instead of ``x + (q(x) - x)``, which rounds."""
     quantizer: Any = getattr(call.layer, "activation", None)
-    if hasattr(quantizer, "use_ste"):
+    relu = quantizer_name(quantizer) == "quantized_relu" and is_plain_relu(quantizer)
+    kind = activation_type(quantizer) if relu and dtype == "float64" else None
+    if kind is not None:
+        call.layer.activation = functools.partial(_relu, kind)
+    elif hasattr(quantizer, "use_ste"):
         quantizer.use_ste = False
+
+
+def _relu(kind: FixedType, x: Any) -> Any:
+    """Scale, round half to even, clip: QKeras' own formula, in the precision of ``x``."""
+    from keras import ops
+
+    return ops.clip(ops.round(x * 2.0**kind.frac), 0.0, float(kind.code_max)) * kind.lsb

@@ -15,15 +15,16 @@ _WIDE = FixedType(16, 6)
 
 
 def wide_sums(normal: Topology, default: FixedType = _WIDE) -> Iterator[tuple[Call, int]]:
-    """(call, bits) for each layer of a model in normal form whose exact sums need more than 24 bits."""
+    """(call, bits) for each layer of a model in normal form whose exact results need more than 24 bits."""
     types = plan(normal, default)
     for call in normal.calls:
-        if call.kind not in KERNEL_LAYERS:
-            continue
-        kernel, *bias = weights_of(call.layer)
-        source = types.layers[normal.sources(call)[0].name].result
-        offset = bias[0].values if bias else None
-        kind = accumulator(source, kernel.values, offset, depthwise=kernel.role == "depthwise")
-        on_grid = kernel.quantizer is not None and kernel.grid is not None
-        if on_grid and kind is not None and kind.width > FLOAT32_BITS:
+        kind = types.layers[call.name].result
+        if call.kind in KERNEL_LAYERS:
+            kernel, *bias = weights_of(call.layer)
+            if kernel.quantizer is None or kernel.grid is None:
+                continue
+            source = types.layers[normal.sources(call)[0].name].result
+            offset = bias[0].values if bias else None
+            kind = accumulator(source, kernel.values, offset, depthwise=kernel.role == "depthwise") or kind
+        if call.kind != "InputLayer" and kind.width > FLOAT32_BITS:
             yield call, kind.width

@@ -129,20 +129,14 @@ EXACT: dict[str, tuple[tuple[int, ...], Build]] = {
     "depthwise": (IMAGE, chain(depthwise(3, padding="same"), kl.MaxPooling2D(2))),
     "zero padding": (IMAGE, chain(kl.ZeroPadding2D(((1, 0), (0, 2))), conv2d(2, 2))),
     "16-bit sums": (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0)))),
+    "16-bit sums into a relu": (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0)), act(relu(12, 3)))),
 }
 """What is right as it is."""
 
 MENDED: dict[str, tuple[str, tuple[int, ...], Build]] = {
     "narrowing": ("linear-quantizer", VECTOR, chain(dense(4), act(bits(4, 1)), dense(3))),
-    "alpha None": (
-        "weights-scaled",
-        VECTOR,
-        chain(dense(4, qkeras.quantized_bits(4, 0))),
-    ),
-    "alpha auto_po2": ("weights-scaled", VECTOR, chain(dense(4, bits(4, alpha="auto_po2")))),
     "unsigned weights": ("weights-scaled", VECTOR, chain(dense(4, bits(4, keep_negative=0)))),
     "1-bit weights": ("weights-scaled", VECTOR, chain(dense(4, bits(1)))),
-    "quantized_linear": ("weights-scaled", VECTOR, chain(dense(4, qkeras.quantized_linear(4, 0)))),
     "average over 2 x 2": ("average-pool", IMAGE, chain(kl.AveragePooling2D(2))),
     "average over 3 x 3, rounded": ("average-pool", IMAGE, chain(kl.AveragePooling2D(3), act(bits(5, 2)))),
     "global average over 36": ("average-pool", IMAGE, chain(kl.GlobalAveragePooling2D(), act(bits(6, 2)))),
@@ -153,6 +147,9 @@ MENDED: dict[str, tuple[str, tuple[int, ...], Build]] = {
 """Rule, and a construct that hls4ml alone gets wrong without a word and the conversion gets right."""
 
 ALIKE: dict[str, tuple[str, tuple[int, ...], Build]] = {
+    "alpha None": ("weights-scaled", VECTOR, chain(dense(4, qkeras.quantized_bits(4, 0)))),
+    "alpha auto_po2": ("weights-scaled", VECTOR, chain(dense(4, bits(4, alpha="auto_po2")))),
+    "quantized_linear": ("weights-scaled", VECTOR, chain(dense(4, qkeras.quantized_linear(4, 0)))),
     "powers of two": ("weights-scaled", VECTOR, chain(dense(4, qkeras.quantized_po2(4, 1)))),
     "three added": ("many-inputs", VECTOR, joined(kl.Add(), 3)),
     "three concatenated": ("many-inputs", VECTOR, joined(kl.Concatenate(), 3)),

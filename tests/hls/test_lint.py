@@ -159,7 +159,7 @@ def test_a_channels_first_layer_is_refused():
 
 
 def test_what_is_right_gets_no_warning():
-    quiet = {name: branch for name, branch in EXACT.items() if name != "16-bit sums"}
+    quiet = {name: branch for name, branch in EXACT.items() if "16-bit" not in name}
     found = [finding for finding in lint(model_of(list(quiet.values()))) if finding.severity != "note"]
     assert found == []
 
