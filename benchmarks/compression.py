@@ -57,6 +57,7 @@ Row = dict[str, Any]
 def options(parser: argparse.ArgumentParser) -> None:
     """Options of this script."""
     parser.add_argument("--data", type=Path, default=REAL, help="file of real jets (npz with X and y)")
+    parser.add_argument("--only", choices=["bundled", "real"], help="one data set (quick: bundled)")
     parser.add_argument("--seeds", type=int, default=None, help="number of seeds (default 3, quick 1)")
     parser.add_argument(
         "--epochs", type=int, default=None, help="epochs of each training (default 20, quick 4)"
@@ -140,7 +141,7 @@ class Study:
             method="magnitude",
             sparsity=share,
             ranking="global",
-            rounds=4,
+            rounds=2,
             **{**shared, "epochs": max(1, self.epochs // 4)},
         )
         sparse = cut.compress(teacher, self.data).model
@@ -226,7 +227,7 @@ def main() -> None:
     epochs = args.epochs or (4 if args.quick else 20)
     results: dict[str, Any] = {"seeds": list(seeds), "epochs": epochs}
     for name, data in (("bundled jets", load_dataset("lhc_jets")), ("real jets", real_jets(args.data))):
-        if data is None or (args.quick and name == "real jets"):
+        if data is None or (args.only or ("bundled" if args.quick else name)) not in name:
             continue
         study = Study(data, epochs, distil=name == "real jets")
         floats = averaged(lambda seed, s=study: {"accuracy %": s.percent(s.teacher(seed))}, seeds)

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import qkeras
 from numpy.typing import NDArray
 
 from pquant_hls.models.graph import calls
@@ -37,6 +38,16 @@ def integer_bits(values: Values, bits: int, config: QuantizeConfig, *, signed: b
         range(most, most - SEARCHED, -1),
         key=lambda integer: squared_error(values, bits, integer, signed=signed),
     )
+
+
+def linear_quantizer(values: Values, bits: int, config: QuantizeConfig) -> Any:
+    """A calibrated ``quantized_bits`` for values of either sign."""
+    return qkeras.quantized_bits(bits, integer_bits(values, bits, config, signed=True), alpha=1.0)
+
+
+def relu_quantizer(values: Values, bits: int, config: QuantizeConfig) -> Any:
+    """A calibrated ``quantized_relu``; its least is 0 integer bits, QKeras fails below."""
+    return qkeras.quantized_relu(bits, max(0, integer_bits(values, bits, config, signed=False)))
 
 
 def reaching(top: float, bits: int, *, signed: bool) -> int:

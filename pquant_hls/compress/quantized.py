@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 import qkeras
 
-from pquant_hls.compress.calibration import Values, integer_bits, layer_values
+from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.models.graph import Call, NewLayer, calls, copy_layer, rebuild
 from pquant_hls.models.table import activation_name, operation
@@ -122,6 +123,8 @@ class _Maker:
             return self._weighted(call)
         if kind == "activation":
             return self._activation(call)
+        if is_average(call):  # means leave the grid: they are rounded back by a quantizer behind
+            return [NewLayer(copy_layer(call.layer)), self._quantize(call.name)]
         return None
 
     def _weighted(self, call: Call) -> Sequence[NewLayer]:
@@ -147,7 +150,7 @@ class _Maker:
         return qkeras.ternary(alpha=1.0) if self.widths.kernel == "ternary" else self._fixed(kernel, bits)
 
     def _fixed(self, values: Values, bits: int) -> Any:
-        return qkeras.quantized_bits(bits, integer_bits(values, bits, self.config, signed=True), alpha=1.0)
+        return linear_quantizer(values, bits, self.config)
 
     def _activation(self, call: Call) -> Sequence[NewLayer] | None:
         inner = activation_name(call.layer)
@@ -160,7 +163,9 @@ class _Maker:
     def _quantized_anew(self, call: Call) -> bool:
         """Whether the layer before already gets a quantizer of its own behind it."""
         source = self.table[call.inputs[0]]
-        return operation(source.layer) == "input" or (
+        if operation(source.layer) == "input" or is_average(source):
+            return True
+        return (
             operation(source.layer) in WEIGHTED
             and activation_name(source.layer) is None
             and self._feeds_weights(source.name)
@@ -171,7 +176,7 @@ class _Maker:
         bits, values = self.widths.activations[layer], self.values[layer]
         kind = _short(inner)
         if kind == "relu":
-            quantizer = qkeras.quantized_relu(bits, integer_bits(values, bits, self.config, signed=False))
+            quantizer = relu_quantizer(values, bits, self.config)
         elif kind in ("tanh", "sigmoid"):
             quantizer = getattr(qkeras, f"quantized_{kind}")(bits)
         else:
@@ -180,13 +185,8 @@ class _Maker:
 
     def _quantize(self, layer: str, name: str | None = None) -> NewLayer:
         """A linear quantizer for the values of ``layer``."""
-        bits = self.widths.activations[layer]
-        integer = integer_bits(self.values[layer], bits, self.config, signed=True)
-        return NewLayer(
-            qkeras.QActivation(
-                qkeras.quantized_bits(bits, integer, alpha=1.0), name=name or self._name(f"{layer}_q")
-            )
-        )
+        quantizer = linear_quantizer(self.values[layer], self.widths.activations[layer], self.config)
+        return NewLayer(qkeras.QActivation(quantizer, name=name or self._name(f"{layer}_q")))
 
     def _feeds_weights(self, name: str) -> bool:
         """Whether a weighted layer reads this one with no activation between."""
@@ -206,6 +206,11 @@ class _Maker:
         return name
 
 
+def is_average(call: Call) -> bool:
+    """Whether a layer takes means: average pooling, global or not."""
+    return "AveragePooling" in call.kind
+
+
 def unused(wanted: str, taken: Set[str]) -> str:
     """``wanted``, or with a number behind it where that is taken."""
     numbered = (wanted if count == 1 else f"{wanted}_{count}" for count in itertools.count(1))
@@ -213,25 +218,50 @@ def unused(wanted: str, taken: Set[str]) -> str:
 
 
 def separated(model: keras.Model) -> keras.Model:
-    """The model with each SeparableConv2D as the depthwise and the pointwise convolution it stands for."""
-    if all(operation(call.layer) != "separable_conv" for call in calls(model)):
+    """The model with separable convolutions, and depthwise ones that have no exact quantized twin, written
+    out.
+
+    A separable convolution becomes a depthwise and a pointwise one. A depthwise one in one dimension, or with
+    several outputs for each channel, becomes an ordinary one whose kernel is zero between channels; zeros
+    cost
+    nothing in firmware and stay zero.
+    """
+    if not any(_to_separate(call) for call in calls(model)):
         return model
-    return rebuild(model, _separate)
+    return rebuild(model, lambda call: _separate(call) if _to_separate(call) else None)
 
 
-def _separate(call: Call) -> Sequence[NewLayer] | None:
-    layer = call.layer
-    if call.kind != "SeparableConv2D":
-        return None
-    depthwise, pointwise, *bias = layer.get_weights()
-    first = keras.layers.DepthwiseConv2D(
-        layer.kernel_size, layer.strides, layer.padding, layer.depth_multiplier, use_bias=False,
-        dilation_rate=layer.dilation_rate, name=f"{call.name}_depthwise",
-    )  # fmt: skip
-    second = keras.layers.Conv2D(
-        layer.filters, 1, activation=layer.activation, use_bias=layer.use_bias, name=call.name
+def _to_separate(call: Call) -> bool:
+    multiplied = getattr(call.layer, "depth_multiplier", 1) > 1
+    return call.kind in ("SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D") or (
+        call.kind == "DepthwiseConv2D" and multiplied
     )
-    return [NewLayer(first, [depthwise]), NewLayer(second, [pointwise, *bias])]
+
+
+def _separate(call: Call) -> Sequence[NewLayer]:
+    layer, arrays = call.layer, call.layer.get_weights()
+    if call.kind.startswith("Depthwise"):
+        return [_written_out(call, call.name, arrays, activation=layer.activation, use_bias=layer.use_bias)]
+    make = keras.layers.Conv1D if call.kind.endswith("1D") else keras.layers.Conv2D
+    point = make(layer.filters, 1, activation=layer.activation, use_bias=layer.use_bias, name=call.name)
+    first = _written_out(call, f"{call.name}_depthwise", arrays[:1], use_bias=False)
+    return [first, NewLayer(point, arrays[1:])]
+
+
+def _written_out(call: Call, name: str, arrays: Sequence[Values], **settings: Any) -> NewLayer:
+    """The depthwise part: as a DepthwiseConv2D where that has a twin, else with zeros
+    between the channels.
+    """
+    layer, kernel = call.layer, arrays[0]
+    shared = {"strides": layer.strides, "padding": layer.padding, "dilation_rate": layer.dilation_rate}
+    channels, each = kernel.shape[-2:]
+    if kernel.ndim == 4 and each == 1:
+        made = keras.layers.DepthwiseConv2D(layer.kernel_size, name=name, **shared, **settings)
+        return NewLayer(made, arrays)
+    make = keras.layers.Conv1D if kernel.ndim == 3 else keras.layers.Conv2D
+    wide = np.einsum("...cm,cd->...cdm", kernel, np.eye(channels, dtype=kernel.dtype))
+    made = make(channels * each, layer.kernel_size, name=name, **shared, **settings)
+    return NewLayer(made, [wide.reshape(*kernel.shape[:-1], channels * each), *arrays[1:]])
 
 
 def with_clean_names(model: keras.Model) -> keras.Model:

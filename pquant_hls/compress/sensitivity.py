@@ -12,7 +12,7 @@ import qkeras
 from numpy.typing import NDArray
 
 from pquant_hls.compress.accounting import positions
-from pquant_hls.compress.calibration import Values, integer_bits, layer_values
+from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.compress.quantized import WEIGHTED, Widths, is_linear_quantizer, quantized
 from pquant_hls.compress.types import enclosed_bits
 from pquant_hls.models.graph import Call, calls
@@ -203,8 +203,7 @@ class _Trials:
         arrays = call.layer.get_weights()
         losses, cost = {}, {}
         for bits in span:
-            integer = integer_bits(arrays[0], bits, self.config, signed=True)
-            kernel = np.asarray(qkeras.quantized_bits(bits, integer, alpha=1.0)(arrays[0]))
+            kernel = np.asarray(linear_quantizer(arrays[0], bits, self.config)(arrays[0]))
             call.layer.set_weights([kernel, *arrays[1:]])
             losses[bits], cost[bits] = self.loss(), int(enclosed_bits(kernel).sum()) * positions(call)
         call.layer.set_weights(arrays)
@@ -227,11 +226,6 @@ class _Trials:
         """A quantizer of the same kind at another width."""
         kind = type(quantizer).__name__
         if kind in ("quantized_bits", "quantized_relu"):
-            signed = kind == "quantized_bits"
-            integer = integer_bits(values, bits, self.config, signed=signed)
-            return (
-                qkeras.quantized_bits(bits, integer, alpha=1.0)
-                if signed
-                else qkeras.quantized_relu(bits, integer)
-            )
+            make = linear_quantizer if kind == "quantized_bits" else relu_quantizer
+            return make(values, bits, self.config)
         return getattr(qkeras, kind)(bits) if hasattr(quantizer, "bits") else quantizer

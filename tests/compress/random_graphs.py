@@ -13,7 +13,7 @@ L = keras.layers
 def random_model(seed: int) -> keras.Model:
     """A dense or a convolutional graph with random weights, one or two inputs, one or two outputs."""
     rng = random.Random(seed)  # noqa: S311
-    model = rng.choice([dense_graph, image_graph])(rng)
+    model = rng.choice([dense_graph, image_graph, sequence_graph])(rng)
     randomise(model, seed)
     return model
 
@@ -36,6 +36,20 @@ def image_graph(rng: random.Random) -> keras.Model:
         x = L.MaxPooling2D(2)(x)
     x = L.Flatten()(x) if rng.random() < 0.5 else L.GlobalAveragePooling2D()(x)
     return finish(rng, [entry], [x, dense(rng, x)])
+
+
+def sequence_graph(rng: random.Random) -> keras.Model:
+    entry = keras.Input((7, 3), name="sequence")
+    tensors = [sequence(rng, entry)]
+    for _ in range(rng.randint(1, 2)):
+        tensors.append(grow(rng, tensors, sequence))
+    x = L.Flatten()(tensors[-1]) if rng.random() < 0.5 else L.GlobalMaxPooling1D()(tensors[-1])
+    return finish(rng, [entry], [x, dense(rng, x)])
+
+
+def sequence(rng: random.Random, source, filters: int | None = None):
+    make = rng.choice([L.Conv1D, L.SeparableConv1D])
+    return behind(rng, make(filters or rng.randint(3, 5), rng.randint(1, 3), padding="same")(source))
 
 
 def grow(rng: random.Random, tensors: list, layer) -> object:

@@ -19,6 +19,7 @@ from pquant_hls.compress import (
 )
 from pquant_hls.compress.accumulators import accumulators, guarded, overflows
 from pquant_hls.compress.calibration import integer_bits, reaching
+from pquant_hls.compress.quantized import separated
 from pquant_hls.compress.sensitivity import Sensitivity, spend
 from pquant_hls.compress.types import enclosed_bits, quantizer_type, tensor_types
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
@@ -269,6 +270,31 @@ def test_convolutions_are_quantized_whole() -> None:
 def test_calibration_needs_inputs(tagger: keras.Model) -> None:
     with pytest.raises(DataError, match="calibration needs inputs"):
         QuantizationCompression(bits=6).compress(tagger)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 7])
+def test_what_the_step_emits_passes_the_linter(seed: int) -> None:
+    """Depthwise with a multiplier, separable in one dimension, averages: written out, then quantized."""
+    from types import SimpleNamespace
+
+    from random_graphs import batch, random_model
+
+    from pquant_hls.hls import lint
+
+    model = random_model(seed)
+    inputs = batch(model, 100)
+    for one, other in zip(predict(model, inputs), predict(separated(model), inputs), strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-6 * max(1.0, np.abs(one).max()))
+    sample = SimpleNamespace(x_train=inputs if len(inputs) > 1 else inputs[0], y_train=None)
+    made = QuantizationCompression(bits=6, mode="ptq").compress(model, sample).model
+    assert [found for found in lint(made) if found.severity != "note"] == []
+
+
+def test_relus_of_small_values_keep_integer_bits_of_zero(data) -> None:
+    model = keras.Sequential([keras.Input((8,)), L.Dense(4, activation="relu", name="d"), L.Dense(3)])
+    model.get_layer("d").set_weights([0.01 * array for array in model.get_layer("d").get_weights()])
+    made = QuantizationCompression(bits=8, mode="ptq").compress(model, data).model
+    assert made.get_layer("d_relu").activation.integer == 0
 
 
 @pytest.mark.gxx
