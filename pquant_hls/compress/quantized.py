@@ -135,7 +135,7 @@ class _Maker:
         kernel = "depthwise_quantizer" if operation(call.layer) == "depthwise_conv" else "kernel_quantizer"
         settings[kernel] = self._weight_quantizer(arrays[0], bits)
         if call.layer.use_bias:
-            settings["bias_quantizer"] = self._fixed(arrays[1], self.widths.bias(call.name))
+            settings["bias_quantizer"] = linear_quantizer(arrays[1], self.widths.bias(call.name), self.config)
         made = NewLayer(_twin(call)(**settings), arrays)
         inner = activation_name(call.layer)
         if inner is None:
@@ -147,10 +147,9 @@ class _Maker:
     def _weight_quantizer(self, kernel: Values, bits: int) -> Any:
         if self.widths.kernel == "binary":
             return qkeras.binary(alpha=1.0)
-        return qkeras.ternary(alpha=1.0) if self.widths.kernel == "ternary" else self._fixed(kernel, bits)
-
-    def _fixed(self, values: Values, bits: int) -> Any:
-        return linear_quantizer(values, bits, self.config)
+        if self.widths.kernel == "ternary":
+            return qkeras.ternary(alpha=1.0)
+        return linear_quantizer(kernel, bits, self.config)
 
     def _activation(self, call: Call) -> Sequence[NewLayer] | None:
         inner = activation_name(call.layer)
@@ -177,6 +176,8 @@ class _Maker:
         kind = _short(inner)
         if kind == "relu":
             quantizer = relu_quantizer(values, bits, self.config)
+        elif kind == "bits":
+            quantizer = linear_quantizer(values, bits, self.config)
         elif kind in ("tanh", "sigmoid"):
             quantizer = getattr(qkeras, f"quantized_{kind}")(bits)
         else:
