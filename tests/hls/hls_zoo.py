@@ -76,6 +76,16 @@ def joined(merge: Any, count: int = 2) -> Build:
     return build
 
 
+def beside(axis: int) -> Build:
+    """Two images of one input, concatenated along ``axis``."""
+
+    def build(x: Any) -> Any:
+        x = act(bits(8, 3))(x)
+        return kl.Concatenate(axis=axis)([act(bits(4, 1))(conv2d(2, 1)(x)), act(relu(5, 2))(conv2d(2, 1)(x))])
+
+    return build
+
+
 def model_of(branches: Sequence[tuple[tuple[int, ...], Build]], seed: int = 1) -> Any:
     """One functional model of independent branches, with biases that matter."""
     inputs = [keras.Input(shape) for shape, _ in branches]
@@ -128,6 +138,7 @@ EXACT: dict[str, tuple[tuple[int, ...], Build]] = {
     "conv2d, same, stride 2": (IMAGE, chain(conv2d(2, 3, padding="same", strides=2), kl.Flatten(), dense(2))),
     "depthwise": (IMAGE, chain(depthwise(3, padding="same"), kl.MaxPooling2D(2))),
     "zero padding": (IMAGE, chain(kl.ZeroPadding2D(((1, 0), (0, 2))), conv2d(2, 2))),
+    "images along rows": (IMAGE, beside(1)),
     "16-bit sums": (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0)))),
     "16-bit sums into a relu": (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0)), act(relu(12, 3)))),
 }

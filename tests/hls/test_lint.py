@@ -112,12 +112,6 @@ BY_SPEC = {
         {"io_type": "io_stream"},
     ),
     "depthwise": ("depthwise-resource", IMAGE, chain(depthwise(3)), {"strategy": "resource"}),
-    "batch axis": (
-        "stream-shape",
-        SEQUENCE,
-        chain(lambda x: kl.Concatenate(axis=1)([x, x])),
-        {"io_type": "io_stream"},
-    ),
 }
 
 

@@ -148,14 +148,6 @@ def _merge(call: Call, context: Context) -> Findings:
         yield finding("merge", call, f"{call.kind} of shapes {sorted(shapes)}")
 
 
-def _concatenate(call: Call, context: Context) -> Findings:
-    axis, rank = int(call.layer.axis), len(call.shape) + 1
-    if context.streams and axis % rank != rank - 1:
-        yield finding(
-            "stream-shape", call, "in io_stream only the last axis is concatenated", mend="use the last axis"
-        )
-
-
 def _average_pool(call: Call, context: Context) -> Findings:
     yield finding("average-pool", call, "the result gets bits for the fraction of the average")
     rounded = all(c.kind == "QActivation" for c in context.graph.consumers(call.output))
@@ -198,6 +190,6 @@ _BY_KIND: dict[str, tuple[Rule, ...]] = {
     **dict.fromkeys(("GlobalAveragePooling1D", "GlobalAveragePooling2D"), (_average_pool,)),
     **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), (_average_pool, _pool_padding)),
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), (_pool_padding,)),
-    "Concatenate": (_merge, _concatenate),
+    "Concatenate": (_merge,),
     "ReLU": (_relu,),
 }

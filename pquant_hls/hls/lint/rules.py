@@ -159,7 +159,6 @@ RULES: Mapping[str, Rule] = {
     "stream-padding": Rule(
         "error", "pooling with padding stops an io_stream design", "padding='valid', or io_parallel"
     ),
-    "stream-shape": Rule("error", "this change of shape is wrong or missing in io_stream", "use io_parallel"),
     "shared-layer": Rule(
         "note", "a layer used several times is built several times", _CONVERSION, fixable=True
     ),
