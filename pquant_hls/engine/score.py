@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pquant_hls.decide import Check
 from pquant_hls.errors import SpecError
 from pquant_hls.models.metrics import BACKGROUND_RATES, Proportion, accuracy, class_metrics, decisions
+from pquant_hls.spec.model import unknown_key
 
 LHC_CROSSING_HZ = 40.08e6
 """LHC bunch crossings a second, all slots counted (LHC design report, CERN-2004-003)."""
@@ -147,6 +148,14 @@ class Gate:
             return None
         allowed = old - max(self.max_loss, found[1])
         return allowed if self.minimum is None else max(allowed, self.minimum)
+
+
+def check_gates(gates: Sequence[Gate], baseline: Score) -> None:
+    """Raise SpecError for a gate on a figure that the original's score does not have: it could never hold."""
+    for gate in gates:
+        if gate.metric not in baseline.figures:
+            message = unknown_key(gate.metric, list(baseline.figures)).replace("key", "figure")
+            raise SpecError(message, where=f"gates.{gate.metric}")
 
 
 def rates_of(gates: Sequence[Gate]) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ class AutoTuningPipeline:
         None: bits and sparsity.
     objective : ``compression_accuracy`` (accuracy * ln ratio), ``compression_only``, ``latency_accuracy``,
         ``resources_accuracy``, or a function of TrialFigures, higher is better.
-    options : of StudySpec (n_trials, timeout_s or timeout, final_epochs, tolerance, sampler) and of Setup;
-        ``epochs`` are those of a trial's trainings.
+    options : of StudySpec (n_trials, timeout_s or timeout, quality, final_epochs, tolerance, sampler) and of
+        Setup; ``epochs`` are those of a trial's trainings.
 
     >>> AutoTuningPipeline({"bits": [4, 8]}, n_trials=3).spec.n_trials
     3
@@ -61,6 +62,7 @@ class AutoTuningPipeline:
         spec = self.spec.with_(
             hls=setup.hls,
             budget=setup.budget,
+            gates=tuple(asdict(gate) for gate in setup.gates),
             seed=setup.seed,
             epochs=setup.epochs,
             training=dict(setup.training),
@@ -73,5 +75,5 @@ class AutoTuningPipeline:
         )
 
 
-STUDY = ("name", "n_trials", "timeout_s", "final_epochs", "tolerance", "sampler")
+STUDY = ("quality", "name", "n_trials", "timeout_s", "final_epochs", "tolerance", "sampler")
 """Options of the study, not of Setup."""

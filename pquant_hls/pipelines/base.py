@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.engine import NO_LIMIT, Bench, CompressionResult, Ending, Point, Workbench, finish, preflight
+from pquant_hls.engine import (
+    NO_LIMIT,
+    Bench,
+    CompressionResult,
+    Ending,
+    Point,
+    Workbench,
+    check_gates,
+    finish,
+    preflight,
+)
 from pquant_hls.models import model_digest
 from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.setup import Setup
@@ -48,7 +58,9 @@ class Pipeline(ABC):
         )
         with RunFolder.open(out, identity, resume=setup.resume or setup.out is None) as run:
             bench = Bench(data, setup.hls, setup.budget or NO_LIMIT, run, setup.listener, gates=setup.gates)
-            ending = self.policy(bench, bench.start(model), setup)
+            start = bench.start(model)
+            check_gates(setup.gates, bench.score(start))
+            ending = self.policy(bench, start, setup)
             return finish(bench, ending, pipeline=self.name, unpacks=self.unpacks)
 
 

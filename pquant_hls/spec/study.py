@@ -50,6 +50,21 @@ class Range(Spec):
         return self
 
 
+class GateSpec(Spec):
+    """A floor on a figure such as ``auc`` or ``efficiency@0.01:top``: ``max_loss`` against the original, or
+    ``minimum``, both shares."""
+
+    metric: str = Field(min_length=1)
+    max_loss: float | None = Field(None, ge=0, le=1)
+    minimum: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.max_loss is None and self.minimum is None:
+            raise ValueError("give max_loss or minimum")
+        return self
+
+
 def full_name(name: str) -> str:
     """``prune.sparsity`` for ``sparsity``; raises ValueError for what no step has."""
     found = ALIASES.get(name, name)
@@ -118,8 +133,14 @@ class StudySpec(Spec):
     objective: Literal[
         "compression_accuracy", "compression_only", "latency_accuracy", "resources_accuracy"
     ] = "compression_accuracy"
+    quality: str = Field(
+        "accuracy",
+        min_length=1,
+        description="the figure objectives take for accuracy: auc, efficiency@0.01:top, ...",
+    )
     hls: HlsSpec = HlsSpec()
     budget: Budget | None = None
+    gates: tuple[GateSpec, ...] = ()
     n_trials: int = Field(20, ge=1, le=10_000)
     timeout_s: float | None = Field(None, gt=0, description="no new trial starts after so many seconds")
     epochs: int = Field(3, ge=0, le=1000, description="epochs of each training in a trial")

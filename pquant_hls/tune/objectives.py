@@ -12,14 +12,15 @@ from pquant_hls.errors import NotMeasured
 
 @dataclass(frozen=True)
 class TrialFigures:
-    """A trial in figures: validation accuracy (share), compression ratio, worst-case latency in ns (upper
-    end), LUTs.
+    """A trial in figures: validation accuracy and the study's figure of quality (shares; by default the
+    same), compression ratio, worst-case latency in ns (upper end), LUTs.
 
     The ``baseline_`` figures are the float model's on the same target. None means not measured. ``score`` has
     AUC and efficiencies by name.
     """
 
     accuracy: float | None
+    quality: float | None
     ratio: float | None
     worst_ns: float | None
     lut: float | None
@@ -42,7 +43,7 @@ def gain(accuracy: float, ratio: float) -> float:
 
 def compression_accuracy(found: TrialFigures) -> float:
     """accuracy * ln(compression ratio)."""
-    return gain(known(found.accuracy, "accuracy"), known(found.ratio, "compression ratio"))
+    return gain(known(found.quality, "the figure of quality"), known(found.ratio, "compression ratio"))
 
 
 def compression_only(found: TrialFigures) -> float:
@@ -53,13 +54,13 @@ def compression_only(found: TrialFigures) -> float:
 def latency_accuracy(found: TrialFigures) -> float:
     """accuracy * ln(float model's latency / this one's)."""
     ratio = known(found.baseline_ns, "the float model's latency") / known(found.worst_ns, "latency")
-    return gain(known(found.accuracy, "accuracy"), ratio)
+    return gain(known(found.quality, "the figure of quality"), ratio)
 
 
 def resources_accuracy(found: TrialFigures) -> float:
     """accuracy * ln(float model's LUTs / this one's)."""
     ratio = known(found.baseline_lut, "the float model's LUTs") / max(known(found.lut, "LUTs"), 1.0)
-    return gain(known(found.accuracy, "accuracy"), ratio)
+    return gain(known(found.quality, "the figure of quality"), ratio)
 
 
 def known(value: float | None, what: str) -> float:

@@ -20,9 +20,11 @@ from pquant_hls.engine import (
     Bench,
     CompressionResult,
     Ending,
+    Gate,
     Goal,
     Listener,
     Point,
+    check_gates,
     finish,
     preflight,
     silent,
@@ -81,10 +83,19 @@ def tune_model(
         "objective": spec.objective if objective is None else _name(objective),
     }
     with RunFolder.open(Path(out), identity, resume=resume) as run:
-        bench = Bench(data, spec.hls, spec.budget or NO_LIMIT, run, listen)
-        search = Search(bench, spec, bench.start(model), objective or OBJECTIVES[spec.objective])
+        gates = tuple(Gate(**gate.model_dump()) for gate in spec.gates)
+        bench = Bench(data, spec.hls, spec.budget or NO_LIMIT, run, listen, gates=(*gates, *_quality(spec)))
+        start = bench.start(model)
+        check_gates(bench.gates, bench.score(start))
+        search = Search(bench, spec, start, objective or OBJECTIVES[spec.objective])
         search.run()
         return finish(bench, search.winner(), pipeline="tune", unpacks=("model", "best_config"))
+
+
+def _quality(spec: StudySpec) -> tuple[Gate, ...]:
+    """The study's figure of quality as a gate that always holds, so that it is read at its background
+    rate."""
+    return () if spec.quality == "accuracy" else (Gate(spec.quality, minimum=0.0),)
 
 
 def _name(objective: Objective) -> str:
@@ -191,7 +202,8 @@ class Search:
         worst, lut = _cost(point)
         baseline_ns, baseline_lut = _cost(self.baseline)
         score = self.bench.score(point)
-        return TrialFigures(score.value(), point.ratio, worst, lut, baseline_ns, baseline_lut, score)
+        quality = score.value(self.spec.quality)
+        return TrialFigures(score.value(), quality, point.ratio, worst, lut, baseline_ns, baseline_lut, score)
 
     def _excess(self, point: Point) -> float:
         """The worst excess over any limit, as a share of it; what is not known to hold is not feasible."""

@@ -115,6 +115,16 @@ def test_steps_join_and_loaders_fit(model: Any, train: Any, val: Any, tmp_path: 
     assert result.qor.csim_match == 1.0
 
 
+def test_a_gate_on_an_unknown_figure_is_refused_before_training(
+    model: Any, train: Any, val: Any, tmp_path: Path
+) -> None:
+    heard: list[str] = []
+    gate, listen = Gate("efficency@0.01", minimum=0.1), lambda event: heard.append(event.kind)
+    with pytest.raises(SpecError, match=re.escape("did you mean 'efficiency@0.01'")):
+        quantize(6).compress(model, train, val, gates=[gate], out=tmp_path / "run", listen=listen)
+    assert "epoch" not in heard
+
+
 def test_a_trigger_model_without_data_meets_its_latency_or_says_why(model: Any, tmp_path: Path) -> None:
     options = {"epochs": 1, "max_rounds": 2, "sparsity": 0.3}
     pipeline = HEPCompressionPipeline(**options)

@@ -18,7 +18,7 @@ from pquant_hls.spec import StudySpec
 from pquant_hls.tune import OBJECTIVES, TrialFigures, gain, tune_model
 from pquant_hls.tune.space import orders, steps_in
 
-FIGURES = TrialFigures(0.7, 10.0, 50.0, 1000.0, 100.0, 5000.0, Score({}))
+FIGURES = TrialFigures(0.7, 0.7, 10.0, 50.0, 1000.0, 100.0, 5000.0, Score({}))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ FIGURES = TrialFigures(0.7, 10.0, 50.0, 1000.0, 100.0, 5000.0, Score({}))
         ({"space": {"prune.sparsty": [0, 0.5]}}, "did you mean 'prune.sparsity'"),
         ({"n_trails": 3}, "did you mean 'n_trials'"),
         ({"objective": "speed"}, "objective"),
+        ({"gates": [{"metric": "auc"}]}, "max_loss or minimum"),
         ({"space": {"reuse_factor": []}}, "choices is empty"),
     ],
 )
@@ -61,7 +62,7 @@ def test_no_score_takes_the_log_of_a_ratio_below_one(low: float, high: float, ra
 def test_objectives_need_their_figures(name: str) -> None:
     assert OBJECTIVES[name](FIGURES) > 0
     with pytest.raises(NotMeasured):
-        OBJECTIVES[name](TrialFigures(None, None, None, None, None, None, Score({})))
+        OBJECTIVES[name](TrialFigures(None, None, None, None, None, None, None, Score({})))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_every_trial_carries_the_constraint_and_the_study_resumes(
 @pytest.mark.gxx
 @pytest.mark.slow
 def test_a_budget_no_trial_meets_is_missed_not_hidden(model: Any, data: Any, tmp_path: Path) -> None:
-    spec = StudySpec.parse({**SPEC, "n_trials": 2, "budget": {"latency_ns": 5}})
+    spec = StudySpec.parse({**SPEC, "n_trials": 2, "quality": "auc", "budget": {"latency_ns": 5}})
     result = tune_model(model, data, spec, tmp_path / "run")
     assert result.verdict is not Verdict.MET
     assert result.results["feasible"] == 0
