@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -102,18 +103,22 @@ def trained(data: Any, widths: tuple[int, ...], seed: int, epochs: int) -> Any:
 def row(name: str, seed: int, result: Any, seconds: float) -> dict[str, Any]:
     """One line of a table."""
     found, latency = result.qor.metrics, result.qor.latency
+    ns = (
+        None
+        if latency is None
+        else f"{latency.worst_ns:.0f} [{latency.worst_ns_lo:.0f}..{latency.worst_ns_hi:.0f}]"
+    )
     return {
         "pipeline": name,
         "seed": seed,
-        "accuracy csim": found.get("test_accuracy"),
+        "csim": found.get("test_accuracy"),
         "float": found.get("test_accuracy_float"),
         "ratio": result.ratio,
-        "ns": None if latency is None else latency.worst_ns,
-        "ns interval": None if latency is None else f"{latency.worst_ns_lo:.0f}..{latency.worst_ns_hi:.0f}",
+        "ns": ns,
         "source": result.qor.source,
-        "csim = Keras": result.qor.csim_match,
+        "match": result.qor.csim_match,
         "verdict": str(result.verdict),
-        "seconds": round(seconds, 1),
+        "s": round(seconds, 1),
         "reason": result.reason,
     }
 
@@ -123,7 +128,9 @@ def timed(
 ) -> dict[str, Any]:
     begun = time.perf_counter()
     result = job(model, data, {"seed": seed, **options})
-    return row(name, seed, result, time.perf_counter() - begun)
+    found = row(name, seed, result, time.perf_counter() - begun)
+    print(", ".join(f"{key} {value}" for key, value in found.items()), file=sys.stderr)
+    return found
 
 
 def jet_table(args: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]:
