@@ -122,7 +122,7 @@ def _run(load: Any, recipe: Recipe, out: Path, *, resume: bool, json: bool, list
 
 def run_job(load: Any, job: Any, show: Any, out: Path, *, resume: bool, json: bool, listen: Any) -> int:
     """Load, work and show: ``load() -> (model, data)``, ``job(model, data) -> result``; the verdict's exit status."""
-    from pquant_hls.cli.console import clean_stdout, print_json
+    from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
     from pquant_hls.errors import OutputError
     from pquant_hls.store import check_free
 
@@ -130,6 +130,7 @@ def run_job(load: Any, job: Any, show: Any, out: Path, *, resume: bool, json: bo
     listen.line("loading TensorFlow, QKeras and hls4ml")
     try:
         with clean_stdout():
+            load_tensorflow()
             result = job(*load())
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted; add --resume to go on with {out}\n")

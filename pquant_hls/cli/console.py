@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -30,17 +31,32 @@ def output_console() -> Console:
 
 
 @contextmanager
-def clean_stdout() -> Iterator[None]:
-    """Send whatever libraries print to stdout, from C as well, to stderr while the block runs."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
+def _redirected(stream: TextIO, descriptor: int, to: int) -> Iterator[None]:
+    """Point a file descriptor elsewhere, so that what C code prints goes there too."""
+    stream.flush()
+    kept = os.dup(descriptor)
+    os.dup2(to, descriptor)
     try:
         yield
     finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
+        stream.flush()
+        os.dup2(kept, descriptor)
         os.close(kept)
+
+
+@contextmanager
+def clean_stdout() -> Iterator[None]:
+    """Send whatever libraries print to stdout to stderr while the block runs."""
+    with _redirected(sys.stdout, 1, 2):
+        yield
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and start it, without the lines it logs before any level can be set."""
+    with Path(os.devnull).open("w") as nowhere, _redirected(sys.stderr, 2, nowhere.fileno()):
+        import tensorflow as tf
+
+        tf.zeros(())
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -127,9 +127,10 @@ def diff(
     timeout: Timeout = 600.0,
 ) -> int:
     """Run csim beside the Keras model: the first layer that differs, by how much, and the likely rule."""
-    from pquant_hls.cli.console import clean_stdout, print_json
+    from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
 
     with clean_stdout():
+        load_tensorflow()
         from pquant_hls.hls import compare
         from pquant_hls.models import load_model
 

@@ -25,7 +25,7 @@ def lint(
     json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> int:
     """Say where the firmware would compute something else than Keras: rule, layer, what happens, the mend."""
-    from pquant_hls.cli.console import clean_stdout, print_json
+    from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
     from pquant_hls.errors import OutputError
     from pquant_hls.spec import HlsSpec, Recipe
 
@@ -33,6 +33,7 @@ def lint(
     if fix is not None and (fix.exists() or fix.suffix not in {".keras", ".h5"}):
         raise OutputError("exists" if fix.exists() else "is no .keras or .h5 file", where=fix, mend="give a new file")
     with clean_stdout():
+        load_tensorflow()
         from pquant_hls.hls import errors
         from pquant_hls.hls import fix as mend
         from pquant_hls.hls import lint as examine

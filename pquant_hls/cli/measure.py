@@ -100,7 +100,7 @@ def _figures(qor: QoR) -> Table:
         share = resources.percent(name) if resources is not None else None
         value = getattr(resources, name)
         low, high = (resources.intervals if resources is not None else {}).get(name, (None, None))
-        text = _number(value) if low is None else f"{_number(value)} [{_number(low)}..{_number(high)}]"
+        text = _count(value) if low is None else f"{_count(value)} [{_count(low)}..{_count(high)}]"
         rows.append((name.upper(), text if share is None else f"{text}  ({share:.2f} % of the part)"))
     for row in rows:
         table.add_row(*row)
@@ -118,7 +118,7 @@ def layers_table(layers: Sequence[LayerQoR]) -> Table:
         span = _number(layer.cycles)
         if layer.cycles_lo is not None and layer.cycles_lo != layer.cycles_hi:
             span += f" [{layer.cycles_lo}..{layer.cycles_hi}]"
-        figures = (_number(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k))
+        figures = (_count(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k))
         table.add_row(layer.name, layer.op, span, *figures, layer.note)
     return table
 
@@ -127,6 +127,11 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
+
+
+def _count(value: float | None) -> str:
+    """Resources are whole things; estimates of them carry no decimals that mean anything."""
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def doctor(json: Json = False) -> int:
