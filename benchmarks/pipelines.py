@@ -57,7 +57,7 @@ def jobs(quick: bool) -> dict[str, Job]:
         "jet tagger": lambda m, d, o: p.HEPCompressionPipeline().compress_jet_tagger(m, d, **o),
         "validation": lambda m, d, o: p.ValidationPipeline(steps, 0.03).execute(m, d, **o),
         "adaptive, 60 ns": lambda m, d, o: p.AdaptivePipeline("60 ns", 0.03).execute(m, d, **o),
-        "own: prune >> quantize >> tune": own.compress,
+        "own: prune >> quantize >> tune": lambda m, d, o: own.compress(m, d, **o),
     }
 
 

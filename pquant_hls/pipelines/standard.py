@@ -153,6 +153,8 @@ class Climb:
             if self.walk.attempt(name, make(rung), self._objection):
                 held = rung
                 continue
+            if self.walk.idle:  # too little to remove one unit: the next rung asks for more
+                continue
             half = milder(held, rung) if self.walk.possible else None
             if half is None or not self.walk.attempt(f"{name}, milder", make(half), self._objection):
                 self.limits[name] = self.walk.history[-1]["reason"].removeprefix("rolled back: ")

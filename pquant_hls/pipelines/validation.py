@@ -47,9 +47,7 @@ class ValidationPipeline(Trainable):
         walk = Walk(bench, start)
         for number, step in enumerate(self.steps, start=1):
             kept = walk.attempt(name_of(step), [step], lambda _, after: goal.lost(bench, after))
-            if (
-                kept or walk.history[-1]["digest"] == walk.point.digest
-            ):  # a step that changed nothing did no harm
+            if kept or walk.idle:  # a step that changed nothing did no harm
                 continue
             why = f"step {number} ({name_of(step)}) was not kept, {walk.history[-1]['reason']}"
             stopped = Goal(gates=gates, budget=setup.budget, broken="every step kept")

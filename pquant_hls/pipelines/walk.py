@@ -21,24 +21,26 @@ Objection = Callable[[Point, Point], str | None]
 class Walk:
     """``point`` is always the last one kept: a rejected attempt leaves it, the very same weights, as it was.
 
-    ``possible`` tells whether the last attempt could be made at all.
+    ``possible`` tells whether the last attempt could be made at all, ``idle`` whether it changed nothing.
     """
 
     bench: Workbench
     point: Point
     history: list[dict[str, Any]] = field(default_factory=list)
     possible: bool = True
+    idle: bool = False
 
     def attempt(self, stage: str, steps: Sequence[AnyStep], objection: Objection) -> bool:
         """Apply ``steps`` one after another; True and a new ``point`` when nothing objects."""
-        before, self.possible = self.point, True
+        before, self.possible, self.idle = self.point, True, False
         try:
             after = self._applied(before, steps)
         except (SpecError, UnsupportedModel) as cause:
             self.possible = False
             self.write(stage, steps, before, None, f"not possible: {cause}")
             return False
-        reason = "changes nothing" if after.digest == before.digest else objection(before, after)
+        self.idle = after.digest == before.digest
+        reason = "changes nothing" if self.idle else objection(before, after)
         if reason is None:
             self.point = after
         self.write(stage, steps, before, after, reason)
