@@ -28,6 +28,7 @@ from _common import CORPUS, parse, save, show
 
 TRACKS = CORPUS.parent / "data" / "cms_l1_track_quality.npz"
 LATENCIES_NS = (25, 50, 100)
+WIDTHS = (32, 16)
 Job = Callable[[Any, Any, Mapping[str, Any]], Any]
 
 
@@ -137,7 +138,7 @@ def jet_table(args: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]:
     data, rows = jets(args.quick), []
     seeds = [args.seed] if args.quick else [args.seed + n for n in range(args.seeds)]
     for seed in seeds:
-        model = trained(data, (32, 16) if args.quick else (64, 32, 32), seed, 3 if args.quick else 20)
+        model = trained(data, (16, 8) if args.quick else (64, 32, 32), seed, 3 if args.quick else 20)
         for number, (name, job) in enumerate(jobs(args.quick).items()):
             options = {"out": scratch / f"jets-{seed}-{number}", "epochs": 1 if args.quick else 6}
             rows.append(timed(name, seed, job, model, data, options))
@@ -153,12 +154,13 @@ def trigger(model: Any, data: Any, options: Mapping[str, Any]) -> Any:
 def track_table(args: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]:
     data, rows = tracks(), []
     for seed in [args.seed] if args.quick else [args.seed + n for n in range(args.seeds)]:
-        model = trained(data, (32, 16), seed, 5 if args.quick else 40)
-        for latency in LATENCIES_NS[:1] if args.quick else LATENCIES_NS:
+        model = trained(data, WIDTHS, seed, 5 if args.quick else 40)
+        for latency in LATENCIES_NS[1:2] if args.quick else LATENCIES_NS:
             options = {
                 "target_latency_ns": latency,
                 "out": scratch / f"tracks-{seed}-{latency}",
                 "epochs": 1 if args.quick else 15,
+                "max_rounds": 2 if args.quick else 12,
                 "training": {"batch_size": 128, "learning_rate": 2e-3},
             }
             rows.append(timed(f"trigger, {latency} ns", seed, trigger, model, data, options))
@@ -178,7 +180,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         if args.table != "tracks":
             results["jets"] = jet_table(args, Path(scratch))
-            title = "part of the bundled jets, 16-32-16-5" if args.quick else "bundled jets, 16-64-32-32-5"
+            title = "part of the bundled jets, 16-16-8-5" if args.quick else "bundled jets, 16-64-32-32-5"
             show(title, without_reason(results["jets"]))
         if args.table != "jets" and TRACKS.is_file():
             results["track_quality"] = track_table(args, Path(scratch))
