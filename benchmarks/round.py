@@ -15,21 +15,28 @@ from pathlib import Path
 
 from _common import parse, save, show
 
-
 MATCH = "agreement, %"
 
 
 def main() -> None:
     """Measure and print."""
-    args = parse(__doc__, lambda parser: parser.add_argument("--repeats", type=int, default=3, help="rounds (default 3)"))
+    args = parse(
+        __doc__,
+        lambda parser: parser.add_argument("--repeats", type=int, default=3, help="rounds (default 3)"),
+    )
     repeats = 1 if args.quick else args.repeats
     rounds = [one_round(args.seed + index, epochs=2 if args.quick else 6) for index in range(repeats)]
     parts = {name: statistics.median(found[name] for found in rounds) for name in rounds[0] if name != MATCH}
     whole = sum(seconds for name, seconds in parts.items() if not name.startswith("emulator"))
-    rows = [{"part": name, "seconds": seconds, "share, %": 100 * seconds / whole} for name, seconds in parts.items()]
+    rows = [
+        {"part": name, "seconds": seconds, "share, %": 100 * seconds / whole}
+        for name, seconds in parts.items()
+    ]
     rows.append({"part": "whole round (the emulator not counted)", "seconds": whole, "share, %": 100.0})
     match = min(found[MATCH] for found in rounds)
-    show(f"one round, median of {repeats}; csim, emulator and Keras agree on {match:g} % of the outputs", rows)
+    show(
+        f"one round, median of {repeats}; csim, emulator and Keras agree on {match:g} % of the outputs", rows
+    )
     save(args, "round", {"rounds": rounds, "rows": rows})
 
 

@@ -13,7 +13,9 @@ from pquant_hls.cli import commands
 from pquant_hls.errors import PquantError
 
 # typer brings its own copy of click in some versions and imports it in others; this is the one it raises.
-UsageProblem: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+UsageProblem: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
 
 EXIT_MISSED, EXIT_BAD_INPUT, EXIT_TOOL, EXIT_UNKNOWN, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -38,7 +40,9 @@ def _version(wanted: bool) -> None:
 def _options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
 ) -> None:
     context.obj = {"debug": debug}
 

@@ -20,7 +20,9 @@ Out = Annotated[Path, typer.Option("--out", help="run folder; new or empty")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on with the interrupted run in --out")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, progress on stderr")]
 Backend = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado, in place of the recipe's")]
-BudgetNs = Annotated[str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")]
+BudgetNs = Annotated[
+    str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")
+]
 PIPELINES_HELP = "in place of the loop: compression, standard, validation, adaptive, trigger or tagger"
 
 
@@ -43,12 +45,17 @@ def quickstart(
     settings = recipe_with(recipe, backend, budget)
     listen = Terminal()
     listen.line(f"recipe {settings.name}: {settings.description}")
-    return _run(lambda: _trained_tagger(settings, listen), settings, out, resume=resume, json=json, listen=listen)
+    return _run(
+        lambda: _trained_tagger(settings, listen), settings, out, resume=resume, json=json, listen=listen
+    )
 
 
 def compress(
     model: Annotated[Path, typer.Option("--model", help="Keras model: .keras, or .h5 of Keras 2 or 3")],
-    data: Annotated[str, typer.Option("--data", help=".npz, .h5, .csv, .parquet, 'x.npy,y.npy' or package.module:function")],
+    data: Annotated[
+        str,
+        typer.Option("--data", help=".npz, .h5, .csv, .parquet, 'x.npy,y.npy' or package.module:function"),
+    ],
     out: Out,
     recipe: Recipe_ = DEFAULT_RECIPE,
     backend: Backend = None,
@@ -56,7 +63,9 @@ def compress(
     resume: Resume = False,
     json: Json = False,
     pipeline: Annotated[str | None, typer.Option("--pipeline", help=PIPELINES_HELP)] = None,
-    option: Annotated[list[str] | None, typer.Option("--set", help="option of the pipeline, name=value; may be repeated")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="option of the pipeline, name=value; may be repeated")
+    ] = None,
 ) -> int:
     """Compress a Keras model until its firmware meets the recipe's budget, or say why it cannot."""
     from pquant_hls.cli.console import Terminal
@@ -117,7 +126,9 @@ def _run(load: Any, recipe: Recipe, out: Path, *, resume: bool, json: bool, list
 
         return compress_model(model, data, recipe, out, resume=resume, listen=listen)
 
-    return run_job(load, job, lambda result: _show(result, recipe), out, resume=resume, json=json, listen=listen)
+    return run_job(
+        load, job, lambda result: _show(result, recipe), out, resume=resume, json=json, listen=listen
+    )
 
 
 def run_job(load: Any, job: Any, show: Any, out: Path, *, resume: bool, json: bool, listen: Any) -> int:
@@ -162,7 +173,9 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
     test, floating = result.qor.metrics.get("test_accuracy"), result.qor.metrics.get("test_accuracy_float")
     console.print(f"test split, used once: csim {percent(test)}, float Keras model {percent(floating)}")
     match = result.qor.csim_match
-    console.print(f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs")
+    console.print(
+        f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs"
+    )
     console.print(f"handed over in {result.folder / 'handover'}:")
     for name, what in (("project", "HLS project, for `vitis_hls -f build_prj.tcl`"), ("model.keras", "the QKeras model"),
                        ("qor.json", "its quality of results"),
@@ -180,7 +193,9 @@ def limits_text(recipe: Recipe) -> str:
         parts.append(f"latency <= {budget.latency_cycles} cycles")
     if budget.ii_cycles is not None:
         parts.append(f"II <= {budget.ii_cycles}")
-    parts += [f"{name} <= {limit:g}" for name, limit in budget.resources.model_dump().items() if limit is not None]
+    parts += [
+        f"{name} <= {limit:g}" for name, limit in budget.resources.model_dump().items() if limit is not None
+    ]
     if budget.max_accuracy_loss is not None:
         parts.append(f"accuracy loss <= {100 * budget.max_accuracy_loss:g} points")
     hls = recipe.hls

@@ -97,7 +97,11 @@ class Terminal:
                 self.line(f"    epoch {epoch}/{epochs}  {scores}")
             return
         if self.progress is None:
-            columns = (TextColumn("          {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} {task.fields[scores]}"))
+            columns = (
+                TextColumn("          {task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total} {task.fields[scores]}"),
+            )
             self.progress = Progress(*columns, console=self.console, transient=True)
             self.task = self.progress.add_task("training", total=epochs, scores="")
             self.progress.start()
@@ -161,10 +165,18 @@ def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None,
 def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str]:
     qor, account = record["qor"] or {}, record["account"] or {}
     accuracy = qor.get("accuracy")
-    loss = "-" if accuracy is None or baseline_accuracy is None else f"{100 * (baseline_accuracy - accuracy):+.2f}"
+    loss = (
+        "-"
+        if accuracy is None or baseline_accuracy is None
+        else f"{100 * (baseline_accuracy - accuracy):+.2f}"
+    )
     cycles, ns = latency_texts(qor)
     bits = record["knobs"].get("bits")
-    action = "compress: this is what hls4ml makes of the float model" if record["kind"] == "float" else f"{record['action']}: {record['reason']}"
+    action = (
+        "compress: this is what hls4ml makes of the float model"
+        if record["kind"] == "float"
+        else f"{record['action']}: {record['reason']}"
+    )
     return [
         "float" if record["kind"] == "float" else str(record["round"]), *_sizes(account), "-" if bits is None else f"{bits:.0f}",
         percent(accuracy), loss, cycles, ns, qor.get("source") or "-", record["verdict"] or "-", action,
@@ -173,4 +185,6 @@ def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str
 
 def _sizes(account: Mapping[str, Any]) -> tuple[str, str]:
     weights, units = account.get("nonzero_weights"), account.get("units")
-    return "-" if weights is None else f"{weights:,}", "-" if not units else "-".join(str(n) for n in units.values())
+    return "-" if weights is None else f"{weights:,}", "-" if not units else "-".join(
+        str(n) for n in units.values()
+    )

@@ -20,8 +20,12 @@ def register(app: typer.Typer) -> None:
 
 def lint(
     model: Annotated[Path, typer.Argument(help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3")],
-    recipe: Annotated[str | None, typer.Option("--recipe", help="whose HLS options count; left out: the defaults")] = None,
-    fix: Annotated[Path | None, typer.Option("--fix", help="write the model with all mended that needs no retraining")] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="whose HLS options count; left out: the defaults")
+    ] = None,
+    fix: Annotated[
+        Path | None, typer.Option("--fix", help="write the model with all mended that needs no retraining")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> int:
     """Say where the firmware would compute something else than Keras: rule, layer, what happens, the mend."""
@@ -31,7 +35,9 @@ def lint(
 
     spec = HlsSpec() if recipe is None else Recipe.load(recipe).hls
     if fix is not None and (fix.exists() or fix.suffix not in {".keras", ".h5"}):
-        raise OutputError("exists" if fix.exists() else "is no .keras or .h5 file", where=fix, mend="give a new file")
+        raise OutputError(
+            "exists" if fix.exists() else "is no .keras or .h5 file", where=fix, mend="give a new file"
+        )
     with clean_stdout():
         load_tensorflow()
         from pquant_hls.hls import errors
@@ -46,8 +52,8 @@ def lint(
             mended, left = mend(loaded, spec)
             save_model(mended, fix)
     if json:
-        print_json({"schema_version": 1, "model": str(model), "findings": _rows(findings), "fixed": None if fix is None else str(fix),
-                    "left": _rows(left), "passed": not errors(left)})  # fmt: skip
+        result = {"model": str(model), "findings": _rows(findings), "left": _rows(left), "passed": not errors(left)}
+        print_json({"schema_version": 1, **result, "fixed": None if fix is None else str(fix)})
     else:
         _show(model, findings, left, fix)
     return 1 if errors(left) else 0
@@ -55,7 +61,14 @@ def lint(
 
 def _rows(findings: Sequence[Finding]) -> list[dict[str, object]]:
     return [
-        {"rule": f.rule, "severity": f.severity, "layer": f.layer, "message": f.message, "mend": f.mend, "fixable": f.fixable}
+        {
+            "rule": f.rule,
+            "severity": f.severity,
+            "layer": f.layer,
+            "message": f.message,
+            "mend": f.mend,
+            "fixable": f.fixable,
+        }
         for f in findings
     ]
 

@@ -25,10 +25,16 @@ def register(app: typer.Typer) -> None:
 
 
 def measure(
-    path: Annotated[Path, typer.Argument(help="project folder, or one report file of Vivado HLS, Vitis HLS or Vivado")],
+    path: Annotated[
+        Path, typer.Argument(help="project folder, or one report file of Vivado HLS, Vitis HLS or Vivado")
+    ],
     using: Annotated[str, typer.Option("--using", help=f"source: {', '.join(SOURCES)}")] = "auto",
-    work: Annotated[Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")] = None,
-    prefix: Annotated[str, typer.Option("--prefix", help="command that runs the vendor's tool elsewhere: 'ssh build01'")] = "",
+    work: Annotated[
+        Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")
+    ] = None,
+    prefix: Annotated[
+        str, typer.Option("--prefix", help="command that runs the vendor's tool elsewhere: 'ssh build01'")
+    ] = "",
     json: Json = False,
 ) -> int:
     """Latency, clock and resources of a design, from reports, tools, the estimator or its Verilog."""
@@ -91,9 +97,12 @@ def _figures(qor: QoR) -> Table:
     latency, resources = qor.latency, qor.resources
     if latency is not None:
         rows += [
-            ("latency, bunch crossings of 25 ns", _number(latency.bunch_crossings)), ("best case, cycles", _number(latency.cycles_min)),
-            ("initiation interval, cycles", _number(latency.ii_cycles)), ("clock target, ns", _number(latency.clock_target_ns)),
-            ("clock estimated, ns", _number(latency.clock_estimated_ns)), ("slack, ns", _number(latency.slack_ns)),
+            ("latency, bunch crossings of 25 ns", _number(latency.bunch_crossings)),
+            ("best case, cycles", _number(latency.cycles_min)),
+            ("initiation interval, cycles", _number(latency.ii_cycles)),
+            ("clock target, ns", _number(latency.clock_target_ns)),
+            ("clock estimated, ns", _number(latency.clock_estimated_ns)),
+            ("slack, ns", _number(latency.slack_ns)),
             ("timing met", {True: "yes", False: "NO", None: "-"}[latency.timing_met]),
         ]  # fmt: skip
     for name in RESOURCES if resources is not None else ():
@@ -113,12 +122,16 @@ def layers_table(layers: Sequence[LayerQoR]) -> Table:
 
     table = Table(title="layers", title_justify="left", pad_edge=False)
     for name in ("layer", "op", "cycles", "II", "LUT", "FF", "DSP", "BRAM_18K", "note"):
-        table.add_column(name, justify="left" if name in {"layer", "op", "note"} else "right", overflow="fold")
+        table.add_column(
+            name, justify="left" if name in {"layer", "op", "note"} else "right", overflow="fold"
+        )
     for layer in layers:
         span = _number(layer.cycles)
         if layer.cycles_lo is not None and layer.cycles_lo != layer.cycles_hi:
             span += f" [{layer.cycles_lo}..{layer.cycles_hi}]"
-        figures = (_count(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k))
+        figures = (
+            _count(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k)
+        )
         table.add_row(layer.name, layer.op, span, *figures, layer.note)
     return table
 
@@ -144,7 +157,16 @@ def doctor(json: Json = False) -> int:
 
     checks = examine()
     if json:
-        rows = [{"name": c.name, "severity": c.severity, "version": c.version, "means": c.means, "install": c.install} for c in checks]
+        rows = [
+            {
+                "name": c.name,
+                "severity": c.severity,
+                "version": c.version,
+                "means": c.means,
+                "install": c.install,
+            }
+            for c in checks
+        ]
         print_json({"schema_version": 1, "ok": exit_code(checks) == 0, "checks": rows})
         return exit_code(checks)
     table = Table(pad_edge=False)

@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
 def report(
     run: Annotated[Path, typer.Argument(help="run folder")],
     html: Annotated[Path | None, typer.Option("--html", help="write one page with table and picture")] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="write JUnit XML: a test case for each limit")] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="write JUnit XML: a test case for each limit")
+    ] = None,
 ) -> int:
     """Show a finished or interrupted run; exits by its verdict."""
     from pquant_hls.cli.compress import EXIT_OF_VERDICT, limits_text
@@ -30,6 +32,8 @@ def report(
     if junit is not None:
         write_bytes(junit, to_junit(found).encode())
     console = output_console()
-    console.print(rounds_table(list(found.rounds), found.baseline_accuracy, limits_text(Recipe.parse(found.recipe))))
+    console.print(
+        rounds_table(list(found.rounds), found.baseline_accuracy, limits_text(Recipe.parse(found.recipe)))
+    )
     console.print(f"{found.verdict or found.status}: {found.reason}")
     return EXIT_OF_VERDICT.get(str(found.verdict), 4)

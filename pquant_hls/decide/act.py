@@ -74,7 +74,12 @@ def tightenings(history: Sequence[Round], loop: LoopSpec) -> tuple[Move, ...]:
     if base is None:
         return ()
     knobs, spent = history[base].knobs, _spent(history)
-    return tuple(move for knob in KNOBS if knob in knobs and knob not in spent for move in _rung(knob, knobs[knob], loop))
+    return tuple(
+        move
+        for knob in KNOBS
+        if knob in knobs and knob not in spent
+        for move in _rung(knob, knobs[knob], loop)
+    )
 
 
 def _rung(knob: str, value: float, loop: LoopSpec) -> tuple[Move, ...]:
@@ -126,18 +131,28 @@ def next_action(
     if last.judgement.verdict is Verdict.MET:
         return _after_met(history, loop, moves, budget_ns)
     if last.phase == "relax":
-        return _stop_met(history, "the last relaxation did not stay within the budget; the round before it is kept")
+        return _stop_met(
+            history, "the last relaxation did not stay within the budget; the round before it is kept"
+        )
     mismatch = last.judgement.check("csim match")
     if mismatch is not None and mismatch.verdict is Verdict.MISSED:
-        return _stop(history, Limit.MISMATCH, f"{mismatch}; run `pquant-hls csim diff` for the first divergent layer")
+        return _stop(
+            history, Limit.MISMATCH, f"{mismatch}; run `pquant-hls csim diff` for the first divergent layer"
+        )
     if floor_ns is not None and budget_ns is not None and floor_ns > budget_ns:
         reason = f"no tightening of this architecture gets below {floor_ns:.1f} ns, the budget is {budget_ns:.1f} ns"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
     return _tighten(history, loop, moves, layers)
 
 
-def _after_met(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], budget_ns: float | None) -> Action:
-    fitting = [m for m in moves if m.predicted_ns is not None and budget_ns is not None and m.predicted_ns <= budget_ns]
+def _after_met(
+    history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], budget_ns: float | None
+) -> Action:
+    fitting = [
+        m
+        for m in moves
+        if m.predicted_ns is not None and budget_ns is not None and m.predicted_ns <= budget_ns
+    ]
     if not loop.relax or not fitting or len(history) >= loop.max_rounds:
         return _stop_met(history, "every limit of the budget holds")
     move = min(fitting, key=lambda m: (m.knob != "bits", m.predicted_ns))
@@ -145,14 +160,20 @@ def _after_met(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], 
     return Action("relax", reason, move, start=None if move.knob == "sparsity" else len(history) - 1)
 
 
-def _tighten(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], layers: Sequence[LayerQoR]) -> Action:
+def _tighten(
+    history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], layers: Sequence[LayerQoR]
+) -> Action:
     base = _base(history)
     if base is None:
-        return _stop(history, Limit.ACCURACY, f"already the first proposal falls below it: {_accuracy(history[-1])}")
+        return _stop(
+            history, Limit.ACCURACY, f"already the first proposal falls below it: {_accuracy(history[-1])}"
+        )
     if not moves:
         return _exhausted(history)
     if len(history) >= loop.max_rounds:
-        return _stop(history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on")
+        return _stop(
+            history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on"
+        )
     turns = [done.move.knob for done in history if done.move is not None]
     move = min(moves, key=lambda m: (_or_inf(m.predicted_ns), turns.count(m.knob), KNOBS.index(m.knob)))
     went_back = "" if base == len(history) - 1 else f"{_accuracy(history[-1])}, so back to round {base + 1}; "
@@ -165,7 +186,11 @@ def _exhausted(history: Sequence[Round]) -> Action:
     """No move is left: which knob is at its end, and which one costs more than is allowed."""
     base = _base(history)
     knobs = history[-1 if base is None else base].knobs
-    costly = {done.move.knob: done for done in history if done.move is not None and done.move.knob in _spent(history) and _lost(done)}
+    costly = {
+        done.move.knob: done
+        for done in history
+        if done.move is not None and done.move.knob in _spent(history) and _lost(done)
+    }
     parts = [f"{done.move} fell below it ({_accuracy(done)})" for done in costly.values()]
     parts += [f"{name} is at its end, {value:g}" for name, value in knobs.items() if name not in costly]
     reason = "; ".join(parts) or "the recipe has no step the loop may turn"
@@ -183,7 +208,11 @@ def _lost(done: Round) -> bool:
 
 
 def _spent(history: Sequence[Round]) -> set[str]:
-    return {done.move.knob for done in history if done.move is not None and done.phase == "tighten" and _lost(done)}
+    return {
+        done.move.knob
+        for done in history
+        if done.move is not None and done.phase == "tighten" and _lost(done)
+    }
 
 
 def _accuracy(done: Round) -> str:
@@ -205,7 +234,11 @@ def best_round(history: Sequence[Round]) -> int | None:
     if met:
         return max(met, key=lambda i: (history[i].accuracy or 0.0, -_or_inf(history[i].worst_ns)))
     held = [i for i, done in enumerate(history) if not _lost(done)] or list(range(len(history)))
-    return min(held, key=lambda i: (_or_inf(history[i].worst_ns), -(history[i].accuracy or 0.0))) if held else None
+    return (
+        min(held, key=lambda i: (_or_inf(history[i].worst_ns), -(history[i].accuracy or 0.0)))
+        if held
+        else None
+    )
 
 
 def _or_inf(value: float | None) -> float:
@@ -214,7 +247,9 @@ def _or_inf(value: float | None) -> float:
 
 def costliest(layers: Sequence[LayerQoR], most: int = 2) -> str:
     """The layers that cost the most cycles, in words."""
-    known = sorted((layer for layer in layers if layer.cycles is not None), key=lambda layer: -(layer.cycles or 0))
+    known = sorted(
+        (layer for layer in layers if layer.cycles is not None), key=lambda layer: -(layer.cycles or 0)
+    )
     total = sum(layer.cycles or 0 for layer in known)
     named = [f"{layer.name} {layer.cycles} of {total}" for layer in known[:most] if layer.cycles]
     return f"most cycles in {', '.join(named)}" if named else "cycles per layer are not known"

@@ -81,7 +81,9 @@ class Judgement:
     def failing(self) -> tuple[Check, ...]:
         """Checks that are not MET, MISSED ones first."""
         order = (Verdict.MISSED, Verdict.UNKNOWN)
-        return tuple(sorted((c for c in self.checks if c.verdict in order), key=lambda c: order.index(c.verdict)))
+        return tuple(
+            sorted((c for c in self.checks if c.verdict in order), key=lambda c: order.index(c.verdict))
+        )
 
     def check(self, name: str) -> Check | None:
         return next((check for check in self.checks if check.name == name), None)

@@ -31,7 +31,6 @@ from pquant_hls.models import (
     model_digest,
     probabilities,
     save_model,
-    scores,
 )
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
@@ -96,7 +95,11 @@ class Bench:
         if key not in self.scores:
             x, y = self.data.split(split)
             classes = self.data.classes
-            self.scores[key] = Score({}) if y is None else score_of(probabilities(point.model, x), y, classes, rates_of(self.gates))
+            self.scores[key] = (
+                Score({})
+                if y is None
+                else score_of(probabilities(point.model, x), y, classes, rates_of(self.gates))
+            )
         return self.scores[key]
 
     def keras_accuracy(self, model: Any, split: Split = "val") -> float | None:
@@ -127,7 +130,9 @@ class Bench:
     def _compress(self, point: Point, step: StepConfig | Step[Any], folder: Path) -> None:
         cost = functools.partial(estimate, target=target_of(self.hls))
         if isinstance(step, Step):
-            ready = type(step)(step.config, teacher=step.teacher or self.teacher, cost=cost, progress=self._on_epoch)
+            ready = type(step)(
+                step.config, teacher=step.teacher or self.teacher, cost=cost, progress=self._on_epoch
+            )
         else:
             ready = step_from_config(step, teacher=self.teacher, cost=cost, progress=self._on_epoch)
         result = ready.compress(point.model, self.data)
@@ -140,7 +145,16 @@ class Bench:
     def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
         """Write the HLS project, run csim on the validation split, measure latency and resources."""
         spec = self.hls if hls is None else hls
-        key = digest_of([point.digest, spec.model_dump(mode="json"), self.budget.measure, self.budget.deliver, self.data.digest, exact])
+        key = digest_of(
+            [
+                point.digest,
+                spec.model_dump(mode="json"),
+                self.budget.measure,
+                self.budget.deliver,
+                self.data.digest,
+                exact,
+            ]
+        )
         name = f"designs/{key[:12]}"
         if not self.run.has(name):
             with self.run.work(name) as folder:
@@ -156,7 +170,9 @@ class Bench:
         self.listen(Event("stage", "csim (g++)"))
         library = build(project, cache=self.run.path / "cache")
         outputs = predict(library, self.data.x_val)
-        reference = keras_predict(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
+        reference = (
+            keras_predict(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
+        )
         qor = self._latency(project, folder)
         qor = qor.with_(
             digest=project.digest(), accuracy_source="csim", accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
@@ -169,7 +185,12 @@ class Bench:
         """Latency and resources; where they leave the verdict open, by the next better source there is."""
         self.listen(Event("stage", "latency"))
         qor = measure_design(project, self.budget, folder, self._on_line)
-        if combine([check.verdict for check in judge(qor, self.budget).checks if check.name in LATENCY_CHECKS]) is not Verdict.UNKNOWN:
+        if (
+            combine(
+                [check.verdict for check in judge(qor, self.budget).checks if check.name in LATENCY_CHECKS]
+            )
+            is not Verdict.UNKNOWN
+        ):
             return qor
         return measure_better(project, qor, self._on_line) or qor
 
@@ -221,11 +242,17 @@ def csim_accuracy(outputs: Any, labels: Any, graph: FixedPointGraph | None) -> f
     if labels is None:
         return None
     behind_sigmoid = graph is not None and graph.node(graph.outputs[0]).op in {"sigmoid", "hard_sigmoid"}
-    return accuracy(np.asarray(outputs).reshape(len(outputs), -1), labels, threshold=0.5 if behind_sigmoid else 0.0).value
+    return accuracy(
+        np.asarray(outputs).reshape(len(outputs), -1), labels, threshold=0.5 if behind_sigmoid else 0.0
+    ).value
 
 
 def _brief(config: StepConfig) -> str:
     """The settings that differ from the defaults, for people."""
     default = type(config)()  # type: ignore[call-arg]  # each config's step has its own default
-    changed = {k: v for k, v in config.model_dump().items() if v != getattr(default, k) and k not in {"seed", "reference"}}
+    changed = {
+        k: v
+        for k, v in config.model_dump().items()
+        if v != getattr(default, k) and k not in {"seed", "reference"}
+    }
     return " ".join(f"{key}={value}" for key, value in changed.items())

@@ -18,12 +18,16 @@ from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
 WEIGHTED = ("dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
 
 
-def forecast_ns(graph: FixedPointGraph, target: Target, now: Mapping[str, float], then: Mapping[str, float]) -> float | None:
+def forecast_ns(
+    graph: FixedPointGraph, target: Target, now: Mapping[str, float], then: Mapping[str, float]
+) -> float | None:
     """Upper end of the estimated worst-case latency in ns when the knobs turn from ``now`` to ``then``."""
     return _latency(imagine(graph, now, then), target, upper=True)
 
 
-def floor_ns(graph: FixedPointGraph, target: Target, now: Mapping[str, float], limits: Mapping[str, float]) -> float | None:
+def floor_ns(
+    graph: FixedPointGraph, target: Target, now: Mapping[str, float], limits: Mapping[str, float]
+) -> float | None:
     """Lower end of the estimated latency in ns with every knob at its limit: no tightening gets below it."""
     return _latency(imagine(graph, now, limits), target, upper=False)
 
@@ -49,7 +53,9 @@ def imagine(graph: FixedPointGraph, now: Mapping[str, float], then: Mapping[str,
     weighted = [node.name for node in graph.nodes if node.op in WEIGHTED]
     last = weighted[-1:] if outputs else []
     nodes = tuple(
-        _narrow(_thin(node, share, rows=not _reads_input(graph, node, first), columns=node.name not in last), bits)
+        _narrow(
+            _thin(node, share, rows=not _reads_input(graph, node, first), columns=node.name not in last), bits
+        )
         for node in graph.nodes
     )
     return replace(graph, nodes=nodes)

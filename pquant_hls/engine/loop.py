@@ -47,7 +47,9 @@ def initial_knobs(steps: Sequence[StepConfig]) -> dict[str, float]:
     return knobs
 
 
-def with_knobs(steps: Sequence[StepConfig], knobs: Mapping[str, float], reference: Mapping[str, int]) -> tuple[StepConfig, ...]:
+def with_knobs(
+    steps: Sequence[StepConfig], knobs: Mapping[str, float], reference: Mapping[str, int]
+) -> tuple[StepConfig, ...]:
     """The steps with the knobs' values; sparsity counts from the original's units, whatever is left of them."""
     turned: list[StepConfig] = []
     for step in steps:
@@ -69,7 +71,11 @@ def closed_loop(bench: Bench, model: Any, recipe: Recipe) -> LoopResult:
     """
     original = bench.start(model)
     baseline = bench.measure(original, exact=False, hls=bench.hls.with_(keep_softmax=True))
-    plain = Round({}, bench.judge(baseline, exact=False), accuracy=baseline.qor.accuracy if baseline.qor is not None else None)
+    plain = Round(
+        {},
+        bench.judge(baseline, exact=False),
+        accuracy=baseline.qor.accuracy if baseline.qor is not None else None,
+    )
     _tell(bench, 0, "float", baseline, plain, {})
     reference = {} if original.account is None else original.account.units
     history: list[Round] = []
@@ -111,7 +117,7 @@ def _decide(bench: Bench, recipe: Recipe, history: Sequence[Round], points: Sequ
     base = points[-1] if met else _base_point(history, points)
     moves = relaxations(history, recipe.loop) if met else tightenings(history, recipe.loop)
     return next_action(
-        history, recipe.loop, [_with_forecast(bench, base, history, move) for move in moves],
+        history, recipe.loop, [_with_forecast(bench, base, move) for move in moves],
         budget_ns=recipe.budget.latency_ns, floor_ns=_floor(bench, base, history[points.index(base)].knobs, recipe),
         layers=() if points[-1].qor is None else points[-1].qor.layers,
     )  # fmt: skip
@@ -123,13 +129,16 @@ def _base_point(history: Sequence[Round], points: Sequence[Point]) -> Point:
     return points[held[-1] if held else -1]
 
 
-def _with_forecast(bench: Bench, base: Point, history: Sequence[Round], move: Move) -> Move:
+def _with_forecast(bench: Bench, base: Point, move: Move) -> Move:
     """The move with what it would give: what was measured, less what the estimator says it saves."""
     if base.project is None or base.project.graph is None or base.qor is None or base.qor.latency is None:
         return move
     graph, target, measured = base.project.graph, target_of(bench.hls), base.qor.latency.worst_ns_hi
     now = {move.knob: move.old}
-    before, after = forecast_ns(graph, target, now, now), forecast_ns(graph, target, now, {move.knob: move.new})
+    before, after = (
+        forecast_ns(graph, target, now, now),
+        forecast_ns(graph, target, now, {move.knob: move.new}),
+    )
     if before is None or after is None or measured is None:
         return move
     return replace(move, predicted_ns=measured + after - before)
@@ -154,13 +163,17 @@ def _final_verdict(history: Sequence[Round], action: Action) -> Verdict:
     return verdicts[-1 if action.best is None else action.best]
 
 
-def _tell(bench: Bench, number: int, kind: str, point: Point, done: Round | None, more: Mapping[str, Any]) -> None:
+def _tell(
+    bench: Bench, number: int, kind: str, point: Point, done: Round | None, more: Mapping[str, Any]
+) -> None:
     record = round_record(number, kind, point, done, more.get("action"))
     bench.run.append(record)
     bench.listen(Event("round", f"round {number}", record))
 
 
-def round_record(number: int, kind: str, point: Point, done: Round | None, action: Action | None) -> dict[str, Any]:
+def round_record(
+    number: int, kind: str, point: Point, done: Round | None, action: Action | None
+) -> dict[str, Any]:
     """One round as the ledger keeps it."""
     qor = point.qor
     return {

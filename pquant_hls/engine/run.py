@@ -20,7 +20,13 @@ from pquant_hls.store import RunFolder
 
 
 def compress_model(
-    model: Any, data: Dataset, recipe: Recipe, out: str | Path, *, resume: bool = False, listen: Listener = silent
+    model: Any,
+    data: Dataset,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    listen: Listener = silent,
 ) -> CompressionResult:
     """Compress ``model`` by ``recipe`` until its firmware meets the budget, or say why it cannot.
 
@@ -46,7 +52,13 @@ def compress_model(
         )  # fmt: skip
         rounds = tuple(record for record in run.ledger() if record["kind"] in {"float", "round"})
         return CompressionResult(
-            result.best.model, qor, result.verdict, rounds, Path(out), result.action.reason, bench.baseline_accuracy
+            result.best.model,
+            qor,
+            result.verdict,
+            rounds,
+            Path(out),
+            result.action.reason,
+            bench.baseline_accuracy,
         )
 
 
@@ -55,7 +67,9 @@ def preflight(model: Any, data: Dataset, hls: HlsSpec) -> None:
     require("g++", mend="apt-get install g++")
     shapes = input_shapes(model)
     if len(shapes) != 1:
-        raise UnsupportedModel(f"the loop takes models with one input, this one has {len(shapes)}", where=model.name)
+        raise UnsupportedModel(
+            f"the loop takes models with one input, this one has {len(shapes)}", where=model.name
+        )
     check_dataset(data, shapes[0], n_outputs(model))
     with tempfile.TemporaryDirectory() as scratch:
         convert(model, hls, Path(scratch) / "project", exact=False)

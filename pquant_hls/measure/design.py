@@ -88,7 +88,9 @@ def _rtl(project: HlsProject, folder: Path) -> QoR:
     from pquant_hls.measure.rtl import measure_rtl
 
     if project.graph is None or project.spec is None:
-        raise NotMeasured("the Verilog is made from the fixed-point graph, which this project lacks", where=project.path)
+        raise NotMeasured(
+            "the Verilog is made from the fixed-point graph, which this project lacks", where=project.path
+        )
     return measure_rtl(project.graph, target_of(project.spec), folder / "rtl")
 
 
@@ -136,6 +138,10 @@ def report_qor(report: AnyReport, path: Path) -> QoR:
         return report.to_qor()
     to_qor = getattr(report, "to_qor", None)
     if to_qor is None:
-        raise SpecError(f"a report of kind {type(report).__name__} holds no QoR", where=path, mend="give the csynth report")
+        raise SpecError(
+            f"a report of kind {type(report).__name__} holds no QoR",
+            where=path,
+            mend="give the csynth report",
+        )
     found: QoR = to_qor()
     return found

@@ -39,7 +39,9 @@ class FixedType:
         if self.rounding not in ROUNDINGS:
             raise SpecError(f"unknown rounding {self.rounding!r}", mend=f"one of {', '.join(ROUNDINGS)}")
         if self.saturation not in SATURATIONS:
-            raise SpecError(f"unknown overflow mode {self.saturation!r}", mend=f"one of {', '.join(SATURATIONS)}")
+            raise SpecError(
+                f"unknown overflow mode {self.saturation!r}", mend=f"one of {', '.join(SATURATIONS)}"
+            )
 
     @property
     def frac(self) -> int:
@@ -68,7 +70,11 @@ class FixedType:
     def text(self) -> str:
         """The type as HLS C++ writes it."""
         head = "ap_fixed" if self.signed else "ap_ufixed"
-        modes = "" if (self.rounding, self.saturation) == ("TRN", "WRAP") else f",AP_{self.rounding},AP_{self.saturation}"
+        modes = (
+            ""
+            if (self.rounding, self.saturation) == ("TRN", "WRAP")
+            else f",AP_{self.rounding},AP_{self.saturation}"
+        )
         return f"{head}<{self.width},{self.integer}{modes}>"
 
     def __str__(self) -> str:
@@ -98,7 +104,9 @@ class FixedType:
 
         Exact for types up to 52 bits, since the scaling by a power of two is exact in float64.
         """
-        return wrap_or_saturate(round_codes(np.asarray(values, np.float64) * 2.0**self.frac, self.rounding), self)
+        return wrap_or_saturate(
+            round_codes(np.asarray(values, np.float64) * 2.0**self.frac, self.rounding), self
+        )
 
     def quantize(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values (float64, same shape) as this type stores them."""

@@ -118,7 +118,9 @@ class FixedPointGraph:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise UnsupportedModel("no such node", where=name, mend=f"nodes: {', '.join(n.name for n in self.nodes)}")
+        raise UnsupportedModel(
+            "no such node", where=name, mend=f"nodes: {', '.join(n.name for n in self.nodes)}"
+        )
 
     def digest(self) -> str:
         """sha256 (hex) of structure, types and integers."""
@@ -147,7 +149,9 @@ class FixedPointGraph:
             with zipfile.ZipFile(io.BytesIO(blob)) as archive:
                 header = json.loads(archive.read("graph.json"))
                 if header["schema_version"] != SCHEMA_VERSION:
-                    raise UnsupportedModel(f"graph schema {header['schema_version']} is not {SCHEMA_VERSION}", where=where)
+                    raise UnsupportedModel(
+                        f"graph schema {header['schema_version']} is not {SCHEMA_VERSION}", where=where
+                    )
                 nodes = tuple(_read_node(archive, entry) for entry in header["nodes"])
             return cls(nodes, tuple(header["outputs"]), header["io_type"], header["backend"], header["name"])
         except PquantError:
@@ -169,7 +173,9 @@ class FixedPointGraph:
 
 
 def _add(archive: zipfile.ZipFile, name: str, blob: bytes) -> None:
-    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # no clock in the bytes, so equal graphs are equal files
+    entry = zipfile.ZipInfo(
+        name, (1980, 1, 1, 0, 0, 0)
+    )  # no clock in the bytes, so equal graphs are equal files
     entry.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(entry, blob)
 

@@ -47,7 +47,12 @@ class Latency(Record):
         low, high = self.cycles_max_lo, self.cycles_max_hi
         if (low is None) != (high is None):
             raise ValueError("cycles_max_lo and cycles_max_hi come together")
-        if low is not None and high is not None and self.cycles_max is not None and not low <= self.cycles_max <= high:
+        if (
+            low is not None
+            and high is not None
+            and self.cycles_max is not None
+            and not low <= self.cycles_max <= high
+        ):
             raise ValueError(f"cycles_max {self.cycles_max} is outside its interval {low}..{high}")
         if self.cycles_min is not None and self.cycles_max is not None and self.cycles_min > self.cycles_max:
             raise ValueError(f"cycles_min {self.cycles_min} exceeds cycles_max {self.cycles_max}")
@@ -81,7 +86,9 @@ class Latency(Record):
     @property
     def worst_ns_hi(self) -> float | None:
         """Upper end of ``worst_ns``; equal to it for a measured record."""
-        return _times(self.cycles_max if self.cycles_max_hi is None else self.cycles_max_hi, self.period_hi_ns)
+        return _times(
+            self.cycles_max if self.cycles_max_hi is None else self.cycles_max_hi, self.period_hi_ns
+        )
 
     @property
     def is_interval(self) -> bool:
@@ -97,7 +104,11 @@ class Latency(Record):
     @property
     def slack_ns(self) -> float | None:
         """target - uncertainty - estimated, as Vitis HLS prints it."""
-        if self.clock_target_ns is None or self.clock_estimated_ns is None or self.clock_uncertainty_ns is None:
+        if (
+            self.clock_target_ns is None
+            or self.clock_estimated_ns is None
+            or self.clock_uncertainty_ns is None
+        ):
             return None
         return self.clock_target_ns - self.clock_uncertainty_ns - self.clock_estimated_ns
 
@@ -211,7 +222,22 @@ class Target(Record):
         return "7series" if name.startswith(("7", "z0")) else "unknown"
 
 
-_ULTRASCALE = ("vu065", "vu080", "vu095", "vu125", "vu160", "vu190", "vu440", "ku025", "ku035", "ku040", "ku060", "ku085", "ku095", "ku115")
+_ULTRASCALE = (
+    "vu065",
+    "vu080",
+    "vu095",
+    "vu125",
+    "vu160",
+    "vu190",
+    "vu440",
+    "ku025",
+    "ku035",
+    "ku040",
+    "ku060",
+    "ku085",
+    "ku095",
+    "ku115",
+)
 
 
 def _is_plus(name: str) -> bool:

@@ -30,14 +30,22 @@ def to_html(run: RunReport) -> str:
 
 def _limits(run: RunReport) -> str:
     hls, budget = run.recipe.get("hls", {}), run.recipe.get("budget", {})
-    limits = [f"{key} {value}" for key, value in budget.items() if value not in (None, {}, False) and not isinstance(value, dict)]
+    limits = [
+        f"{key} {value}"
+        for key, value in budget.items()
+        if value not in (None, {}, False) and not isinstance(value, dict)
+    ]
     return f"{hls.get('backend')}, {hls.get('part')}, {hls.get('clock_ns')} ns clock. Budget: {', '.join(limits)}"
 
 
 def _picture(run: RunReport) -> str:
     """Latency intervals of the rounds in ns, with the budget as a line, as inline SVG."""
     spans = [(record, latency_of(record)) for record in run.rounds]
-    known = [(r["round"], found.worst_ns_lo, found.worst_ns_hi) for r, found in spans if found is not None and found.worst_ns_hi is not None]
+    known = [
+        (r["round"], found.worst_ns_lo, found.worst_ns_hi)
+        for r, found in spans
+        if found is not None and found.worst_ns_hi is not None
+    ]
     if not known:
         return "<p>No latency was measured.</p>"
     top = 1.1 * max([high for _, _, high in known if high is not None] + [run.budget_ns or 0.0])
@@ -50,21 +58,41 @@ def _picture(run: RunReport) -> str:
     for index, (number, low, high) in enumerate(known):
         x = MARGIN + step * (index + 0.5)
         floor = y(low if low is not None else high)
-        parts.append(f'<rect x="{x - 8:.1f}" y="{y(high):.1f}" width="16" height="{max(floor - y(high), 2):.1f}" fill="#4a78b5"/>')
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - MARGIN + 18}" text-anchor="middle" font-size="12">{number or "float"}</text>')
-        parts.append(f'<text x="{x:.1f}" y="{y(high) - 5:.1f}" text-anchor="middle" font-size="11">{high:.0f}</text>')
+        parts.append(
+            f'<rect x="{x - 8:.1f}" y="{y(high):.1f}" width="16" height="{max(floor - y(high), 2):.1f}" fill="#4a78b5"/>'
+        )
+        parts.append(
+            f'<text x="{x:.1f}" y="{HEIGHT - MARGIN + 18}" text-anchor="middle" font-size="12">{number or "float"}</text>'
+        )
+        parts.append(
+            f'<text x="{x:.1f}" y="{y(high) - 5:.1f}" text-anchor="middle" font-size="11">{high:.0f}</text>'
+        )
     if run.budget_ns is not None:
         line = f'x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{y(run.budget_ns):.1f}" y2="{y(run.budget_ns):.1f}"'
         parts.append(f'<line {line} stroke="#a31515" stroke-dasharray="6 4"/>')
         text = f"budget {run.budget_ns:g} ns"
-        parts.append(f'<text x="{MARGIN}" y="{y(run.budget_ns) + 14:.1f}" font-size="12" fill="#a31515">{text}</text>')
+        parts.append(
+            f'<text x="{MARGIN}" y="{y(run.budget_ns) + 14:.1f}" font-size="12" fill="#a31515">{text}</text>'
+        )
     parts.append(f'<text x="{MARGIN}" y="16" font-size="12">latency, ns: interval of each round</text></svg>')
     return "".join(parts)
 
 
 def _table(rounds: Sequence[dict[str, Any]]) -> str:
-    heads = ("round", "weights kept", "bits", "csim accuracy, %", "cycles", "ns", "source", "verdict", "next action, and why")
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(record)) + "</tr>" for record in rounds)
+    heads = (
+        "round",
+        "weights kept",
+        "bits",
+        "csim accuracy, %",
+        "cycles",
+        "ns",
+        "source",
+        "verdict",
+        "next action, and why",
+    )
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(record)) + "</tr>" for record in rounds
+    )
     return f"<table><thead><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr></thead><tbody>{rows}</tbody></table>"
 
 

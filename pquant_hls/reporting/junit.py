@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree as Xml  # noqa: S405  written here, never read
+from xml.etree import ElementTree as Xml
 
 from pquant_hls.errors import OutputError
 from pquant_hls.reporting.run import RunReport
@@ -13,7 +13,9 @@ def to_junit(run: RunReport) -> str:
     if run.final is None:
         raise OutputError("no round was finished in this run", where=run.folder)
     checks = run.final.get("checks", [])
-    suite = Xml.Element("testsuite", name=str(run.recipe.get("name", run.folder.name)), tests=str(len(checks) + 1))
+    suite = Xml.Element(
+        "testsuite", name=str(run.recipe.get("name", run.folder.name)), tests=str(len(checks) + 1)
+    )
     verdict = run.verdict or "UNKNOWN"
     _case(suite, "verdict", verdict, run.reason)
     for check in checks:

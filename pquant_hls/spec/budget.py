@@ -25,18 +25,26 @@ class ResourceLimits(Spec):
 class Budget(Spec):
     """Limits a design must meet. At least one of latency, cycles, II or a resource must be given."""
 
-    latency_ns: TimeNs | None = Field(None, description="worst-case latency of the firmware, ns or with a unit (BX too)")
+    latency_ns: TimeNs | None = Field(
+        None, description="worst-case latency of the firmware, ns or with a unit (BX too)"
+    )
     latency_cycles: int | None = Field(None, ge=0)
     ii_cycles: int | None = Field(None, ge=1, description="largest initiation interval")
     resources: ResourceLimits = ResourceLimits()
     timing: bool = Field(False, description="also demand estimated clock <= target clock")
     max_accuracy_loss: float | None = Field(
-        None, ge=0, le=1, description="largest drop of csim accuracy against the float model, as a share: 0.02 is two points"
+        None,
+        ge=0,
+        le=1,
+        description="largest drop of csim accuracy against the float model, as a share: 0.02 is two points",
     )
-    min_accuracy: float | None = Field(None, ge=0, le=1, description="csim accuracy that must be kept, as a share")
+    min_accuracy: float | None = Field(
+        None, ge=0, le=1, description="csim accuracy that must be kept, as a share"
+    )
     exact: bool = Field(True, description="demand that csim equals Keras on every output value")
     measure: Literal["auto", "csynth", "cosim", "vsynth", "estimate", "rtl"] = Field(
-        "auto", description="source of the latency; auto is csynth where the tool is installed, else the estimator"
+        "auto",
+        description="source of the latency; auto is csynth where the tool is installed, else the estimator",
     )
     deliver: Literal["hls", "rtl"] = Field("hls", description="the design that is handed over and judged")
 
@@ -46,7 +54,9 @@ class Budget(Spec):
         if all(limit is None for limit in limits):
             raise ValueError("no limit is set: give latency_ns, latency_cycles, ii_cycles or a resource")
         if self.measure == "rtl" and self.deliver != "rtl":
-            raise ValueError("measure: rtl describes the Verilog, not the HLS project; set deliver: rtl as well")
+            raise ValueError(
+                "measure: rtl describes the Verilog, not the HLS project; set deliver: rtl as well"
+            )
         if self.deliver == "rtl" and self.measure not in {"auto", "rtl"}:
             raise ValueError(f"deliver: rtl is judged by rtl figures, not by {self.measure}")
         return self

@@ -25,10 +25,15 @@ class HlsSpec(Spec):
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
     reuse_factor: int = Field(1, ge=1)
-    precision: str = Field("ap_fixed<16,6>", description="type of layers that carry no quantizer of their own")
-    keep_softmax: bool = Field(False, description="keep a final softmax or sigmoid in the firmware, with its look-up tables")
+    precision: str = Field(
+        "ap_fixed<16,6>", description="type of layers that carry no quantizer of their own"
+    )
+    keep_softmax: bool = Field(
+        False, description="keep a final softmax or sigmoid in the firmware, with its look-up tables"
+    )
     tool_prefix: tuple[str, ...] = Field(
-        (), description="command that runs the vendor's tool elsewhere, e.g. [ssh, build01] or [apptainer, exec, image.sif]"
+        (),
+        description="command that runs the vendor's tool elsewhere, e.g. [ssh, build01] or [apptainer, exec, image.sif]",
     )
     project_name: str = Field("myproject", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
 

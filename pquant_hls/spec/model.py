@@ -23,7 +23,9 @@ class Spec(BaseModel):
     def parse(cls, values: object, *, path: str = "") -> Self:
         """Validate ``values``; raises SpecError naming the path of the first wrong key."""
         if not isinstance(values, Mapping):
-            raise SpecError(f"expected keys and values, got {type(values).__name__}", where=path or cls.__name__)
+            raise SpecError(
+                f"expected keys and values, got {type(values).__name__}", where=path or cls.__name__
+            )
         try:
             return cls.model_validate(dict(values))
         except ValidationError as cause:
@@ -31,7 +33,9 @@ class Spec(BaseModel):
 
     def with_(self, **changes: Any) -> Self:
         """A validated copy with some fields replaced."""
-        return type(self).parse({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+        return type(self).parse(
+            {**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
+        )
 
 
 def as_spec_error(cause: ValidationError, root: type[BaseModel], path: str = "") -> SpecError:
@@ -54,7 +58,11 @@ def _wording(first: ErrorDetails, root: type[BaseModel]) -> str:
 def unknown_key(key: str, known: list[str]) -> str:
     """``unknown key``, with the nearest known one where there is one."""
     near = difflib.get_close_matches(key, known, n=1)
-    return f"unknown key, did you mean {near[0]!r}?" if near else f"unknown key, known are {', '.join(sorted(known))}"
+    return (
+        f"unknown key, did you mean {near[0]!r}?"
+        if near
+        else f"unknown key, known are {', '.join(sorted(known))}"
+    )
 
 
 def _known_keys(root: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -30,7 +30,9 @@ def step_config(values: object, *, path: str = "steps") -> StepConfig:
         raise SpecError(f"expected a step such as {{step: prune, sparsity: 0.5}}, got {values!r}", where=path)
     name = values.get("step")
     if not isinstance(name, str):
-        raise SpecError("a step needs its name in the key 'step'", where=path, mend=f"one of {', '.join(STEP_CONFIGS)}")
+        raise SpecError(
+            "a step needs its name in the key 'step'", where=path, mend=f"one of {', '.join(STEP_CONFIGS)}"
+        )
     return _config_class(name, path).parse(values, path=path)
 
 
@@ -53,7 +55,9 @@ def _step_list(values: Any) -> tuple[StepConfig, ...]:
 class SparsityLadder(Spec):
     """How the loop raises ``sparsity`` of the recipe's prune step: a share of what is left goes each round."""
 
-    step: float = Field(0.2, gt=0, lt=1, description="share of the remaining units (or weights) taken away a round")
+    step: float = Field(
+        0.2, gt=0, lt=1, description="share of the remaining units (or weights) taken away a round"
+    )
     max: float = Field(0.9, ge=0, lt=1, description="never beyond this sparsity")
 
 
@@ -80,7 +84,9 @@ class Recipe(Spec):
     name: str = Field("recipe", min_length=1)
     description: str = ""
     seed: int = Field(0, ge=0)
-    steps: Annotated[tuple[SerializeAsAny[StepConfig], ...], BeforeValidator(_step_list)] = Field(min_length=1)
+    steps: Annotated[tuple[SerializeAsAny[StepConfig], ...], BeforeValidator(_step_list)] = Field(
+        min_length=1
+    )
     hls: HlsSpec = HlsSpec()
     budget: Budget
     loop: LoopSpec = LoopSpec()
@@ -116,13 +122,19 @@ def _in_file(path: Path) -> Iterator[None]:
     try:
         yield
     except SpecError as cause:
-        raise SpecError(cause.message, where=f"{path.name}: {cause.where}" if cause.where else path, mend=cause.mend) from None
+        raise SpecError(
+            cause.message, where=f"{path.name}: {cause.where}" if cause.where else path, mend=cause.mend
+        ) from None
 
 
 def recipe_folder() -> Path:
     """Where the shipped recipes are: beside the package in a checkout, under share/ when installed."""
     beside = Path(__file__).resolve().parents[2] / "hls_configs"
-    return beside if beside.is_dir() else Path(sysconfig.get_path("data")) / "share" / "pquant_hls" / "hls_configs"
+    return (
+        beside
+        if beside.is_dir()
+        else Path(sysconfig.get_path("data")) / "share" / "pquant_hls" / "hls_configs"
+    )
 
 
 def recipe_names() -> list[str]:
@@ -138,4 +150,6 @@ def find_recipe(source: str | Path) -> Path:
     shipped = recipe_folder() / f"{path}.yaml"
     if path.parent == Path() and shipped.is_file():
         return shipped
-    raise SpecError("no such recipe", where=source, mend=f"a YAML file, or one of {', '.join(recipe_names())}")
+    raise SpecError(
+        "no such recipe", where=source, mend=f"a YAML file, or one of {', '.join(recipe_names())}"
+    )

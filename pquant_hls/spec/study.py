@@ -108,7 +108,7 @@ def _declared(name: str) -> Range:
 
 def _space(values: Any) -> dict[str, Range]:
     if not isinstance(values, Mapping):
-        raise ValueError(f"expected parameters and ranges, got {type(values).__name__}")  # noqa: TRY004 - pydantic reads ValueError
+        raise ValueError(f"expected parameters and ranges, got {type(values).__name__}")
     wanted = {full_name(name): given for name, given in values.items() if given is not False}
     try:
         return {name: as_range(name, given) for name, given in wanted.items()}

@@ -3,4 +3,13 @@
 from pquant_hls.store.files import digest_of, read_json, versions, write_bytes, write_json
 from pquant_hls.store.run import RunFolder, check_free, read_ledger
 
-__all__ = ["RunFolder", "check_free", "digest_of", "read_json", "read_ledger", "versions", "write_bytes", "write_json"]
+__all__ = [
+    "RunFolder",
+    "check_free",
+    "digest_of",
+    "read_json",
+    "read_ledger",
+    "versions",
+    "write_bytes",
+    "write_json",
+]

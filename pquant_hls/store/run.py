@@ -43,7 +43,10 @@ class RunFolder:
         with _held(path) as lock:
             run = cls(path, lock)
             if not (path / RUN).exists():
-                write_json(path / RUN, {"identity": dict(identity), "digest": digest_of(identity), "status": "running"})
+                write_json(
+                    path / RUN,
+                    {"identity": dict(identity), "digest": digest_of(identity), "status": "running"},
+                )
             run.set_status("running")
             try:
                 yield run
@@ -113,7 +116,9 @@ def check_free(path: Path, *, resume: bool = False) -> None:
         raise OutputError("cannot be written", where=nearest)
     taken = path.exists() and any(entry.name != LOCK for entry in path.iterdir())
     if taken and not resume:
-        raise OutputError("is not empty", where=path, mend="choose another folder, or --resume to go on with the run in it")
+        raise OutputError(
+            "is not empty", where=path, mend="choose another folder, or --resume to go on with the run in it"
+        )
     if taken and not (path / RUN).is_file():
         raise OutputError(f"holds no run to resume (no {RUN})", where=path)
 
@@ -125,7 +130,9 @@ def _prepare(path: Path, identity: Mapping[str, Any], resume: bool) -> None:
     except OSError as cause:
         raise OutputError(f"cannot be made: {cause.strerror or cause}", where=path) from cause
     if (path / RUN).is_file() and read_json(path / RUN).get("digest") != digest_of(identity):
-        raise OutputError("holds a run of another recipe, model or data", where=path, mend="choose another folder")
+        raise OutputError(
+            "holds a run of another recipe, model or data", where=path, mend="choose another folder"
+        )
 
 
 @contextmanager

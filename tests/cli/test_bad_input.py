@@ -43,7 +43,13 @@ def fails(shell, status, *words):
 
 
 def compress(files, out, **changes):
-    options = {"model": files / "model.keras", "data": files / "good.npz", "recipe": files / "good.yaml", "out": out, **changes}
+    options = {
+        "model": files / "model.keras",
+        "data": files / "good.npz",
+        "recipe": files / "good.yaml",
+        "out": out,
+        **changes,
+    }
     return ["compress", *[word for name, value in options.items() for word in (f"--{name}", value)]]
 
 
@@ -97,7 +103,9 @@ def test_a_lambda_layer_is_refused_and_not_run(shell, files, tmp_path):
         trap.touch()
         return x * 2
 
-    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(twice, name="twice"), keras.layers.Dense(3)]).save(tmp_path / "lambda.keras")
+    keras.Sequential(
+        [keras.Input((4,)), keras.layers.Lambda(twice, name="twice"), keras.layers.Dense(3)]
+    ).save(tmp_path / "lambda.keras")
     trap.unlink()
     line = fails(shell, 2, *compress(files, tmp_path / "run", model=tmp_path / "lambda.keras"))
     assert "Lambda" in line
@@ -115,7 +123,10 @@ def test_a_layer_hls4ml_cannot_take_is_named_before_training(shell, files, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("words", [["compress"], ["compres"], ["measure"], ["measure", "nowhere"], ["measure", ".", "--using", "guess"]])
+@pytest.mark.parametrize(
+    "words",
+    [["compress"], ["compres"], ["measure"], ["measure", "nowhere"], ["measure", ".", "--using", "guess"]],
+)
 def test_wrong_words(shell, words):
     assert fails(shell, 2, *words)
 

@@ -25,7 +25,17 @@ def words(tmp_path_factory):
     (folder / "recipe.yaml").write_text(
         "steps: [{step: quantize, bits: 6, epochs: 3, learning_rate: 0.01}]\nbudget: {latency_ns: 4 us}\nseed: 1\n"
     )
-    return ["compress", "--model", folder / "model.h5", "--data", folder / "data.npz", "--recipe", folder / "recipe.yaml", "--out", folder / "run"]
+    return [
+        "compress",
+        "--model",
+        folder / "model.h5",
+        "--data",
+        folder / "data.npz",
+        "--recipe",
+        folder / "recipe.yaml",
+        "--out",
+        folder / "run",
+    ]
 
 
 def test_table_folder_and_exit_status(shell, words):

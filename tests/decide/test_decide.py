@@ -26,7 +26,9 @@ optional = st.none() | st.integers(0, 30)
 def qor(lo=None, hi=None, accuracy=0.75, match=1.0, **more):
     latency = None
     if lo is not None:
-        latency = Latency(cycles_max=hi, cycles_max_lo=lo, cycles_max_hi=hi, clock_target_ns=5, clock_estimated_ns=4)
+        latency = Latency(
+            cycles_max=hi, cycles_max_lo=lo, cycles_max_hi=hi, clock_target_ns=5, clock_estimated_ns=4
+        )
     return QoR(latency=latency, accuracy=accuracy, csim_match=match, **more)
 
 
@@ -60,8 +62,17 @@ def test_figures_of_the_rtl_never_decide_on_the_hls_project():
     loss=st.none() | st.just(0.1), baseline=st.none() | st.just(0.9), timing=st.booleans(),
 )  # fmt: skip
 @settings(max_examples=300)
-def test_a_missing_metric_never_yields_met(latency, resources, accuracy, match, limits, ii, cycles, loss, baseline, timing):
-    budget = Budget(latency_ns=100, latency_cycles=cycles, ii_cycles=ii, resources=limits, max_accuracy_loss=loss, timing=timing)
+def test_a_missing_metric_never_yields_met(
+    latency, resources, accuracy, match, limits, ii, cycles, loss, baseline, timing
+):
+    budget = Budget(
+        latency_ns=100,
+        latency_cycles=cycles,
+        ii_cycles=ii,
+        resources=limits,
+        max_accuracy_loss=loss,
+        timing=timing,
+    )
     found = QoR(latency=latency, resources=resources, accuracy=accuracy, csim_match=match)
     judgement = judge(found, budget, baseline_accuracy=baseline)
     needed = [match, None if latency is None else latency.worst_ns]
@@ -138,12 +149,18 @@ def worlds(draw):
 @settings(max_examples=300)
 def test_every_loop_ends_and_tightening_is_monotone(loop, world, foresight):
     start, outcome = world
-    history, actions = play(loop, start, outcome, (lambda k: 5.0 * (outcome(k)[1] or 0)) if foresight else None)
+    history, actions = play(
+        loop, start, outcome, (lambda k: 5.0 * (outcome(k)[1] or 0)) if foresight else None
+    )
     assert len(history) <= loop.max_rounds
     last = actions[-1]
     for before, action in zip(history, actions, strict=False):
         if action.kind == "tighten":
-            assert action.move.new > action.move.old if action.move.knob == "sparsity" else action.move.new < action.move.old
+            assert (
+                action.move.new > action.move.old
+                if action.move.knob == "sparsity"
+                else action.move.new < action.move.old
+            )
             assert action.reason
         if action.kind == "relax":
             assert before.judgement.verdict is Verdict.MET
@@ -177,7 +194,9 @@ def test_each_limit_is_named():
 
 def test_a_knob_that_costs_too_much_is_left_and_the_other_is_turned_from_the_last_good_round():
     loop = LoopSpec(sparsity=SparsityLadder(step=0.25), bits=BitsLadder(min=4))
-    history, _ = play(loop, {"sparsity": 0.2, "bits": 8.0}, lambda k: (20, 20, 0.70 if k["sparsity"] > 0.2 else 0.75))
+    history, _ = play(
+        loop, {"sparsity": 0.2, "bits": 8.0}, lambda k: (20, 20, 0.70 if k["sparsity"] > 0.2 else 0.75)
+    )
     assert [round(done.knobs["sparsity"], 2) for done in history].count(0.4) == 1
     assert history[-1].knobs == {"sparsity": 0.2, "bits": 4.0}
 
@@ -186,7 +205,9 @@ def test_latency_floor_of_the_architecture_stops_at_once():
     judgement = judge(qor(20, 22), BUDGET, baseline_accuracy=0.76)
     history = [Round({"bits": 8.0}, judgement)]
     layers = (LayerQoR(name="dense_1", op="dense", cycles=7), LayerQoR(name="dense_2", op="dense", cycles=2))
-    action = next_action(history, LoopSpec(), tightenings(history, LoopSpec()), budget_ns=50, floor_ns=65, layers=layers)
+    action = next_action(
+        history, LoopSpec(), tightenings(history, LoopSpec()), budget_ns=50, floor_ns=65, layers=layers
+    )
     assert action.limit is Limit.ARCHITECTURE
     assert "65.0 ns" in action.reason
     assert "dense_1 7 of 9" in action.reason
@@ -200,7 +221,12 @@ def test_mismatch_stops_the_loop():
 def test_best_round_is_the_most_accurate_met_one():
     def done(hi, accuracy):
         found = qor(hi, hi, accuracy)
-        return Round({}, judge(found, BUDGET, baseline_accuracy=0.76), worst_ns=found.latency.worst_ns, accuracy=accuracy)
+        return Round(
+            {},
+            judge(found, BUDGET, baseline_accuracy=0.76),
+            worst_ns=found.latency.worst_ns,
+            accuracy=accuracy,
+        )
 
     assert best_round([done(9, 0.75), done(5, 0.745), done(20, 0.76)]) == 0
     assert best_round([done(30, 0.75), done(20, 0.70), done(25, 0.745)]) == 2

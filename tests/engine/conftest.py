@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 RECIPE = {
-    "name": "small", "steps": [{"step": "prune", "sparsity": 0.25}, {"step": "quantize", "bits": 8, "epochs": 2, "batch_size": 256}],
+    "name": "small",
+    "steps": [{"step": "prune", "sparsity": 0.25}, {"step": "quantize", "bits": 8, "epochs": 2, "batch_size": 256}],
     "budget": {"latency_ns": 1000, "max_accuracy_loss": 0.3},
 }  # fmt: skip
 
@@ -18,7 +19,11 @@ def few_jets():
     from pquant_hls.datasets import load_dataset
 
     jets = load_dataset("lhc_jets")
-    parts = {f"{name}_{part}": getattr(jets, f"{name}_{part}")[:1000] for name in "xy" for part in ("train", "val", "test")}
+    parts = {
+        f"{name}_{part}": getattr(jets, f"{name}_{part}")[:1000]
+        for name in "xy"
+        for part in ("train", "val", "test")
+    }
     return dataclasses.replace(jets, **parts, name="few")
 
 

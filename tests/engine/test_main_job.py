@@ -46,10 +46,14 @@ def test_golden_vectors_hold_for_the_handed_over_project(finished):
     from pquant_hls.measure.golden import check
 
     _, folder, _ = finished
-    found = check(folder / "handover" / "project", folder / "handover" / "project.golden", cache=folder / "cache")
+    found = check(
+        folder / "handover" / "project", folder / "handover" / "project.golden", cache=folder / "cache"
+    )
     assert found.passed
     assert found.count == 256
-    bench_inputs = (folder / "handover" / "project" / "tb_data" / "tb_input_features.dat").read_text().splitlines()
+    bench_inputs = (
+        (folder / "handover" / "project" / "tb_data" / "tb_input_features.dat").read_text().splitlines()
+    )
     assert len(bench_inputs) == 256, "the vendor's test bench runs the golden vectors too"
 
 
@@ -92,11 +96,15 @@ def test_an_interrupted_run_goes_on_where_it_stopped(finished, small_tagger, few
 
 
 def test_an_impossible_budget_names_its_limit_and_hands_back_the_best(small_tagger, few_jets, tmp_path):
-    recipe = Recipe.parse({**RECIPE, "budget": {"latency_ns": 5, "max_accuracy_loss": 0.9}, "loop": {"max_rounds": 2}})
+    recipe = Recipe.parse(
+        {**RECIPE, "budget": {"latency_ns": 5, "max_accuracy_loss": 0.9}, "loop": {"max_rounds": 2}}
+    )
     result = compress_model(small_tagger, few_jets, recipe, tmp_path / "run")
     assert result.verdict in {Verdict.MISSED, Verdict.UNKNOWN}
     assert result.reason.startswith(("latency floor of the architecture", "round limit"))
-    assert json.loads((tmp_path / "run" / "handover" / "qor.json").read_text())["verdict"] == str(result.verdict)
+    assert json.loads((tmp_path / "run" / "handover" / "qor.json").read_text())["verdict"] == str(
+        result.verdict
+    )
 
 
 def test_bad_data_is_refused_before_a_folder_is_made(small_tagger, few_jets, tmp_path):

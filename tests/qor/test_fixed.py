@@ -24,7 +24,12 @@ def test_text_reads_back(kind):
 
 @pytest.mark.parametrize(
     ("text", "width", "integer", "signed"),
-    [("ap_fixed<16,6>", 16, 6, True), ("ufixed<8,0,RND_CONV,SAT,0>", 8, 0, False), ("ap_int<5>", 5, 5, True), ("fixed<8,-1>", 8, -1, True)],
+    [
+        ("ap_fixed<16,6>", 16, 6, True),
+        ("ufixed<8,0,RND_CONV,SAT,0>", 8, 0, False),
+        ("ap_int<5>", 5, 5, True),
+        ("fixed<8,-1>", 8, -1, True),
+    ],
 )
 def test_reads_the_forms_hls4ml_writes(text, width, integer, signed):
     kind = FixedType.parse(text)
@@ -42,7 +47,9 @@ def test_codes_stay_in_range_and_are_a_fixed_point(kind, values):
     codes = kind.to_codes(np.array(values))
     assert codes.min() >= kind.code_min
     assert codes.max() <= kind.code_max
-    assert np.array_equal(kind.to_codes(codes * kind.lsb), np.where(_symmetric_edge(kind, codes), -kind.code_max, codes))
+    assert np.array_equal(
+        kind.to_codes(codes * kind.lsb), np.where(_symmetric_edge(kind, codes), -kind.code_max, codes)
+    )
 
 
 def _symmetric_edge(kind, codes):

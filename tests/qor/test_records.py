@@ -30,11 +30,20 @@ def test_zero_cycles_are_a_measurement():
 
 
 def test_slack_is_what_vitis_prints():
-    assert Latency(clock_target_ns=5, clock_estimated_ns=3.6, clock_uncertainty_ns=1.35).slack_ns == pytest.approx(0.05)
+    assert Latency(
+        clock_target_ns=5, clock_estimated_ns=3.6, clock_uncertainty_ns=1.35
+    ).slack_ns == pytest.approx(0.05)
 
 
 def test_interval_bounds_the_nanoseconds():
-    guess = Latency(cycles_max=10, cycles_max_lo=9, cycles_max_hi=12, clock_target_ns=5, clock_estimated_ns=4, clock_estimated_hi_ns=6)
+    guess = Latency(
+        cycles_max=10,
+        cycles_max_lo=9,
+        cycles_max_hi=12,
+        clock_target_ns=5,
+        clock_estimated_ns=4,
+        clock_estimated_hi_ns=6,
+    )
     assert (guess.worst_ns_lo, guess.worst_ns, guess.worst_ns_hi) == (45, 50, 72)
 
 
@@ -54,7 +63,11 @@ def test_percent_of_an_unknown_part_is_none():
 
 
 def test_qor_reads_back_from_json():
-    qor = QoR(source="estimate", latency=Latency(cycles_max=3), resources=Resources(lut=1.5, intervals={"lut": (1, 2)}))
+    qor = QoR(
+        source="estimate",
+        latency=Latency(cycles_max=3),
+        resources=Resources(lut=1.5, intervals={"lut": (1, 2)}),
+    )
     assert QoR.model_validate_json(qor.model_dump_json()) == qor
 
 
@@ -71,7 +84,10 @@ def test_family_of_a_part(part, family):
 def _graph(codes):
     kind = FixedType(8, 3)
     weight = FixedArray(np.asarray(codes, np.int64), 4)
-    nodes = (Node("x", "input", (), (2,), kind), Node("d", "dense", ("x",), (2,), kind, {"weight": kind}, {"weight": weight}, {"reuse_factor": 2}))
+    nodes = (
+        Node("x", "input", (), (2,), kind),
+        Node("d", "dense", ("x",), (2,), kind, {"weight": kind}, {"weight": weight}, {"reuse_factor": 2}),
+    )
     return FixedPointGraph(nodes, ("d",))
 
 

@@ -16,20 +16,33 @@ RECIPE = Recipe.parse({"name": "a <b> & c", "steps": [{"step": "quantize"}], "bu
 
 
 def latency(low, high):
-    return {"cycles_max": high, "cycles_max_lo": low, "cycles_max_hi": high, "clock_target_ns": 5, "clock_estimated_ns": 3.6}
+    return {
+        "cycles_max": high,
+        "cycles_max_lo": low,
+        "cycles_max_hi": high,
+        "clock_target_ns": 5,
+        "clock_estimated_ns": 3.6,
+    }
 
 
 def record(number, verdict, found, **more):
     qor = {"latency": found, "accuracy": 0.7, "source": "estimate"}
-    return {"kind": "round" if number else "float", "round": number, "knobs": {"bits": 8}, "qor": qor, "account": {"nonzero_weights": 100},
-            "verdict": verdict, "checks": [f"latency 30..40 ns (limit <= 40): {verdict}"], "action": "stop", "reason": "<why>", **more}  # fmt: skip
+    return {
+        "kind": "round" if number else "float", "round": number, "knobs": {"bits": 8}, "qor": qor,
+        "account": {"nonzero_weights": 100}, "verdict": verdict, "action": "stop", "reason": "<why>",
+        "checks": [f"latency 30..40 ns (limit <= 40): {verdict}"], **more,
+    }  # fmt: skip
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A finished run of two rounds; the first one was handed over."""
     with RunFolder.open(tmp_path / "run", {"recipe": RECIPE.model_dump(mode="json")}) as run:
-        for entry in (record(0, "MISSED", latency(12, 15)), record(1, "MET", latency(6, 8)), record(2, "UNKNOWN", None, qor=None)):
+        for entry in (
+            record(0, "MISSED", latency(12, 15)),
+            record(1, "MET", latency(6, 8)),
+            record(2, "UNKNOWN", None, qor=None),
+        ):
             run.append(entry)
         run.set_status("finished", verdict="MET", reason="fits", baseline_accuracy=0.75, handed_over=1)
     return tmp_path / "run"
@@ -91,7 +104,16 @@ def test_command_exits_by_the_verdict(folder, tmp_path, capsys):
     from pquant_hls.cli import main
 
     with pytest.raises(SystemExit) as left:
-        main(["report", str(folder), "--html", str(tmp_path / "page.html"), "--junit", str(tmp_path / "tests.xml")])
+        main(
+            [
+                "report",
+                str(folder),
+                "--html",
+                str(tmp_path / "page.html"),
+                "--junit",
+                str(tmp_path / "tests.xml"),
+            ]
+        )
     assert left.value.code == 0
     assert "latency <= 40 ns" in capsys.readouterr().out
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")

@@ -7,7 +7,10 @@ import pytest
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import Budget, HlsSpec, Recipe, recipe_names
 
-GOOD = {"steps": [{"step": "prune", "sparsity": 0.5}, {"step": "quantize", "bits": 6}], "budget": {"latency_ns": 60}}
+GOOD = {
+    "steps": [{"step": "prune", "sparsity": 0.5}, {"step": "quantize", "bits": 6}],
+    "budget": {"latency_ns": 60},
+}
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -49,7 +52,10 @@ def test_a_wrong_recipe_names_its_path(change, message):
         Recipe.parse({**GOOD, **change})
 
 
-@pytest.mark.parametrize(("text", "message"), [("steps: [", "is not YAML"), ("- 1\n", "expected keys and values"), ("", "required")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("steps: [", "is not YAML"), ("- 1\n", "expected keys and values"), ("", "required")],
+)
 def test_a_wrong_file_is_named(tmp_path, text, message):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
@@ -80,7 +86,8 @@ def test_clocks_are_periods_or_frequencies(text, ns):
 
 
 @pytest.mark.parametrize(
-    ("backend", "uncertainty", "ns"), [("Vitis", None, 1.35), ("Vivado", None, 0.625), ("Vitis", "10%", 0.5), ("Vitis", 0.3, 0.3)]
+    ("backend", "uncertainty", "ns"),
+    [("Vitis", None, 1.35), ("Vivado", None, 0.625), ("Vitis", "10%", 0.5), ("Vitis", 0.3, 0.3)],
 )
 def test_uncertainty_follows_the_backend_unless_stated(backend, uncertainty, ns):
     assert HlsSpec(backend=backend, clock_uncertainty=uncertainty).clock_uncertainty_ns == pytest.approx(ns)

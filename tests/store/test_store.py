@@ -39,7 +39,10 @@ def test_folders_that_cannot_be_used_are_named(tmp_path):
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match="full: is not empty"), RunFolder.open(tmp_path / "full", WHAT):
         pass
-    with pytest.raises(OutputError, match="no run to resume"), RunFolder.open(tmp_path / "full", WHAT, resume=True):
+    with (
+        pytest.raises(OutputError, match="no run to resume"),
+        RunFolder.open(tmp_path / "full", WHAT, resume=True),
+    ):
         pass
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["notes.txt"]
     (tmp_path / "file").write_text("")
@@ -50,18 +53,24 @@ def test_folders_that_cannot_be_used_are_named(tmp_path):
 def test_another_recipe_does_not_resume(tmp_path):
     with RunFolder.open(tmp_path, WHAT):
         pass
-    with pytest.raises(OutputError, match="another recipe"), RunFolder.open(tmp_path, {"recipe": 2}, resume=True):
+    with (
+        pytest.raises(OutputError, match="another recipe"),
+        RunFolder.open(tmp_path, {"recipe": 2}, resume=True),
+    ):
         pass
 
 
 def test_a_folder_in_use_is_refused(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from pquant_hls.store import RunFolder; from pquant_hls.errors import OutputError\n"
+        "import sys; from pathlib import Path\n"
+        "from pquant_hls.store import RunFolder; from pquant_hls.errors import OutputError\n"
         "try:\n  with RunFolder.open(Path(sys.argv[1]), {'recipe': 1, 'model': 'abc'}, resume=True): pass\n"
         "except OutputError as cause: sys.exit(str(cause))"
     )
     with RunFolder.open(tmp_path, WHAT):
-        other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+        other = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+        )
     assert "another process" in other.stderr
 
 

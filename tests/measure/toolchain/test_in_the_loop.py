@@ -25,14 +25,31 @@ def project(tmp_path, monkeypatch):
     canned.mkdir(parents=True)
     (folder / "project.tcl").write_text('set project_name "myproject"\nset backend "vitis"\n')
     (folder / "build_prj.tcl").write_text("source [file join $tcldir build_opt.tcl]\n")
-    for name, text in (("myproject_csynth.xml", csynth_xml), ("myproject_csynth.rpt", csynth_rpt), ("csynth.rpt", summary_rpt)):
+    for name, text in (
+        ("myproject_csynth.xml", csynth_xml),
+        ("myproject_csynth.rpt", csynth_rpt),
+        ("csynth.rpt", summary_rpt),
+    ):
         (canned / name).write_text(text(Fake()))
     monkeypatch.setenv("MOCK_REPORTS", str(tmp_path / "canned"))
     kind, rng = FixedType(8, 3), np.random.default_rng(0)
-    weights = {"weight": FixedArray(rng.integers(-60, 60, (16, 8)), 6), "bias": FixedArray(rng.integers(-9, 9, 8), 6)}
+    weights = {
+        "weight": FixedArray(rng.integers(-60, 60, (16, 8)), 6),
+        "bias": FixedArray(rng.integers(-9, 9, 8), 6),
+    }
     types = {"weight": FixedType(8, 2), "bias": FixedType(8, 2), "accum": FixedType(22, 9)}
-    nodes = (Node("x", "input", (), (16,), kind), Node("fc", "dense", ("x",), (8,), FixedType(22, 9), types, weights))
-    return HlsProject(path=folder, name="myproject", inputs=(), outputs=(), spec=HlsSpec(), graph=FixedPointGraph(nodes, ("fc",)))
+    nodes = (
+        Node("x", "input", (), (16,), kind),
+        Node("fc", "dense", ("x",), (8,), FixedType(22, 9), types, weights),
+    )
+    return HlsProject(
+        path=folder,
+        name="myproject",
+        inputs=(),
+        outputs=(),
+        spec=HlsSpec(),
+        graph=FixedPointGraph(nodes, ("fc",)),
+    )
 
 
 def test_auto_estimates_where_there_is_no_tool(project, add_tool, tmp_path):
@@ -63,13 +80,13 @@ def test_an_open_estimate_is_resolved_by_synthesis(project, add_tool, tmp_path):
 def test_a_tool_that_fails_is_not_replaced_by_a_guess(project, add_tool, tmp_path, monkeypatch):
     add_tool("vitis_hls")
     monkeypatch.setenv("MOCK_MODE", "license")
-    with pytest.raises(ToolFailed, match="(?i)licen"):
+    with pytest.raises(ToolFailed, match=r"(?i)licen"):
         measure_design(project, BUDGET, tmp_path)
 
 
 def test_a_prefix_says_where_the_tool_is(project, add_tool, tmp_path):
     far = tmp_path / "far"
-    near = add_tool("far_run", f"#!/bin/sh\nprintf '%s\\n' \"$*\" >> {far}\nexec \"$@\"\n")
+    near = add_tool("far_run", f'#!/bin/sh\nprintf \'%s\\n\' "$*" >> {far}\nexec "$@"\n')
     add_tool("vitis_hls")
     add_tool("which", '#!/bin/sh\ncommand -v "$1"\n')
     elsewhere = replace(project, spec=HlsSpec(tool_prefix=(str(near),)))
