@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,15 @@ def test_a_program_that_closes_its_output_is_still_waited_for(tmp_path: Path, sc
     assert (tmp_path / "done").exists()
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """A shell starts background jobs with SIGINT ignored; a test of interrupts must not inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupt_stops_the_group_and_goes_on(tmp_path: Path, script: Script) -> None:
     def interrupt(line: str) -> None:
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
