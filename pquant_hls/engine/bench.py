@@ -36,6 +36,9 @@ from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import RunFolder, digest_of, read_json, write_json
 
+GOLDEN = 64
+"""Inputs whose csim outputs the Verilog, where it is measured, must give too."""
+
 LATENCY_CHECKS = ("latency", "latency cycles", "II", "timing")
 
 
@@ -173,7 +176,7 @@ class Bench:
         reference = (
             keras_predict(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
         )
-        qor = self._latency(project, folder)
+        qor = self._latency(project, folder, (self.data.x_val[:GOLDEN], np.asarray(outputs)[:GOLDEN]))
         qor = qor.with_(
             digest=project.digest(), accuracy_source="csim", accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
             csim_match=None if reference is None else float(np.mean(outputs == reference)),
@@ -181,10 +184,10 @@ class Bench:
         )  # fmt: skip
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
 
-    def _latency(self, project: HlsProject, folder: Path) -> QoR:
+    def _latency(self, project: HlsProject, folder: Path, golden: Any) -> QoR:
         """Latency and resources; where they leave the verdict open, by the next better source there is."""
         self.listen(Event("stage", "latency"))
-        qor = measure_design(project, self.budget, folder, self._on_line)
+        qor = measure_design(project, self.budget, folder, self._on_line, golden)
         if (
             combine(
                 [check.verdict for check in judge(qor, self.budget).checks if check.name in LATENCY_CHECKS]

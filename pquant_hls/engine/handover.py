@@ -13,6 +13,7 @@ from pquant_hls.engine.bench import Bench, Point, csim_accuracy
 from pquant_hls.engine.events import Event
 from pquant_hls.errors import NotMeasured
 from pquant_hls.hls import build, load_project, predict
+from pquant_hls.measure.design import RTL
 from pquant_hls.measure.golden import record, write_testbench
 from pquant_hls.models import save_model
 from pquant_hls.qor import QoR
@@ -61,6 +62,8 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
     bench.listen(Event("stage", "hand over"))
     with bench.run.work(FOLDER) as folder:
         shutil.copytree(best.project.path, folder / "project")
+        if (verilog := best.project.path.parent / RTL).is_dir():
+            shutil.copytree(verilog, folder / RTL)
         save_model(best.model, folder / "model.keras")
         project = load_project(folder / "project")
         library = build(project, cache=bench.run.path / "cache")

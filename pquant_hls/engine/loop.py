@@ -70,7 +70,9 @@ def closed_loop(bench: Bench, model: Any, recipe: Recipe) -> LoopResult:
     Rounds after the first start from the weights of the round the decision names.
     """
     original = bench.start(model)
-    baseline = bench.measure(original, exact=False, hls=bench.hls.with_(keep_softmax=True))
+    baseline = bench.measure(
+        original, exact=False, hls=bench.hls.with_(keep_softmax=bench.budget.deliver == "hls")
+    )
     plain = Round(
         {},
         bench.judge(baseline, exact=False),

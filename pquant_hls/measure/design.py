@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, load_project
@@ -14,9 +17,13 @@ from pquant_hls.measure.toolchain import locate, synthesize
 from pquant_hls.qor import QoR, Target
 from pquant_hls.spec import Budget, HlsSpec
 
+Floats = NDArray[np.float64]
 PROGRAMS = {"Vitis": ("vitis_hls", "vitis-run"), "Vivado": ("vivado_hls",)}
 Using = Literal["auto", "report", "estimate", "rtl", "csynth", "cosim", "vsynth"]
 OnLine = Callable[[str], None]
+Golden = tuple[Floats, Floats]
+RTL = "rtl"
+"""Folder of the Verilog project, beside the HLS project it was made from."""
 FLOW: dict[str, tuple[Literal["csynth", "cosim", "export", "vsynth"], ...]] = {
     "csynth": ("csynth",), "cosim": ("csynth", "cosim"), "vsynth": ("csynth", "export", "vsynth"),
 }  # fmt: skip
@@ -36,12 +43,15 @@ def has_synthesis(spec: HlsSpec) -> bool:
     return bool(spec.tool_prefix) or any(locate(name) is not None for name in PROGRAMS[spec.backend])
 
 
-def measure_design(project: HlsProject, budget: Budget, folder: Path, on_line: OnLine | None = None) -> QoR:
+def measure_design(
+    project: HlsProject, budget: Budget, folder: Path, on_line: OnLine | None = None, golden: Golden | None = None
+) -> QoR:  # fmt: skip
     """Latency and resources of one of this package's projects, from the source ``budget.measure`` names.
 
     ``auto`` is C synthesis where its tool is on PATH, else the estimator. What no source can tell is None, with
     the reason in ``notes``. After a synthesis ``metrics`` hold the estimator's error on this very design
-    (``estimate_error_cycles``, estimated minus synthesised). Work goes into ``folder``.
+    (``estimate_error_cycles``, estimated minus synthesised). Work goes into ``folder``. ``golden`` holds inputs
+    (n, *shape) and csim's outputs for them, which the Verilog must give too.
     """
     if project.spec is None:
         return QoR(notes=("a project of another tool: its target is not known",))
@@ -51,7 +61,7 @@ def measure_design(project: HlsProject, budget: Budget, folder: Path, on_line: O
     if source == "estimate":
         return estimated(project)
     if source == "rtl":
-        return _rtl(project, folder)
+        return _rtl_or_none(project, folder, golden)
     return _with_error(_synthesised(project, source, on_line), estimated(project))
 
 
@@ -84,14 +94,23 @@ def _with_error(qor: QoR, guess: QoR) -> QoR:
     return qor.with_(metrics={**qor.metrics, "estimate_error_cycles": guessed.cycles_max - found.cycles_max})
 
 
-def _rtl(project: HlsProject, folder: Path) -> QoR:
+def _rtl_or_none(project: HlsProject, folder: Path, golden: Golden | None) -> QoR:
+    """The Verilog's record; without latency, and with the reason, for a layer that has no exact RTL."""
+    try:
+        return _rtl(project, folder, golden)
+    except NotMeasured as cause:
+        return QoR(design="rtl", source="rtl", notes=(str(cause),))
+
+
+def _rtl(project: HlsProject, folder: Path, golden: Golden | None = None) -> QoR:
     from pquant_hls.measure.rtl import measure_rtl
 
     if project.graph is None or project.spec is None:
         raise NotMeasured(
             "the Verilog is made from the fixed-point graph, which this project lacks", where=project.path
         )
-    return measure_rtl(project.graph, target_of(project.spec), folder / "rtl")
+    inputs, expected = (None, None) if golden is None else golden
+    return measure_rtl(project.graph, target_of(project.spec), folder / RTL, inputs, expected)
 
 
 def measure_project(

@@ -124,3 +124,16 @@ def test_without_a_compiler_the_mend_is_named(small_tagger, few_jets, tmp_path, 
     assert shutil.which("g++") is None
     with pytest.raises(ToolNotFound, match=r"apt-get install g\+\+"):
         compress_model(small_tagger, few_jets, Recipe.parse(RECIPE), tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_recipe_that_delivers_rtl_is_judged_by_its_own_verilog(few_jets, tmp_path):
+    from pquant_hls.models import build_mlp
+
+    pytest.importorskip("pyosys")
+    budget = {"latency_ns": 100, "measure": "rtl", "deliver": "rtl"}
+    recipe = Recipe.parse({"steps": [{"step": "quantize", "bits": 4, "epochs": 1}], "budget": budget})
+    result = compress_model(build_mlp(16, (3,), 5, seed=2), few_jets, recipe, tmp_path / "run")
+    assert (result.verdict, result.qor.design, result.qor.source) == (Verdict.MET, "rtl", "rtl")
+    assert result.qor.latency.worst_ns_hi <= 100
+    assert (tmp_path / "run" / "handover" / "rtl" / "vivado.tcl").is_file()
