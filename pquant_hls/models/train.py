@@ -336,7 +336,7 @@ class _Loop:
         self.masks = zero_masks(model)
         self.samples = samples
         seed_layers(model, config.seed)
-        self.graph = tf.function(self._epoch)
+        self.graph = tf.function(self._epoch, autograph=False)
         tf.get_logger().addFilter(_not_retracing)
         self.tensors = [tf.constant(part) for part in
                         (samples.labels, samples.soft, samples.weight, samples.alpha,
@@ -359,11 +359,15 @@ class _Loop:
         return rate * FINAL_RATE**done if self.config.schedule == "exponential" else np.full(done.shape, rate)
 
     def _epoch(self, order: Any, rates: Any, *tensors: Any) -> Any:
-        total = tf.constant(0.0)
-        for step in tf.range(self.steps):
+        """Written as a graph loop by hand: autograph does not read this source under Python 3.13."""
+
+        def body(step: Any, total: Any) -> tuple[Any, Any]:
             chosen = order[step * self.config.batch_size : (step + 1) * self.config.batch_size]
             self.optimizer.learning_rate.assign(rates[step])
-            total += self._step(*[tf.gather(part, chosen) for part in tensors])
+            return step + 1, total + self._step(*[tf.gather(part, chosen) for part in tensors])
+
+        start = (tf.constant(0), tf.constant(0.0))
+        _, total = tf.while_loop(lambda step, _: step < self.steps, body, start, parallel_iterations=1)
         return total / float(self.steps)
 
     def _step(self, labels: Any, soft: Any, weight: Any, alpha: Any, *inputs: Any) -> Any:
