@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -45,7 +46,8 @@ def show(title: str, rows: Sequence[Mapping[str, object]]) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
-    Console().print(table)
+    # A file or a pipe has no width of its own; rich's 80 columns would cut every figure.
+    (Console() if sys.stdout.isatty() else Console(width=180)).print(table)
 
 
 def save(args: argparse.Namespace, name: str, results: object) -> None:
