@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pquant_hls.engine.goal import NO_LIMIT, Ending, Goal, Workbench, conclude, finish, quantized
     from pquant_hls.engine.handover import CompressionResult, hand_over
     from pquant_hls.engine.loop import LoopResult, closed_loop
-    from pquant_hls.engine.run import compress_model, preflight
+    from pquant_hls.engine.run import check_model, compress_model, preflight
     from pquant_hls.engine.score import Gate, Score, check_gates, dropped, loss, score_of
 
 _HOMES = {
@@ -23,14 +23,14 @@ _HOMES = {
     "goal": ("NO_LIMIT", "Ending", "Goal", "Workbench", "conclude", "finish", "quantized"),
     "handover": ("CompressionResult", "hand_over"),
     "loop": ("LoopResult", "closed_loop"),
-    "run": ("compress_model", "preflight"),
+    "run": ("check_model", "compress_model", "preflight"),
     "score": ("Gate", "Score", "check_gates", "dropped", "loss", "score_of"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "NO_LIMIT", "Bench", "CompressionResult", "Ending", "Event", "Gate", "Goal", "Listener", "LoopResult",
-    "Point", "Score", "Workbench", "check_gates", "closed_loop", "compress_model", "conclude", "dropped",
+    "Point", "Score", "Workbench", "check_gates", "check_model", "closed_loop", "compress_model", "conclude", "dropped",
     "epoch_event", "finish", "hand_over", "loss", "preflight", "quantized", "score_of", "silent",
 ]  # fmt: skip
 

@@ -40,7 +40,7 @@ class AutoTuningPipeline:
         if "timeout" in options:
             options["timeout_s"] = options.pop("timeout")
         own = {name: options.pop(name) for name in list(options) if name in STUDY}
-        self.setup = Setup.of({"epochs": StudySpec.model_fields["epochs"].default, **options})
+        self.setup = Setup.parse({"epochs": StudySpec.model_fields["epochs"].default, **options})
         self.objective = objective if callable(objective) else None
         values = {
             **own,
@@ -57,7 +57,7 @@ class AutoTuningPipeline:
 
         Unpacks to (final_model, best_config). The study is ``study.db`` in the run folder and resumes there.
         """
-        setup = self.setup.with_(options)
+        setup = self.setup.with_(**options)
         data = as_dataset(model, train, val, test, seed=setup.seed)
         spec = self.spec.with_(
             hls=setup.hls,
@@ -68,7 +68,7 @@ class AutoTuningPipeline:
             training=dict(setup.training),
         )
         key = digest_of([spec.model_dump(mode="json"), model_digest(model), data.digest])[:12]
-        out = Path("runs") / f"tune-{key}" if setup.out is None else Path(setup.out)
+        out = Path("runs") / f"tune-{key}" if setup.out is None else setup.out
         resume = setup.resume or setup.out is None
         return tune_model(
             model, data, spec, out, objective=self.objective, resume=resume, listen=setup.listener

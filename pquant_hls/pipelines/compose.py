@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pquant_hls.compress import Accounting, account, compression_ratio
-from pquant_hls.engine import CompressionResult, Ending, Goal, Point, Score, Workbench, score_of
+from pquant_hls.engine import CompressionResult, Ending, Goal, Point, Score, Workbench, check_model, score_of
 from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.hls import convert
 from pquant_hls.measure import estimated
@@ -82,6 +82,8 @@ class CompressionPipeline(Trainable):
         DataError : no labels.
         """
         model = compressed.model if isinstance(compressed, CompressionResult) else compressed
+        for each in (original, model):
+            check_model(each)
         x, y, classes = _labelled(original, val)
         before, after = _Figures.of(original, x, y, classes), _Figures.of(model, x, y, classes)
         return {
