@@ -23,7 +23,7 @@ Backend = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado,
 BudgetNs = Annotated[
     str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")
 ]
-PIPELINES_HELP = "in place of the loop: compression, standard, validation, adaptive, trigger or tagger"
+PIPELINES_HELP = "in place of the loop: standard, auto, trigger, tagger, validation, adaptive or custom"
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
     from pquant_hls.spec import Recipe
 
-NAMES = ("compression", "standard", "validation", "adaptive", "trigger", "tagger")
+NAMES = ("standard", "auto", "trigger", "tagger", "validation", "adaptive", "custom")
+ALIASES = {"compression": "custom", "auto_tuning": "auto"}
 TRAINING = ("epochs", "batch_size", "learning_rate", "schedule")
 
 Job = Callable[[Any, Any], "CompressionResult"]
@@ -21,6 +22,7 @@ Job = Callable[[Any, Any], "CompressionResult"]
 
 def pipeline_job(name: str | None, given: Sequence[str], recipe: Recipe, run: Mapping[str, Any]) -> Job:
     """The pipeline as a function of model and data; raises SpecError for an unknown name or option."""
+    name = ALIASES.get(name or "", name)
     if name not in NAMES:
         raise SpecError(f"got {name!r}", where="--pipeline", mend=f"one of {', '.join(NAMES)}")
     options = {
@@ -47,6 +49,9 @@ def _call(name: str, recipe: Recipe, options: dict[str, Any], model: Any, data: 
         return pipelines.StandardCompressionPipeline(**options).execute(model, data)
     if name == "adaptive":
         return pipelines.AdaptivePipeline(**options).execute(model, data)
+    if name == "auto":  # a recipe's training is the full schedule, trials have a short one
+        full = {"final_epochs": options.pop("epochs")} if "epochs" in options else {}
+        return pipelines.AutoTuningPipeline(**{**full, **options}).execute(model, data)
     made = pipelines.ValidationPipeline if name == "validation" else pipelines.CompressionPipeline
     return made(recipe.steps, **options).execute(model, data)
 

@@ -26,7 +26,7 @@ class AutoTuningPipeline:
         None: bits and sparsity.
     objective : ``compression_accuracy`` (accuracy * ln ratio), ``compression_only``, ``latency_accuracy``,
         ``resources_accuracy``, or a function of TrialFigures, higher is better.
-    options : of StudySpec (n_trials, timeout_s or timeout, quality, final_epochs, tolerance, sampler) and of
+    options : of StudySpec (n_trials, timeout_s or timeout, quality, final_epochs, tolerance, sampler, storage) and of
         Setup; ``epochs`` are those of a trial's trainings.
 
     >>> AutoTuningPipeline({"bits": [4, 8]}, n_trials=3).spec.n_trials
@@ -67,7 +67,8 @@ class AutoTuningPipeline:
             epochs=setup.epochs,
             training=dict(setup.training),
         )
-        key = digest_of([spec.model_dump(mode="json"), model_digest(model), data.digest])[:12]
+        told = spec.model_dump(mode="json", exclude={"storage"})
+        key = digest_of([told, model_digest(model), data.digest])[:12]
         out = Path("runs") / f"tune-{key}" if setup.out is None else setup.out
         resume = setup.resume or setup.out is None
         return tune_model(
@@ -75,5 +76,5 @@ class AutoTuningPipeline:
         )
 
 
-STUDY = ("quality", "name", "n_trials", "timeout_s", "final_epochs", "tolerance", "sampler")
+STUDY = ("quality", "name", "n_trials", "timeout_s", "final_epochs", "tolerance", "sampler", "storage")
 """Options of the study, not of Setup."""

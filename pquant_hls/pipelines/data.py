@@ -44,6 +44,8 @@ def as_dataset(model: Any, train: Any, val: Any = None, test: Any = None, *, see
         input and one output.
     """
     check_model(model)
+    if train is None:
+        raise DataError("no events to train on", where="train", mend=FORMS)
     if isinstance(train, Dataset):
         found = train
         if val is not None or test is not None:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.engine import Ending, Gate, Goal, Point, Score, Workbench, dropped
-from pquant_hls.errors import SpecError
+from pquant_hls.errors import DataError, SpecError
 from pquant_hls.models import calls
 from pquant_hls.pipelines.base import Pipeline
 from pquant_hls.pipelines.setup import Setup, several
@@ -45,6 +45,11 @@ class TaggerPlan(Spec):
         """Efficiency floors of the rare classes."""
         if not self.preserve_rare_classes:
             return ()
+        absent = [name for index, name in enumerate(data.classes) if index not in np.asarray(data.y_val)]
+        if absent:
+            raise DataError(
+                f"no events of class {', '.join(absent)}: its efficiency is not known", where="val"
+            )
         rate = f"efficiency@{self.background_rate:g}"
         return tuple(Gate(f"{rate}:{name}", max_loss=self.max_efficiency_loss) for name in self.rare(data))
 

@@ -154,6 +154,11 @@ class StudySpec(Spec):
         0.03, ge=0, le=1, description="share of the score the winner may lose when compressed again"
     )
     sampler: Literal["tpe", "random", "nsgaii"] = "tpe"
+    storage: str | None = Field(
+        None,
+        min_length=1,
+        description="URL of a database that several workers share; left out: study.db in the run folder",
+    )
 
     @classmethod
     def load(cls, source: str | Path) -> StudySpec:
