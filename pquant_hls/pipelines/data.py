@@ -10,6 +10,7 @@ import numpy as np
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.datasets.assemble import assemble
+from pquant_hls.datasets.labels import class_numbers
 from pquant_hls.datasets.records import SPLITS
 from pquant_hls.engine import check_model
 from pquant_hls.errors import DataError
@@ -75,6 +76,7 @@ def _assembled(model: Any, sources: Mapping[str, Any], seed: int) -> Dataset:
             arrays |= {f"x_{split}": x} | ({} if y is None else {f"y_{split}": y})
     if "y_train" not in arrays:  # labels of other splits cannot be compared with the original's decisions
         arrays = {key: value for key, value in arrays.items() if key.startswith("x")}
+    arrays |= _alike({key: value for key, value in arrays.items() if key.startswith("y")})
     arrays |= _class_names(model, arrays)
     given = "x_test" in arrays
     if not given:
@@ -88,11 +90,19 @@ def _assembled(model: Any, sources: Mapping[str, Any], seed: int) -> Dataset:
     return replace(found, x_test=found.x_val, y_test=found.y_val, meta={**found.meta, "test": "validation"})
 
 
+def _alike(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Labels of all splits in one form: columns (events, 1) as (events,), and numbers for one-hot rows where
+    another split has numbers."""
+    flat = {key: y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y for key, y in labels.items()}
+    if len({y.ndim for y in flat.values()}) == 1:
+        return flat
+    return {key: class_numbers(y, None, key)[0] for key, y in flat.items()}
+
+
 def _class_names(model: Any, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Names for whole-number labels, so that a class absent from a small sample is still counted."""
     labels = np.asarray(arrays.get("y_train", ""))
-    column = labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1)
-    if not column or labels.dtype.kind not in "biuf":
+    if labels.ndim != 1 or labels.dtype.kind not in "biuf":
         return {}
     return {"classes": [str(index) for index in range(max(2, n_outputs(model)))]}
 
@@ -168,7 +178,7 @@ def _batches(source: Any, where: str) -> Iterator[Any]:
         raise DataError("this tf.data.Dataset never ends", where=where, mend="take a number of batches of it")
     if isinstance(source, Iterable):
         return iter(source)
-    if not hasattr(source, "__getitem__"):
+    if not hasattr(type(source), "__getitem__"):
         raise DataError(f"got a {type(source).__name__}", where=where, mend=FORMS)
     count = source.num_batches if hasattr(source, "num_batches") else len(source)
     if count is None:
