@@ -146,8 +146,10 @@ class Climb:
                 return
             if self.walk.attempt(name, make(rung), self._objection):
                 held = rung
+                self.limits.pop(name, None)
                 continue
             if self.walk.idle:  # too little to remove one unit: the next rung asks for more
+                self.limits[name] = self.walk.history[-1]["reason"].removeprefix("rolled back: ")
                 continue
             half = milder(held, rung) if self.walk.possible else None
             if half is None or not self.walk.attempt(f"{name}, milder", make(half), self._objection):

@@ -7,6 +7,7 @@ import logging
 import math
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from pquant_hls.engine import (
     preflight,
     silent,
 )
-from pquant_hls.errors import NotMeasured, SpecError
+from pquant_hls.errors import NoGain, NotMeasured, SpecError
 from pquant_hls.models import model_digest
 from pquant_hls.spec import StudySpec
 from pquant_hls.store import RunFolder, digest_of
@@ -183,7 +184,8 @@ class Search:
         point = self.start
         names = [step.step for step in steps_of(params, self.spec, epochs, point)]
         for index in range(len(names)):
-            point = self.bench.apply(point, steps_of(params, self.spec, epochs, point)[index])
+            with suppress(NoGain):  # a rank that saves nothing leaves the model as it is
+                point = self.bench.apply(point, steps_of(params, self.spec, epochs, point)[index])
         point = self.bench.sketch(point, hls=target_of(params, self.spec))
         value = float(self.objective(self._figures(point)))
         if not math.isfinite(value):

@@ -15,7 +15,7 @@ import numpy as np
 from pquant_hls.compress import Accounting
 from pquant_hls.decide import Judgement, judge
 from pquant_hls.engine import Event, Point, Score
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.errors import NoGain, UnsupportedModel
 from pquant_hls.models import Proportion
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import Budget, HlsSpec
@@ -42,6 +42,7 @@ class Law:
     measured: bool = True
     match: float | None = 1.0
     refuses: frozenset[str] = frozenset()
+    no_gain: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ class InstantBench:
         self.applied += 1
         if step.step in self.law.refuses:
             raise UnsupportedModel("cannot be", where=step.step)
+        if step.step in self.law.no_gain:
+            raise NoGain("no layer gains", where=step.step)
         model = self._stepped(point.model, step)
         if model != point.model:
             model = replace(

@@ -45,6 +45,7 @@ laws = st.builds(
     measured=st.booleans(),
     match=st.sampled_from([1.0, 1.0, 1.0, 0.99, None]),
     refuses=st.frozensets(st.sampled_from(["low_rank", "prune"]), max_size=2),
+    no_gain=st.frozensets(st.just("low_rank"), max_size=1),
 )
 
 STEPS = (
@@ -279,6 +280,26 @@ def test_other_targets_are_tried_only_when_allowed() -> None:
         TriggerPipeline(TriggerPlan(allow=("clock",), clocks_ns=(2.5,)), budget=budget), law, budget
     )
     assert [entry["verdict"] for entry in freed[1].history if entry["kind"] == "target"] == ["MET"]
+
+
+def test_a_step_with_nothing_to_gain_is_left_out_and_named() -> None:
+    law = Law(no_gain=frozenset({"low_rank"}))
+    steps = [STEPS[3], STEPS[0], STEPS[1]]
+    for pipeline in (CompressionPipeline(steps), ValidationPipeline(steps, 0.2)):
+        bench, ending, final, verdict = ended(pipeline, law)
+        assert verdict is Verdict.MET
+        assert [entry["kept"] for entry in ending.history] == [False, True, True]
+        assert "left out: low_rank: no layer gains" in ending.history[0]["reason"]
+        assert ending.history[0]["digest"] == Toy().digest
+    assert "2 of 3 steps done; low_rank left out" in ended(CompressionPipeline(steps), law)[1].reason
+    missed = ended(StandardCompressionPipeline(50, analyse=False), law)[1]
+    assert "low rank: left out" in missed.reason
+
+
+def test_a_float_model_is_not_called_met() -> None:
+    _, ending, _, verdict = ended(CompressionPipeline([STEPS[0]]), Law(match=None))
+    assert verdict is Verdict.UNKNOWN
+    assert "add a quantize step" in ending.reason
 
 
 def test_gates_enter_the_verdict() -> None:
