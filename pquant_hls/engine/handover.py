@@ -50,6 +50,12 @@ class CompressionResult:
     def __iter__(self) -> Iterator[Any]:
         return iter([getattr(self, name) for name in self.unpacks])
 
+    def __len__(self) -> int:
+        return len(self.unpacks)
+
+    def __getitem__(self, index: int) -> Any:
+        return getattr(self, self.unpacks[index])
+
 
 def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
     """Write project, model, ``qor.json`` and golden vectors of ``best`` under ``handover/``; returns the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from numbers import Real
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -15,9 +16,9 @@ FREQUENCY_MHZ: Mapping[str, float] = {"mhz": 1.0, "ghz": 1e3, "khz": 1e-3}
 
 
 def _split(value: object, expected: str) -> tuple[float, str]:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, Real | str):
         raise ValueError(f"expected {expected}, got {value!r}")
-    if isinstance(value, int | float):
+    if isinstance(value, Real):
         return float(value), ""
     found = _QUANTITY.match(value)
     if found is None:

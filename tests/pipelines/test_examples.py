@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from pquant_hls.cli import main
+from pquant_hls.cli.pipeline import pipeline_job
+from pquant_hls.spec import Recipe
 
 MODULES = ("adaptive", "auto_tuning", "compose", "hep", "standard", "validation")
 
@@ -19,6 +21,42 @@ def test_docstring_examples_run(name: str) -> None:
     found = doctest.testmod(import_module(f"pquant_hls.pipelines.{name}"))
     assert found.attempted >= 1
     assert found.failed == 0
+
+
+RECIPE = {
+    "steps": [{"step": "prune", "sparsity": 0.3}, {"step": "quantize", "bits": 6, "epochs": 2, "batch_size": 64}],
+    "budget": {"latency_ns": 60}, "hls": {"clock_ns": 4}, "seed": 7,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind", "pairs"), [
+    ("standard", "StandardCompressionPipeline", ["target_compression=5", "preserve_accuracy=0.9"]),
+    ("auto", "AutoTuningPipeline", ["n_trials=3", "search_space={bits: [4, 6]}", "objective=latency_accuracy"]),
+    ("trigger", "TriggerPipeline", ["sparsity=0.8", "allow=clock"]),
+    ("tagger", "TaggerPipeline", ["rank=8", "gates=[{metric: auc, max_loss: 0.1}]"]),
+    ("validation", "ValidationPipeline", ["max_degradation=0.1"]),
+    ("adaptive", "AdaptivePipeline", ["max_accuracy_loss=0.1"]),
+    ("custom", "CompressionPipeline", []),
+    ("compression", "CompressionPipeline", []),
+])  # fmt: skip
+def test_every_pipeline_has_its_command(
+    name: str, kind: str, pairs: list[str], model: Any, train: Any, val: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pquant_hls.pipelines import AutoTuningPipeline, Pipeline, as_dataset
+
+    asked: list[Any] = []
+    monkeypatch.setattr(Pipeline, "run", lambda self, *_, **__: asked.append(self))
+    monkeypatch.setattr(AutoTuningPipeline, "execute", lambda self, *_, **__: asked.append(self))
+    job = pipeline_job(name, pairs, Recipe.parse(RECIPE), {"out": Path("run"), "resume": False})
+    job(model, as_dataset(model, train, val))
+    (made,) = asked
+    assert type(made).__name__ == kind
+    assert (made.setup.hls.clock_ns, made.setup.budget.latency_ns, made.setup.seed) == (4, 60, 7)
+    assert made.setup.training == {"batch_size": 64}
+    if name == "auto":
+        assert (made.spec.final_epochs, made.spec.n_trials, made.spec.objective) == (2, 3, "latency_accuracy")
+    else:
+        assert made.setup.epochs == 2
 
 
 @pytest.mark.parametrize(("words", "text"), [

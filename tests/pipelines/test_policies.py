@@ -286,7 +286,7 @@ def test_a_step_with_nothing_to_gain_is_left_out_and_named() -> None:
     law = Law(no_gain=frozenset({"low_rank"}))
     steps = [STEPS[3], STEPS[0], STEPS[1]]
     for pipeline in (CompressionPipeline(steps), ValidationPipeline(steps, 0.2)):
-        bench, ending, final, verdict = ended(pipeline, law)
+        _, ending, _, verdict = ended(pipeline, law)
         assert verdict is Verdict.MET
         assert [entry["kept"] for entry in ending.history] == [False, True, True]
         assert "left out: low_rank: no layer gains" in ending.history[0]["reason"]

@@ -33,10 +33,17 @@ def standard(
     model: Any, train: Any, val: Any, test_events: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
     out = tmp_path_factory.mktemp("standard") / "run"
-    before = model_digest(model)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    before = _state(model)
     result = StandardCompressionPipeline(6, 0.9, epochs=3, out=out).execute(model, train, val, test_events)
-    assert model_digest(model) == before, "the caller's model is never changed"
+    assert _state(model) == before, "the caller's model is never changed"
     return result
+
+
+def _state(model: Any) -> list[Any]:
+    """Weights and configuration, trainable flags, compilation."""
+    flags = [layer.trainable for layer in model.layers]
+    return [model_digest(model), model.get_config(), flags, model.optimizer, model.loss]
 
 
 def test_standard_reaches_its_ratio_in_real_firmware(standard: Any) -> None:
@@ -49,6 +56,7 @@ def test_standard_reaches_its_ratio_in_real_firmware(standard: Any) -> None:
 
 def test_a_result_unpacks_and_leaves_a_run_folder(standard: Any) -> None:
     model, qor, verdict, history, folder = standard
+    assert (len(standard), standard[1]) == (5, qor)
     assert (model, qor, verdict, history, folder) == (
         standard.model, standard.qor, standard.verdict, standard.history, standard.folder,
     )  # fmt: skip
@@ -78,6 +86,25 @@ def test_a_run_is_taken_up_where_it_stopped(
         StandardCompressionPipeline(7, 0.9, **options).execute(model, train, val, test_events, resume=True)
 
 
+def test_wider_accumulators_change_no_value_and_no_type_but_their_own(
+    standard: Any, val: Any, tmp_path: Path
+) -> None:
+    from pquant_hls.hls import build, convert, keras_predict, predict
+    from pquant_hls.spec import HlsSpec
+
+    plain = convert(standard.model, HlsSpec(), tmp_path / "plain")
+    wide = convert(standard.model, HlsSpec(wide_accumulators=True), tmp_path / "wide")
+    outputs = predict(build(wide, cache=tmp_path / "cache"), val[0])
+    np.testing.assert_array_equal(outputs, keras_predict(standard.model, val[0]))
+    assert wide.graph is not None
+    for before, after in zip(plain.graph.nodes, wide.graph.nodes, strict=True):
+        assert before.result == after.result
+        if before.op == "dense":
+            weight, source = after.types["weight"], wide.graph.node(after.inputs[0]).result
+            assert after.types["accum"].width > source.width + weight.width
+            assert after.types["accum"].frac == before.types["accum"].frac
+
+
 def test_evaluate_measures_both_models_on_the_same_events(standard: Any, model: Any, val: Any) -> None:
     found = CompressionPipeline({"methods": ["pruning"]}).evaluate(model, standard, val)
     assert found["total_compression"]["compression_ratio"] == pytest.approx(standard.ratio)
@@ -104,15 +131,32 @@ def test_validation_stops_at_a_broken_step_and_keeps_the_good_one(
     assert result.qor.metrics["test_accuracy"] is None, "no test events were given"
 
 
-def test_steps_join_and_loaders_fit(model: Any, train: Any, val: Any, tmp_path: Path) -> None:
+def test_steps_join_loaders_fit_and_an_interrupted_run_goes_on_in_silence(
+    model: Any, train: Any, val: Any, tmp_path: Path, capfd: Any
+) -> None:
     import tensorflow as tf
+
+    def interrupt(event: Any) -> None:
+        if event.text.startswith("quantize"):
+            raise KeyboardInterrupt
 
     pipeline = prune(0.2) >> quantize(6, epochs=1) >> fine_tune(1)
     loader = tf.data.Dataset.from_tensor_slices(train).batch(100)
-    result = pipeline.compress(model, loader, val, out=tmp_path / "run", gates=[Gate("auc", minimum=0.99999)])
+    options = {"out": tmp_path / "run", "gates": [{"metric": "auc", "minimum": 0.99999}]}
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.compress(model, loader, val, listen=interrupt, **options)
+    run = tmp_path / "run" / "run.json"
+    assert json.loads(run.read_text())["status"] == "interrupted"
+    capfd.readouterr()
+    result = pipeline.compress(model, loader, val, resume=True, **options)
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")
     assert [entry["step"] for entry in result.history] == ["prune", "quantize", "fine_tune"]
     assert result.verdict is Verdict.MISSED, "the gate on the worst class's AUC decides with the rest"
     assert result.qor.csim_match == 1.0
+    run.write_text("{")
+    with pytest.raises(OutputError, match=r"run\.json: cannot be read"):
+        pipeline.compress(model, loader, val, resume=True, **options)
 
 
 def test_a_gate_on_an_unknown_figure_is_refused_before_training(

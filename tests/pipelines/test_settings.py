@@ -89,7 +89,7 @@ def test_validation_takes_steps_in_every_form_that_compression_takes() -> None:
 
 def test_numbers_of_numpy_and_single_values_are_taken() -> None:
     pipeline = StandardCompressionPipeline(
-        np.float32(4), np.float64(0.5), epochs=np.int64(3), seed=np.int32(2)
+        np.float32(4), np.float64(0.5), epochs=np.int64(3), seed=np.int32(2), budget=np.int64(60)
     )
     assert (pipeline.target, pipeline.setup.epochs, pipeline.setup.seed) == (4.0, 3, 2)
     assert HEPCompressionPipeline(allow="clock", clocks_ns=2.5, rare_classes=2).options["allow"] == "clock"
