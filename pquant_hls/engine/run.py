@@ -13,12 +13,16 @@ from pquant_hls.engine.bench import Bench
 from pquant_hls.engine.events import Listener, silent
 from pquant_hls.engine.handover import CompressionResult, hand_over
 from pquant_hls.engine.loop import closed_loop
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.errors import ToolNotFound, UnsupportedModel
 from pquant_hls.hls import convert
+from pquant_hls.measure import has_synthesis
 from pquant_hls.measure.toolchain import require
 from pquant_hls.models import input_shapes, model_digest, n_outputs
-from pquant_hls.spec import HlsSpec, Recipe
+from pquant_hls.spec import Budget, HlsSpec, Recipe
 from pquant_hls.store import RunFolder
+
+SYNTHESIS = ("csynth", "cosim", "vsynth")
+"""Sources of a budget that need the vendor's tool."""
 
 
 def compress_model(
@@ -42,7 +46,7 @@ def compress_model(
     ------
     UnsupportedModel, DataError, OutputError, ToolNotFound : before any training starts.
     """
-    preflight(model, data, recipe.hls)
+    preflight(model, data, recipe.hls, recipe.budget)
     identity = {"recipe": recipe.model_dump(mode="json"), "model": model_digest(model), "data": data.digest}
     with RunFolder.open(Path(out), identity, resume=resume) as run:
         bench = Bench(data, recipe.hls, recipe.budget, run, listen)
@@ -83,9 +87,14 @@ def check_model(model: Any) -> None:
             )
 
 
-def preflight(model: Any, data: Dataset, hls: HlsSpec) -> None:
+def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = None) -> None:
     """Everything that can be known to fail before training does."""
     require("g++", mend="apt-get install g++")
+    if budget is not None and budget.measure in SYNTHESIS and not has_synthesis(hls):
+        raise ToolNotFound(
+            f"{budget.measure} needs {hls.backend} HLS, which is not on PATH", where="budget.measure",
+            mend="install it, set hls.tool_prefix, or measure: auto",
+        )  # fmt: skip
     check_model(model)
     check_dataset(data, input_shapes(model)[0], n_outputs(model))
     with tempfile.TemporaryDirectory() as scratch:

@@ -48,7 +48,7 @@ class Pipeline(ABC):
     def run(self, model: Any, data: Dataset, **options: Any) -> CompressionResult:
         """Run the policy in a run folder, measure what it chose by csim, judge it, hand it over."""
         setup = self.setup.with_(**options)
-        preflight(model, data, setup.hls)
+        preflight(model, data, setup.hls, setup.budget)
         identity = {
             "pipeline": self.name, "settings": self.settings(), **setup.identity(),
             "model": model_digest(model), "data": data.digest,

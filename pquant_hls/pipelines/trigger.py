@@ -68,16 +68,12 @@ class TriggerPipeline(Pipeline):
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         goal = Goal(gates=setup.gates, budget=setup.budget)
         history: list[dict[str, Any]] = []
-        worked = in_loop(bench)
-        result = self._loops(worked, start, setup, history)
-        if result.verdict is Verdict.UNKNOWN and (narrow := narrower(worked, result.best)) is not None:
-            history.append({"kind": "note", "step": "wider accumulators", "reason": NARROWER})
-            again = self._loops(narrow, start, setup, history)
-            if again.verdict is Verdict.MET:
-                worked, result = narrow, again
+        worked, result = self._tightened(bench, start, setup, history)
         best, reason = result.best, result.action.reason
         if result.verdict is Verdict.MET:
             best = self._relaxed(worked, start, result, setup, history)
+            if worked.hls != bench.hls:
+                reason = f"{reason}, with wider accumulators (hls.wide_accumulators)"
             if best is not result.best:
                 reason = f"{reason}; accuracy given back where the budget left slack"
             return Ending(best, goal, reason, tuple(history))
@@ -86,6 +82,20 @@ class TriggerPipeline(Pipeline):
             f"met by another target: {_target_text(best)}" if best is not result.best else layer_costs(best)
         )
         return Ending(best, goal, f"{reason}; {met_by}", tuple(history))
+
+    def _tightened(
+        self, bench: Workbench, start: Point, setup: Setup, history: list[dict[str, Any]]
+    ) -> tuple[Any, LoopResult]:
+        """The loop, and where its estimate leaves the verdict open, the loop with wider accumulators; the
+        bench of the one that counts, and its end."""
+        worked = in_loop(bench)
+        result = self._loops(worked, start, setup, history)
+        if result.verdict is not Verdict.UNKNOWN or (narrow := narrower(worked, result.best)) is None:
+            return worked, result
+        history.append({"kind": "note", "step": "wider accumulators", "reason": NARROWER})
+        bench.record(history[-1], NARROWER)
+        again = self._loops(narrow, start, setup, history)
+        return (narrow, again) if again.verdict is Verdict.MET else (worked, result)
 
     def _relaxed(
         self, bench: Any, start: Point, result: LoopResult, setup: Setup, history: list[dict[str, Any]]

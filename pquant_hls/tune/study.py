@@ -79,7 +79,7 @@ def tune_model(
     UnsupportedModel, DataError, OutputError, ToolNotFound : before any training.
     NotMeasured : no trial succeeded at all; the log of each is in ``out``.
     """
-    preflight(model, data, spec.hls)
+    preflight(model, data, spec.hls, spec.budget)
     identity = {
         "study": spec.model_dump(mode="json", exclude={"n_trials", "timeout_s", "storage"}),
         "model": model_digest(model),

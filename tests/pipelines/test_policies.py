@@ -109,13 +109,18 @@ def test_validation_hands_back_the_last_good_model(
 
 
 @quick
-@given(laws, st.integers(3, 25), st.floats(0.0, 0.1))
-def test_adaptive_ends_within_its_floor(law: Law, cycles: int, allowed: float) -> None:
-    pipeline = AdaptivePipeline(Budget(latency_ns=5.0 * cycles), allowed)
+@given(laws, st.integers(3, 25), st.floats(0.0, 0.1), st.none() | st.floats(500, 20_000))
+def test_adaptive_ends_within_its_floor(law: Law, cycles: int, allowed: float, lut: float | None) -> None:
+    limits = {"latency_ns": 5.0 * cycles} if lut is None else {"resources": {"lut": lut}}
+    pipeline = AdaptivePipeline(limits, allowed)
     bench, ending, final, verdict = ended(pipeline, law)
     check_best(bench, ending)
     if verdict is Verdict.MET:
-        assert final.qor.latency.worst_ns_hi <= 5.0 * cycles
+        assert (
+            final.qor.resources.lut <= lut
+            if lut is not None
+            else final.qor.latency.worst_ns_hi <= 5.0 * cycles
+        )
     error = 2 * (0.25 / 10_000) ** 0.5
     assert bench.baseline.value() - bench.score(final).value() <= max(allowed, error) + 1e-9
 

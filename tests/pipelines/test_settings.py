@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pquant_hls.engine import Event
-from pquant_hls.errors import PquantError, SpecError
+from pquant_hls.errors import PquantError, SpecError, ToolNotFound
 from pquant_hls.pipelines import (
     AdaptivePipeline,
     AutoTuningPipeline,
@@ -105,6 +105,17 @@ def test_a_bad_latency_or_model_is_refused_before_a_folder_is_made(
     for call in (pipeline.compress_trigger_model, pipeline.compress_jet_tagger):
         with pytest.raises(PquantError, match="Keras model"):
             call("model.keras", train=train)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_source_whose_tool_is_missing_is_refused_before_any_training(
+    model: Any, train: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pquant_hls.engine.run.has_synthesis", lambda hls: False)
+    with pytest.raises(ToolNotFound, match="measure: auto"):
+        quantize(6).compress(
+            model, train, out=tmp_path / "run", budget={"latency_ns": 50, "measure": "csynth"}
+        )
     assert not (tmp_path / "run").exists()
 
 
