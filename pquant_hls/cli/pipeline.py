@@ -25,8 +25,13 @@ def pipeline_job(name: str | None, given: Sequence[str], recipe: Recipe, run: Ma
     name = ALIASES.get(name or "", name)
     if name not in NAMES:
         raise SpecError(f"got {name!r}", where="--pipeline", mend=f"one of {', '.join(NAMES)}")
+    training = _training(recipe)
+    if (
+        name == "auto" and "epochs" in training
+    ):  # a recipe's training is the full schedule, a trial's is short
+        training["final_epochs"] = training.pop("epochs")
     options = {
-        **_training(recipe),
+        **training,
         "hls": recipe.hls,
         "seed": recipe.seed,
         "budget": recipe.budget,
@@ -49,9 +54,8 @@ def _call(name: str, recipe: Recipe, options: dict[str, Any], model: Any, data: 
         return pipelines.StandardCompressionPipeline(**options).execute(model, data)
     if name == "adaptive":
         return pipelines.AdaptivePipeline(**options).execute(model, data)
-    if name == "auto":  # a recipe's training is the full schedule, trials have a short one
-        full = {"final_epochs": options.pop("epochs")} if "epochs" in options else {}
-        return pipelines.AutoTuningPipeline(**{**full, **options}).execute(model, data)
+    if name == "auto":
+        return pipelines.AutoTuningPipeline(**options).execute(model, data)
     made = pipelines.ValidationPipeline if name == "validation" else pipelines.CompressionPipeline
     return made(recipe.steps, **options).execute(model, data)
 

@@ -213,10 +213,7 @@ def sensitivity(bench: Workbench, start: Point) -> Sensitivity:
         if (found := _probe(bench, start, name, width, kind))
     ]
     for record in records:
-        bench.record(
-            record,
-            f"{record['layer']} probed by {record['probe']}: {100 * record['degradation']:.2f} points lost",
-        )
+        bench.record(record, record["reason"])
     return Sensitivity(tuple(records))
 
 
@@ -244,6 +241,7 @@ def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) ->
         "probe": kind,
         "degradation": fallen[0],
         "degradation_error": fallen[1],
+        "reason": f"{layer} probed by {kind}: {100 * fallen[0]:.2f} points lost",
     }
 
 

@@ -31,7 +31,7 @@ RECIPE = {
 
 @pytest.mark.parametrize(("name", "kind", "pairs"), [
     ("standard", "StandardCompressionPipeline", ["target_compression=5", "preserve_accuracy=0.9"]),
-    ("auto", "AutoTuningPipeline", ["n_trials=3", "search_space={bits: [4, 6]}", "objective=latency_accuracy"]),
+    ("auto", "AutoTuningPipeline", ["n_trials=3", "epochs=1", "search_space={bits: [4, 6]}", "objective=latency_accuracy"]),
     ("trigger", "TriggerPipeline", ["sparsity=0.8", "allow=clock"]),
     ("tagger", "TaggerPipeline", ["rank=8", "gates=[{metric: auc, max_loss: 0.1}]"]),
     ("validation", "ValidationPipeline", ["max_degradation=0.1"]),
@@ -54,7 +54,13 @@ def test_every_pipeline_has_its_command(
     assert (made.setup.hls.clock_ns, made.setup.budget.latency_ns, made.setup.seed) == (4, 60, 7)
     assert made.setup.training == {"batch_size": 64}
     if name == "auto":
-        assert (made.spec.final_epochs, made.spec.n_trials, made.spec.objective) == (2, 3, "latency_accuracy")
+        spec = made.spec
+        assert (spec.epochs, spec.final_epochs, spec.n_trials, spec.objective) == (
+            1,
+            2,
+            3,
+            "latency_accuracy",
+        )
     else:
         assert made.setup.epochs == 2
 
