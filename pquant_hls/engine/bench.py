@@ -47,7 +47,7 @@ class Point:
     """A model on the way: where it came from and, once measured, what it is worth.
 
     ``project`` and ``qor`` are None until ``Bench.measure``. ``account`` holds its sizes, ``ratio`` the
-    compression ratio against the original.
+    compression ratio against the original, ``notes`` the last step's remarks.
     """
 
     model: Any
@@ -58,6 +58,7 @@ class Point:
     ratio: float | None = None
     project: HlsProject | None = None
     qor: QoR | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -128,7 +129,7 @@ class Bench:
         self.run.append({"kind": "step", "folder": name, **record.model_dump(mode="json")})
         ratio = None if self.original is None else compression_ratio(self.original, record.after)
         model = load_model(self.run.path / name / "model.keras")
-        return Point(model, record.child, point.digest, config.step, record.after, ratio)
+        return Point(model, record.child, point.digest, config.step, record.after, ratio, notes=record.notes)
 
     def _compress(self, point: Point, step: StepConfig | Step[Any], folder: Path) -> None:
         cost = functools.partial(estimate, target=target_of(self.hls))

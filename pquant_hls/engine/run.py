@@ -85,6 +85,12 @@ def check_model(model: Any) -> None:
             raise UnsupportedModel(
                 f"models with one {side} are taken, this one has {count}", where=f"model {model.name}"
             )
+    inputs, outputs = (tuple(side[0].shape[1:]) for side in (model.inputs, model.outputs))
+    if None in inputs or len(outputs) != 1:
+        raise UnsupportedModel(
+            f"takes inputs {inputs} and gives {outputs}", where=f"model {model.name}",
+            mend="firmware needs inputs of a fixed size and one score for each class",
+        )  # fmt: skip
 
 
 def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = None) -> None:

@@ -243,7 +243,10 @@ def computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any
         layer, weights = _pointwise(call, changes), [_expanded(w, len(call.shape)) for w in weights]
     else:
         layer = copied(call.layer, changes)
-    result = layer(inputs[0] if len(inputs) == 1 else inputs)
+    try:
+        result = layer(inputs[0] if len(inputs) == 1 else inputs)
+    except TypeError as cause:  # attention and others that take their inputs by name
+        raise UnsupportedModel(f"{call.kind} layers are not taken", where=call.name) from cause
     if weights:
         layer.set_weights(weights)
     return result

@@ -12,6 +12,9 @@ from pquant_hls.engine import Point, Workbench, loss
 from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
 from pquant_hls.spec import StepConfig
 
+NOTHING, LEFT_OUT = "changes nothing", "left out"
+"""Words of history for a step that did no harm and no good."""
+
 AnyStep = StepConfig | Step[Any]
 Objection = Callable[[Point, Point], str | None]
 """(before, after) -> why the new point must not be kept; None to keep it."""
@@ -38,14 +41,14 @@ class Walk:
             after = self._applied(before, steps)
         except NoGain as cause:
             self.idle = True
-            self.write(stage, steps, before, None, f"left out: {cause}")
+            self.write(stage, steps, before, None, f"{LEFT_OUT}: {cause}")
             return False
         except (SpecError, UnsupportedModel) as cause:
             self.possible = False
             self.write(stage, steps, before, None, f"not possible: {cause}")
             return False
         self.idle = after.digest == before.digest
-        reason = "changes nothing" if self.idle else objection(before, after)
+        reason = ": ".join([NOTHING, *after.notes]) if self.idle else objection(before, after)
         if reason is None:
             self.point = after
         self.write(stage, steps, before, after, reason)
@@ -82,7 +85,7 @@ class Walk:
 def _outcome(objection: str | None) -> str:
     if objection is None:
         return "kept"
-    return objection if objection.startswith("left out") else f"rolled back: {objection}"
+    return objection if objection.startswith((LEFT_OUT, NOTHING)) else f"rolled back: {objection}"
 
 
 def name_of(step: AnyStep) -> str:

@@ -119,10 +119,11 @@ def test_what_is_no_model_of_one_input_and_output_is_refused(train: Any) -> None
 
     two = keras.Input((6,))
     twice = keras.Model(two, [keras.layers.Dense(3)(two), keras.layers.Dense(3)(two)])
+    loose = keras.Sequential([keras.Input((None, 6)), keras.layers.Dense(3)])
     unbuilt = keras.Sequential([keras.layers.Dense(3)])
     for wrong, text in (
         (None, "got NoneType"), ("tagger.keras", "load_model"), (keras.Model, "got type"), (unbuilt, "inputs are not known"),
-        (twice, "one output"),
+        (twice, "one output"), (loose, "fixed size"),
     ):  # fmt: skip
         with pytest.raises(UnsupportedModel, match=text):
             as_dataset(wrong, train)
