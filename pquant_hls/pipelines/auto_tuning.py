@@ -10,7 +10,7 @@ from typing import Any
 from pquant_hls.engine import CompressionResult
 from pquant_hls.models import model_digest
 from pquant_hls.pipelines.data import as_dataset
-from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.setup import setup_of
 from pquant_hls.spec import StudySpec
 from pquant_hls.store import digest_of
 from pquant_hls.tune import tune_model
@@ -40,7 +40,7 @@ class AutoTuningPipeline:
         if "timeout" in options:
             options["timeout_s"] = options.pop("timeout")
         own = {name: options.pop(name) for name in list(options) if name in STUDY}
-        self.setup = Setup.parse({"epochs": StudySpec.model_fields["epochs"].default, **options})
+        self.setup = setup_of({"epochs": StudySpec.model_fields["epochs"].default, **options}, STUDY)
         self.objective = objective if callable(objective) else None
         values = {
             **own,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from pquant_hls.engine import (
 )
 from pquant_hls.models import model_digest
 from pquant_hls.pipelines.data import as_dataset
-from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.setup import Setup, setup_of
 from pquant_hls.store import RunFolder, digest_of
 
 
@@ -35,7 +36,8 @@ class Pipeline(ABC):
     unpacks: ClassVar[tuple[str, ...]] = ("model", "qor", "verdict", "history", "folder")
 
     def __init__(self, **options: Any) -> None:
-        self.setup = Setup.parse(options)
+        own = [name for name in signature(type(self)).parameters if name != "options"]
+        self.setup = setup_of(options, own)
 
     @abstractmethod
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:

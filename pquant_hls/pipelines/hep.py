@@ -9,10 +9,12 @@ from typing import Any
 
 from pquant_hls.engine import CompressionResult
 from pquant_hls.pipelines.data import as_dataset, calibration_sample
-from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.setup import setup_of
 from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget, Spec
+
+PLANNED = (*TriggerPlan.model_fields, *TaggerPlan.model_fields)
 
 
 class HEPCompressionPipeline:
@@ -26,7 +28,7 @@ class HEPCompressionPipeline:
         own, rest = _split(options)
         for plan, values in own.items():
             plan.parse(values)
-        Setup.parse(rest)
+        setup_of(rest, PLANNED)
         self.options = options
 
     def compress_trigger_model(
@@ -58,7 +60,7 @@ class HEPCompressionPipeline:
         UnsupportedModel, DataError, SpecError, OutputError, ToolNotFound : before any training.
         """
         own, merged = _split({**self.options, **options})
-        plan, setup = TriggerPlan.parse(own[TriggerPlan]), Setup.parse(merged)
+        plan, setup = TriggerPlan.parse(own[TriggerPlan]), setup_of(merged, PLANNED)
         sample = calibration if train is None else train
         data = as_dataset(
             model, calibration_sample(model, setup.seed) if sample is None else sample, val, seed=setup.seed
@@ -94,7 +96,7 @@ class HEPCompressionPipeline:
         """
         given = {**self.options, **options, "preserve_rare_classes": preserve_rare_classes}
         own, merged = _split(given)
-        plan, setup = TaggerPlan.parse(own[TaggerPlan]), Setup.parse(merged)
+        plan, setup = TaggerPlan.parse(own[TaggerPlan]), setup_of(merged, PLANNED)
         data = as_dataset(model, train, val, test, seed=setup.seed)
         merged["gates"] = (*plan.gates(data), *setup.gates)
         return TaggerPipeline(plan, plan.rare(data), **merged).run(model, data)

@@ -14,7 +14,7 @@ from pquant_hls.engine import Event, Gate, Listener, silent
 from pquant_hls.engine.progress import Terminal, told
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import Budget, HlsSpec
-from pquant_hls.spec.model import Spec, as_spec_error
+from pquant_hls.spec.model import Spec, as_spec_error, unknown_key
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.spec.study import GateSpec
 
@@ -104,6 +104,16 @@ class Setup(Spec):
         """What a run's digest depends on of these options."""
         told = self.model_dump(mode="json", include={"hls", "budget", "epochs", "training", "seed"})
         return {**told, "gates": [repr(gate) for gate in self.gates]}
+
+
+def setup_of(options: Mapping[str, Any], own: Iterable[str] = ()) -> Setup:
+    """A Setup from keywords; one that it does not know is named, with the nearest of these and of ``own``."""
+    for name in options:
+        if name not in Setup.model_fields:
+            raise SpecError(
+                unknown_key(name, [*own, *Setup.model_fields]).replace("key", "option"), where=name
+            )
+    return Setup.parse(options)
 
 
 def progress(verbose: int) -> Listener:

@@ -66,6 +66,15 @@ def test_a_wrong_setting_is_a_spec_error_that_names_it(name: str) -> None:
         assert "\n" not in text
 
 
+@pytest.mark.parametrize(("name", "wrong", "right"), [
+    ("standard", "target_compresion", "target_compression"), ("validation", "max_degradaton", "max_degradation"),
+    ("auto", "n_trial", "n_trials"), ("hep", "max_round", "max_rounds"), ("compression", "sed", "seed"),
+])  # fmt: skip
+def test_a_misspelt_option_is_told_the_right_name(name: str, wrong: str, right: str) -> None:
+    with pytest.raises(SpecError, match=f"{wrong}: unknown option, did you mean '{right}'"):
+        MAKERS[name](**{wrong: 3})
+
+
 @pytest.mark.parametrize(("config", "text"), [
     ({"methods": None}, "expected a list of steps"),
     ({"methods": "pruning"}, "expected a list of steps"),
