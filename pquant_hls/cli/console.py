@@ -6,16 +6,20 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from pquant_hls.engine.events import Event
+from pquant_hls.reporting.words import count, latency_texts, percent, points
+
+if TYPE_CHECKING:
+    from pquant_hls.reporting.lines import Line
 
 PLAIN_WIDTH = 150
 """Columns for tables where the output is no terminal."""
@@ -116,31 +120,6 @@ class Terminal:
             self.progress = None
 
 
-def interval(low: float | None, value: float | None, high: float | None, form: str = "{:.0f}") -> str:
-    """``12 [11..13]``; only the value where it has no interval, ``-`` where it was not measured."""
-    if value is None:
-        return "-"
-    text = form.format(value)
-    if low is None or high is None or low == high:
-        return text
-    return f"{text} [{form.format(low)}..{form.format(high)}]"
-
-
-def latency_texts(qor: Mapping[str, Any] | None) -> tuple[str, str]:
-    """(cycles, ns) of a QoR record as texts, with their intervals."""
-    from pquant_hls.qor import Latency
-
-    if qor is None or qor.get("latency") is None:
-        return "-", "-"
-    found = Latency.model_validate(qor["latency"])
-    cycles = interval(found.cycles_max_lo, found.cycles_max, found.cycles_max_hi)
-    return cycles, interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}")
-
-
-def percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f} %"
-
-
 def summary(record: Mapping[str, Any]) -> str:
     """A finished round in one line."""
     qor = record["qor"] or {}
@@ -165,11 +144,7 @@ def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None,
 def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str]:
     qor, account = record["qor"] or {}, record["account"] or {}
     accuracy = qor.get("accuracy")
-    loss = (
-        "-"
-        if accuracy is None or baseline_accuracy is None
-        else f"{100 * (baseline_accuracy - accuracy):+.2f}"
-    )
+    loss = points(None if accuracy is None or baseline_accuracy is None else baseline_accuracy - accuracy)
     cycles, ns = latency_texts(qor)
     bits = record["knobs"].get("bits")
     action = (
@@ -184,7 +159,20 @@ def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str
 
 
 def _sizes(account: Mapping[str, Any]) -> tuple[str, str]:
-    weights, units = account.get("nonzero_weights"), account.get("units")
-    return "-" if weights is None else f"{weights:,}", "-" if not units else "-".join(
-        str(n) for n in units.values()
-    )
+    units = account.get("units")
+    return count(account.get("nonzero_weights")), "-".join(map(str, units.values())) if units else "-"
+
+
+def lines_table(found: Sequence[Line]) -> Table:
+    """One row for each thing a pipeline or a study did."""
+    table = Table(pad_edge=False)
+    for name in ("step", "what", "accuracy", "loss", "ratio", "cycles", "ns"):
+        table.add_column(name, justify="left" if name in {"step", "what"} else "right", overflow="fold")
+    table.add_column("outcome", overflow="fold")
+    table.add_column("why", overflow="fold", ratio=1)
+    for line in found:
+        table.add_row(
+            line.step, line.what, percent(line.accuracy, line.accuracy_error), points(line.loss, line.loss_error),
+            "-" if line.ratio is None else f"{line.ratio:.2f}", line.cycles, line.ns, line.outcome, line.why,
+        )  # fmt: skip
+    return table

@@ -10,11 +10,10 @@ from pquant_hls.reporting.run import RunReport
 
 
 def to_junit(run: RunReport) -> str:
-    """The checks of the round that was handed over: a missed limit is a failure, one that is not known an error."""
-    if run.final is None:
+    """The limits on what was handed over: a missed one is a failure, one that is not known an error."""
+    if not run.checks and not run.records:
         raise OutputError("no round was finished in this run", where=run.folder)
-    name = str(run.recipe.get("name", run.folder.name))
-    return checks_to_junit(name, run.verdict or "UNKNOWN", run.reason, run.final.get("checks", []))
+    return checks_to_junit(run.name, run.verdict or "UNKNOWN", run.reason or run.status, run.checks)
 
 
 def checks_to_junit(name: str, verdict: str, reason: str, checks: Iterable[str]) -> str:
