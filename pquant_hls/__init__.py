@@ -16,8 +16,9 @@ Names are loaded when first used, so that ``import pquant_hls`` stays light.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pquant_hls._lazy import lazy
 
 if TYPE_CHECKING:
     from pquant_hls.decide import judge
@@ -27,22 +28,13 @@ if TYPE_CHECKING:
     from pquant_hls.tune import tune_model
 
 _HOMES = {
-    "Budget": "spec",
-    "Recipe": "spec",
-    "compress_model": "engine",
-    "judge": "decide",
-    "measure_project": "measure",
-    "tune_model": "tune",
+    "decide": ("judge",),
+    "engine": ("compress_model",),
+    "measure": ("measure_project",),
+    "spec": ("Budget", "Recipe"),
+    "tune": ("tune_model",),
 }
 
 __all__ = ["Budget", "Recipe", "compress_model", "judge", "measure_project", "tune_model"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -23,7 +23,7 @@ Backend = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado,
 BudgetNs = Annotated[
     str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")
 ]
-PIPELINES_HELP = "in place of the loop: compression, standard, validation, adaptive, trigger or tagger"
+PIPELINES_HELP = "in place of the loop: standard, auto, trigger, tagger, validation, adaptive or custom"
 
 
 def register(app: typer.Typer) -> None:
@@ -166,7 +166,7 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
 
 def _show(result: CompressionResult, recipe: Recipe) -> None:
     from pquant_hls.cli.console import output_console, rounds_table
-    from pquant_hls.reporting.words import percent
+    from pquant_hls.qor.words import percent
 
     console = output_console()
     console.print(rounds_table(list(result.history), result.baseline_accuracy, limits_text(recipe)))
@@ -187,8 +187,10 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
 
 def limits_text(recipe: Recipe) -> str:
     """The budget in words."""
-    from pquant_hls.reporting.words import limits
+    from pquant_hls.qor.words import limits
 
     hls = recipe.hls
     clock = f"{hls.clock_ns:.4g} ns clock, uncertainty {hls.clock_uncertainty_ns:.3g} ns"
-    return f"{limits(recipe.budget.model_dump())} | {hls.backend}, {hls.part}, {clock}, reuse {hls.reuse_factor}"
+    return (
+        f"{limits(recipe.budget.model_dump())} | {hls.backend}, {hls.part}, {clock}, reuse {hls.reuse_factor}"
+    )

@@ -5,28 +5,27 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from pquant_hls.engine.events import Event
-from pquant_hls.reporting.words import count, latency_texts, percent, points
+from pquant_hls.engine.progress import Terminal, error_console
+from pquant_hls.qor.words import count, latency_texts, percent, points
 
 if TYPE_CHECKING:
     from pquant_hls.reporting.lines import Line
 
+__all__ = [
+    "Terminal", "clean_stdout", "error_console", "lines_table", "load_tensorflow", "output_console", "print_json",
+    "rounds_table",
+]  # fmt: skip
+
 PLAIN_WIDTH = 150
 """Columns for tables where the output is no terminal."""
-
-
-def error_console() -> Console:
-    return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def output_console() -> Console:
@@ -66,66 +65,6 @@ def load_tensorflow() -> None:
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on stdout."""
     sys.stdout.write(json.dumps(value, indent=1, default=str, allow_nan=False) + "\n")
-
-
-class Terminal:
-    """A listener: a moving line for training in a terminal, plain lines elsewhere, a line for each finished round."""
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.console = error_console()
-        self.quiet = quiet
-        self.begun = time.monotonic()
-        self.progress: Progress | None = None
-        self.task: TaskID | None = None
-
-    def __call__(self, event: Event) -> None:
-        if self.quiet:
-            return
-        if event.kind == "epoch":
-            self._epoch(event)
-            return
-        self._end_progress()
-        if event.kind == "round":
-            self.line(f"{event.text}: {summary(event.values)}")
-        else:
-            self.line(f"  {event.text}" if event.kind == "stage" else event.text)
-
-    def line(self, text: str) -> None:
-        self.console.print(f"[dim]{time.monotonic() - self.begun:6.1f} s[/dim]  {text}")
-
-    def _epoch(self, event: Event) -> None:
-        epoch, epochs = int(event.values["epoch"]), int(event.values["epochs"])
-        scores = "  ".join(f"{k} {v:.4f}" for k, v in event.values.items() if k not in {"epoch", "epochs"})
-        if not self.console.is_terminal:
-            if epoch in {1, epochs}:
-                self.line(f"    epoch {epoch}/{epochs}  {scores}")
-            return
-        if self.progress is None:
-            columns = (
-                TextColumn("          {task.description}"),
-                BarColumn(),
-                TextColumn("{task.completed}/{task.total} {task.fields[scores]}"),
-            )
-            self.progress = Progress(*columns, console=self.console, transient=True)
-            self.task = self.progress.add_task("training", total=epochs, scores="")
-            self.progress.start()
-        if self.task is not None:
-            self.progress.update(self.task, completed=epoch, scores=scores)
-        if epoch >= epochs:
-            self._end_progress()
-
-    def _end_progress(self) -> None:
-        if self.progress is not None:
-            self.progress.stop()
-            self.progress = None
-
-
-def summary(record: Mapping[str, Any]) -> str:
-    """A finished round in one line."""
-    qor = record["qor"] or {}
-    cycles, ns = latency_texts(qor)
-    verdict = record["verdict"] or "not judged"
-    return f"accuracy {percent(qor.get('accuracy'))}, {cycles} cycles, {ns} ns ({qor.get('source') or 'not measured'}): {verdict}"
 
 
 def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None, limit: str) -> Table:

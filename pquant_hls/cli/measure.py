@@ -89,7 +89,7 @@ def _show(qor: QoR) -> None:
 def _figures(qor: QoR) -> Table:
     from rich.table import Table
 
-    from pquant_hls.reporting.words import latency_texts
+    from pquant_hls.qor.words import latency_texts
 
     table = Table(show_header=False, pad_edge=False)
     cycles, ns = latency_texts(qor.model_dump(mode="json"))

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
     from pquant_hls.spec import Recipe
 
-NAMES = ("compression", "standard", "validation", "adaptive", "trigger", "tagger")
+NAMES = ("standard", "auto", "trigger", "tagger", "validation", "adaptive", "custom")
+ALIASES = {"compression": "custom", "auto_tuning": "auto"}
 TRAINING = ("epochs", "batch_size", "learning_rate", "schedule")
 
 Job = Callable[[Any, Any], "CompressionResult"]
@@ -21,6 +22,7 @@ Job = Callable[[Any, Any], "CompressionResult"]
 
 def pipeline_job(name: str | None, given: Sequence[str], recipe: Recipe, run: Mapping[str, Any]) -> Job:
     """The pipeline as a function of model and data; raises SpecError for an unknown name or option."""
+    name = ALIASES.get(name or "", name)
     if name not in NAMES:
         raise SpecError(f"got {name!r}", where="--pipeline", mend=f"one of {', '.join(NAMES)}")
     options = {
@@ -47,6 +49,9 @@ def _call(name: str, recipe: Recipe, options: dict[str, Any], model: Any, data: 
         return pipelines.StandardCompressionPipeline(**options).execute(model, data)
     if name == "adaptive":
         return pipelines.AdaptivePipeline(**options).execute(model, data)
+    if name == "auto":  # a recipe's training is the full schedule, trials have a short one
+        full = {"final_epochs": options.pop("epochs")} if "epochs" in options else {}
+        return pipelines.AutoTuningPipeline(**{**full, **options}).execute(model, data)
     made = pipelines.ValidationPipeline if name == "validation" else pipelines.CompressionPipeline
     return made(recipe.steps, **options).execute(model, data)
 
@@ -81,17 +86,12 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
 
 def show_result(result: CompressionResult) -> None:
     """Each line of history, then verdict, figures and folder."""
-    from rich.table import Table
+    from pquant_hls.cli.console import lines_table, output_console
+    from pquant_hls.qor.words import percent
+    from pquant_hls.reporting import lines
 
-    from pquant_hls.cli.console import output_console, percent
-
-    table = Table(title_justify="left", pad_edge=False)
-    for column in ("step", "accuracy", "ratio", "ns", "what happened"):
-        table.add_column(column, overflow="fold")
-    for entry in result.history:
-        table.add_row(*_row(entry))
     console = output_console()
-    console.print(table)
+    console.print(lines_table(lines(result.history, result.baseline_accuracy)))
     console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
     console.print(
@@ -101,14 +101,3 @@ def show_result(result: CompressionResult) -> None:
     if result.best_config is not None:
         console.print(f"best configuration: {result.best_config}")
     console.print(f"handed over in {result.folder / 'handover'}")
-
-
-def _row(entry: Mapping[str, Any]) -> list[str]:
-    from pquant_hls.cli.console import percent
-
-    ratio, worst = entry.get("compression_ratio"), entry.get("worst_ns")
-    what = entry.get("reason") or entry.get("error") or str(entry.get("params", entry.get("degradation", "")))
-    return [
-        str(entry.get("stage", entry.get("step", entry["kind"]))), percent(entry.get("accuracy")),
-        "-" if ratio is None else f"{ratio:.2f}", "-" if worst is None else f"{worst:.0f}", what,
-    ]  # fmt: skip

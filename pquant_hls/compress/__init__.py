@@ -7,8 +7,9 @@ Attributes are loaded when first used, so importing this package does not import
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pquant_hls._lazy import lazy
 
 if TYPE_CHECKING:
     from pquant_hls.compress.accounting import account, units
@@ -36,7 +37,6 @@ _HOMES = {
     "step": ("Outcome", "Step", "step_class", "step_from_config"),
     "types": ("tensor_types",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BUILTIN", "Accounting", "CompressedModel", "FineTuning", "LowRankCompression", "Outcome",
@@ -44,12 +44,4 @@ __all__ = [
     "fixed_graph", "fold_batchnorm", "step_class", "step_from_config", "tensor_types", "units",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

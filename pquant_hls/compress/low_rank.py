@@ -11,7 +11,7 @@ import numpy as np
 from pquant_hls.compress.factors import Factor, factors
 from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.step import Outcome, Step
-from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
 from pquant_hls.models.graph import Call, calls, rebuild
 from pquant_hls.models.table import operation
 from pquant_hls.spec.model import unknown_key
@@ -49,7 +49,7 @@ class LowRankCompression(Step[LowRankConfig]):
             model, note = self._take(model, call, self._candidates(useful))
             notes.append(note)
         if not notes:
-            raise SpecError(
+            raise NoGain(
                 "no layer gains by " + ("; ".join(refused) or "it: none can be factorized"), where="rank"
             )
         return Outcome(model, (*notes, *refused))

@@ -4,7 +4,7 @@ stopped."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from pquant_hls.compress import Accounting, Step
@@ -107,8 +107,9 @@ def quantized(point: Point) -> bool:
 def finish(bench: Bench, ending: Ending, *, pipeline: str, unpacks: tuple[str, ...]) -> CompressionResult:
     """Measure, judge and hand over what a policy chose, and close its run folder."""
     final, judgement = conclude(bench, ending)
+    if final.qor is not None:
+        final = replace(final, qor=final.qor.with_(notes=(*final.qor.notes, *_remarks(bench.data))))
     qor = hand_over(bench, final, judgement.verdict)
-    qor = qor.with_(notes=(*qor.notes, *_remarks(bench.data)))
     failing = "; ".join(str(check) for check in judgement.failing())
     reason = f"{ending.reason}; {failing}" if failing and failing not in ending.reason else ending.reason
     bench.run.set_status(

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from pquant_hls.datasets import Dataset, check_dataset
 from pquant_hls.engine.bench import Bench
 from pquant_hls.engine.events import Listener, silent
@@ -62,14 +64,29 @@ def compress_model(
         )
 
 
+def check_model(model: Any) -> None:
+    """Raise UnsupportedModel unless this is a built Keras model with one input and one output."""
+    if not isinstance(model, keras.Model):
+        raise UnsupportedModel(
+            f"expected a Keras model, got {type(model).__name__} {model!r:.80}",
+            where="model", mend="pquant_hls.models.load_model reads one from a file",
+        )  # fmt: skip
+    if not getattr(model, "inputs", None):
+        raise UnsupportedModel(
+            "its inputs are not known", where=f"model {model.name}",
+            mend="give a Sequential or functional model with an Input, not a subclassed or unbuilt one",
+        )  # fmt: skip
+    for side, count in (("input", len(model.inputs)), ("output", len(model.outputs))):
+        if count != 1:
+            raise UnsupportedModel(
+                f"models with one {side} are taken, this one has {count}", where=f"model {model.name}"
+            )
+
+
 def preflight(model: Any, data: Dataset, hls: HlsSpec) -> None:
     """Everything that can be known to fail before training does."""
     require("g++", mend="apt-get install g++")
-    shapes = input_shapes(model)
-    if len(shapes) != 1:
-        raise UnsupportedModel(
-            f"the loop takes models with one input, this one has {len(shapes)}", where=model.name
-        )
-    check_dataset(data, shapes[0], n_outputs(model))
+    check_model(model)
+    check_dataset(data, input_shapes(model)[0], n_outputs(model))
     with tempfile.TemporaryDirectory() as scratch:
         convert(model, hls, Path(scratch) / "project", exact=False)

@@ -34,6 +34,10 @@ class SpecError(PquantError):
     """A recipe or option is wrong; ``where`` is its path, e.g. ``steps.0.sparsity``."""
 
 
+class NoGain(SpecError):
+    """A step that is right in itself has nothing to gain on this model; pipelines leave it out and say so."""
+
+
 class DataError(PquantError):
     """A data set cannot be read or does not fit the model."""
 

@@ -130,7 +130,7 @@ def _hls_model(normal: Any, spec: HlsSpec, folder: Path) -> Any:
     import hls4ml
 
     register()
-    types = plan(topology(normal), FixedType.parse(spec.precision))
+    types = plan(topology(normal), FixedType.parse(spec.precision), wide=spec.wide_accumulators)
     config = {
         "Model": {
             "Precision": {"default": spec.precision},

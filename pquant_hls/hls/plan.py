@@ -52,6 +52,7 @@ class Plan:
 class _Planner:
     graph: Topology
     default: FixedType
+    wide: bool = False
     types: dict[str, FixedType] = field(default_factory=dict)
     layers: dict[str, LayerPlan] = field(default_factory=dict)
 
@@ -64,9 +65,10 @@ class _Planner:
         return found.pop() if len(found) == 1 and call.output not in self.graph.outputs else None
 
 
-def plan(graph: Topology, default: FixedType) -> Plan:
-    """Types for all layers of a model in normal form; ``default`` is for what carries no quantizer."""
-    planner = _Planner(graph, default)
+def plan(graph: Topology, default: FixedType, *, wide: bool = False) -> Plan:
+    """Types for all layers of a model in normal form; ``default`` is for what carries no quantizer, ``wide``
+    makes accumulators wider than any product (see ``wider``)."""
+    planner = _Planner(graph, default, wide)
     for call in graph.calls:
         layer = _widened(planner.graph, call, _RULES.get(call.kind, _by_default)(planner, call))
         planner.layers[call.name] = layer
@@ -160,7 +162,8 @@ def _kernel(planner: _Planner, call: Call) -> LayerPlan:
     depthwise = weights.role == "depthwise"
     accum = accumulator(source, weights.values, offset, depthwise=depthwise) if exact else None
     accum = planner.default if accum is None else accum
-    return LayerPlan(planner.quantizer_after(call) or accum, {**precisions, "accum": accum.text})
+    told = wider(accum, source, weight_type(weights.quantizer)) if planner.wide and exact else accum
+    return LayerPlan(planner.quantizer_after(call) or accum, {**precisions, "accum": told.text})
 
 
 def _weight_text(weights: Weights, default: FixedType) -> str:
@@ -196,6 +199,19 @@ def accumulator(
     frac = max(source.frac + weight_frac, bias_frac)
     kind = type_for_range(float(bottom.min()), float(top.max()), frac)
     return kind if kind.signed else FixedType(kind.width + 1, kind.integer + 1)
+
+
+def wider(accum: FixedType, source: FixedType, weight: FixedType | None) -> FixedType:
+    """The accumulator, at least a bit wider than a product; no sum changes its value.
+
+    Where it is exactly as wide, Vitis HLS turns ``acc + (-a)`` into ``acc - a`` and no longer balances the
+    sum (docs/estimator.md, Sums).
+    """
+    if weight is None:
+        return accum
+    shift = max(0, accum.frac - source.frac - weight.frac)
+    more = max(0, source.width + weight.width + shift + 1 - accum.width)
+    return replace(accum, width=accum.width + more, integer=accum.integer + more)
 
 
 def _same(planner: _Planner, call: Call) -> LayerPlan:

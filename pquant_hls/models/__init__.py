@@ -5,8 +5,9 @@ Attributes are loaded when first used, so importing this package does not import
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pquant_hls._lazy import lazy
 
 if TYPE_CHECKING:
     from pquant_hls.models.build import build_mlp
@@ -57,7 +58,6 @@ _HOMES = {
     ),
     "train": ("EpochReport", "TrainingHistory", "evaluate", "fit", "predict", "probabilities", "scores"),
 }  # fmt: skip
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Call", "ClassMetrics", "EpochReport", "LayerRow", "NewLayer", "Operation", "Proportion",
@@ -67,12 +67,4 @@ __all__ = [
     "probabilities", "proportion", "rebuild", "roc_auc", "save_model", "scores",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -12,7 +12,7 @@ from pquant_hls.decide import Verdict
 from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss, quantized
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.setup import Setup, as_budget
+from pquant_hls.pipelines.setup import Setup, Share, as_budget, checked
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import Budget
 from pquant_hls.spec.steps import LowRankConfig, PruneConfig, QuantizeConfig
@@ -84,9 +84,9 @@ class AdaptivePipeline(Trainable):
             raise SpecError("a budget is needed", where="budget")
         super().__init__(budget=found, **options)
         self.budget: Budget = found
+        most: float = checked(Share, max_accuracy_loss, "max_accuracy_loss")
         self.floor = Gate(
-            "accuracy",
-            max_loss=max_accuracy_loss if found.max_accuracy_loss is None else found.max_accuracy_loss,
+            "accuracy", max_loss=most if found.max_accuracy_loss is None else found.max_accuracy_loss
         )
 
     def settings(self) -> dict[str, Any]:

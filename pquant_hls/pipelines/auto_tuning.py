@@ -26,7 +26,7 @@ class AutoTuningPipeline:
         None: bits and sparsity.
     objective : ``compression_accuracy`` (accuracy * ln ratio), ``compression_only``, ``latency_accuracy``,
         ``resources_accuracy``, or a function of TrialFigures, higher is better.
-    options : of StudySpec (n_trials, timeout_s or timeout, quality, final_epochs, tolerance, sampler) and of
+    options : of StudySpec (n_trials, timeout_s or timeout, quality, final_epochs, tolerance, sampler, storage) and of
         Setup; ``epochs`` are those of a trial's trainings.
 
     >>> AutoTuningPipeline({"bits": [4, 8]}, n_trials=3).spec.n_trials
@@ -40,7 +40,7 @@ class AutoTuningPipeline:
         if "timeout" in options:
             options["timeout_s"] = options.pop("timeout")
         own = {name: options.pop(name) for name in list(options) if name in STUDY}
-        self.setup = Setup.of({"epochs": StudySpec.model_fields["epochs"].default, **options})
+        self.setup = Setup.parse({"epochs": StudySpec.model_fields["epochs"].default, **options})
         self.objective = objective if callable(objective) else None
         values = {
             **own,
@@ -57,7 +57,7 @@ class AutoTuningPipeline:
 
         Unpacks to (final_model, best_config). The study is ``study.db`` in the run folder and resumes there.
         """
-        setup = self.setup.with_(options)
+        setup = self.setup.with_(**options)
         data = as_dataset(model, train, val, test, seed=setup.seed)
         spec = self.spec.with_(
             hls=setup.hls,
@@ -67,13 +67,14 @@ class AutoTuningPipeline:
             epochs=setup.epochs,
             training=dict(setup.training),
         )
-        key = digest_of([spec.model_dump(mode="json"), model_digest(model), data.digest])[:12]
-        out = Path("runs") / f"tune-{key}" if setup.out is None else Path(setup.out)
+        told = spec.model_dump(mode="json", exclude={"storage"})
+        key = digest_of([told, model_digest(model), data.digest])[:12]
+        out = Path("runs") / f"tune-{key}" if setup.out is None else setup.out
         resume = setup.resume or setup.out is None
         return tune_model(
             model, data, spec, out, objective=self.objective, resume=resume, listen=setup.listener
         )
 
 
-STUDY = ("quality", "name", "n_trials", "timeout_s", "final_epochs", "tolerance", "sampler")
+STUDY = ("quality", "name", "n_trials", "timeout_s", "final_epochs", "tolerance", "sampler", "storage")
 """Options of the study, not of Setup."""

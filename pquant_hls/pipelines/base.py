@@ -35,7 +35,7 @@ class Pipeline(ABC):
     unpacks: ClassVar[tuple[str, ...]] = ("model", "qor", "verdict", "history", "folder")
 
     def __init__(self, **options: Any) -> None:
-        self.setup = Setup.of(options)
+        self.setup = Setup.parse(options)
 
     @abstractmethod
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
@@ -47,15 +47,13 @@ class Pipeline(ABC):
 
     def run(self, model: Any, data: Dataset, **options: Any) -> CompressionResult:
         """Run the policy in a run folder, measure what it chose by csim, judge it, hand it over."""
-        setup = self.setup.with_(options)
+        setup = self.setup.with_(**options)
         preflight(model, data, setup.hls)
         identity = {
             "pipeline": self.name, "settings": self.settings(), **setup.identity(),
             "model": model_digest(model), "data": data.digest,
         }  # fmt: skip
-        out = (
-            Path("runs") / f"{self.name}-{digest_of(identity)[:12]}" if setup.out is None else Path(setup.out)
-        )
+        out = Path("runs") / f"{self.name}-{digest_of(identity)[:12]}" if setup.out is None else setup.out
         with RunFolder.open(out, identity, resume=setup.resume or setup.out is None) as run:
             bench = Bench(data, setup.hls, setup.budget or NO_LIMIT, run, setup.listener, gates=setup.gates)
             start = bench.start(model)
@@ -82,5 +80,5 @@ class Trainable(Pipeline):
         ------
         UnsupportedModel, DataError, SpecError, OutputError, ToolNotFound : before any training.
         """
-        data = as_dataset(model, train, val, test, seed=self.setup.with_(options).seed)
+        data = as_dataset(model, train, val, test, seed=self.setup.with_(**options).seed)
         return self.run(model, data, **options)

@@ -9,8 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pquant_hls.compress import Accounting, account, compression_ratio
-from pquant_hls.engine import CompressionResult, Ending, Goal, Point, Score, Workbench, score_of
-from pquant_hls.errors import DataError, UnsupportedModel
+from pquant_hls.engine import (
+    CompressionResult,
+    Ending,
+    Goal,
+    Point,
+    Score,
+    Workbench,
+    check_model,
+    quantized,
+    score_of,
+)
+from pquant_hls.errors import DataError, NoGain, UnsupportedModel
 from pquant_hls.hls import convert
 from pquant_hls.measure import estimated
 from pquant_hls.models import class_metrics, n_outputs, probabilities
@@ -56,15 +66,23 @@ class CompressionPipeline(Trainable):
         return CompressionPipeline([other]) >> self
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
-        """Every step is kept; what they cost is in the history and, with a budget or gates, in the
-        verdict."""
-        walk = Walk(bench, start)
+        """Every step is kept but one that has nothing to gain; what they cost is in the history and, with a
+        budget or gates, in the verdict."""
+        walk, left_out = Walk(bench, start), []
         for step in self.steps:
-            after = bench.apply(walk.point, step)
+            try:
+                after = bench.apply(walk.point, step)
+            except NoGain as cause:
+                left_out.append(f"{name_of(step)} left out: {cause}")
+                walk.write(name_of(step), [step], walk.point, None, f"left out: {cause}")
+                continue
             walk.write(name_of(step), [step], walk.point, after, None)
             walk.point = after
+        done = f"{len(self.steps) - len(left_out)} of {len(self.steps)} steps done"
+        if not quantized(walk.point):
+            left_out.append("not quantized: firmware only comes near this model, add a quantize step")
         goal = Goal(gates=setup.gates, budget=setup.budget)
-        return Ending(walk.point, goal, f"{len(self.steps)} steps done", tuple(walk.history))
+        return Ending(walk.point, goal, "; ".join([done, *left_out]), tuple(walk.history))
 
     def compress(self, model: Any, train: Any, val: Any = None, **options: Any) -> CompressionResult:
         """As ``execute``; without ``val`` a fifth of ``train`` is held back for validation."""
@@ -82,6 +100,8 @@ class CompressionPipeline(Trainable):
         DataError : no labels.
         """
         model = compressed.model if isinstance(compressed, CompressionResult) else compressed
+        for each in (original, model):
+            check_model(each)
         x, y, classes = _labelled(original, val)
         before, after = _Figures.of(original, x, y, classes), _Figures.of(model, x, y, classes)
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +10,18 @@ import numpy as np
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.datasets.assemble import assemble
+from pquant_hls.datasets.labels import class_numbers
 from pquant_hls.datasets.records import SPLITS
+from pquant_hls.engine import check_model
 from pquant_hls.errors import DataError
 from pquant_hls.models import n_outputs, probabilities
 from pquant_hls.models.metrics import decisions
 
 SAMPLE = 4096
 """Events drawn where a model comes with no data at all."""
+
+MOST_BYTES = 2**31
+"""What a loader may give before it is taken for one that never ends."""
 
 FORMS = "give a Dataset, arrays (x, y), a tf.data.Dataset or an iterable of batches (x, y)"
 
@@ -26,8 +31,9 @@ def as_dataset(model: Any, train: Any, val: Any = None, test: Any = None, *, see
 
     Parameters
     ----------
-    train, val, test : each a pair (x, y), x alone, a ``tf.data.Dataset`` or an iterable of batches; x float
-        (events, *input shape), y integer or named classes (events,) or one-hot (events, classes). ``train``
+    train, val, test : each a pair (x, y), x alone, a ``tf.data.Dataset``, a Keras ``PyDataset`` or any
+        iterable of batches, read once; x float (events, *input shape), y integer or named classes (events,)
+        or one-hot (events, classes). ``train``
         may be a Dataset with all three splits. Without ``val`` a fifth of ``train`` is held back by ``seed``;
         without ``test`` the validation events stand in for it, and ``meta["test"]`` says so. Without labels
         the original's own decisions are the labels, so that accuracy means agreement with it
@@ -35,8 +41,12 @@ def as_dataset(model: Any, train: Any, val: Any = None, test: Any = None, *, see
 
     Raises
     ------
-    DataError : shapes, labels or loaders that do not fit.
+    DataError : shapes, labels or loaders that do not fit. UnsupportedModel : no built Keras model with one
+        input and one output.
     """
+    check_model(model)
+    if train is None:
+        raise DataError("no events to train on", where="train", mend=FORMS)
     if isinstance(train, Dataset):
         found = train
         if val is not None or test is not None:
@@ -49,7 +59,12 @@ def as_dataset(model: Any, train: Any, val: Any = None, test: Any = None, *, see
 def calibration_sample(model: Any, seed: int) -> np.ndarray:
     """Standard normal inputs, float32 (4096, *input shape): what is left where neither data nor a sample is
     given."""
+    check_model(model)
     shape = tuple(model.input_shape[1:])
+    if None in shape:
+        raise DataError(
+            f"the model's input {shape} is of no fixed size", where="calibration", mend="give inputs"
+        )
     return np.random.default_rng(seed).standard_normal((SAMPLE, *shape), np.float32)
 
 
@@ -61,6 +76,7 @@ def _assembled(model: Any, sources: Mapping[str, Any], seed: int) -> Dataset:
             arrays |= {f"x_{split}": x} | ({} if y is None else {f"y_{split}": y})
     if "y_train" not in arrays:  # labels of other splits cannot be compared with the original's decisions
         arrays = {key: value for key, value in arrays.items() if key.startswith("x")}
+    arrays |= _alike({key: value for key, value in arrays.items() if key.startswith("y")})
     arrays |= _class_names(model, arrays)
     given = "x_test" in arrays
     if not given:
@@ -74,10 +90,19 @@ def _assembled(model: Any, sources: Mapping[str, Any], seed: int) -> Dataset:
     return replace(found, x_test=found.x_val, y_test=found.y_val, meta={**found.meta, "test": "validation"})
 
 
+def _alike(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Labels of all splits in one form: columns (events, 1) as (events,), and numbers for one-hot rows where
+    another split has numbers."""
+    flat = {key: y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y for key, y in labels.items()}
+    if len({y.ndim for y in flat.values()}) == 1:
+        return flat
+    return {key: class_numbers(y, None, key)[0] for key, y in flat.items()}
+
+
 def _class_names(model: Any, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Names for whole-number labels, so that a class absent from a small sample is still counted."""
     labels = np.asarray(arrays.get("y_train", ""))
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+    if labels.ndim != 1 or labels.dtype.kind not in "biuf":
         return {}
     return {"classes": [str(index) for index in range(max(2, n_outputs(model)))]}
 
@@ -99,28 +124,73 @@ def _own_labels(model: Any, data: Dataset) -> Dataset:
 def as_arrays(source: Any, rank: int, where: str) -> tuple[np.ndarray, np.ndarray | None]:
     """(x, y or None) of one split; ``rank`` is that of a batch of inputs."""
     if _is_array(source):
-        return np.asarray(source), None
-    if isinstance(source, tuple | list) and len(source) == 2 and all(_is_array(part) for part in source):
-        return np.asarray(source[0]), np.asarray(source[1])
+        return _array(source, where), None
+    if isinstance(source, tuple | list) and len(source) == 2 and _is_pair(source, rank):
+        x, y = source
+        return _array(x, where), None if y is None else _array(y, where)
     return _gathered(source, rank, where)
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype") and not hasattr(value, "element_spec")
+    """Arrays, tensors, and tables of pandas; not data sets, which have no values before they are read."""
+    return hasattr(value, "shape") and hasattr(value, "__array__")
+
+
+def _is_pair(source: Any, rank: int) -> bool:
+    """Whether two parts are inputs and labels, not two batches or events of a loader."""
+    x, y = source
+    if _is_array(x):
+        return y is None or _is_array(y) or (isinstance(y, list | tuple) and np.ndim(x) == rank)
+    return isinstance(x, list) and isinstance(y, list | np.ndarray)
+
+
+def _array(value: Any, where: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as cause:  # ragged lists, tensors that keep a gradient
+        raise DataError(f"cannot be read as an array: {cause}", where=where, mend=FORMS) from cause
 
 
 def _gathered(source: Any, rank: int, where: str) -> tuple[np.ndarray, np.ndarray | None]:
-    if not isinstance(source, Iterable) or isinstance(source, str | bytes | Mapping):
-        raise DataError(f"got a {type(source).__name__}", where=where, mend=FORMS)
-    if hasattr(source, "cardinality") and int(source.cardinality()) == -1:
-        raise DataError("this tf.data.Dataset never ends", where=where, mend="take a number of batches of it")
-    pairs = [_pair(batch, rank, where) for batch in source]
+    pairs: list[tuple[np.ndarray, np.ndarray | None]] = []
+    taken = 0
+    for batch in _batches(source, where):
+        pairs.append(_pair(batch, rank, where))
+        taken += pairs[-1][0].nbytes
+        if taken > MOST_BYTES:
+            raise DataError(
+                f"gave more than {MOST_BYTES / 2**30:g} GiB and did not end", where=where,
+                mend="end the loader after one pass, or give arrays",
+            )  # fmt: skip
     if not pairs:
-        raise DataError("the loader gave no batches", where=where)
+        raise DataError("the loader gave no batches", where=where, mend="a generator can be read only once")
     labels = [y for _, y in pairs if y is not None]
     if labels and len(labels) < len(pairs):
         raise DataError("only some batches have labels", where=where)
-    return np.concatenate([x for x, _ in pairs]), np.concatenate(labels) if labels else None
+    return _joined([x for x, _ in pairs], where), _joined(labels, where) if labels else None
+
+
+def _batches(source: Any, where: str) -> Iterator[Any]:
+    """The batches of a loader that iterates, or of one with a length and an index (PyDataset, Sequence)."""
+    if isinstance(source, str | bytes | Mapping):
+        raise DataError(f"got a {type(source).__name__}", where=where, mend=FORMS)
+    if hasattr(source, "cardinality") and int(source.cardinality()) == -1:
+        raise DataError("this tf.data.Dataset never ends", where=where, mend="take a number of batches of it")
+    if isinstance(source, Iterable):
+        return iter(source)
+    if not hasattr(type(source), "__getitem__"):
+        raise DataError(f"got a {type(source).__name__}", where=where, mend=FORMS)
+    count = source.num_batches if hasattr(source, "num_batches") else len(source)
+    if count is None:
+        raise DataError("this data set never ends", where=where, mend="give it a number of batches")
+    return (source[index] for index in range(count))
+
+
+def _joined(parts: list[np.ndarray], where: str) -> np.ndarray:
+    try:
+        return np.concatenate(parts)
+    except ValueError as cause:
+        raise DataError(f"batches do not fit together: {cause}", where=where) from cause
 
 
 def _pair(batch: Any, rank: int, where: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -128,8 +198,13 @@ def _pair(batch: Any, rank: int, where: str) -> tuple[np.ndarray, np.ndarray | N
     parts = list(batch) if isinstance(batch, tuple | list) else [batch]
     if isinstance(batch, Mapping) or not parts or isinstance(parts[0], Mapping | tuple | list):
         raise DataError("batches with several inputs or names are not taken", where=where, mend=FORMS)
-    x = np.asarray(parts[0])
-    y = np.asarray(parts[1]) if len(parts) > 1 else None
+    if len(parts) > 2:
+        raise DataError(
+            f"batches have {len(parts)} parts", where=where,
+            mend="give (x, y): sample weights are not used, class_balance weighs classes",
+        )  # fmt: skip
+    x = _array(parts[0], where)
+    y = _array(parts[1], where) if len(parts) > 1 else None
     if x.ndim == rank - 1:
         return x[None], None if y is None else y[None]
     return x, y

@@ -3,7 +3,8 @@ tagger."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pquant_hls.engine import CompressionResult
@@ -11,7 +12,7 @@ from pquant_hls.pipelines.data import as_dataset, calibration_sample
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
-from pquant_hls.spec import Budget
+from pquant_hls.spec import Budget, Spec
 
 
 class HEPCompressionPipeline:
@@ -22,8 +23,10 @@ class HEPCompressionPipeline:
     """
 
     def __init__(self, **options: Any) -> None:
-        plans = {entry.name for plan in (TriggerPlan, TaggerPlan) for entry in fields(plan)}
-        Setup.of({name: value for name, value in options.items() if name not in plans})
+        own, rest = _split(options)
+        for plan, values in own.items():
+            plan.parse(values)
+        Setup.parse(rest)
         self.options = options
 
     def compress_trigger_model(
@@ -54,9 +57,8 @@ class HEPCompressionPipeline:
         ------
         UnsupportedModel, DataError, SpecError, OutputError, ToolNotFound : before any training.
         """
-        plan_options, merged = _split(TriggerPlan, TaggerPlan, {**self.options, **options})
-        plan = TriggerPlan(**plan_options)
-        setup = Setup.of(merged)
+        own, merged = _split({**self.options, **options})
+        plan, setup = TriggerPlan.parse(own[TriggerPlan]), Setup.parse(merged)
         sample = calibration if train is None else train
         data = as_dataset(
             model, calibration_sample(model, setup.seed) if sample is None else sample, val, seed=setup.seed
@@ -90,19 +92,20 @@ class HEPCompressionPipeline:
         CompressionResult, which unpacks to (model, results); ``results[class][figure]`` has before and after
         as [value, error] for ``auc``, ``efficiency@0.01`` and ``efficiency@0.1`` on the validation events.
         """
-        plan_options, merged = _split(TaggerPlan, TriggerPlan, {**self.options, **options})
-        plan = TaggerPlan(preserve_rare_classes=preserve_rare_classes, **plan_options)
-        setup = Setup.of(merged)
+        given = {**self.options, **options, "preserve_rare_classes": preserve_rare_classes}
+        own, merged = _split(given)
+        plan, setup = TaggerPlan.parse(own[TaggerPlan]), Setup.parse(merged)
         data = as_dataset(model, train, val, test, seed=setup.seed)
         merged["gates"] = (*plan.gates(data), *setup.gates)
         return TaggerPipeline(plan, plan.rare(data), **merged).run(model, data)
 
 
-def _split(plan: Any, other: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(fields of ``plan``, the rest without those of the ``other`` plan only)."""
-    own, others = ({entry.name for entry in fields(each)} for each in (plan, other))
-    rest = {name: value for name, value in options.items() if name not in own | others}
-    return {name: value for name, value in options.items() if name in own}, rest
+def _split(options: Mapping[str, Any]) -> tuple[dict[type[Spec], dict[str, Any]], dict[str, Any]]:
+    """(fields of each plan, the rest, which are those of Setup)."""
+    plans: tuple[type[Spec], ...] = (TriggerPlan, TaggerPlan)
+    own = {plan: {name: options[name] for name in plan.model_fields if name in options} for plan in plans}
+    taken = {name for values in own.values() for name in values}
+    return own, {name: value for name, value in options.items() if name not in taken}
 
 
 def _remark(data: Any, text: str) -> Any:

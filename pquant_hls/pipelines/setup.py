@@ -4,86 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from pquant_hls.engine import Event, Gate, Listener, silent
+from pquant_hls.engine.progress import Terminal, told
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import Budget, HlsSpec
-from pquant_hls.spec.model import unknown_key
+from pquant_hls.spec.model import Spec, as_spec_error
+from pquant_hls.spec.steps import TrainingConfig
+from pquant_hls.spec.study import GateSpec
 
 LOG = logging.getLogger("pquant_hls")
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Options common to all pipelines.
-
-    hls : backend, part, clock. budget : limits the verdict demands (None: the pipeline's own goal only).
-        gates :
-    floors on trigger figures. epochs : passes of each training. training : further fields of TrainingConfig,
-        such as
-    ``{"learning_rate": 2e-3}``. out : run folder; None means ``runs/<pipeline>-<digest>``, taken up again by
-        itself.
-    resume : go on with the run in ``out``. verbose : 0 silent, 1 stages, 2 epochs too, on stderr through the
-        logger
-    ``pquant_hls``. listen : a function of Event in place of that.
-    """
-
-    hls: HlsSpec = field(default_factory=HlsSpec)
-    budget: Budget | None = None
-    gates: tuple[Gate, ...] = ()
-    epochs: int = 8
-    training: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    out: str | Path | None = None
-    resume: bool = False
-    verbose: int = 0
-    listen: Listener | None = None
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Setup:
-        """A Setup from keywords; raises SpecError naming one it does not know."""
-        return cls().with_(options)
-
-    def with_(self, options: Mapping[str, Any]) -> Setup:
-        """A copy with some options replaced; ``hls`` and ``budget`` may be mappings, ``budget`` a time in ns
-        or text."""
-        known = [entry.name for entry in fields(self)]
-        for name in options:
-            if name not in known:
-                raise SpecError(unknown_key(name, known).replace("key", "option"), where=name)
-        changes = dict(options)
-        if isinstance(changes.get("hls"), Mapping):
-            changes["hls"] = HlsSpec.parse(changes["hls"], path="hls")
-        if "budget" in changes:
-            changes["budget"] = as_budget(changes["budget"])
-        changes["gates"] = tuple(changes.get("gates", self.gates))
-        return replace(self, **changes)
-
-    @property
-    def listener(self) -> Listener:
-        if self.listen is not None:
-            return self.listen
-        return silent if self.verbose <= 0 else Logged(self.verbose)
-
-    def fit(self, **changes: Any) -> dict[str, Any]:
-        """Fields of a training step: epochs, seed and whatever else was asked for."""
-        return {"epochs": self.epochs, "seed": self.seed, **self.training, **changes}
-
-    def identity(self) -> dict[str, Any]:
-        """What a run's digest depends on of these options."""
-        budget = None if self.budget is None else self.budget.model_dump(mode="json")
-        return {
-            "hls": self.hls.model_dump(mode="json"),
-            "budget": budget,
-            "gates": [repr(gate) for gate in self.gates],
-            "epochs": self.epochs,
-            "training": dict(self.training),
-            "seed": self.seed,
-        }
 
 
 def as_budget(value: Any) -> Budget | None:
@@ -94,13 +29,103 @@ def as_budget(value: Any) -> Budget | None:
     return Budget.parse(values, path="budget")
 
 
+def _as_hls(value: Any) -> HlsSpec:
+    return value if isinstance(value, HlsSpec) else HlsSpec.parse(value, path="hls")
+
+
+def _as_gates(value: Any) -> tuple[Gate, ...]:
+    """Gates, or mappings of what makes one."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise SpecError(f"expected a list of gates, got {value!r}", where="gates")
+    return tuple(_as_gate(entry, f"gates.{index}") for index, entry in enumerate(value))
+
+
+def _as_gate(entry: Any, path: str) -> Gate:
+    return entry if isinstance(entry, Gate) else Gate(**GateSpec.parse(entry, path=path).model_dump())
+
+
+def _as_training(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise SpecError(f"expected settings of a training, got {value!r}", where="training")
+    TrainingConfig.parse({"step": "training", **value}, path="training")
+    return dict(value)
+
+
+def several(value: Any) -> Any:
+    """A single value as a tuple of one."""
+    return (value,) if isinstance(value, str | int | float) else value
+
+
+def checked(kind: Any, value: Any, where: str) -> Any:
+    """``value`` as an annotated type, or a SpecError that names ``where``."""
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as cause:
+        raise as_spec_error(cause, Spec, where) from None
+
+
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+"""A share of one, such as an accuracy that may be lost."""
+
+
+class Setup(Spec):
+    """Options common to all pipelines.
+
+    hls : backend, part, clock. budget : limits the verdict demands (None: the pipeline's own goal only).
+    gates : floors on trigger figures. epochs : passes of each training. training : further fields of
+    TrainingConfig, such as ``{"learning_rate": 2e-3}``. out : run folder; None means
+    ``runs/<pipeline>-<digest>``, taken up again by itself. resume : go on with the run in ``out``. verbose :
+    0 silent, 1 stages, 2 epochs too; in a terminal a moving line, elsewhere plain lines on stderr through the
+    logger ``pquant_hls``. listen : a function of Event in place of that.
+    """
+
+    hls: Annotated[HlsSpec, BeforeValidator(_as_hls)] = HlsSpec()
+    budget: Annotated[Budget | None, BeforeValidator(as_budget)] = None
+    gates: Annotated[tuple[Any, ...], BeforeValidator(_as_gates)] = ()
+    epochs: int = Field(8, ge=0, le=10_000)
+    training: Annotated[dict[str, Any], BeforeValidator(_as_training)] = Field(default_factory=dict)
+    seed: int = Field(0, ge=0, lt=2**32)
+    out: Path | None = None
+    resume: bool = False
+    verbose: int = Field(0, ge=0)
+    listen: Callable[[Event], None] | None = None
+
+    @property
+    def listener(self) -> Listener:
+        if self.listen is not None:
+            return self.listen
+        return silent if self.verbose == 0 else progress(self.verbose)
+
+    def fit(self, **changes: Any) -> dict[str, Any]:
+        """Fields of a training step: epochs, seed and whatever else was asked for."""
+        return {"epochs": self.epochs, "seed": self.seed, **self.training, **changes}
+
+    def identity(self) -> dict[str, Any]:
+        """What a run's digest depends on of these options."""
+        told = self.model_dump(mode="json", include={"hls", "budget", "epochs", "training", "seed"})
+        return {**told, "gates": [repr(gate) for gate in self.gates]}
+
+
+def progress(verbose: int) -> Listener:
+    """A moving line in a terminal, plain lines elsewhere."""
+    return Terminal() if sys.stderr.isatty() else Logged(verbose)
+
+
+class _Stderr(logging.StreamHandler):
+    """Writes to whatever ``sys.stderr`` is at the time of the record: notebooks and tests replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 class Logged:
     """A listener that logs plain lines; the logger gets a handler on stderr unless someone gave it one."""
 
     def __init__(self, verbose: int) -> None:
         self.verbose = verbose
         if not LOG.handlers:
-            handler = logging.StreamHandler(sys.stderr)
+            handler = _Stderr()
             handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
             LOG.addHandler(handler)
             LOG.propagate = False  # whoever configures the root logger would show every line twice
@@ -111,4 +136,4 @@ class Logged:
             if self.verbose > 1:
                 LOG.info("  epoch %s", "  ".join(f"{name} {value:g}" for name, value in event.values.items()))
             return
-        LOG.info("%s", event.text)
+        LOG.info("%s", told(event))

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.setup import Setup, checked
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import StepConfig
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
@@ -28,6 +30,10 @@ PROBES = ("rank", "sparsity", "bits")
 
 Make = Callable[[float], Sequence[AnyStep]]
 Milder = Callable[[float | None, float], float | None]
+
+
+Ratio = Annotated[float, Field(gt=1, allow_inf_nan=False)]
+Preserved = Annotated[float, Field(gt=0, le=1)]
 
 
 class StandardCompressionPipeline(Trainable):
@@ -57,21 +63,9 @@ class StandardCompressionPipeline(Trainable):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if target_compression <= 1:
-            raise SpecError(
-                f"a compression ratio to reach exceeds 1, got {target_compression:g}",
-                where="target_compression",
-            )
-        if not 0 < preserve_accuracy <= 1:
-            raise SpecError(
-                f"a share of the baseline lies in (0, 1], got {preserve_accuracy:g}",
-                where="preserve_accuracy",
-            )
-        self.target, self.preserve, self.analyse = (
-            float(target_compression),
-            float(preserve_accuracy),
-            analyse,
-        )
+        self.target: float = checked(Ratio, target_compression, "target_compression")
+        self.preserve: float = checked(Preserved, preserve_accuracy, "preserve_accuracy")
+        self.analyse: bool = checked(bool, analyse, "analyse")
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -152,8 +146,10 @@ class Climb:
                 return
             if self.walk.attempt(name, make(rung), self._objection):
                 held = rung
+                self.limits.pop(name, None)
                 continue
             if self.walk.idle:  # too little to remove one unit: the next rung asks for more
+                self.limits[name] = self.walk.history[-1]["reason"].removeprefix("rolled back: ")
                 continue
             half = milder(held, rung) if self.walk.possible else None
             if half is None or not self.walk.attempt(f"{name}, milder", make(half), self._objection):

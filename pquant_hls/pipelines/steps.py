@@ -36,17 +36,29 @@ def as_step(entry: Any, path: str) -> AnyStep:
 
 
 def steps_of(config: Any) -> tuple[AnyStep, ...]:
-    """Steps of a pipeline's configuration: a list, or ``{"methods": [...], "pruning": {settings}, ...}``."""
+    """Steps of a pipeline's configuration: a list, ``{"methods": [...], "pruning": {settings}, ...}``, or
+    another pipeline of steps."""
     if not isinstance(config, Mapping):
-        return as_steps(config)
+        return as_steps(getattr(config, "steps", config))
     if "methods" not in config:
         raise SpecError(
             "this key is required", where="methods", mend="e.g. methods: [low_rank, pruning, quantization]"
         )
     methods = config["methods"]
+    if isinstance(methods, str | Mapping) or not isinstance(methods, Sequence):
+        raise SpecError(f"expected a list of steps, got {methods!r}", where="methods")
     _check_keys(config, methods)
-    joined = [{"step": m, **config.get(m, {})} if isinstance(m, str) else m for m in methods]
-    return as_steps(joined, path="methods")
+    return as_steps([_joined(method, config) for method in methods], path="methods")
+
+
+def _joined(method: Any, config: Mapping[str, Any]) -> Any:
+    """A method with its settings."""
+    if not isinstance(method, str):
+        return method
+    settings = config.get(method) or {}
+    if not isinstance(settings, Mapping):
+        raise SpecError(f"expected settings such as {{sparsity: 0.5}}, got {settings!r}", where=method)
+    return {"step": method, **settings}
 
 
 def _check_keys(config: Mapping[str, Any], methods: Sequence[Any]) -> None:

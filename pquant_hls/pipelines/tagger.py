@@ -4,18 +4,20 @@ efficiency."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from pydantic import BeforeValidator, Field
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.engine import Ending, Gate, Goal, Point, Score, Workbench, dropped
+from pquant_hls.errors import DataError, SpecError
 from pquant_hls.models import calls
 from pquant_hls.pipelines.base import Pipeline
-from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.setup import Setup, several
 from pquant_hls.pipelines.walk import AnyStep, Walk
-from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, QuantizeConfig
+from pquant_hls.spec import Spec
+from pquant_hls.spec.steps import Bits, FineTuneConfig, LowRankConfig, QuantizeConfig
 
 RARE = 0.8
 """A class is rare below this share of the average class."""
@@ -23,39 +25,49 @@ RARE = 0.8
 RATES = (0.01, 0.1)
 
 
-@dataclass(frozen=True)
-class TaggerPlan:
+class TaggerPlan(Spec):
     """Settings of ``compress_jet_tagger``.
 
     ``rank`` : of every layer it makes cheaper; where it is no less than what pays, the largest that pays.
-        ``bits`` :
-    width. ``rare_classes`` : names or numbers; empty: those below 0.8 of the average frequency or, where none
-        is,
-    all. ``max_efficiency_loss`` : floor below the original's efficiency at ``background_rate``, both shares.
+    ``bits`` : width. ``rare_classes`` : names or numbers; empty: those below 0.8 of the average frequency or,
+    where none is, all. ``max_efficiency_loss`` : floor below the original's efficiency at
+    ``background_rate``, both shares.
     """
 
-    rank: int = 64
-    bits: int = 8
+    rank: int = Field(64, ge=1)
+    bits: Bits = 8
     preserve_rare_classes: bool = True
-    rare_classes: tuple[int | str, ...] = ()
-    background_rate: float = 0.01
-    max_efficiency_loss: float = 0.03
+    rare_classes: Annotated[tuple[int | str, ...], BeforeValidator(several)] = ()
+    background_rate: float = Field(0.01, gt=0, lt=1)
+    max_efficiency_loss: float = Field(0.03, ge=0, le=1)
 
     def gates(self, data: Dataset) -> tuple[Gate, ...]:
         """Efficiency floors of the rare classes."""
         if not self.preserve_rare_classes:
             return ()
+        absent = [name for index, name in enumerate(data.classes) if index not in np.asarray(data.y_val)]
+        if absent:
+            raise DataError(
+                f"no events of class {', '.join(absent)}: its efficiency is not known", where="val"
+            )
         rate = f"efficiency@{self.background_rate:g}"
         return tuple(Gate(f"{rate}:{name}", max_loss=self.max_efficiency_loss) for name in self.rare(data))
 
     def rare(self, data: Dataset) -> tuple[str, ...]:
         """Names of the classes to preserve."""
         if self.rare_classes:
-            return tuple(data.classes[name] if isinstance(name, int) else name for name in self.rare_classes)
+            return tuple(_class_name(name, data.classes) for name in self.rare_classes)
         signals = data.classes[1:] if data.n_classes == 2 else data.classes
         counts = np.bincount(np.asarray(data.y_train, np.int64), minlength=data.n_classes)
         found = tuple(name for name in signals if counts[data.classes.index(name)] < RARE * counts.mean())
         return found or signals
+
+
+def _class_name(given: int | str, classes: Sequence[str]) -> str:
+    name = classes[given] if isinstance(given, int) and 0 <= given < len(classes) else str(given)
+    if name not in classes:
+        raise SpecError(f"{given!r} is no class, they are {', '.join(classes)}", where="rare_classes")
+    return name
 
 
 class TaggerPipeline(Pipeline):
@@ -69,7 +81,7 @@ class TaggerPipeline(Pipeline):
         self.plan, self.rare = plan, tuple(rare)
 
     def settings(self) -> dict[str, Any]:
-        return {"plan": repr(self.plan)}
+        return {"plan": self.plan.model_dump(mode="json")}
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         """Low rank where it pays; then the width, two bits wider each time a floor breaks."""

@@ -4,50 +4,51 @@ a miss."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
 
 from pquant_hls.decide import Judgement, Limit, Verdict
 from pquant_hls.engine import Ending, Goal, LoopResult, Point, Workbench, closed_loop, dropped, quantized
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.measure import has_synthesis
 from pquant_hls.pipelines.base import Pipeline
-from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.setup import Setup, several
 from pquant_hls.pipelines.walk import figures
-from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder, StepConfig
-from pquant_hls.spec.steps import PruneConfig, QuantizeConfig
+from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder, Spec, StepConfig
+from pquant_hls.spec.steps import Bits, PruneConfig, QuantizeConfig, Sparsity
+from pquant_hls.spec.units import ClockNs
 
 GENTLER = ((1.0, 0), (0.67, 2), (0.33, 2))
 """Proposals one after the other: share of the first sparsity, bits more than the first."""
 
 MOST_SPARSITY, CLOSE = 0.97, 0.06
-LEAST_BITS, MOST_BITS = 3, 8
+LEAST_BITS, MOST_BITS = 2, 8
+
+NARROWER = (
+    "the estimate leaves the verdict open; with wider accumulators its interval is narrower: the loop again"
+)
 
 
-@dataclass(frozen=True)
-class TriggerPlan:
+Reuse = Annotated[int, Field(ge=2)]
+
+
+class TriggerPlan(Spec):
     """Settings of ``compress_trigger_model``.
 
     ``sparsity`` : share of the weights first taken away, by removing whole units. ``bits`` : first width.
     ``max_accuracy_loss`` : floor against the original (a share); None puts the latency first and gives back
-        what
-    accuracy it can. ``allow`` : what of the target may change when nothing else meets the budget;
-        ``clocks_ns`` and
-    ``reuse_factors`` are tried for ``clock`` and ``reuse``.
+    what accuracy it can. ``allow`` : what of the target may change when nothing else meets the budget;
+    ``clocks_ns`` and ``reuse_factors`` are tried for ``clock`` and ``reuse``.
     """
 
-    sparsity: float = 0.9
-    bits: int = 6
-    max_accuracy_loss: float | None = None
-    max_rounds: int = 12
-    allow: tuple[Literal["reuse", "strategy", "clock"], ...] = ()
-    clocks_ns: tuple[float, ...] = (3.125, 2.78)
-    reuse_factors: tuple[int, ...] = (2, 4)
-
-    def __post_init__(self) -> None:
-        for name in self.allow:
-            if name not in ("reuse", "strategy", "clock"):
-                raise SpecError(f"unknown {name!r}", where="allow", mend="reuse, strategy or clock")
+    sparsity: Sparsity = 0.9
+    bits: Bits = 6
+    max_accuracy_loss: float | None = Field(None, ge=0, le=1)
+    max_rounds: int = Field(12, ge=1, le=100)
+    allow: Annotated[tuple[Literal["reuse", "strategy", "clock"], ...], BeforeValidator(several)] = ()
+    clocks_ns: Annotated[tuple[ClockNs, ...], BeforeValidator(several)] = (3.125, 2.78)
+    reuse_factors: Annotated[tuple[Reuse, ...], BeforeValidator(several)] = (2, 4)
 
 
 class TriggerPipeline(Pipeline):
@@ -62,15 +63,21 @@ class TriggerPipeline(Pipeline):
         self.plan = plan
 
     def settings(self) -> dict[str, Any]:
-        return {"plan": repr(self.plan)}
+        return {"plan": self.plan.model_dump(mode="json")}
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         goal = Goal(gates=setup.gates, budget=setup.budget)
         history: list[dict[str, Any]] = []
-        result = self._loops(bench, start, setup, history)
+        worked = in_loop(bench)
+        result = self._loops(worked, start, setup, history)
+        if result.verdict is Verdict.UNKNOWN and (narrow := narrower(worked, result.best)) is not None:
+            history.append({"kind": "note", "step": "wider accumulators", "reason": NARROWER})
+            again = self._loops(narrow, start, setup, history)
+            if again.verdict is Verdict.MET:
+                worked, result = narrow, again
         best, reason = result.best, result.action.reason
         if result.verdict is Verdict.MET:
-            best = self._relaxed(bench, start, result, setup, history)
+            best = self._relaxed(worked, start, result, setup, history)
             if best is not result.best:
                 reason = f"{reason}; accuracy given back where the budget left slack"
             return Ending(best, goal, reason, tuple(history))
@@ -81,11 +88,11 @@ class TriggerPipeline(Pipeline):
         return Ending(best, goal, f"{reason}; {met_by}", tuple(history))
 
     def _relaxed(
-        self, bench: Workbench, start: Point, result: LoopResult, setup: Setup, history: list[dict[str, Any]]
+        self, bench: Any, start: Point, result: LoopResult, setup: Setup, history: list[dict[str, Any]]
     ) -> Point:
         """The most accurate point still MET: less sparsity by bisection from the original's weights, then
         more bits."""
-        back = Relaxation(in_loop(bench), history, result.best)
+        back = Relaxation(bench, history, result.best)
         knobs = result.rounds[result.points.index(result.best)].knobs
         sparsity, bits = knobs["sparsity"], int(knobs["bits"])
         mild = 0.0  # not known to be met; ``sparsity`` is
@@ -116,16 +123,14 @@ class TriggerPipeline(Pipeline):
         )
         return prune, QuantizeConfig(bits=bits, **setup.fit())
 
-    def _loops(
-        self, bench: Workbench, start: Point, setup: Setup, history: list[dict[str, Any]]
-    ) -> LoopResult:
+    def _loops(self, bench: Any, start: Point, setup: Setup, history: list[dict[str, Any]]) -> LoopResult:
         """The closed loop from each proposal in turn, until one is not lost on its very first round."""
         tried: list[LoopResult] = []
         for share, more_bits in GENTLER:
             recipe = self._recipe(
                 self.plan.sparsity * share, min(16, self.plan.bits + more_bits), start, setup
             )
-            result = closed_loop(in_loop(bench), start.model, recipe)
+            result = closed_loop(bench, start.model, recipe)
             history.extend(_rounds(bench, result))
             tried.append(result)
             if result.action.limit is not Limit.ACCURACY or len(result.rounds) > 1:
@@ -141,9 +146,10 @@ class TriggerPipeline(Pipeline):
             sparsity=SparsityLadder(step=0.3, max=max(MOST_SPARSITY, sparsity)),
         )
         steps = self._steps(sparsity, bits, start, setup)
-        return Recipe(
-            name=self.name, seed=setup.seed, steps=steps, hls=setup.hls, budget=setup.budget, loop=loop
-        )
+        return Recipe.parse(
+            {"name": self.name, "seed": setup.seed, "steps": steps, "hls": setup.hls,
+             "budget": setup.budget, "loop": loop}
+        )  # fmt: skip
 
     def _other_targets(
         self, bench: Workbench, best: Point, goal: Goal, history: list[dict[str, Any]]
@@ -152,7 +158,7 @@ class TriggerPipeline(Pipeline):
         for hls in _variants(bench.hls, self.plan):
             try:
                 point = bench.measure(best, exact=quantized(best), hls=hls)
-            except UnsupportedModel as cause:
+            except (SpecError, UnsupportedModel) as cause:
                 history.append(
                     {
                         "kind": "target",
@@ -215,16 +221,16 @@ class Relaxation:
 
 class InLoop:
     """The bench with csim left to the end: rounds are sketched, and exactness enters no verdict before
-    hand-over."""
+    hand-over. ``hls`` is the target of every round."""
 
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
+    def __init__(self, bench: Workbench, hls: HlsSpec) -> None:
+        self._bench, self.hls = bench, hls
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bench, name)
 
     def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
-        return self._bench.sketch(point, exact=exact, hls=hls)
+        return self._bench.sketch(point, exact=exact, hls=hls or self.hls)
 
     def judge(self, point: Point, *, exact: bool = False) -> Judgement:  # noqa: ARG002 - csim comes at hand-over
         return self._bench.judge(point, exact=False)
@@ -234,7 +240,23 @@ def in_loop(bench: Workbench) -> Any:
     """What the closed loop works on: sketches where the latency is an estimate anyway, the bench itself
     elsewhere."""
     estimates = bench.budget.deliver == "hls" and bench.budget.measure in {"auto", "estimate"}
-    return InLoop(bench) if estimates and not has_synthesis(bench.hls) else bench
+    return InLoop(bench, bench.hls) if estimates and not has_synthesis(bench.hls) else bench
+
+
+def narrower(bench: Any, point: Point) -> InLoop | None:
+    """The same bench with wider accumulators, where those make this point's interval narrower; None
+    elsewhere, and where the latency is not an estimate."""
+    if not isinstance(bench, InLoop) or bench.hls.wide_accumulators:
+        return None
+    other = InLoop(bench, bench.hls.with_(wide_accumulators=True))
+    return other if _spread_ns(other.measure(point)) < _spread_ns(bench.measure(point)) else None
+
+
+def _spread_ns(point: Point) -> float:
+    latency = None if point.qor is None else point.qor.latency
+    if latency is None or latency.worst_ns_hi is None or latency.worst_ns_lo is None:
+        return float("inf")
+    return latency.worst_ns_hi - latency.worst_ns_lo
 
 
 def _variants(hls: HlsSpec, plan: TriggerPlan) -> Iterator[HlsSpec]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench
-from pquant_hls.errors import SpecError
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.setup import Setup
-from pquant_hls.pipelines.steps import as_steps, describe
+from pquant_hls.pipelines.setup import Setup, Share, checked
+from pquant_hls.pipelines.steps import describe, steps_of
 from pquant_hls.pipelines.walk import Walk, name_of
 
 
@@ -34,9 +33,8 @@ class ValidationPipeline(Trainable):
 
     def __init__(self, steps: Sequence[Any], max_degradation: float = 0.05, **options: Any) -> None:
         super().__init__(**options)
-        if not 0 <= max_degradation < 1:
-            raise SpecError(f"a share lies in [0, 1), got {max_degradation:g}", where="max_degradation")
-        self.steps, self.max_degradation = as_steps(steps), float(max_degradation)
+        self.steps = steps_of(steps)
+        self.max_degradation: float = checked(Share, max_degradation, "max_degradation")
 
     def settings(self) -> dict[str, Any]:
         return {"steps": describe(self.steps), "max_degradation": self.max_degradation}

@@ -9,7 +9,7 @@ from typing import Any
 
 from pquant_hls.compress import Step
 from pquant_hls.engine import Point, Workbench, loss
-from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
 from pquant_hls.spec import StepConfig
 
 AnyStep = StepConfig | Step[Any]
@@ -21,7 +21,8 @@ Objection = Callable[[Point, Point], str | None]
 class Walk:
     """``point`` is always the last one kept: a rejected attempt leaves it, the very same weights, as it was.
 
-    ``possible`` tells whether the last attempt could be made at all, ``idle`` whether it changed nothing.
+    ``possible`` tells whether the last attempt could be made at all, ``idle`` whether it changed nothing or
+    had nothing to gain.
     """
 
     bench: Workbench
@@ -35,6 +36,10 @@ class Walk:
         before, self.possible, self.idle = self.point, True, False
         try:
             after = self._applied(before, steps)
+        except NoGain as cause:
+            self.idle = True
+            self.write(stage, steps, before, None, f"left out: {cause}")
+            return False
         except (SpecError, UnsupportedModel) as cause:
             self.possible = False
             self.write(stage, steps, before, None, f"not possible: {cause}")
@@ -68,10 +73,16 @@ class Walk:
             "parent": before.digest,
             **figures(self.bench, before if after is None else after),
             "kept": objection is None,
-            "reason": "kept" if objection is None else f"rolled back: {objection}",
+            "reason": _outcome(objection),
         }
         self.history.append(entry)
         self.bench.record(entry, sentence(entry))
+
+
+def _outcome(objection: str | None) -> str:
+    if objection is None:
+        return "kept"
+    return objection if objection.startswith("left out") else f"rolled back: {objection}"
 
 
 def name_of(step: AnyStep) -> str:

@@ -7,10 +7,10 @@ from html import escape
 from typing import Any
 
 from pquant_hls.qor import QoR
+from pquant_hls.qor.words import count, interval, latency_texts, limits, percent, points
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.picture import accuracy_picture, latency_picture
 from pquant_hls.reporting.run import RunReport
-from pquant_hls.reporting.words import count, interval, latency_texts, limits, percent, points
 
 STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#222}"

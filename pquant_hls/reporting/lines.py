@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pquant_hls.qor import Latency
-from pquant_hls.reporting.words import interval
+from pquant_hls.qor.words import interval
 
 Record = Mapping[str, Any]
 PROBES = {"rank": "a quarter of the rank", "sparsity": "half of the units", "bits": "4 bits"}

@@ -28,6 +28,10 @@ class HlsSpec(Spec):
     precision: str = Field(
         "ap_fixed<16,6>", description="type of layers that carry no quantizer of their own"
     )
+    wide_accumulators: bool = Field(
+        False,
+        description="accumulators wider than any product: same values, a few LUTs more, sums that the tool balances",
+    )
     keep_softmax: bool = Field(
         False, description="keep a final softmax or sigmoid in the firmware, with its look-up tables"
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from pquant_hls.errors import SpecError
 from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.hls import HlsSpec
-from pquant_hls.spec.model import Spec, unknown_key
+from pquant_hls.spec.model import Spec, as_spec_error, unknown_key
 from pquant_hls.spec.steps import STEP_CONFIGS
 
 ALIASES = {
@@ -111,9 +111,30 @@ def _space(values: Any) -> dict[str, Range]:
         raise ValueError(f"expected parameters and ranges, got {type(values).__name__}")
     wanted = {full_name(name): given for name, given in values.items() if given is not False}
     try:
-        return {name: as_range(name, given) for name, given in wanted.items()}
+        found = {name: as_range(name, given) for name, given in wanted.items()}
     except SpecError as cause:
         raise ValueError(str(cause)) from cause
+    for name, values_of in found.items():
+        _check_values(name, values_of)
+    return found
+
+
+def _check_values(name: str, found: Range) -> None:
+    """Every value must be one that the step's parameter takes; found out here, not in each trial."""
+    step, _, parameter = name.partition(".")
+    if name == REUSE:
+        declared = HlsSpec.model_fields[REUSE]
+    elif step in STEP_CONFIGS:
+        declared = STEP_CONFIGS[step].model_fields[parameter]
+    else:
+        return
+    annotated: Any = Annotated[declared.annotation, *declared.metadata]
+    kind: TypeAdapter[Any] = TypeAdapter(annotated)
+    for value in found.choices if found.choices is not None else (found.low, found.high):
+        try:
+            kind.validate_python(value)
+        except ValidationError as cause:
+            raise ValueError(str(as_spec_error(cause, Spec, name))) from None
 
 
 class StudySpec(Spec):
@@ -154,6 +175,11 @@ class StudySpec(Spec):
         0.03, ge=0, le=1, description="share of the score the winner may lose when compressed again"
     )
     sampler: Literal["tpe", "random", "nsgaii"] = "tpe"
+    storage: str | None = Field(
+        None,
+        min_length=1,
+        description="URL of a database that several workers share; left out: study.db in the run folder",
+    )
 
     @classmethod
     def load(cls, source: str | Path) -> StudySpec:

@@ -7,11 +7,13 @@ import logging
 import math
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
+from sqlalchemy.exc import SQLAlchemyError
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.decide import Check, Verdict
@@ -29,13 +31,14 @@ from pquant_hls.engine import (
     preflight,
     silent,
 )
-from pquant_hls.errors import NotMeasured
+from pquant_hls.errors import NoGain, NotMeasured, SpecError
 from pquant_hls.models import model_digest
 from pquant_hls.spec import StudySpec
-from pquant_hls.store import RunFolder
+from pquant_hls.store import RunFolder, digest_of
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
 from pquant_hls.tune.space import steps_of, suggest, target_of
 
+ENDED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 CONSTRAINT = "budget"
 INFEASIBLE = 1e6
 """Constraint value of a trial that failed: finite, and beyond any real excess."""
@@ -61,7 +64,8 @@ def tune_model(
     ----------
     model : Keras model; it is not changed.
     data : inputs float32 (n, *model input shape), integer labels (n,), in three splits.
-    out : run folder; the study is ``study.db`` (SQLite) in it, for ``optuna-dashboard`` too.
+    out : run folder; the study is ``study.db`` (SQLite) in it, for ``optuna-dashboard`` too. With
+        ``spec.storage`` workers with folders of their own share its trials, ``n_trials`` in all.
     objective : a function of TrialFigures, higher is better, in place of ``spec.objective``.
     resume : go on with an interrupted study in ``out``.
 
@@ -77,7 +81,7 @@ def tune_model(
     """
     preflight(model, data, spec.hls)
     identity = {
-        "study": spec.model_dump(mode="json", exclude={"n_trials", "timeout_s"}),
+        "study": spec.model_dump(mode="json", exclude={"n_trials", "timeout_s", "storage"}),
         "model": model_digest(model),
         "data": data.digest,
         "objective": spec.objective if objective is None else _name(objective),
@@ -87,7 +91,8 @@ def tune_model(
         bench = Bench(data, spec.hls, spec.budget or NO_LIMIT, run, listen, gates=(*gates, *_quality(spec)))
         start = bench.start(model)
         check_gates(bench.gates, bench.score(start))
-        search = Search(bench, spec, start, objective or OBJECTIVES[spec.objective])
+        study = open_study(spec, run.path, digest_of(identity))
+        search = Search(bench, spec, start, objective or OBJECTIVES[spec.objective], study)
         search.run()
         return finish(bench, search.winner(), pipeline="tune", unpacks=("model", "best_config"))
 
@@ -115,36 +120,24 @@ class Scored:
 class Search:
     """Trials over one bench, kept in one Optuna study."""
 
-    def __init__(self, bench: Bench, spec: StudySpec, start: Point, objective: Objective) -> None:
+    def __init__(
+        self, bench: Bench, spec: StudySpec, start: Point, objective: Objective, study: optuna.Study
+    ) -> None:
         self.bench, self.spec, self.start, self.objective = bench, spec, start, objective
         self.goal = Goal(gates=bench.gates, budget=spec.budget)
         self.baseline = bench.sketch(start, exact=False)
         self.layers = [] if start.account is None else list(start.account.units)
-        self.study = self._open()
-
-    def _open(self) -> optuna.Study:
-        """The study in the run folder; trials that an interruption left running count as failed."""
-        logging.getLogger("optuna").setLevel(logging.WARNING)
-        storage = f"sqlite:///{self.bench.run.path / DATABASE}"
-        study = optuna.create_study(
-            storage=storage, study_name=self.spec.name, direction="maximize", load_if_exists=True
-        )
-        done = study.get_trials(deepcopy=False)
-        for trial in done:
-            if trial.state == optuna.trial.TrialState.RUNNING:
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.sampler = _sampler(self.spec, len(done))  # a resumed study must not draw its first trials again
-        return study
+        self.study = study
 
     def run(self) -> None:
         """As many trials as are left of ``n_trials``, until ``timeout_s``."""
         left = self.spec.n_trials - len(self.finished())
+        enough = optuna.study.MaxTrialsCallback(self.spec.n_trials, states=ENDED)
         if left > 0:
-            self.study.optimize(self.trial, n_trials=left, timeout=self.spec.timeout_s)
+            self.study.optimize(self.trial, n_trials=left, timeout=self.spec.timeout_s, callbacks=[enough])
 
     def finished(self) -> list[optuna.trial.FrozenTrial]:
-        ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-        return self.study.get_trials(deepcopy=False, states=ended)
+        return self.study.get_trials(deepcopy=False, states=ENDED)
 
     def trial(self, trial: optuna.Trial) -> float:
         """One trial. Its constraint is set exactly once, finite, whatever happens."""
@@ -191,7 +184,8 @@ class Search:
         point = self.start
         names = [step.step for step in steps_of(params, self.spec, epochs, point)]
         for index in range(len(names)):
-            point = self.bench.apply(point, steps_of(params, self.spec, epochs, point)[index])
+            with suppress(NoGain):  # a rank that saves nothing leaves the model as it is
+                point = self.bench.apply(point, steps_of(params, self.spec, epochs, point)[index])
         point = self.bench.sketch(point, hls=target_of(params, self.spec))
         value = float(self.objective(self._figures(point)))
         if not math.isfinite(value):
@@ -257,8 +251,46 @@ class Search:
         return Ending(again.point, goal, reason, tuple(records), extra)
 
 
-def _sampler(spec: StudySpec, done: int) -> optuna.samplers.BaseSampler:
-    seed = spec.seed + done
+def open_study(spec: StudySpec, folder: Path, identity: str) -> optuna.Study:
+    """The study in the run folder or in ``spec.storage``, new or taken up.
+
+    Raises SpecError where the database cannot be used or its study is of another model, data or space.
+    """
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    url = spec.storage or f"sqlite:///{folder / DATABASE}"
+    try:
+        study = optuna.create_study(
+            storage=url, study_name=spec.name, direction="maximize", load_if_exists=True
+        )
+    except (ImportError, SQLAlchemyError, optuna.exceptions.StorageInternalError) as cause:
+        raise SpecError(f"cannot be opened: {' '.join(str(cause).split())}", where="storage") from cause
+    if study.user_attrs.setdefault("identity", identity) != identity:
+        raise SpecError(
+            f"its study {spec.name!r} is of another model, data or space",
+            where="storage",
+            mend="set a new name",
+        )
+    study.set_user_attr("identity", identity)
+    done = study.get_trials(deepcopy=False)
+    if spec.storage is None:  # in a shared one they may be another worker's
+        _close_interrupted(study, done)
+    study.sampler = _sampler(spec, len(done), folder)
+    return study
+
+
+def _close_interrupted(study: optuna.Study, trials: Sequence[optuna.trial.FrozenTrial]) -> None:
+    """Trials that an interruption left running failed, and are not feasible."""
+    for trial in trials:
+        if trial.state == optuna.trial.TrialState.RUNNING:
+            if not any(key.startswith("constraints") for key in trial.system_attrs):
+                optuna.trial.Trial(study, trial._trial_id).set_constraint(CONSTRAINT, INFEASIBLE)
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+
+def _sampler(spec: StudySpec, done: int, folder: Path) -> optuna.samplers.BaseSampler:
+    """Seeded by trials done and, in a shared study, by worker: none draws what was drawn before."""
+    worker = 0 if spec.storage is None else int(digest_of(str(folder.absolute()))[:6], 16)
+    seed = (spec.seed + done + worker) % 2**32
     if spec.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     if spec.sampler == "nsgaii":

@@ -6,6 +6,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from pquant_hls.compress import Accounting
 from pquant_hls.decide import Judgement, judge
 from pquant_hls.engine import Event, Point, Score
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.errors import NoGain, UnsupportedModel
 from pquant_hls.models import Proportion
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import Budget, HlsSpec
@@ -26,7 +28,7 @@ UNITS = {"fc1": 64, "fc2": 32, "output": 5}
 @dataclass(frozen=True)
 class Law:
     """How accuracy and latency answer. ``measured`` False: no latency at all. ``match`` : csim's share of
-    equal outputs."""
+    equal outputs. ``wide_interval`` : the interval with wider accumulators, None: the same."""
 
     base: float = 0.75
     per_sparsity: float = 0.05
@@ -36,9 +38,11 @@ class Law:
     floor_cycles: int = 3
     cycles: int = 12
     interval: int = 1
+    wide_interval: int | None = None
     measured: bool = True
     match: float | None = 1.0
     refuses: frozenset[str] = frozenset()
+    no_gain: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,10 @@ class Toy:
 
 @dataclass
 class Folder:
-    """The part of a run folder that the loop uses."""
+    """The part of a run folder that policies use."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
+    path: Path = Path("nowhere")
 
     def append(self, record: Mapping[str, Any]) -> None:
         self.records.append(dict(record))
@@ -79,6 +84,7 @@ class InstantBench:
     original: Accounting | None = None
     run: Folder = field(default_factory=Folder)
     made: dict[str, Toy] = field(default_factory=dict)
+    measured: list[HlsSpec] = field(default_factory=list)
     applied: int = 0
 
     def start(self, model: Toy) -> Point:
@@ -99,6 +105,8 @@ class InstantBench:
         self.applied += 1
         if step.step in self.law.refuses:
             raise UnsupportedModel("cannot be", where=step.step)
+        if step.step in self.law.no_gain:
+            raise NoGain("no layer gains", where=step.step)
         model = self._stepped(point.model, step)
         if model != point.model:
             model = replace(
@@ -145,13 +153,15 @@ class InstantBench:
         return Score({"accuracy": Proportion(value, (value * (1 - value) / EVENTS) ** 0.5, EVENTS)})
 
     def sketch(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
-        return replace(
-            point, qor=self._qor(point.model, hls or self.hls).with_(accuracy=self.score(point).value())
-        )
+        spec = hls or self.hls
+        project: Any = SimpleNamespace(spec=spec, graph=None)
+        qor = self._qor(point.model, spec).with_(accuracy=self.score(point).value())
+        return replace(point, project=project, qor=qor)
 
     def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
         found = self.sketch(point, hls=hls)
         assert found.qor is not None
+        self.measured.append(hls or self.hls)
         return replace(
             found, qor=found.qor.with_(csim_match=self.law.match if exact else None, accuracy_source="csim")
         )
@@ -163,14 +173,17 @@ class InstantBench:
         cycles = law.floor_cycles + round(
             (law.cycles - law.floor_cycles) * model.kept * min(model.bits, 16) / 16
         )
+        spread = law.interval
+        if hls.wide_accumulators and law.wide_interval is not None:
+            spread = law.wide_interval
         latency = Latency(
             cycles_min=cycles,
             cycles_max=cycles,
             ii_cycles=1,
             clock_target_ns=hls.clock_ns,
             clock_estimated_ns=hls.clock_ns * 0.9,
-            cycles_max_lo=max(0, cycles - law.interval),
-            cycles_max_hi=cycles + law.interval,
+            cycles_max_lo=max(0, cycles - spread),
+            cycles_max_hi=cycles + spread,
         )
         layers = tuple(LayerQoR(name=name, op="dense", cycles=cycles // len(UNITS)) for name in UNITS)
         return QoR(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pquant_hls.errors import DataError
+from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.pipelines import as_dataset
 
 
@@ -27,6 +27,38 @@ def test_arrays_loaders_and_tf_data_give_the_same_events(model: Any, train: Any,
         assert as_dataset(model, source, val).digest == whole.digest
     one_hot = as_dataset(model, (train[0], np.eye(3)[train[1]]), (val[0], np.eye(3)[val[1]]))
     np.testing.assert_array_equal(one_hot.y_train, whole.y_train)
+    mixed = as_dataset(model, train, (val[0], np.eye(3)[val[1]]))
+    assert mixed.digest == whole.digest
+
+
+def test_keras_loaders_generators_tables_and_lists_give_the_same_events(
+    model: Any, train: Any, val: Any
+) -> None:
+    import keras
+    import pandas as pd
+
+    x, y = train
+    parts = batches(x, y, 100)
+
+    class Loader(keras.utils.PyDataset):  # type: ignore[misc]
+        def __len__(self) -> int:
+            return len(parts)
+
+        def __getitem__(self, index: int) -> Any:
+            return parts[index]
+
+    whole = as_dataset(model, train, val)
+    for source in (
+        Loader(), (part for part in parts), (pd.DataFrame(x), pd.Series(y)), (x.tolist(), y.tolist()),
+        [x, y.tolist()], (x, y[:, None].astype(float)),
+    ):  # fmt: skip
+        assert as_dataset(model, source, val).digest == whole.digest
+
+
+def test_two_batches_are_no_pair_of_inputs_and_labels(model: Any, train: Any) -> None:
+    x, y = train
+    two = ((x[:250], y[:250]), (x[250:], y[250:]))
+    assert as_dataset(model, two).digest == as_dataset(model, train).digest
 
 
 def test_without_test_events_validation_stands_in_and_says_so(
@@ -50,10 +82,50 @@ def test_without_labels_the_original_labels_them(model: Any, train: Any) -> None
     assert "original" in data.meta["labels"]
 
 
-@pytest.mark.parametrize("source", [[], 3, "jets.npz", [({"a": 1}, 2)], {"x": 1}])
-def test_what_is_no_data_is_refused(model: Any, source: Any) -> None:
-    with pytest.raises(DataError):
+ROWS = np.zeros((4, 6), np.float32)
+
+
+@pytest.mark.parametrize(("source", "text"), [
+    (None, "no events to train on"),
+    ([], "no batches"),
+    (iter(()), "read only once"),
+    (3, "got a int"),
+    ("jets.npz", "got a str"),
+    (list, "got a type"),
+    ({"x": 1}, "got a dict"),
+    ([({"a": 1}, 2)], "several inputs"),
+    ([(ROWS, ROWS[:, 0], ROWS[:, 0])], "3 parts"),
+    ([(ROWS, ROWS[:, 0]), (ROWS[:, :3], ROWS[:, 0])], "do not fit together"),
+    ([(ROWS, ROWS[:, 0]), ROWS], "only some batches"),
+    (([[1.0], [1.0, 2.0]], [0, 1]), "cannot be read as an array"),
+])  # fmt: skip
+def test_what_is_no_data_is_refused(model: Any, source: Any, text: str) -> None:
+    with pytest.raises(DataError, match=text):
         as_dataset(model, source)
+
+
+def test_a_generator_that_never_ends_is_refused(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from itertools import repeat
+
+    from pquant_hls.pipelines import data
+
+    monkeypatch.setattr(data, "MOST_BYTES", 10_000)
+    with pytest.raises(DataError, match="did not end"):
+        as_dataset(model, repeat((ROWS, ROWS[:, 0])))
+
+
+def test_what_is_no_model_of_one_input_and_output_is_refused(train: Any) -> None:
+    import keras
+
+    two = keras.Input((6,))
+    twice = keras.Model(two, [keras.layers.Dense(3)(two), keras.layers.Dense(3)(two)])
+    unbuilt = keras.Sequential([keras.layers.Dense(3)])
+    for wrong, text in (
+        (None, "got NoneType"), ("tagger.keras", "load_model"), (keras.Model, "got type"), (unbuilt, "inputs are not known"),
+        (twice, "one output"),
+    ):  # fmt: skip
+        with pytest.raises(UnsupportedModel, match=text):
+            as_dataset(wrong, train)
 
 
 def test_a_data_set_that_never_ends_is_refused(model: Any, train: Any) -> None:

@@ -22,7 +22,7 @@ def test_docstring_examples_run(name: str) -> None:
 
 
 @pytest.mark.parametrize(("words", "text"), [
-    (["compress", "--pipeline", "standrad"], "one of compression, standard"),
+    (["compress", "--pipeline", "standrad"], "one of standard, auto"),
     (["compress", "--pipeline", "standard", "--set", "target"], "name=value"),
     (["tune", "--objective", "speed"], "objective"),
     (["tune", "--study", "no_such_study.yaml"], "no_such_study.yaml"),

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
+from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from instant import InstantBench, Law, Toy
+from instant import Folder, InstantBench, Law, Toy
 
 from pquant_hls.decide import Verdict
 from pquant_hls.engine import Ending, Gate, conclude
+from pquant_hls.errors import NotMeasured
 from pquant_hls.pipelines import (
     AdaptivePipeline,
     CompressionPipeline,
     StandardCompressionPipeline,
     ValidationPipeline,
 )
+from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
-from pquant_hls.spec import Budget
+from pquant_hls.spec import Budget, StudySpec
+from pquant_hls.tune import OBJECTIVES
+from pquant_hls.tune.study import Search
 
 MOST_STEPS = 200
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,9 +41,11 @@ laws = st.builds(
     floor_cycles=st.integers(0, 8),
     cycles=st.integers(8, 30),
     interval=st.integers(0, 4),
+    wide_interval=st.none() | st.integers(0, 2),
     measured=st.booleans(),
     match=st.sampled_from([1.0, 1.0, 1.0, 0.99, None]),
     refuses=st.frozensets(st.sampled_from(["low_rank", "prune"]), max_size=2),
+    no_gain=st.frozensets(st.just("low_rank"), max_size=1),
 )
 
 STEPS = (
@@ -202,6 +212,65 @@ def test_slack_is_given_back_as_accuracy_while_the_budget_stays_met() -> None:
     assert tight.best.model.kept < final.model.kept
 
 
+def test_a_wide_interval_is_made_narrower_before_a_trigger_model_is_left_open() -> None:
+    law, budget = Law(interval=4, wide_interval=1, floor_cycles=3), Budget(latency_ns=25)
+    bench, ending, final, verdict = ended(TriggerPipeline(TriggerPlan(), budget=budget), law, budget)
+    assert verdict is Verdict.MET
+    assert bench.measured[-1].wide_accumulators, "what is handed over is what was judged"
+    assert final.qor.latency.worst_ns_hi <= 25
+    assert "wider accumulators" in [entry["step"] for entry in ending.history]
+    stuck = ended(TriggerPipeline(TriggerPlan(), budget=budget), Law(interval=4, floor_cycles=3), budget)
+    assert stuck[3] is Verdict.UNKNOWN, "nothing narrower exists: it stays open, and says so"
+    assert "cycles by layer" in stuck[1].reason
+
+
+@quick
+@given(laws, st.integers(3, 25), st.floats(0.0, 0.1), st.sampled_from(list(OBJECTIVES)))
+def test_a_study_sets_each_constraint_and_never_calls_an_excess_met(
+    law: Law, cycles: int, allowed: float, objective: str
+) -> None:
+    spec = StudySpec.parse(
+        {"space": {"bits": [3, 8], "sparsity": [0.0, 0.9]}, "n_trials": 4, "tolerance": 0.1, "objective": objective,
+         "budget": {"latency_ns": 5.0 * cycles, "max_accuracy_loss": allowed}}
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        bench = InstantBench(law, budget=spec.budget, run=Folder(path=Path(folder)))
+        study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+        search = Search(bench, spec, bench.start(Toy()), OBJECTIVES[objective], study)
+        search.run()
+        constraints = [trial.system_attrs["constraints:budget"] for trial in study.trials]
+        assert len(constraints) == 4
+        assert all(math.isfinite(value) for value in constraints)
+        if not study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)):
+            assert all(value > 0 for value in constraints)
+            with pytest.raises(NotMeasured):
+                search.winner()
+            return
+        ending = search.winner()
+        final, judgement = conclude(bench, ending)
+    assert ending.best.model == bench.made[ending.best.digest]
+    if judgement.verdict is Verdict.MET:
+        assert final.qor.latency.worst_ns_hi <= 5.0 * cycles
+        assert bench.baseline.value() - final.qor.accuracy <= allowed + 1e-9
+        assert ending.extra["results"]["score_final"] >= 0.9 * ending.extra["results"]["score_trial"] - 1e-9
+
+
+@quick
+@given(laws, st.floats(0, 0.1))
+def test_a_tagger_keeps_its_floors_or_is_missed(law: Law, allowed: float) -> None:
+    plan = TaggerPlan(preserve_rare_classes=False)
+    pipeline = TaggerPipeline(plan, (), gates=[Gate("accuracy", max_loss=allowed)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pquant_hls.pipelines.tagger.useful_ranks", lambda model, most: {"fc1": most})
+        bench, ending, final, verdict = ended(pipeline, law)
+    check_best(bench, ending)
+    if verdict is Verdict.MET:
+        assert final.model.bits <= 16
+        assert bench.baseline.value() - bench.score(final).value() <= max(allowed, 0.01) + 1e-9
+    if final.model.bits == 32:
+        assert verdict is Verdict.MISSED
+
+
 def test_other_targets_are_tried_only_when_allowed() -> None:
     law, budget = Law(floor_cycles=6, interval=0), Budget(latency_ns=20)
     plain = ended(TriggerPipeline(TriggerPlan(), budget=budget), law, budget)
@@ -211,6 +280,26 @@ def test_other_targets_are_tried_only_when_allowed() -> None:
         TriggerPipeline(TriggerPlan(allow=("clock",), clocks_ns=(2.5,)), budget=budget), law, budget
     )
     assert [entry["verdict"] for entry in freed[1].history if entry["kind"] == "target"] == ["MET"]
+
+
+def test_a_step_with_nothing_to_gain_is_left_out_and_named() -> None:
+    law = Law(no_gain=frozenset({"low_rank"}))
+    steps = [STEPS[3], STEPS[0], STEPS[1]]
+    for pipeline in (CompressionPipeline(steps), ValidationPipeline(steps, 0.2)):
+        bench, ending, final, verdict = ended(pipeline, law)
+        assert verdict is Verdict.MET
+        assert [entry["kept"] for entry in ending.history] == [False, True, True]
+        assert "left out: low_rank: no layer gains" in ending.history[0]["reason"]
+        assert ending.history[0]["digest"] == Toy().digest
+    assert "2 of 3 steps done; low_rank left out" in ended(CompressionPipeline(steps), law)[1].reason
+    missed = ended(StandardCompressionPipeline(50, analyse=False), law)[1]
+    assert "low rank: left out" in missed.reason
+
+
+def test_a_float_model_is_not_called_met() -> None:
+    _, ending, _, verdict = ended(CompressionPipeline([STEPS[0]]), Law(match=None))
+    assert verdict is Verdict.UNKNOWN
+    assert "add a quantize step" in ending.reason
 
 
 def test_gates_enter_the_verdict() -> None:
