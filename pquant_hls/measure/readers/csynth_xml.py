@@ -25,14 +25,15 @@ def read(root: Element, spot: Spot) -> CsynthReport:
     _check_repeated(root, cycles, spot)
     area = xml.one(root, "AreaEstimates", spot)
     available = _resources(area, "AvailableResources", spot)
-    checks.check_slices(available, spot)
+    part = values.ascii_name(xml.text_of(root, "UserAssignments/Part", spot), spot.at("Part"))
+    checks.check_part(part, available, spot)
     return CsynthReport(
         kind="csynth_xml",
         file=spot.file,
         tool=_tool(root, version, spot),
         version=version,
-        top=xml.text_of(root, "UserAssignments/TopModelName", spot),
-        part=xml.text_of(root, "UserAssignments/Part", spot),
+        top=values.ascii_name(xml.text_of(root, "UserAssignments/TopModelName", spot), spot.at("TopModelName")),
+        part=part,
         pipeline_type=cycles.pipeline_type,
         latency=checks.make_latency(cycles, clock, spot),
         latency_ns_min=values.ns(cycles.best_time),
@@ -153,7 +154,12 @@ def _resources(area: Element | None, block: str, spot: Spot) -> dict[str, float 
 
 def _modules(root: Element, spot: Spot) -> tuple[Module, ...]:
     """Direct instances of the top, where the file has the module list (Vitis ``csynth.xml``)."""
-    by_name = {module.findtext("Name"): module for module in root.findall("ModuleInformation/Module")}
+    by_name: dict[str | None, Element] = {}
+    for module in root.findall("ModuleInformation/Module"):
+        name = xml.text_of(module, "Name", spot.at("ModuleInformation"))
+        if name in by_name:
+            raise spot.at("ModuleInformation").error(f"a second module {name}")
+        by_name[name] = module
     instances = root.findall("RTLDesignHierarchy/TopModule/InstancesList/Instance")
     found = []
     for instance in instances:

@@ -10,7 +10,7 @@ from pquant_hls.errors import ReportError
 NOTHING = frozenset({"", "-", "?", "undef", "na", "n/a", "n-a"})
 UNIT_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "sec": 1e9}
 # Bounds far beyond any real design, to refuse what a damaged digit would turn into a figure.
-MAX_CYCLES = 10**10
+MAX_CYCLES = 10**12
 MAX_COUNT = 10**8
 CLOCK_NS = (0.1, 1000.0)
 MAX_CLOCK_RATIO = 100.0
@@ -22,6 +22,7 @@ _TIME = re.compile(
     r"(?P<mantissa>\d+(?:\.(?P<decimals>\d+))?)(?:[eE](?P<exponent>[+-]\d{1,2}))?\s*(?P<unit>[A-Za-z]*)\Z",
     re.ASCII,
 )
+_NAME = re.compile(r"[\w.:<>,+$*-]+\Z", re.ASCII)
 _SIGNED = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
 
 
@@ -123,16 +124,29 @@ def words(text: str | None, spot: Spot) -> str | None:
         return None
     if len(text) > 4000:
         raise spot.error(f"a name of {len(text)} characters")
+    if not text.strip().isprintable() or "\ufffd" in text:
+        raise spot.error(f"{text.strip()[:40]!r} holds what no name holds")
     return text.strip()
 
 
-def share(text: str | None, spot: Spot) -> float | None:
-    """A percentage as printed, without its sign."""
+def ascii_name(text: str | None, spot: Spot) -> str | None:
+    """A part or function, which the tools write in ASCII and without spaces."""
+    name = words(text, spot)
+    if name is not None and not _NAME.match(name):
+        raise spot.error(f"{name[:40]!r} is not a name of a part or a function")
+    return name
+
+
+def share(text: str | None, spot: Spot) -> tuple[float, float] | None:
+    """The bounds of a percentage printed with two decimals, or as ``<0.01``."""
     if text is None or is_nothing(text):
         return None
+    if text.strip() == "<0.01":
+        return 0.0, 0.01
     if not _AMOUNT.match(text.strip()):
         raise spot.error(f"{text.strip()[:40]!r} is not a percentage")
-    return float(text.strip()[:40])
+    value = float(text.strip()[:40])
+    return value - 0.00501, value + 0.00501
 
 
 def field(line: str) -> tuple[str, str] | None:
