@@ -52,7 +52,7 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     cycles = _cycles(
         _summary(performance, r"\+ Latency", spot), _unit(performance, r"\+ Latency", spot), spot
     )
-    part = values.ascii_name(fields.get("Target device"), spot.at("Target device"))
+    part = values.part(fields.get("Target device"), spot.at("Target device"))
     used = _table(utilization, r"\* Summary:", "Name", spot)
     modules = _modules(performance, utilization, clock, spot)
     _check_instances(used, _table(utilization, r"\s*\* Instance:", "Instance", spot), spot)
@@ -62,7 +62,7 @@ def read(block: Block, spot: Spot) -> CsynthReport:
         file=spot.file,
         tool=title["tool"],
         version=version_of(fields, spot),
-        top=values.ascii_name(title["top"], spot.at("title")),
+        top=values.function(title["top"], spot.at("title")),
         part=part,
         pipeline_type=cycles.pipeline_type,
         latency=checks.make_latency(cycles, clock, spot),
@@ -154,7 +154,7 @@ def _row_cycles(table: Table, row: tuple[str, ...], spot: Spot, unit: str | None
         worst_time = values.duration(
             table.cell(row, "Latency (absolute) max", spot), spot.at("absolute latency")
         )
-    kind = values.words(table.cell(row, "Pipeline Type", spot), spot)
+    kind = values.phrase(table.cell(row, "Pipeline Type", spot), spot)
     return Cycles(best, worst, low, high, best_time, worst_time, kind)
 
 
@@ -233,8 +233,8 @@ def _modules(
         _check_instance(cycles, clock, place)
         found.append(
             Module(
-                instance=row[0],
-                module=row[1],
+                instance=values.function(row[0], place) or "",
+                module=values.function(row[1], place) or "",
                 cycles_min=cycles.best,
                 cycles_max=cycles.worst,
                 ii_cycles=cycles.interval_max,

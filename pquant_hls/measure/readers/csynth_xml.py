@@ -25,14 +25,14 @@ def read(root: Element, spot: Spot) -> CsynthReport:
     _check_repeated(root, cycles, spot)
     area = xml.one(root, "AreaEstimates", spot)
     available = _resources(area, "AvailableResources", spot)
-    part = values.ascii_name(xml.text_of(root, "UserAssignments/Part", spot), spot.at("Part"))
+    part = values.part(xml.text_of(root, "UserAssignments/Part", spot), spot.at("Part"))
     checks.check_part(part, available, spot)
     return CsynthReport(
         kind="csynth_xml",
         file=spot.file,
         tool=_tool(root, version, spot),
         version=version,
-        top=values.ascii_name(xml.text_of(root, "UserAssignments/TopModelName", spot), spot.at("TopModelName")),
+        top=values.function(xml.text_of(root, "UserAssignments/TopModelName", spot), spot.at("TopModelName")),
         part=part,
         pipeline_type=cycles.pipeline_type,
         latency=checks.make_latency(cycles, clock, spot),
@@ -96,7 +96,9 @@ def _cycles(root: Element, spot: Spot) -> Cycles:
         worst_time=worst_time,
         interval_min=_count(latency, "Interval-min", spot),
         interval_max=_count(latency, "Interval-max", spot),
-        pipeline_type=xml.text_of(root, "PerformanceEstimates/PipelineType", spot),
+        pipeline_type=values.phrase(
+            xml.text_of(root, "PerformanceEstimates/PipelineType", spot), spot.at("PipelineType")
+        ),
     )
 
 
@@ -163,7 +165,7 @@ def _modules(root: Element, spot: Spot) -> tuple[Module, ...]:
     instances = root.findall("RTLDesignHierarchy/TopModule/InstancesList/Instance")
     found = []
     for instance in instances:
-        name = xml.text_of(instance, "ModuleName", spot)
+        name = values.function(xml.text_of(instance, "ModuleName", spot), spot.at("ModuleName"))
         module = by_name.get(name)
         if name is not None and module is not None:
             instance_name = xml.text_of(instance, "InstName", spot) or name

@@ -60,7 +60,7 @@ def read_run(block: Block, spot: Spot) -> ExportReport:
     version = version_of(head, spot)
     report = ExportReport(
         kind="export", file=spot.file, tool=None if version is None else "Vitis HLS", version=version,
-        project=head.get("Project"), part=values.ascii_name(head.get("Target device"), spot.at("Target device")), stage=_STAGES[stage],
+        project=head.get("Project"), part=values.part(head.get("Target device"), spot.at("Target device")), stage=_STAGES[stage],
         timing_met=_verdict(timing, spot), **_figures(fields, spot),
     )  # fmt: skip
     _check(report, spot)
@@ -89,7 +89,7 @@ def read(block: Block, spot: Spot) -> ExportReport:
         tool=None if tool is None else "Vivado",
         version=None if tool is None else checks.check_version(tool["version"], spot),
         project=fields.get("Project"),
-        part=values.ascii_name(fields.get("Device target"), spot.at("Device target")),
+        part=values.part(fields.get("Device target"), spot.at("Device target")),
         stage=_stage(block, spot),
         timing_met=_verdict(block, spot),
         **_figures(fields, spot),

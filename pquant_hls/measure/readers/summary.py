@@ -50,14 +50,14 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     top = rows[0] if rows else None
     if top is not None and top.name != title["top"]:
         raise spot.error(f"the title names {title['top']!r}, the table {top.name!r}")
-    device = values.ascii_name(fields.get("Target device"), spot.at("Target device"))
+    device = values.part(fields.get("Target device"), spot.at("Target device"))
     _check_tree(rows, available(device), spot)
     report = CsynthReport(
         kind="csynth_summary",
         file=spot.file,
         tool="Vitis HLS",
         version=version_of(fields, spot),
-        top=values.ascii_name(title["top"], spot.at("title")),
+        top=values.function(title["top"], spot.at("title")),
         part=device,
         modules=tuple(_module(row) for row in rows if row.depth == 1 and not row.is_loop),
         missing=() if rows else ("table of estimates",),
@@ -118,7 +118,7 @@ def _row(table: Table, row: tuple[str, ...], name: str, spot: Spot) -> Row:
         return row[columns[0]]
 
     shares = {key: share for title, key in _TITLES.items() if (share := _share(cell(title), place.at(title)))}
-    kind = values.words(cell("Pipelined"), place)
+    kind = values.phrase(cell("Pipelined"), place)
     time = values.duration(cell("(ns)"), place.at("latency (ns)"), "ns")
     cycles = Cycles(
         worst=values.cycles(cell("(cycles)"), place),
@@ -127,7 +127,7 @@ def _row(table: Table, row: tuple[str, ...], name: str, spot: Spot) -> Row:
         pipeline_type=kind,
     )
     return Row(
-        found["name"],
+        (values.words if found["sign"] == "o" else values.function)(found["name"], place) or "",
         len(found["indent"]),
         found["sign"] == "o",
         cycles,

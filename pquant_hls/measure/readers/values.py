@@ -22,8 +22,10 @@ _TIME = re.compile(
     r"(?P<mantissa>\d+(?:\.(?P<decimals>\d+))?)(?:[eE](?P<exponent>[+-]\d{1,2}))?\s*(?P<unit>[A-Za-z]*)\Z",
     re.ASCII,
 )
-_NAME = re.compile(r"[\w.:<>,+$*-]+\Z", re.ASCII)
-_SIGNED = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
+_FUNCTION = re.compile(r"\w+\Z", re.ASCII)
+_PART = re.compile(r"[\w:-]+\Z", re.ASCII)
+_PHRASE = re.compile(r"[\w .,:;()=/-]+\Z", re.ASCII)
+_SIGNED = re.compile(r"-?\d+\.\d{2,}\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,11 @@ def amount(text: str | None, spot: Spot) -> float | None:
     return value
 
 
-def duration(text: str | None, spot: Spot, unit: str | None = None) -> Printed | None:
-    """A time such as ``4.357 ns``, ``9.140 sec`` or, where ``unit`` states the column's, ``6.939e+05``."""
+def duration(text: str | None, spot: Spot, unit: str | None = None, digits: int = 3) -> Printed | None:
+    """A time such as ``4.357 ns``, ``9.140 sec`` or, where ``unit`` states the column's, ``6.939e+05``.
+
+    The tools print times with three decimals, zero without any: fewer than ``digits`` show damage.
+    """
     if text is None or is_nothing(text):
         return None
     found = _TIME.match(text.strip())
@@ -97,20 +102,19 @@ def duration(text: str | None, spot: Spot, unit: str | None = None) -> Printed |
     name = found["unit"] or unit or ("ns" if value == 0 else "")
     if name not in UNIT_NS or (found["unit"] and unit and found["unit"] != unit):
         raise spot.error(f"{text.strip()[:40]!r} has no known unit", mend=f"one of {', '.join(UNIT_NS)}")
+    if value > 0 and len(found["decimals"] or "") < digits:
+        raise spot.error(f"{text.strip()[:40]} has fewer digits than the tools print")
     step = 10.0 ** (int(found["exponent"] or 0) - len(found["decimals"] or ""))
     return Printed(value * UNIT_NS[name], step * UNIT_NS[name])
 
 
 def clock(text: str | None, spot: Spot, unit: str | None = None) -> Printed | None:
     """A clock period, which all tools print with two digits or more."""
-    period = duration(text, spot, unit)
-    if period is not None and period.ns > 0 and period.step_ns > 0.0101:
-        raise spot.error(f"{(text or '').strip()} has fewer digits than the tools print")
-    return period
+    return duration(text, spot, unit, digits=2)
 
 
 def signed(text: str | None, spot: Spot) -> float | None:
-    """A decimal number of either sign, as slacks are; below 1e6 in size."""
+    """A decimal number of either sign, as slacks are, with two decimals or more; below 1e9 in size."""
     if text is None or is_nothing(text):
         return None
     if not _SIGNED.match(text.strip()) or abs(float(text.strip()[:40])) > 1e9:
@@ -129,11 +133,25 @@ def words(text: str | None, spot: Spot) -> str | None:
     return text.strip()
 
 
-def ascii_name(text: str | None, spot: Spot) -> str | None:
-    """A part or function, which the tools write in ASCII and without spaces."""
+def function(text: str | None, spot: Spot) -> str | None:
+    """Name of a function, module or instance: an identifier in ASCII."""
+    return _matching(_FUNCTION, text, spot, "a name of a function")
+
+
+def phrase(text: str | None, spot: Spot) -> str | None:
+    """A few plain words, as those for the kind of a pipeline."""
+    return _matching(_PHRASE, text, spot, "what a tool prints here")
+
+
+def part(text: str | None, spot: Spot) -> str | None:
+    """A part number such as ``xcvu13p-flga2577-2-e`` or, in an .aps file, ``xcvu13p:-flga2577:-2-e``."""
+    return _matching(_PART, text, spot, "a part number")
+
+
+def _matching(pattern: re.Pattern[str], text: str | None, spot: Spot, what: str) -> str | None:
     name = words(text, spot)
-    if name is not None and not _NAME.match(name):
-        raise spot.error(f"{name[:40]!r} is not a name of a part or a function")
+    if name is not None and not pattern.match(name):
+        raise spot.error(f"{name[:40]!r} is not {what}")
     return name
 
 

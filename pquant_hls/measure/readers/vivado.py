@@ -65,7 +65,7 @@ def read_utilization(block: Block, spot: Spot) -> UtilizationReport:
     for target, source in ((found, used), (there, available)):
         if source.get("tile") is not None:
             target["bram_18k"] = 2 * (source["tile"] or 0.0)
-    part = values.ascii_name(header.get("Device"), spot.at("Device"))
+    part = values.part(header.get("Device"), spot.at("Device"))
     if not any(_is_prohibited(table, row) for table in tables for row in table.rows):
         checks.check_part(part, there, spot)
     version = _version(header, spot)
@@ -173,7 +173,7 @@ def read_timing(block: Block, spot: Spot) -> TimingReport:
         tool=None if version is None else "Vivado",
         version=version,
         design=values.words(header.get("Design"), spot.at("Design")),
-        part=values.ascii_name(header.get("Device"), spot.at("Device")),
+        part=values.part(header.get("Device"), spot.at("Device")),
         state=values.words(header.get("Design State"), spot.at("Design State")),
         clock=clock,
         clock_period_ns=period,

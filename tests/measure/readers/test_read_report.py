@@ -29,7 +29,9 @@ from pquant_hls.measure.readers import CsynthReport, UtilizationReport, read_rep
 
 LAYOUTS = [
     Fake(
-        version="2016.4", pipeline="function", part="xc7vx690tffg1927-2",
+        version="2016.4",
+        pipeline="function",
+        part="xc7vx690tffg1927-2",
         available=(2940, 3600, 866400, 433200, 0),
     ),  # fmt: skip
     Fake(version="2020.1", pipeline="dataflow", cycles=(900, 910), interval=(545, 885), estimated_ns=8.431),
