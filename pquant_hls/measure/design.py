@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, load_project
-from pquant_hls.measure.readers import AnyReport, CsynthReport, read_project, read_report
+from pquant_hls.measure.readers import AnyReport, CsynthReport, has_reports, read_project, read_report
 from pquant_hls.measure.toolchain import locate, synthesize
 from pquant_hls.qor import QoR, Target
 from pquant_hls.spec import Budget, HlsSpec
@@ -134,7 +134,7 @@ def measure_project(
     path = Path(path)
     if path.is_file():
         return report_qor(read_report(path), path)
-    if using in {"auto", "report"} and (using == "report" or _has_reports(path)):
+    if using in {"auto", "report"} and (using == "report" or has_reports(path)):
         return read_project(path)
     project = load_project(path)
     if using in FLOW:
@@ -145,10 +145,6 @@ def measure_project(
     if qor.latency is None:
         raise NotMeasured("; ".join(qor.notes) or "nothing to measure", where=path)
     return qor
-
-
-def _has_reports(path: Path) -> bool:
-    return any(path.rglob("*csynth.xml")) or any(path.rglob("*_csynth.rpt"))
 
 
 def report_qor(report: AnyReport, path: Path) -> QoR:

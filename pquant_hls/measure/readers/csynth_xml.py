@@ -156,12 +156,7 @@ def _resources(area: Element | None, block: str, spot: Spot) -> dict[str, float 
 
 def _modules(root: Element, spot: Spot) -> tuple[Module, ...]:
     """Direct instances of the top, where the file has the module list (Vitis ``csynth.xml``)."""
-    by_name: dict[str | None, Element] = {}
-    for module in root.findall("ModuleInformation/Module"):
-        name = xml.text_of(module, "Name", spot.at("ModuleInformation"))
-        if name in by_name:
-            raise spot.at("ModuleInformation").error(f"a second module {name}")
-        by_name[name] = module
+    by_name = _listed(root, spot)
     instances = root.findall("RTLDesignHierarchy/TopModule/InstancesList/Instance")
     found = []
     for instance in instances:
@@ -171,6 +166,18 @@ def _modules(root: Element, spot: Spot) -> tuple[Module, ...]:
             instance_name = xml.text_of(instance, "InstName", spot) or name
             found.append(_module(instance_name, name, module, spot.at(f"module {name}")))
     return tuple(found)
+
+
+def _listed(root: Element, spot: Spot) -> dict[str | None, Element]:
+    """The modules by name, each once."""
+    by_name: dict[str | None, Element] = {}
+    place = spot.at("ModuleInformation")
+    for module in root.findall("ModuleInformation/Module"):
+        name = xml.text_of(module, "Name", place)
+        if name in by_name:
+            raise place.error(f"a second module {name}")
+        by_name[name] = module
+    return by_name
 
 
 def _module(instance: str, name: str, element: Element, spot: Spot) -> Module:

@@ -24,7 +24,7 @@ _SITES = {
     "RAMB36/FIFO": "ramb36",
     "RAMB18": "ramb18",
 }
-_COLUMNS = ("Site Type", "Used", "Fixed", "Prohibited", "Available", "Util%")
+_SITE_COLUMNS = ("Site Type", "Used", "Fixed", "Prohibited", "Available", "Util%")
 _CLOCK_ROW = re.compile(
     r"(?P<name>\S+)\s+\{\S+ (?P<edge>\d+\.\d+)[^}]*\}\s+(?P<period>\d+\.\d+)\s+(?P<mhz>\d+\.\d+)\s*\Z"
 )
@@ -93,7 +93,7 @@ def _site_tables(block: Block, spot: Spot) -> list[Table]:
         if line.startswith("+-") and index + 1 < len(block.lines) and "Site Type" in block.lines[index + 1]:
             table = table_in(Block(block.lines[index:], block.start + index), spot)
             if table is not None:
-                checks.check_sequence(table.columns, _COLUMNS, spot.at(f"table at line {table.line}"))
+                checks.check_sequence(table.columns, _SITE_COLUMNS, spot.at(f"table at line {table.line}"))
                 tables.append(table)
                 index += len(table.rows) + 2
         index += 1
@@ -177,6 +177,7 @@ def read_timing(block: Block, spot: Spot) -> TimingReport:
         state=values.words(header.get("Design State"), spot.at("Design State")),
         clock=clock,
         clock_period_ns=period,
+        clocks=_clock_count(block, spot),
         timing_met=met[0] if met else None,
         **summary,
     )
@@ -216,6 +217,13 @@ def _slacks(head: str, line: str, names: int, spot: Spot) -> dict[str, float | i
         "endpoints": values.count(cells[3], spot),
         "whs_ns": values.signed(cells[4], spot),
     }
+
+
+def _clock_count(block: Block, spot: Spot) -> int | None:
+    """How many clocks the report names; None where its tables of clocks are not whole."""
+    summary, intra = (_part(block, title, spot)[1:] for title in ("Clock Summary", "Intra Clock Table"))
+    whole = any(line.startswith("| Inter Clock Table") for line in block.lines)
+    return len({line.split()[0] for line in (*summary, *intra)}) if whole else None
 
 
 def _first_clock(block: Block, spot: Spot) -> tuple[str | None, float | None]:
