@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
@@ -87,7 +88,8 @@ class Terminal:
             self.line(f"  {event.text}" if event.kind == "stage" else event.text)
 
     def line(self, text: str) -> None:
-        self.console.print(f"[dim]{time.monotonic() - self.begun:6.1f} s[/dim]  {text}")
+        # Lines of tools hold brackets of their own ("[HLS 200-10]", "[/opt/tool]") that are no markup.
+        self.console.print(f"[dim]{time.monotonic() - self.begun:6.1f} s[/dim]  {escape(text)}")
 
     def _epoch(self, event: Event) -> None:
         epoch, epochs = int(event.values["epoch"]), int(event.values["epochs"])
@@ -137,6 +139,14 @@ def latency_texts(qor: Mapping[str, Any] | None) -> tuple[str, str]:
     return cycles, interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}")
 
 
+def source_text(qor: Mapping[str, Any] | None) -> str:
+    """Where latency and resources come from; after a synthesis also how far off the estimate was."""
+    found = qor or {}
+    error = (found.get("metrics") or {}).get("estimate_error_cycles")
+    source = found.get("source") or "-"
+    return source if error is None else f"{source}\n(estimate {error:+.0f})"
+
+
 def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.2f} %"
 
@@ -146,7 +156,8 @@ def summary(record: Mapping[str, Any]) -> str:
     qor = record["qor"] or {}
     cycles, ns = latency_texts(qor)
     verdict = record["verdict"] or "not judged"
-    return f"accuracy {percent(qor.get('accuracy'))}, {cycles} cycles, {ns} ns ({qor.get('source') or 'not measured'}): {verdict}"
+    source = " ".join(source_text(qor).split()) if qor.get("source") else "not measured"
+    return f"accuracy {percent(qor.get('accuracy'))}, {cycles} cycles, {ns} ns, {source}: {verdict}"
 
 
 def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None, limit: str) -> Table:
@@ -179,7 +190,7 @@ def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str
     )
     return [
         "float" if record["kind"] == "float" else str(record["round"]), *_sizes(account), "-" if bits is None else f"{bits:.0f}",
-        percent(accuracy), loss, cycles, ns, qor.get("source") or "-", record["verdict"] or "-", action,
+        percent(accuracy), loss, cycles, ns, source_text(qor), record["verdict"] or "-", action,
     ]  # fmt: skip
 
 

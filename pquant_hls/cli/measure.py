@@ -53,7 +53,7 @@ def measure(
     with clean_stdout():
         qor = measure_project(
             path, using, work=work, prefix=shlex.split(prefix),  # type: ignore[arg-type]
-            on_line=lambda line: progress.print(line, style="dim"),
+            on_line=lambda line: progress.print(line, style="dim", markup=False),
         )  # fmt: skip
     if json:
         print_json({**qor.model_dump(mode="json"), "derived": derived(qor)})
@@ -91,9 +91,9 @@ def _show(qor: QoR) -> None:
     if qor.layers:
         console.print(layers_table(qor.layers))
     for name, value in qor.metrics.items():
-        console.print(f"{name}: {_number(value)}")
+        console.print(f"{name}: {_number(value)}", markup=False)
     for note in qor.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {note}", markup=False)
 
 
 def _figures(qor: QoR) -> Table:

@@ -2,8 +2,7 @@
 
 Solution layout: ``<name>_prj/solution1/{syn,sim,impl}/report``. Unified flow (UG1399, Output of C Synthesis):
 ``<component>/hls/{syn,sim,impl}/report``, with copies in ``<component>/reports``. hls4ml's own Vivado step writes
-``vivado_synth.rpt`` beside
-``project.tcl``.
+``vivado_synth.rpt`` beside ``project.tcl``.
 """
 
 from __future__ import annotations
@@ -74,6 +73,13 @@ def find_reports(project_dir: str | Path, top: str | None = None) -> ProjectRepo
         known as the top.
     """
     root = Path(project_dir)
+    try:
+        return _find(root, top)
+    except OSError as cause:
+        raise ReportError(f"cannot be read: {cause.strerror}", where=cause.filename or root) from cause
+
+
+def _find(root: Path, top: str | None) -> ProjectReports:
     if not root.is_dir():
         raise ReportError("no such project folder", where=root)
     solutions = list(_solutions(root))
@@ -90,8 +96,11 @@ def find_reports(project_dir: str | Path, top: str | None = None) -> ProjectRepo
 
 
 def has_reports(root: Path) -> bool:
-    """Whether ``find_reports`` has a run of C synthesis to look at."""
-    return any(True for _ in _solutions(root))
+    """Whether ``find_reports`` has a run of C synthesis to look at; it says what it cannot read."""
+    try:
+        return any(True for _ in _solutions(root))
+    except OSError:
+        return True
 
 
 def _solutions(root: Path) -> Iterator[Path]:
@@ -198,11 +207,8 @@ def _parsed(date: str) -> datetime | None:
 
 def _head(path: Path) -> list[str]:
     """The lines in the first 64 kB; a project's own files name it there."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace").splitlines()
-    except OSError as cause:
-        raise ReportError(f"cannot be read: {cause.strerror}", where=path) from cause
+    with path.open("rb") as stream:
+        return stream.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace").splitlines()
 
 
 def _told(root: Path, solution: Path, folder: Path) -> tuple[list[str], list[str]]:
