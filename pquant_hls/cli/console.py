@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pquant_hls.engine.progress import Terminal, error_console
-from pquant_hls.qor.words import count, latency_texts, percent, points
+from pquant_hls.qor.words import count, latency_texts, percent, points, source_text
 
 if TYPE_CHECKING:
     from pquant_hls.reporting.lines import Line
@@ -93,7 +93,7 @@ def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str
     )
     return [
         "float" if record["kind"] == "float" else str(record["round"]), *_sizes(account), "-" if bits is None else f"{bits:.0f}",
-        percent(accuracy), loss, cycles, ns, qor.get("source") or "-", record["verdict"] or "-", action,
+        percent(accuracy), loss, cycles, ns, source_text(qor), record["verdict"] or "-", action,
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from pquant_hls.engine.events import Event
-from pquant_hls.qor.words import latency_texts, percent
+from pquant_hls.qor.words import latency_texts, percent, source_text
 
 
 def error_console() -> Console:
@@ -42,6 +42,7 @@ class Terminal:
         self.line(f"  {event.text}" if event.kind == "stage" else told(event))
 
     def line(self, text: str) -> None:
+        # Lines of tools hold brackets of their own ("[HLS 200-10]", "[/opt/tool]") that are no markup.
         self.console.print(f"[dim]{time.monotonic() - self.begun:6.1f} s[/dim]  {escape(text)}")
 
     def _epoch(self, event: Event) -> None:
@@ -77,7 +78,8 @@ def summary(record: Mapping[str, Any]) -> str:
     qor = record["qor"] or {}
     cycles, ns = latency_texts(qor)
     verdict = record["verdict"] or "not judged"
-    return f"accuracy {percent(qor.get('accuracy'))}, {cycles} cycles, {ns} ns ({qor.get('source') or 'not measured'}): {verdict}"
+    source = " ".join(source_text(qor).split()) if qor.get("source") else "not measured"
+    return f"accuracy {percent(qor.get('accuracy'))}, {cycles} cycles, {ns} ns, {source}: {verdict}"
 
 
 def told(event: Event) -> str:

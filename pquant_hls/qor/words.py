@@ -46,6 +46,14 @@ def latency_texts(qor: Mapping[str, Any] | None) -> tuple[str, str]:
     return cycles, interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}")
 
 
+def source_text(qor: Mapping[str, Any] | None) -> str:
+    """Where latency and resources come from; after a synthesis also how far off the estimate was."""
+    found = qor or {}
+    error = (found.get("metrics") or {}).get("estimate_error_cycles")
+    source = found.get("source") or "-"
+    return source if error is None else f"{source}\n(estimate {error:+.0f})"
+
+
 def limits(budget: Mapping[str, Any]) -> str:
     """A budget's limits in words; empty where it sets none."""
     parts = [] if budget.get("latency_ns") is None else [f"latency <= {budget['latency_ns']:g} ns"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pquant_hls.qor import Latency
-from pquant_hls.qor.words import interval
+from pquant_hls.qor.words import interval, source_text
 
 Record = Mapping[str, Any]
 PROBES = {"rank": "a quarter of the rank", "sparsity": "half of the units", "bits": "4 bits"}
@@ -62,7 +62,7 @@ def _round(record: Record, baseline: float | None) -> Line:
         "what hls4ml makes of the float model" if is_float else _knobs(record.get("knobs", {}), units),
         accuracy, loss=None if accuracy is None or baseline is None else baseline - accuracy,
         ratio=record.get("compression_ratio"), weights=account.get("nonzero_weights"), **_latency(qor),
-        source=qor.get("source"), outcome=record.get("verdict") or "", why=why,
+        source=source_text(qor), outcome=record.get("verdict") or "", why=why,
     )  # fmt: skip
 
 
