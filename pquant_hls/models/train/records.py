@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import DataError
+from pquant_hls.models.graph import calls
 from pquant_hls.models.table import input_names, input_shapes
 
 Array = NDArray[Any]
@@ -55,8 +56,10 @@ def as_data(given: Any, model: keras.Model) -> TrainingData:
     model's order or a dict by input name; what comes back holds lists. An object that has all four and no
     dict comes back as it is.
 
-    Raises DataError for anything else, no events, shapes that do not fit, and NaN or infinity.
+    Raises DataError for anything else, no events, shapes that do not fit, and NaN or infinity;
+    UnsupportedModel as ``calls`` does.
     """
+    calls(model)
     data = _gathered(given)
     for part in ("train", "val"):
         x = getattr(data, f"x_{part}")

@@ -12,7 +12,7 @@ import numpy as np
 from pquant_hls.errors import DataError
 from pquant_hls.models.table import Head, heads_of, output_names
 from pquant_hls.models.train.answers import as_probabilities, predict
-from pquant_hls.models.train.records import Array, TrainingData, as_list, fits
+from pquant_hls.models.train.records import Array, TrainingData, fits, inputs_of
 from pquant_hls.spec.steps import TrainingConfig
 
 Task = Literal["classes", "flags", "values"]
@@ -75,7 +75,7 @@ def targets_of(
     x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
     if y is None:
         return tuple(map(Target, outputs, tasks))
-    events, classes = len(as_list(x)[0]), [str(name) for name in getattr(data, "classes", ())]
+    events, classes = len(inputs_of(model, x)[0]), [str(name) for name in getattr(data, "classes", ())]
     given = _shared_out(outputs, y, f"y_{part}")
     found = []
     for output, task, labels in zip(outputs, tasks, given, strict=True):
@@ -135,7 +135,7 @@ def _task(output: Output, y: Any, config: TrainingConfig) -> Task:
 
 
 def _whole(labels: Array) -> bool:
-    return bool((labels == np.floor(labels)).all())
+    return bool(np.isfinite(labels).all() and (labels == np.floor(labels)).all())
 
 
 def _not_one_hot(rows: Array) -> Array:
