@@ -3,33 +3,32 @@
 Four tables for each data set, mean and spread (half the range) over seeds, accuracy on the test split in
 percent:
 
-importance  structured pruning of the 64-32-32 tagger: accuracy after fine-tuning against kept
-multiplications, for
-            each importance measure and for random choice
+importance  structured pruning of the 64-32-32 tagger with BatchNormalization: accuracy at once and after
+            fine-tuning, against kept multiplications, for each importance measure and for random choice
 bits        quantization-aware training at uniform bits and at bits by measured sensitivity, at equal EBOPs
 teacher     a pruned 4-bit tagger trained on labels, on labels and a teacher, and on a teacher alone with a
-sample of
-            unlabelled inputs, mixed and jittered
+            sample of unlabelled inputs, mixed and jittered
 ratio       loss against the float tagger where non-zero weight bits are 8, 20 and 50 times fewer than 32 x
-all
-            weights (magnitude pruning, then quantization-aware training, both with a teacher); the loss is
-            that of
-            the same events, with its paired error
+            all weights (magnitude pruning, then quantization-aware training, both with a teacher); the loss
+            is that of the same events, with its paired error
 
 The real jets (5,120 of the hls4ml set) are too few to train on: 3,072 train the teacher, and students learn
-from it
-with mixed and jittered inputs; 1,024 are the test. ``--data FILE`` names their file.
+from it with mixed and jittered inputs; 1,024 are the test. Each seed splits them anew. ``--data FILE`` names
+their file. With ``--cells FILE`` every finished training is kept there, and a second run goes on from it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 from _common import CORPUS, parse, save, show
 
@@ -51,7 +50,9 @@ AIMS = {8: 0.3, 20: 1.0, 50: 2.5}
 
 BITS_AT = {8: 6, 20: 4, 50: 4}
 LEARN: dict[str, Any] = {"batch_size": 256, "learning_rate": 2e-3}
+MEASURES = ["taylor", "l1", "l2", "batchnorm", "random"]
 TABLES = ["importance", "bits", "teacher", "ratio"]
+ERROR = "paired error"
 Row = dict[str, Any]
 
 
@@ -66,75 +67,93 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs", type=int, default=None, help="epochs of each training (default 20, quick 4)"
     )
+    parser.add_argument("--cells", type=Path, help="file of finished trainings, read and added to")
+
+
+class Cells:
+    """Figures of finished trainings by name; with a file, whatever is finished is not done again."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.rows: dict[str, Row] = json.loads(path.read_text()) if path and path.is_file() else {}
+
+    def get(self, name: str, run: Callable[[], Row]) -> Row:
+        """The figures called ``name``, from the file or by ``run``."""
+        if name not in self.rows:
+            self.rows[name] = run()
+            if self.path is not None:
+                part = self.path.with_name(f"{self.path.name}.part")
+                part.write_text(json.dumps(self.rows, indent=1) + "\n")
+                part.replace(self.path)
+        return self.rows[name]
 
 
 class Study:
-    """One data set, one teacher per seed, and how long to train."""
+    """One data set (by seed), one teacher per seed, and how long to train."""
 
-    def __init__(self, data: Any, epochs: int, *, distil: bool) -> None:
+    def __init__(self, data: Callable[[int], Any], epochs: int, *, distil: bool) -> None:
         self.data, self.epochs = data, epochs
         self.learn = {**LEARN, "epochs": epochs}
-        if distil:
+        self.teach = {**LEARN, "epochs": 3 * epochs, "learning_rate": 3e-3}
+        if distil:  # few jets: smaller batches teach more, and targets for jets that were never made help
+            self.teach["batch_size"] = 64
             self.learn |= {"distillation": 0.8, "synthetic": 4, "jitter": 0.2}
-        self.teachers: dict[int, Any] = {}
+        self.teachers: dict[tuple[int, bool], Any] = {}
 
-    def teacher(self, seed: int) -> Any:
-        """The float 64-32-32 tagger trained on labels."""
-        if seed not in self.teachers:
+    def teacher(self, seed: int, *, normalised: bool = False) -> Any:
+        """The float 64-32-32 tagger trained on labels, with BatchNormalization or without."""
+        if (seed, normalised) not in self.teachers:
             model = build_mlp(16, (64, 32, 32), 5, seed=seed)
-            config = FineTuneConfig(**{**LEARN, "learning_rate": 3e-3}, epochs=3 * self.epochs, seed=seed)
-            fit(model, self.data, config)
-            self.teachers[seed] = model
-        return self.teachers[seed]
+            model = with_batchnorm(model) if normalised else model
+            fit(model, self.data(seed), FineTuneConfig(**self.teach, seed=seed))
+            self.teachers[seed, normalised] = model
+        return self.teachers[seed, normalised]
 
-    def percent(self, model: Any) -> float:
+    def right(self, model: Any, seed: int) -> np.ndarray:
+        """Which test events the model gets right."""
+        data = self.data(seed)
+        return probabilities(model, data.x_test).argmax(axis=1) == data.y_test
+
+    def percent(self, model: Any, seed: int) -> float:
         """Test accuracy in percent."""
-        return 100 * float((self.decide(model) == self.data.y_test).mean())
+        return 100 * float(self.right(model, seed).mean())
 
-    def decide(self, model: Any) -> np.ndarray:
-        return probabilities(model, self.data.x_test).argmax(axis=1)
-
-    def lost(self, model: Any, teacher: Any) -> tuple[float, float]:
-        """Points lost against the teacher on the same events, and the paired error of that difference."""
-        right, before = self.decide(model) == self.data.y_test, self.decide(teacher) == self.data.y_test
-        differ = int((right != before).sum())
-        return 100 * float(before.mean() - right.mean()), 100 * np.sqrt(differ) / len(right)
-
-    def tune(self, model: Any, seed: int, **changes: Any) -> Any:
-        return (
-            FineTuning(**{**self.learn, **changes}, seed=seed, teacher=self.teacher(seed))
-            .compress(model, self.data)
-            .model
-        )
+    def float_row(self, seed: int) -> Row:
+        return {"accuracy %": self.percent(self.teacher(seed), seed)}
 
     def importance(self, seed: int, measure: str, sparsity: float) -> Row:
         """Structured pruning by one measure, then fine-tuning."""
+        teacher, data = self.teacher(seed, normalised=True), self.data(seed)
         step = PruningCompression(sparsity=sparsity, importance=measure, seed=seed)
-        small = step.compress(self.teacher(seed), self.data).model
-        kept = account(small).multiplications / account(self.teacher(seed)).multiplications
-        return {"kept multiplications %": 100 * kept, "accuracy %": self.percent(self.tune(small, seed))}
+        small = step.compress(teacher, data).model
+        tuned = FineTuning(**self.learn, seed=seed, teacher=teacher).compress(small, data).model
+        return {
+            "kept multiplications %": 100 * account(small).multiplications / account(teacher).multiplications,
+            "at once %": self.percent(small, seed),
+            "accuracy %": self.percent(tuned, seed),
+        }
 
     def bits(self, seed: int, allocation: str, bits: int) -> Row:
         """Quantization-aware training at uniform or measured widths."""
         step = QuantizationCompression(
             bits=bits, allocation=allocation, **self.learn, seed=seed, teacher=self.teacher(seed)
         )
-        made = step.compress(self.teacher(seed), self.data)
-        return {"EBOPs": float(made.record.after.ebops or 0), "accuracy %": self.percent(made.model)}
+        made = step.compress(self.teacher(seed), self.data(seed))
+        return {"EBOPs": float(made.record.after.ebops or 0), "accuracy %": self.percent(made.model, seed)}
 
     def learning(self, seed: int, how: str, _: int) -> Row:
         """A pruned tagger quantized to 4 bits, trained in one of three ways."""
-        small = PruningCompression(sparsity=0.5).compress(self.teacher(seed), self.data).model
-        data, settings = self.data, dict(self.learn)
+        data, settings = self.data(seed), dict(self.learn)
+        small = PruningCompression(sparsity=0.5, seed=seed).compress(self.teacher(seed), data).model
         if how == "labels":
             settings |= {"distillation": 0.0}
         elif how == "labels and teacher":
             settings |= {"distillation": 0.5, "synthetic": 0.0}
         else:
-            data = unlabelled(self.data, 2000)
+            data = unlabelled(data, 2000)
             settings |= {"distillation": 1.0, "synthetic": 4.0, "jitter": 0.2}
         step = QuantizationCompression(bits=4, **settings, seed=seed, teacher=self.teacher(seed))
-        return {"accuracy %": self.percent(step.compress(small, data).model)}
+        return {"accuracy %": self.percent(step.compress(small, data).model, seed)}
 
     def ratio(self, seed: int, _: str, wanted: int) -> Row:
         """As few non-zero weight bits as the ratio asks for."""
@@ -148,19 +167,28 @@ class Study:
             rounds=2,
             **{**shared, "epochs": max(1, self.epochs // 4)},
         )
-        sparse = cut.compress(teacher, self.data).model
+        sparse = cut.compress(teacher, self.data(seed)).model
         made = QuantizationCompression(
             bits=bits, allocation="sensitivity", **{**shared, "epochs": 2 * self.epochs}
         )
-        model = made.compress(sparse, self.data).model
-        points, error = self.lost(model, teacher)
-        reached = compression_ratio(account(teacher), account(model))
+        model = made.compress(sparse, self.data(seed)).model
+        now, before = self.right(model, seed), self.right(teacher, seed)
         return {
-            "measured ratio": reached,
-            "accuracy %": self.percent(model),
-            "points lost": points,
-            "paired error": error,
+            "measured ratio": compression_ratio(account(teacher), account(model)),
+            "accuracy %": 100 * float(now.mean()),
+            "points lost": 100 * float(before.mean() - now.mean()),
+            ERROR: 100 * float(np.sqrt((now != before).sum())) / len(now),
         }
+
+
+def with_batchnorm(model: keras.Model) -> keras.Model:
+    """The tagger with a BatchNormalization between each hidden layer and its relu."""
+    layers = []
+    for layer in model.layers:
+        layers.append(layer)
+        if layer.name.startswith("fc"):
+            layers.append(keras.layers.BatchNormalization(name=f"{layer.name}_norm"))
+    return keras.Sequential([keras.Input((16,)), *layers], name=model.name)
 
 
 def sparsity_for(original: Accounting, ratio: float, bits: int) -> float:
@@ -176,22 +204,27 @@ def unlabelled(data: Any, events: int) -> Any:
 
 
 def averaged(run: Callable[[int], Row], seeds: Iterable[int]) -> Row:
-    """Mean over seeds, and half the range of each figure as ``+-``."""
+    """Mean over seeds, and half the range of each figure as ``+-``; errors are those of the mean."""
     rows = [run(seed) for seed in seeds]
     merged: Row = {}
     for key in rows[0]:
-        values = [row[key] for row in rows]
-        merged[key] = float(np.mean(values))
+        values = np.array([row[key] for row in rows])
+        if key == ERROR:
+            merged[key] = float(np.sqrt((values**2).sum())) / len(values)
+            continue
+        merged[key] = float(values.mean())
         if len(values) > 1:
-            merged[f"+- {key}"] = (max(values) - min(values)) / 2
+            merged[f"+- {key}"] = float(values.max() - values.min()) / 2
     return merged
 
 
-def tables(study: Study, seeds: range, wanted: list[str], *, quick: bool) -> Mapping[str, list[Row]]:
+def tables(
+    study: Study, cells: Callable[[str, Callable[[], Row]], Row], args: argparse.Namespace, seeds: range
+) -> Mapping[str, list[Row]]:
     """The wanted tables of one data set."""
-    cuts, widths = ((0.7,), (3, 5)) if quick else ((0.3, 0.5, 0.7, 0.85), (2, 3, 4, 6))
+    cuts, widths = ((0.7,), (3, 5)) if args.quick else ((0.3, 0.5, 0.7, 0.85), (2, 3, 4, 6))
     plan: dict[str, tuple[Callable[..., Row], list[str], Iterable[float]]] = {
-        "importance": (study.importance, ["taylor", "l1", "l2", "random"], cuts),
+        "importance": (study.importance, MEASURES, cuts),
         "bits": (study.bits, ["uniform", "sensitivity"], widths),
         "teacher": (
             study.learning,
@@ -200,28 +233,38 @@ def tables(study: Study, seeds: range, wanted: list[str], *, quick: bool) -> Map
         ),
         "ratio": (study.ratio, ["magnitude + bits by sensitivity"], list(AIMS)),
     }
-    found: dict[str, list[Row]] = {}
-    for name in wanted:
-        run, kinds, points = plan[name]
-        found[name] = [
-            {name: kind, "at": point, **averaged(lambda seed, r=run, k=kind, p=point: r(seed, k, p), seeds)}
-            for point in points for kind in kinds
-        ]  # fmt: skip
-        if name == "ratio":
-            found[name] = [{**row, "aim": AIMS[row["at"]]} for row in found[name]]
-    return found
+
+    def row(name: str, kind: str, point: float) -> Row:
+        def cell(seed: int) -> Row:
+            run = partial(plan[name][0], seed, kind, point)
+            return cells(f"{name}/{kind}/{point}/seed {seed}/{study.epochs} epochs", run)
+
+        aim = {"aim": AIMS[int(point)]} if name == "ratio" else {}
+        return {name: kind, "at": point, **averaged(cell, seeds), **aim}
+
+    return {
+        name: [row(name, kind, point) for point in plan[name][2] for kind in plan[name][1]]
+        for name in args.tables
+    }
 
 
-def real_jets(path: Path) -> Any:
-    """3,072 jets to train, 1,024 to validate, 1,024 to test, from one file; None where it is absent."""
+def real_jets(path: Path) -> Callable[[int], Any] | None:
+    """3,072 jets to train, 1,024 to validate, 1,024 to test, dealt anew by each seed; None without a file."""
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as file:
         x, y = file["X"].astype(np.float32), file["y"].astype(np.int64)
-    ends = (slice(0, 3072), slice(3072, 4096), slice(4096, 5120))
-    parts = {f"{axis}_{part}": array[end] for axis, array in (("x", x), ("y", y))
-             for part, end in zip(("train", "val", "test"), ends, strict=True)}  # fmt: skip
-    return SimpleNamespace(classes=("g", "q", "t", "w", "z"), **parts)
+
+    def dealt(seed: int) -> Any:
+        order = np.random.default_rng(seed).permutation(5120)
+        parts = dict(zip(("train", "val", "test"), np.split(order, [3072, 4096]), strict=True))
+        return SimpleNamespace(
+            classes=("g", "q", "t", "w", "z"),
+            **{f"x_{part}": x[chosen] for part, chosen in parts.items()},
+            **{f"y_{part}": y[chosen] for part, chosen in parts.items()},
+        )
+
+    return dealt
 
 
 def main() -> None:
@@ -231,13 +274,24 @@ def main() -> None:
     seeds = range(args.seed, args.seed + (args.seeds or (1 if args.quick else 3)))
     epochs = args.epochs or (4 if args.quick else 20)
     results: dict[str, Any] = {"seeds": list(seeds), "epochs": epochs}
-    for name, data in (("bundled jets", load_dataset("lhc_jets")), ("real jets", real_jets(args.data))):
+    kept, bundled = Cells(args.cells), load_dataset("lhc_jets")
+    for name, data in (("bundled jets", lambda _: bundled), ("real jets", real_jets(args.data))):
         if data is None or (args.only or ("bundled" if args.quick else name)) not in name:
             continue
         study = Study(data, epochs, distil=name == "real jets")
-        floats = averaged(lambda seed, s=study: {"accuracy %": s.percent(s.teacher(seed))}, seeds)
-        show(f"{name}: float 64-32-32", [{"train": len(data.x_train), "test": len(data.x_test), **floats}])
-        results[name] = {"float": floats, **tables(study, seeds, args.tables, quick=args.quick)}
+
+        def cells(key: str, run: Callable[[], Row], name: str = name) -> Row:
+            return kept.get(f"{name}/{key}", run)
+
+        floats = averaged(
+            lambda seed, s=study, c=cells: c(
+                f"float/seed {seed}/{epochs} epochs", partial(s.float_row, seed)
+            ),
+            seeds,
+        )
+        sizes = {"train": len(data(0).x_train), "test": len(data(0).x_test)}
+        show(f"{name}: float 64-32-32", [{**sizes, **floats}])
+        results[name] = {"float": floats, **tables(study, cells, args, seeds)}
         for title, rows in list(results[name].items())[1:]:
             show(f"{name}: {title}", rows)
     save(args, "compression", results)

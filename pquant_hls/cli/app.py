@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from typing import Annotated
 
@@ -55,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Quiet and repeatable unless the user says otherwise; must stand before TensorFlow is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    _stop_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     words = sys.argv[1:] if arguments is None else arguments
     try:
         status = app(words, standalone_mode=False)
@@ -70,6 +73,16 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo("interrupted", err=True)
         status = EXIT_INTERRUPTED
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stop_as_by_ctrl_c(*numbers: signal.Signals) -> None:
+    """Batch systems and closing terminals end a program by these: stop the tools it runs and keep the run resumable."""
+    for number in numbers:
+        if (
+            signal.getsignal(number) is signal.SIG_DFL
+            and threading.current_thread() is threading.main_thread()
+        ):
+            signal.signal(number, signal.default_int_handler)
 
 
 def _explain(cause: PquantError, debug: bool) -> None:

@@ -165,7 +165,8 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
 
 
 def _show(result: CompressionResult, recipe: Recipe) -> None:
-    from pquant_hls.cli.console import output_console, percent, rounds_table
+    from pquant_hls.cli.console import output_console, rounds_table
+    from pquant_hls.qor.words import percent
 
     console = output_console()
     console.print(rounds_table(list(result.history), result.baseline_accuracy, limits_text(recipe)))
@@ -186,18 +187,10 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
 
 def limits_text(recipe: Recipe) -> str:
     """The budget in words."""
-    budget, parts = recipe.budget, []
-    if budget.latency_ns is not None:
-        parts.append(f"latency <= {budget.latency_ns:g} ns")
-    if budget.latency_cycles is not None:
-        parts.append(f"latency <= {budget.latency_cycles} cycles")
-    if budget.ii_cycles is not None:
-        parts.append(f"II <= {budget.ii_cycles}")
-    parts += [
-        f"{name} <= {limit:g}" for name, limit in budget.resources.model_dump().items() if limit is not None
-    ]
-    if budget.max_accuracy_loss is not None:
-        parts.append(f"accuracy loss <= {100 * budget.max_accuracy_loss:g} points")
+    from pquant_hls.qor.words import limits
+
     hls = recipe.hls
     clock = f"{hls.clock_ns:.4g} ns clock, uncertainty {hls.clock_uncertainty_ns:.3g} ns"
-    return f"{', '.join(parts)} | {hls.backend}, {hls.part}, {clock}, reuse {hls.reuse_factor}"
+    return (
+        f"{limits(recipe.budget.model_dump())} | {hls.backend}, {hls.part}, {clock}, reuse {hls.reuse_factor}"
+    )

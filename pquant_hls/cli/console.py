@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
-from pquant_hls.engine.progress import Terminal, error_console, latency_texts, percent
+from pquant_hls.engine.progress import Terminal, error_console
+from pquant_hls.qor.words import count, latency_texts, percent, points, source_text
+
+if TYPE_CHECKING:
+    from pquant_hls.reporting.lines import Line
 
 __all__ = [
-    "Terminal", "clean_stdout", "error_console", "latency_texts", "load_tensorflow", "output_console", "percent",
-    "print_json", "rounds_table",
+    "Terminal", "clean_stdout", "error_console", "lines_table", "load_tensorflow", "output_console", "print_json",
+    "rounds_table",
 ]  # fmt: skip
 
 PLAIN_WIDTH = 150
@@ -79,11 +83,7 @@ def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None,
 def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str]:
     qor, account = record["qor"] or {}, record["account"] or {}
     accuracy = qor.get("accuracy")
-    loss = (
-        "-"
-        if accuracy is None or baseline_accuracy is None
-        else f"{100 * (baseline_accuracy - accuracy):+.2f}"
-    )
+    loss = points(None if accuracy is None or baseline_accuracy is None else baseline_accuracy - accuracy)
     cycles, ns = latency_texts(qor)
     bits = record["knobs"].get("bits")
     action = (
@@ -93,12 +93,25 @@ def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str
     )
     return [
         "float" if record["kind"] == "float" else str(record["round"]), *_sizes(account), "-" if bits is None else f"{bits:.0f}",
-        percent(accuracy), loss, cycles, ns, qor.get("source") or "-", record["verdict"] or "-", action,
+        percent(accuracy), loss, cycles, ns, source_text(qor), record["verdict"] or "-", action,
     ]  # fmt: skip
 
 
 def _sizes(account: Mapping[str, Any]) -> tuple[str, str]:
-    weights, units = account.get("nonzero_weights"), account.get("units")
-    return "-" if weights is None else f"{weights:,}", "-" if not units else "-".join(
-        str(n) for n in units.values()
-    )
+    units = account.get("units")
+    return count(account.get("nonzero_weights")), "-".join(map(str, units.values())) if units else "-"
+
+
+def lines_table(found: Sequence[Line]) -> Table:
+    """One row for each thing a pipeline or a study did."""
+    table = Table(pad_edge=False)
+    for name in ("step", "what", "accuracy", "loss", "ratio", "cycles", "ns"):
+        table.add_column(name, justify="left" if name in {"step", "what"} else "right", overflow="fold")
+    table.add_column("outcome", overflow="fold")
+    table.add_column("why", overflow="fold", ratio=1)
+    for line in found:
+        table.add_row(
+            line.step, line.what, percent(line.accuracy, line.accuracy_error), points(line.loss, line.loss_error),
+            "-" if line.ratio is None else f"{line.ratio:.2f}", line.cycles, line.ns, line.outcome, line.why,
+        )  # fmt: skip
+    return table

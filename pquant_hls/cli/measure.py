@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pquant_hls.qor import LayerQoR, QoR
 
+EXIT_NOT_MEASURED = 4
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
 SOURCES = ("auto", "report", "estimate", "rtl", "csynth", "cosim", "vsynth")
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
@@ -44,19 +45,28 @@ def measure(
 
     if using not in SOURCES:
         raise SpecError(f"unknown source {using!r}", where="--using", mend=f"one of {', '.join(SOURCES)}")
-    if not path.exists():
-        raise SpecError("no such file or folder", where=path)
+    try:
+        path.stat()
+    except OSError as cause:
+        raise SpecError(f"cannot be read: {cause.strerror}", where=path) from cause
     progress = error_console()
     with clean_stdout():
         qor = measure_project(
             path, using, work=work, prefix=shlex.split(prefix),  # type: ignore[arg-type]
-            on_line=lambda line: progress.print(line, style="dim"),
+            on_line=lambda line: progress.print(line, style="dim", markup=False),
         )  # fmt: skip
     if json:
         print_json({**qor.model_dump(mode="json"), "derived": derived(qor)})
     else:
         _show(qor)
-    return 0
+    return 0 if is_measured(qor) else EXIT_NOT_MEASURED
+
+
+def is_measured(qor: QoR) -> bool:
+    """Whether the record holds any figure of a design's latency, clock or resources."""
+    cycles = None if qor.latency is None else qor.latency.cycles_max
+    used = () if qor.resources is None else (getattr(qor.resources, name) for name in RESOURCES)
+    return any(value is not None for value in (cycles, *used, *qor.metrics.values()))
 
 
 def derived(qor: QoR) -> dict[str, Any]:
@@ -81,15 +91,15 @@ def _show(qor: QoR) -> None:
     if qor.layers:
         console.print(layers_table(qor.layers))
     for name, value in qor.metrics.items():
-        console.print(f"{name}: {_number(value)}")
+        console.print(f"{name}: {_number(value)}", markup=False)
     for note in qor.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {note}", markup=False)
 
 
 def _figures(qor: QoR) -> Table:
     from rich.table import Table
 
-    from pquant_hls.cli.console import latency_texts
+    from pquant_hls.qor.words import latency_texts
 
     table = Table(show_header=False, pad_edge=False)
     cycles, ns = latency_texts(qor.model_dump(mode="json"))

@@ -90,17 +90,12 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
 
 def show_result(result: CompressionResult) -> None:
     """Each line of history, then verdict, figures and folder."""
-    from rich.table import Table
+    from pquant_hls.cli.console import lines_table, output_console
+    from pquant_hls.qor.words import percent
+    from pquant_hls.reporting import lines
 
-    from pquant_hls.cli.console import output_console, percent
-
-    table = Table(title_justify="left", pad_edge=False)
-    for column in ("step", "accuracy", "ratio", "ns", "what happened"):
-        table.add_column(column, overflow="fold")
-    for entry in result.history:
-        table.add_row(*_row(entry))
     console = output_console()
-    console.print(table)
+    console.print(lines_table(lines(result.history, result.baseline_accuracy)))
     console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
     console.print(
@@ -110,14 +105,3 @@ def show_result(result: CompressionResult) -> None:
     if result.best_config is not None:
         console.print(f"best configuration: {result.best_config}")
     console.print(f"handed over in {result.folder / 'handover'}")
-
-
-def _row(entry: Mapping[str, Any]) -> list[str]:
-    from pquant_hls.cli.console import percent
-
-    ratio, worst = entry.get("compression_ratio"), entry.get("worst_ns")
-    what = entry.get("reason") or entry.get("error") or str(entry.get("params", entry.get("degradation", "")))
-    return [
-        str(entry.get("stage", entry.get("step", entry["kind"]))), percent(entry.get("accuracy")),
-        "-" if ratio is None else f"{ratio:.2f}", "-" if worst is None else f"{worst:.0f}", what,
-    ]  # fmt: skip

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pquant_hls.reporting import RunReport
 
 
 def register(app: typer.Typer) -> None:
@@ -13,17 +16,21 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="run folder")],
-    html: Annotated[Path | None, typer.Option("--html", help="write one page with table and picture")] = None,
+    run: Annotated[Path, typer.Argument(help="run folder of compress, of a pipeline or of tune")],
+    html: Annotated[
+        Path | None, typer.Option("--html", help="write one page with tables and pictures")
+    ] = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", help="write JUnit XML: a test case for each limit")
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> int:
     """Show a finished or interrupted run; exits by its verdict."""
-    from pquant_hls.cli.compress import EXIT_OF_VERDICT, limits_text
-    from pquant_hls.cli.console import output_console, rounds_table
+    from dataclasses import asdict
+
+    from pquant_hls.cli.compress import EXIT_OF_VERDICT
+    from pquant_hls.cli.console import print_json
     from pquant_hls.reporting import read_run, to_html, to_junit
-    from pquant_hls.spec import Recipe
     from pquant_hls.store import write_bytes
 
     found = read_run(run)
@@ -31,9 +38,25 @@ def report(
         write_bytes(html, to_html(found).encode())
     if junit is not None:
         write_bytes(junit, to_junit(found).encode())
-    console = output_console()
-    console.print(
-        rounds_table(list(found.rounds), found.baseline_accuracy, limits_text(Recipe.parse(found.recipe)))
-    )
-    console.print(f"{found.verdict or found.status}: {found.reason}")
+    if json:
+        print_json({
+            "schema_version": 1, "verdict": found.verdict, "status": found.status, "reason": found.reason,
+            "checks": found.checks, "qor": found.qor, "lines": [asdict(line) for line in found.lines],
+        })  # fmt: skip
+    else:
+        _show(found)
     return EXIT_OF_VERDICT.get(str(found.verdict), 4)
+
+
+def _show(found: RunReport) -> None:
+    from pquant_hls.cli.compress import limits_text
+    from pquant_hls.cli.console import lines_table, output_console, rounds_table
+    from pquant_hls.spec import Recipe
+
+    console = output_console()
+    if found.recipe is None:
+        console.print(lines_table(found.lines))
+    else:
+        limits = limits_text(Recipe.parse(found.recipe))
+        console.print(rounds_table(list(found.rounds), found.baseline_accuracy, limits))
+    console.print(f"{found.verdict or found.status}: {found.reason}")

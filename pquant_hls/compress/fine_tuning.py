@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
 from pquant_hls.models.metrics import class_metrics
-from pquant_hls.models.train import TrainingHistory, fit, probabilities
+from pquant_hls.models.train import TrainingHistory, check, fit, probabilities, targets_of, validation
 from pquant_hls.spec.steps import FineTuneConfig, TrainingConfig
 
 
@@ -22,6 +23,7 @@ class FineTuning(Step[FineTuneConfig]):
         """Needs data; see ``models.fit`` for what it raises."""
         if data is None:
             raise DataError("fine-tuning needs data", mend="give at least a sample of inputs and a teacher")
+        check(model, data, self.config, self.teacher)
         before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
         history = fit(model, data, self.config, teacher=self.teacher, progress=self.progress)
         after = class_figures(model, data, self.config, "after")
@@ -50,12 +52,13 @@ def class_figures(
 
     Empty without labels or without ``rare_classes``; each figure has its error beside it.
     """
-    if not config.rare_classes or data.y_val is None or len(data.y_val) == 0:
+    seen = validation(data)
+    if not config.rare_classes or seen.y_val is None:
         return {}
-    rate = config.background_rate
+    rate, labels = config.background_rate, targets_of(model, seen, config, "val")[0].labels
     found: dict[str, float | None] = {}
     classes = [str(name) for name in getattr(data, "classes", ())]
-    for row in class_metrics(probabilities(model, data.x_val), data.y_val, classes, [rate]):
+    for row in class_metrics(probabilities(model, seen.x_val), np.asarray(labels).ravel(), classes, [rate]):
         shown = {"auc": row.auc, f"efficiency_at_{rate:g}": row.efficiency[rate]}
         for name, value in shown.items():
             found[f"{name}_{when}:{row.name}"] = value.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pquant_hls.compress.channels import Channels
 from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.models.graph import Call, calls, wants_list
-from pquant_hls.models.table import head_of, operation
-from pquant_hls.models.train import as_list
+from pquant_hls.models.table import operation
+from pquant_hls.models.train import Target, as_list, targets_of
 from pquant_hls.spec.steps import PruneConfig
 
 Scores = dict[str, NDArray[np.float64]]
@@ -78,32 +78,38 @@ def _taylor(model: keras.Model, channels: Channels, data: Any, config: PruneConf
     if data is None:
         raise DataError("importance 'taylor' needs data", mend="give a data set, or use importance l1 or l2")
     names = list(channels.prunable())
-    inputs, labels = _sample(data, config)
+    targets, inputs, labels = _sample(model, data, config)
     sums = {name: np.zeros(len(channels.made[name])) for name in names}
     for start in range(0, len(inputs[0]), 1024):
-        batch = [part[start : start + 1024] for part in inputs]
-        wanted = None if labels is None else labels[start : start + 1024]
-        for name, part in zip(names, _gradient_times_activation(model, names, batch, wanted), strict=True):
+        batch = slice(start, start + 1024)
+        wanted = [None if given is None else given[batch] for given in labels]
+        parts = _gradient_times_activation(
+            model, names, [part[batch] for part in inputs], list(zip(targets, wanted, strict=True))
+        )
+        for name, part in zip(names, parts, strict=True):
             sums[name] += part
     return {name: total / len(inputs[0]) for name, total in sums.items()}
 
 
-def _sample(data: Any, config: PruneConfig) -> tuple[list[NDArray[Any]], NDArray[Any] | None]:
-    inputs = as_list(data.x_train)
+def _sample(
+    model: keras.Model, data: Any, config: PruneConfig
+) -> tuple[tuple[Target, ...], list[NDArray[Any]], list[NDArray[Any] | None]]:
+    """A seeded sample: targets, inputs, and the labels of each output."""
+    inputs, targets = as_list(data.x_train), targets_of(model, data, config)
     chosen = np.random.default_rng(config.seed).permutation(len(inputs[0]))[: config.samples]
-    labels = None if data.y_train is None else np.asarray(data.y_train, np.int64).reshape(-1)[chosen]
-    return [part[chosen] for part in inputs], labels
+    labels = [None if target.labels is None else target.labels[chosen] for target in targets]
+    return targets, [part[chosen] for part in inputs], labels
 
 
 def _gradient_times_activation(
-    model: keras.Model, names: list[str], batch: list[NDArray[Any]], labels: NDArray[Any] | None
+    model: keras.Model, names: list[str], batch: list[NDArray[Any]], wanted: Sequence[tuple[Target, Any]]
 ) -> list[NDArray[np.float64]]:
     """For each named layer: sum over events of |gradient x activation|, (units,)."""
-    head = head_of(model)
     with tf.GradientTape() as tape:
         values = _run(model, batch)
         ends = [values[tensor._keras_history.operation.name] for tensor in model.outputs]
-        loss = tf.add_n([_surprise(end, head, labels if len(ends) == 1 else None) for end in ends])
+        losses = [_surprise(end, *pair) for end, pair in zip(ends, wanted, strict=True)]
+        loss = tf.add_n(losses)
     layers = [values[name] for name in names]
     gradients = tape.gradient(loss, layers, unconnected_gradients="zero")
     parts = []
@@ -126,17 +132,26 @@ def _run(model: keras.Model, batch: list[NDArray[Any]]) -> dict[str, Any]:
     return values
 
 
-def _surprise(end: Any, head: str, labels: NDArray[Any] | None) -> Any:
-    """Sum of -ln p of the label; without labels, of the model's own decision."""
-    single = end.shape[-1] == 1
-    probability = (tf.sigmoid(end) if single else tf.nn.softmax(end)) if head == "linear" else end
+def _surprise(end: Any, target: Target, labels: NDArray[Any] | None) -> Any:
+    """Sum of -ln p of the labels; without labels, of the model's own decision. For values half the squared
+    distance from the labels, or without them the squared size.
+    """
+    if target.task == "values":
+        return tf.reduce_sum((end if labels is None else end - labels) ** 2) / 2
+    single = end.shape[-1] == 1 or target.task == "flags"
+    probability = (
+        (tf.sigmoid(end) if single else tf.nn.softmax(end)) if target.output.head == "linear" else end
+    )
     if single:
-        wanted = (
-            tf.round(tf.stop_gradient(probability[:, 0])) if labels is None else tf.cast(labels, tf.float32)
-        )
-        right = wanted * probability[:, 0] + (1 - wanted) * (1 - probability[:, 0])
+        wanted = tf.round(tf.stop_gradient(probability)) if labels is None else _columns(labels, end)
+        right = wanted * probability + (1 - wanted) * (1 - probability)
         return -tf.reduce_sum(tf.math.log(tf.maximum(right, 1e-7)))
     decided = tf.argmax(end, axis=-1) if labels is None else tf.constant(labels)
     return -tf.reduce_sum(
         tf.math.log(tf.maximum(tf.gather(probability, decided, batch_dims=len(end.shape) - 1), 1e-7))
     )
+
+
+def _columns(labels: NDArray[Any], end: Any) -> Any:
+    """Labels float32 in the shape of the output."""
+    return tf.reshape(tf.cast(labels, tf.float32), tf.shape(end))

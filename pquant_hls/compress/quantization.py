@@ -14,7 +14,7 @@ from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, 
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
-from pquant_hls.models.train import check, fit
+from pquant_hls.models.train import check, fit, targets_of
 from pquant_hls.spec.steps import QuantizeConfig
 
 
@@ -42,7 +42,8 @@ class QuantizationCompression(Step[QuantizeConfig]):
         inputs, widths = sample(data, self.config), Widths.of(folded, self.config)
         notes: tuple[str, ...] = ()
         if self.config.allocation == "sensitivity":
-            widths, notes = allocate(folded, widths, inputs, self.config)
+            targets = targets_of(model, data, self.config)
+            widths, notes = allocate(folded, widths, inputs, targets, self.config)
         made = with_clean_names(quantized(folded, widths, inputs, self.config))
         figures: dict[str, float | None] = {}
         if training:

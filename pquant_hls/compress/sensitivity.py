@@ -17,7 +17,7 @@ from pquant_hls.compress.quantized import WEIGHTED, Widths, is_linear_quantizer,
 from pquant_hls.compress.types import enclosed_bits
 from pquant_hls.models.graph import Call, calls
 from pquant_hls.models.table import operation
-from pquant_hls.models.train import probabilities
+from pquant_hls.models.train import Target, meanings
 from pquant_hls.spec.steps import QuantizeConfig
 
 MEASURED = 1024
@@ -51,7 +51,7 @@ class Sensitivity:
 
 
 def allocate(
-    model: keras.Model, start: Widths, inputs: list[Values], config: QuantizeConfig
+    model: keras.Model, start: Widths, inputs: list[Values], targets: Sequence[Target], config: QuantizeConfig
 ) -> tuple[Widths, tuple[str, ...]]:
     """Widths between min_bits and max_bits that cost no more EBOPs than ``start`` does, and a remark.
 
@@ -59,7 +59,7 @@ def allocate(
     may be
     spent. Entries of ``config.layers`` and ``config.activations`` are kept as they are.
     """
-    measured = measure(model, start, inputs, config)
+    measured = measure(model, start, inputs, targets, config)
     uniform = {knob: _uniform(knob, start) for knob in measured.losses}
     fixed = {knob for knob in measured.losses if knob[1] in getattr(config, _KEY[knob[0]])}
     found = spend(measured, uniform, fixed)
@@ -129,7 +129,9 @@ def _top_up(measured: Sensitivity, now: dict[Knob, int], fixed: set[Knob], budge
         now[knob] += 1
 
 
-def measure(model: keras.Model, start: Widths, inputs: list[Values], config: QuantizeConfig) -> Sensitivity:
+def measure(
+    model: keras.Model, start: Widths, inputs: list[Values], targets: Sequence[Target], config: QuantizeConfig
+) -> Sensitivity:
     """Try every width of every layer, one at a time, in a quantized model whose other
     widths are the largest.
     """
@@ -140,7 +142,7 @@ def measure(model: keras.Model, start: Widths, inputs: list[Values], config: Qua
         activations={name: max(bits, config.top_bits) for name, bits in start.activations.items()},
     )  # fmt: skip
     trial = quantized(model, wide, inputs, config)
-    bench = _Trials(trial, probabilities(model, events), events, config)
+    bench = _Trials(trial, meanings(model, events, targets), events, (targets, config))
     layers = [call for call in calls(trial) if operation(call.layer) in WEIGHTED]
     reads = {call.name: _source(trial, call) for call in layers}
     weights = {call.name: bench.weights(call, span) for call in layers}
@@ -181,22 +183,32 @@ def _follows(model: keras.Model, trial: keras.Model) -> dict[str, str]:
     }  # fmt: skip
 
 
+def distance(target: Target, found: NDArray[Any], wanted: NDArray[Any]) -> float:
+    """Mean Kullback-Leibler distance (nats) of class probabilities; mean squared one of a single column and of
+    flags; for values the squared one in units of their variance.
+    """
+    if target.task == "values":
+        return float(((found - wanted) ** 2).mean() / max(float(wanted.var()), 1e-30))
+    found, wanted = np.clip(found, 1e-7, 1.0), np.clip(wanted, 1e-7, 1.0)
+    if target.task == "flags" or found.shape[-1] == 1:
+        return float(((found - wanted) ** 2).mean())
+    return float((wanted * np.log(wanted / found)).sum(axis=-1).mean())
+
+
 class _Trials:
     """One quantized model whose weights and quantizers are exchanged for a measurement and put back."""
 
     def __init__(
-        self, model: keras.Model, wanted: NDArray[Any], events: list[Values], config: QuantizeConfig
-    ) -> None:
-        self.model, self.wanted, self.events, self.config = model, np.clip(wanted, 1e-7, 1.0), events, config
+        self, model: keras.Model, wanted: list[NDArray[Any]], events: list[Values],
+        settings: tuple[Sequence[Target], QuantizeConfig],
+    ) -> None:  # fmt: skip
+        self.model, self.wanted, self.events = model, wanted, events
+        self.targets, self.config = settings
 
     def loss(self) -> float:
-        """Mean Kullback-Leibler distance (nats) from the float model's probabilities;
-        squared for one column.
-        """
-        found = np.clip(probabilities(self.model, self.events), 1e-7, 1.0)
-        if found.shape[-1] == 1:
-            return float(((found - self.wanted) ** 2).mean())
-        return float((self.wanted * np.log(self.wanted / found)).sum(axis=-1).mean())
+        """Distance from the float model's answers, summed over outputs."""
+        found = meanings(self.model, self.events, self.targets)
+        return sum(map(distance, self.targets, found, self.wanted))
 
     def weights(self, call: Call, span: Sequence[int]) -> tuple[dict[int, float], dict[int, int]]:
         """Loss and enclosed bits (times positions) of one layer's kernel at each width."""

@@ -19,7 +19,7 @@ from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
 from pquant_hls.estimate import estimate
 from pquant_hls.models.graph import clone
 from pquant_hls.models.table import model_digest
-from pquant_hls.models.train import Progress
+from pquant_hls.models.train import Progress, as_data
 from pquant_hls.qor import FixedPointGraph, QoR, Target
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.steps import StepConfig
@@ -79,12 +79,12 @@ class Step(ABC, Generic[C]):
         """Run the step; the caller's model is not touched.
 
         ``data`` has x_train, y_train, x_val, y_val as float32 (events, ...) and int (events,), labels may be
-        None.
+        None; what else it may be, ``models.train.as_data`` says.
         Raises SpecError, UnsupportedModel or DataError, naming the layer or key, before any training.
         """
         start = time.monotonic()
         before = self.account(model)
-        outcome = self.apply(clone(model), data)
+        outcome = self.apply(clone(model), None if data is None else as_data(data, model))
         record = StepRecord(
             step=self.config.step, config=self.config.model_dump(mode="json"), before=before,
             after=self.account(outcome.model), seconds=time.monotonic() - start, parent=model_digest(model),

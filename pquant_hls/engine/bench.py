@@ -39,7 +39,8 @@ from pquant_hls.store import RunFolder, digest_of, read_json, write_json
 GOLDEN = 64
 """Inputs whose csim outputs the Verilog, where it is measured, must give too."""
 
-LATENCY_CHECKS = ("latency", "latency cycles", "II", "timing")
+QUALITY_CHECKS = ("accuracy", "csim match")
+"""Checks that no synthesis tool can tell more of."""
 
 
 @dataclass(frozen=True)
@@ -189,12 +190,8 @@ class Bench:
         """Latency and resources; where they leave the verdict open, by the next better source there is."""
         self.listen(Event("stage", "latency"))
         qor = measure_design(project, self.budget, folder, self._on_line, golden)
-        if (
-            combine(
-                [check.verdict for check in judge(qor, self.budget).checks if check.name in LATENCY_CHECKS]
-            )
-            is not Verdict.UNKNOWN
-        ):
+        checks = [check for check in judge(qor, self.budget).checks if check.name not in QUALITY_CHECKS]
+        if combine([check.verdict for check in checks]) is not Verdict.UNKNOWN:
             return qor
         return measure_better(project, qor, self._on_line) or qor
 

@@ -112,7 +112,10 @@ def finish(bench: Bench, ending: Ending, *, pipeline: str, unpacks: tuple[str, .
     qor = hand_over(bench, final, judgement.verdict)
     failing = "; ".join(str(check) for check in judgement.failing())
     reason = f"{ending.reason}; {failing}" if failing and failing not in ending.reason else ending.reason
-    bench.run.set_status("finished", verdict=str(judgement.verdict), reason=reason, pipeline=pipeline)
+    bench.run.set_status(
+        "finished", verdict=str(judgement.verdict), reason=reason, pipeline=pipeline,
+        baseline_accuracy=bench.baseline_accuracy, checks=[str(check) for check in judgement.checks],
+    )  # fmt: skip
     return CompressionResult(
         final.model,
         qor,

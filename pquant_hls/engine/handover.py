@@ -81,8 +81,9 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         own = bench.data.meta.get("test") != "validation"
         test = csim_accuracy(outputs, bench.data.y_test, project.graph) if own else None
         floating = bench.keras_accuracy(bench.teacher, "test") if own else None
-        qor = best.qor.with_(
-            metrics={**best.qor.metrics, "test_accuracy": test, "test_accuracy_float": floating}
-        )
+        more = {
+            "baseline_accuracy": bench.baseline_accuracy, "test_accuracy": test, "test_accuracy_float": floating,
+        }  # fmt: skip
+        qor = best.qor.with_(metrics={**best.qor.metrics, **more})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
     return qor

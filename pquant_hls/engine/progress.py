@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from pquant_hls.engine.events import Event
+from pquant_hls.qor.words import latency_texts, percent, source_text
 
 
 def error_console() -> Console:
@@ -41,6 +42,7 @@ class Terminal:
         self.line(f"  {event.text}" if event.kind == "stage" else told(event))
 
     def line(self, text: str) -> None:
+        # Lines of tools hold brackets of their own ("[HLS 200-10]", "[/opt/tool]") that are no markup.
         self.console.print(f"[dim]{time.monotonic() - self.begun:6.1f} s[/dim]  {escape(text)}")
 
     def _epoch(self, event: Event) -> None:
@@ -71,37 +73,13 @@ class Terminal:
             self.progress = None
 
 
-def interval(low: float | None, value: float | None, high: float | None, form: str = "{:.0f}") -> str:
-    """``12 [11..13]``; only the value where it has no interval, ``-`` where it was not measured."""
-    if value is None:
-        return "-"
-    text = form.format(value)
-    if low is None or high is None or low == high:
-        return text
-    return f"{text} [{form.format(low)}..{form.format(high)}]"
-
-
-def latency_texts(qor: Mapping[str, Any] | None) -> tuple[str, str]:
-    """(cycles, ns) of a QoR record as texts, with their intervals."""
-    from pquant_hls.qor import Latency
-
-    if qor is None or qor.get("latency") is None:
-        return "-", "-"
-    found = Latency.model_validate(qor["latency"])
-    cycles = interval(found.cycles_max_lo, found.cycles_max, found.cycles_max_hi)
-    return cycles, interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}")
-
-
-def percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f} %"
-
-
 def summary(record: Mapping[str, Any]) -> str:
     """A finished round in one line."""
     qor = record["qor"] or {}
     cycles, ns = latency_texts(qor)
     verdict = record["verdict"] or "not judged"
-    return f"accuracy {percent(qor.get('accuracy'))}, {cycles} cycles, {ns} ns ({qor.get('source') or 'not measured'}): {verdict}"
+    source = " ".join(source_text(qor).split()) if qor.get("source") else "not measured"
+    return f"accuracy {percent(qor.get('accuracy'))}, {cycles} cycles, {ns} ns, {source}: {verdict}"
 
 
 def told(event: Event) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, load_project
-from pquant_hls.measure.readers import AnyReport, CsynthReport, read_project, read_report
+from pquant_hls.measure.readers import AnyReport, CsynthReport, has_reports, read_project, read_report
 from pquant_hls.measure.toolchain import locate, synthesize
 from pquant_hls.qor import QoR, Target
+from pquant_hls.qor.parts import available
 from pquant_hls.spec import Budget, HlsSpec
 
 Floats = NDArray[np.float64]
@@ -50,7 +52,7 @@ def measure_design(
 
     ``auto`` is C synthesis where its tool is on PATH, else the estimator. What no source can tell is None, with
     the reason in ``notes``. After a synthesis ``metrics`` hold the estimator's error on this very design
-    (``estimate_error_cycles``, estimated minus synthesised). Work goes into ``folder``. ``golden`` holds inputs
+    (``estimate_error_cycles``, ``estimate_error_lut``...: estimated minus synthesised). Work goes into ``folder``. ``golden`` holds inputs
     (n, *shape) and csim's outputs for them, which the Verilog must give too.
     """
     if project.spec is None:
@@ -77,7 +79,7 @@ def estimated(project: HlsProject) -> QoR:
     if project.graph is None or project.spec is None:
         return QoR(notes=("no fixed-point graph in this project: the estimator needs one",))
     try:
-        return estimate(project.graph, target_of(project.spec))
+        return _of_the_part(estimate(project.graph, target_of(project.spec)))
     except NotMeasured as cause:
         return QoR(source="estimate", notes=(str(cause),))
 
@@ -88,10 +90,24 @@ def _synthesised(project: HlsProject, source: str, on_line: OnLine | None, prefi
 
 
 def _with_error(qor: QoR, guess: QoR) -> QoR:
-    found, guessed = qor.latency, guess.latency
-    if found is None or guessed is None or found.cycles_max is None or guessed.cycles_max is None:
-        return qor
-    return qor.with_(metrics={**qor.metrics, "estimate_error_cycles": guessed.cycles_max - found.cycles_max})
+    """With the estimate's error on this design, estimated minus synthesised, for each figure both have."""
+    pairs = {"cycles": (_worst(guess), _worst(qor))}
+    pairs |= {name: (_used(guess, name), _used(qor, name)) for name in ("lut", "ff", "dsp", "bram_18k")}
+    errors = {
+        f"estimate_error_{name}": round(one - other, 1)
+        for name, (one, other) in pairs.items()
+        if one is not None and other is not None
+    }
+    return qor.with_(metrics={**qor.metrics, **errors})
+
+
+def _worst(qor: QoR) -> int | None:
+    return None if qor.latency is None else qor.latency.cycles_max
+
+
+def _used(qor: QoR, name: str) -> float | None:
+    used: float | None = None if qor.resources is None else getattr(qor.resources, name)
+    return used
 
 
 def _rtl_or_none(project: HlsProject, folder: Path, golden: Golden | None) -> QoR:
@@ -110,7 +126,14 @@ def _rtl(project: HlsProject, folder: Path, golden: Golden | None = None) -> QoR
             "the Verilog is made from the fixed-point graph, which this project lacks", where=project.path
         )
     inputs, expected = (None, None) if golden is None else golden
-    return measure_rtl(project.graph, target_of(project.spec), folder / RTL, inputs, expected)
+    return _of_the_part(measure_rtl(project.graph, target_of(project.spec), folder / RTL, inputs, expected))
+
+
+def _of_the_part(qor: QoR) -> QoR:
+    """With what the part offers, so that shares of it can be given; unchanged for a part that is not known."""
+    if qor.resources is None or qor.resources.available is not None:
+        return qor
+    return qor.with_(resources=qor.resources.model_copy(update={"available": available(qor.part)}))
 
 
 def measure_project(
@@ -132,9 +155,9 @@ def measure_project(
     NotMeasured : the folder offers nothing to this source.
     """
     path = Path(path)
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - False where Path.is_file would raise PermissionError
         return report_qor(read_report(path), path)
-    if using in {"auto", "report"} and (using == "report" or _has_reports(path)):
+    if using in {"auto", "report"} and (using == "report" or has_reports(path)):
         return read_project(path)
     project = load_project(path)
     if using in FLOW:
@@ -145,10 +168,6 @@ def measure_project(
     if qor.latency is None:
         raise NotMeasured("; ".join(qor.notes) or "nothing to measure", where=path)
     return qor
-
-
-def _has_reports(path: Path) -> bool:
-    return any(path.rglob("*csynth.xml")) or any(path.rglob("*_csynth.rpt"))
 
 
 def report_qor(report: AnyReport, path: Path) -> QoR:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Operation,
         has_softmax_head,
         head_of,
+        heads_of,
         input_shapes,
         layer_table,
         model_digest,
@@ -53,8 +54,8 @@ _HOMES = {
         "proportion", "roc_auc",
     ),
     "table": (
-        "LayerRow", "Operation", "has_softmax_head", "head_of", "input_shapes", "layer_table", "model_digest",
-        "n_outputs", "operation",
+        "LayerRow", "Operation", "has_softmax_head", "head_of", "heads_of", "input_shapes", "layer_table",
+        "model_digest", "n_outputs", "operation",
     ),
     "train": ("EpochReport", "TrainingHistory", "evaluate", "fit", "predict", "probabilities", "scores"),
 }  # fmt: skip
@@ -62,7 +63,7 @@ _HOMES = {
 __all__ = [
     "Call", "ClassMetrics", "EpochReport", "LayerRow", "NewLayer", "Operation", "Proportion",
     "TrainingHistory", "accuracy", "build_mlp", "calls", "class_metrics", "clone", "copy_layer",
-    "cross_entropy", "custom_objects", "efficiency_at", "evaluate", "fit", "has_softmax_head", "head_of",
+    "cross_entropy", "custom_objects", "efficiency_at", "evaluate", "fit", "has_softmax_head", "head_of", "heads_of",
     "input_shapes", "layer_table", "load_model", "model_digest", "n_outputs", "operation", "predict",
     "probabilities", "proportion", "rebuild", "roc_auc", "save_model", "scores",
 ]  # fmt: skip

@@ -125,7 +125,8 @@ def rebuild(model: keras.Model, change: Change) -> keras.Model:
         layer.set_weights(list(weights))
     if isinstance(model, keras.Sequential):
         return _sequential(model.name, inputs[0], [layer for layer, _ in made])
-    return keras.Model(_like(inputs, model.input), _like(outputs, model.output), name=model.name)
+    pack = keras.tree.pack_sequence_as
+    return keras.Model(pack(model.input, inputs), pack(model.output, outputs), name=model.name)
 
 
 def _apply(call: Call, new: Sequence[NewLayer] | None, tensors: dict[str, Any], made: list[Any]) -> Any:
@@ -148,13 +149,6 @@ def wants_list(call: Call) -> bool:
     return len(call.inputs) > 1 or isinstance(
         call.layer, keras.layers.Concatenate | keras.src.layers.merging.base_merge.Merge
     )
-
-
-def _like(tensors: list[Any], original: Any) -> Any:
-    """The structure the model was made with: one tensor, a list, or a dict of them."""
-    if isinstance(original, dict):
-        return dict(zip(original, tensors, strict=True))
-    return tensors if isinstance(original, list | tuple) else tensors[0]
 
 
 def _sequential(name: str, entry: Any, layers: list[keras.Layer]) -> keras.Model:

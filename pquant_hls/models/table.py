@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -130,11 +130,32 @@ def head_of(model: keras.Model) -> Head:
     """What the last layer makes of its scores: softmax, sigmoid, or nothing (linear, and for several
     outputs).
     """
-    table = calls(model)
-    if len(model.outputs) != 1:
-        return "linear"
-    name = activation_name(table[-1].layer)
-    return "softmax" if name == "softmax" else "sigmoid" if name == "sigmoid" else "linear"
+    calls(model)
+    return heads_of(model)[0] if len(model.outputs) == 1 else "linear"
+
+
+def heads_of(model: keras.Model) -> list[Head]:
+    """What the last layer before each output makes of its scores."""
+    names = [activation_name(tensor._keras_history.operation) for tensor in model.outputs]
+    return [
+        "softmax" if name == "softmax" else "sigmoid" if name == "sigmoid" else "linear" for name in names
+    ]
+
+
+def input_names(model: keras.Model) -> list[str]:
+    """Names of the inputs in the model's own order: the keys it is fed by, or the layers' names."""
+    return _names(model.inputs, None if isinstance(model, keras.Sequential) else model.input)
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Names of the outputs in the model's own order: the keys it answers with, or the layers' names."""
+    return _names(model.outputs, None if isinstance(model, keras.Sequential) else model.output)
+
+
+def _names(tensors: Sequence[Any], structure: Any) -> list[str]:
+    if isinstance(structure, dict):
+        return [str(key) for key in keras.tree.flatten({key: key for key in structure})]
+    return [str(tensor._keras_history.operation.name) for tensor in tensors]
 
 
 def has_softmax_head(model: keras.Model) -> bool:

@@ -1,7 +1,8 @@
 """Draw from a run folder's ledger; compute nothing."""
 
 from pquant_hls.reporting.html import to_html
-from pquant_hls.reporting.junit import to_junit
+from pquant_hls.reporting.junit import checks_to_junit, to_junit
+from pquant_hls.reporting.lines import Line, lines
 from pquant_hls.reporting.run import RunReport, read_run
 
-__all__ = ["RunReport", "read_run", "to_html", "to_junit"]
+__all__ = ["Line", "RunReport", "checks_to_junit", "lines", "read_run", "to_html", "to_junit"]

@@ -1,7 +1,8 @@
-"""One run as JUnit XML, which CI servers show: a test case for each limit of the budget."""
+"""Verdicts as JUnit XML, which CI servers show: a test case for each limit of the budget."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from xml.etree import ElementTree as Xml
 
 from pquant_hls.errors import OutputError
@@ -9,20 +10,21 @@ from pquant_hls.reporting.run import RunReport
 
 
 def to_junit(run: RunReport) -> str:
-    """The checks of the round that was handed over: a missed limit is a failure, one that is not known an error."""
-    if run.final is None:
+    """The limits on what was handed over: a missed one is a failure, one that is not known an error."""
+    if not run.checks and not run.records:
         raise OutputError("no round was finished in this run", where=run.folder)
-    checks = run.final.get("checks", [])
-    suite = Xml.Element(
-        "testsuite", name=str(run.recipe.get("name", run.folder.name)), tests=str(len(checks) + 1)
-    )
-    verdict = run.verdict or "UNKNOWN"
-    _case(suite, "verdict", verdict, run.reason)
+    return checks_to_junit(run.name, run.verdict or "UNKNOWN", run.reason or run.status, run.checks)
+
+
+def checks_to_junit(name: str, verdict: str, reason: str, checks: Iterable[str]) -> str:
+    """One suite: the verdict with its reason, then each check, a text that ends in ``: <its own verdict>``."""
+    suite = Xml.Element("testsuite", name=name)
+    _case(suite, "verdict", verdict, reason)
     for check in checks:
         text, _, outcome = check.rpartition(": ")
         _case(suite, text, outcome, check)
-    suite.set("failures", str(len(suite.findall(".//failure"))))
-    suite.set("errors", str(len(suite.findall(".//error"))))
+    for kind, cases in (("tests", "testcase"), ("failures", ".//failure"), ("errors", ".//error")):
+        suite.set(kind, str(len(suite.findall(cases))))
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 

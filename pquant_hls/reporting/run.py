@@ -2,27 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pquant_hls.errors import OutputError
-from pquant_hls.qor import Latency
+from pquant_hls.reporting.lines import Line, lines
 from pquant_hls.store import read_json, read_ledger
+
+QOR = Path("handover", "qor.json")
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """One run: its recipe, status, verdict and reason, and the records of its rounds, the float row first."""
+    """One run of the loop, of a pipeline or of a study.
+
+    ``identity`` is what was asked, ``records`` the ledger, ``qor`` the record of what was handed over with the
+    versions of the packages that made it, None for a run that did not end. ``judged`` are a pipeline's last checks.
+    """
 
     folder: Path
-    recipe: dict[str, Any]
+    identity: dict[str, Any]
     status: str
     verdict: str | None
     reason: str
-    rounds: tuple[dict[str, Any], ...]
+    records: tuple[dict[str, Any], ...]
     baseline_accuracy: float | None = None
     handed_over: int | None = None
+    qor: Mapping[str, Any] | None = None
+    judged: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> dict[str, Any] | None:
+        """The recipe of a run of the loop; None for a pipeline's."""
+        found: dict[str, Any] | None = self.identity.get("recipe")
+        return found
+
+    @property
+    def name(self) -> str:
+        asked = self.recipe or self.identity
+        return str(asked.get("name") or asked.get("pipeline") or self.folder.name)
+
+    @property
+    def hls(self) -> dict[str, Any]:
+        return dict((self.recipe or self.identity).get("hls") or {})
+
+    @property
+    def budget(self) -> dict[str, Any]:
+        return dict((self.recipe or self.identity).get("budget") or {})
+
+    @property
+    def rounds(self) -> tuple[dict[str, Any], ...]:
+        """The records of the loop, the float row first."""
+        return tuple(record for record in self.records if record.get("kind") in {"float", "round"})
+
+    @property
+    def lines(self) -> list[Line]:
+        """What the run did, one line for each thing."""
+        return lines(self.records, self.baseline_accuracy)
 
     @property
     def final(self) -> dict[str, Any] | None:
@@ -31,9 +69,9 @@ class RunReport:
         return chosen[0] if chosen else self.rounds[-1] if self.rounds else None
 
     @property
-    def budget_ns(self) -> float | None:
-        found = self.recipe.get("budget", {}).get("latency_ns")
-        return None if found is None else float(found)
+    def checks(self) -> tuple[str, ...]:
+        """The limits on what was handed over, each a text that ends in its verdict."""
+        return self.judged or tuple(() if self.final is None else self.final.get("checks", ()))
 
 
 def read_run(folder: Path) -> RunReport:
@@ -41,13 +79,9 @@ def read_run(folder: Path) -> RunReport:
     if not (folder / "run.json").is_file():
         raise OutputError("holds no run (no run.json)", where=folder, mend="give the --out folder of a run")
     run = read_json(folder / "run.json")
-    rounds = tuple(record for record in read_ledger(folder) if record.get("kind") in {"float", "round"})
-    recipe = run.get("identity", {}).get("recipe", {})
-    return RunReport(folder, recipe, str(run.get("status")), run.get("verdict"), str(run.get("reason", "")), rounds,
-                     run.get("baseline_accuracy"), run.get("handed_over"))  # fmt: skip
-
-
-def latency_of(record: dict[str, Any]) -> Latency | None:
-    """The latency of a round's record, None where it was not measured."""
-    found = (record.get("qor") or {}).get("latency")
-    return None if found is None else Latency.model_validate(found)
+    qor = read_json(folder / QOR) if (folder / QOR).is_file() else None
+    return RunReport(
+        folder, dict(run.get("identity") or {}), str(run.get("status")), run.get("verdict"), str(run.get("reason", "")),
+        tuple(read_ledger(folder)), run.get("baseline_accuracy"), run.get("handed_over"), qor,
+        tuple(run.get("checks", ())),
+    )  # fmt: skip

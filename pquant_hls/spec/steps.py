@@ -87,7 +87,7 @@ class TrainingConfig(StepConfig):
         None, "epochs without a better validation score before stopping; none: all epochs", ge=1
     )
     monitor: Literal["accuracy", "loss"] = parameter(
-        "accuracy", "the validation score whose best epoch is restored; loss where there are no labels"
+        "accuracy", "the validation score whose best epoch is restored; loss where an output has no accuracy"
     )
     distillation: float = parameter(
         0.0,
@@ -104,6 +104,14 @@ class TrainingConfig(StepConfig):
     )
     jitter: float = parameter(
         0.1, "width of the synthetic samples' noise, in standard deviations", ge=0, le=2
+    )
+    targets: Literal["auto", "classes", "values"] = parameter(
+        "auto",
+        "what labels are: class numbers, or values to be met (regression); auto: values where a linear "
+        "output's labels are not whole numbers",
+    )
+    output_weights: dict[str, Annotated[float, Field(ge=0)]] = parameter(
+        {}, "several outputs: weight of single ones' losses, by name; left out: 1"
     )
     class_balance: bool = parameter(
         False, "weigh each class by the inverse of its frequency", search=[False, True]

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pquant_hls.models import save_model
 
+for room in ("readers", "toolchain"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure" / room))
+
+from report_factory import Fake, csynth_rpt, csynth_xml
+from tool_mocks import BANNER, SCRIPT
+
 pytestmark = pytest.mark.gxx
+
+
+def add_mock(folder, monkeypatch, cycles):
+    """A vitis_hls in front of PATH that reports ``cycles``."""
+    tool, report = folder / "bin" / "vitis_hls", folder / "canned" / "syn" / "report"
+    report.mkdir(parents=True)
+    tool.parent.mkdir()
+    tool.write_text(SCRIPT.format(python=sys.executable, banner=BANNER.format(tool="vitis_hls")))
+    tool.chmod(0o755)
+    fake = Fake(cycles=(cycles, cycles), modules=())
+    for name, write in (("myproject_csynth.xml", csynth_xml), ("myproject_csynth.rpt", csynth_rpt)):
+        (report / name).write_text(write(fake))
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("MOCK_REPORTS", str(folder / "canned"))
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +79,28 @@ def test_json_alone_on_stdout_and_resume(shell, words):
     assert found["qor"]["csim_match"] == 1.0
     assert [record["kind"] for record in found["rounds"]] == ["float", "round"]
     assert code == shell(*words, "--resume")[0]
+
+
+def test_an_open_estimate_is_resolved_by_the_tool_and_its_error_is_shown(shell, words, tmp_path, monkeypatch):
+    """The budget's limit is the estimate's lower end, which a mock of the vendor's tool reports."""
+    estimate = json.loads(shell(*words, "--resume", "--json")[1])["qor"]["latency"]
+    limit = estimate["cycles_max_lo"]
+    add_mock(tmp_path, monkeypatch, cycles=limit)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        words[6].read_text().replace("latency_ns: 4 us", f"latency_cycles: {limit}, measure: estimate")
+    )
+    changed = [*words[:6], recipe, "--out", tmp_path / "run"]
+    code, out, err = shell(*changed)
+    assert code == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
+    rounds = {line["kind"]: line for line in lines if line["kind"] in {"float", "round"}}
+    assert (rounds["float"]["verdict"], rounds["float"]["qor"]["source"]) == ("MISSED", "estimate")
+    assert (rounds["round"]["verdict"], rounds["round"]["qor"]["source"]) == ("MET", "csynth")
+    error = estimate["cycles_max"] - limit
+    assert rounds["round"]["qor"]["metrics"]["estimate_error_cycles"] == error
+    assert f"(estimate {error:+.0f})" in out
+    assert f"csynth (estimate {error:+.0f})" in err
 
 
 def test_a_missed_budget_exits_1_and_says_why(shell, words, tmp_path):

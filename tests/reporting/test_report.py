@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from defusedxml import ElementTree
 
@@ -73,12 +76,13 @@ def test_page_has_a_row_a_round_and_escapes_what_it_shows(folder):
     cells = Cells()
     cells.feed(page)
     rows = [row for row in cells.rows if row]
-    assert [row[0] for row in rows] == ["float", "1", "2"]
-    assert "40 [30..40]" in rows[1]
-    assert rows[2][4:7] == ["-", "-", "-"], "what was not measured is a dash, not a zero"
+    assert [row[0] for row in rows] == ["float", "round 1", "round 2"]
+    assert "40.0 [30.0..40.0]" in rows[1]
+    assert "+5.00" in rows[1], "the loss counts from the original"
+    assert rows[2][3:9] == ["-"] * 6, "what was not measured is a dash, not a zero"
     assert "a &lt;b&gt; &amp; c" in page
     assert "<b>" not in page
-    assert page.count("<rect") == 2
+    assert page.count("<rect") == 4, "two rounds with latency and accuracy"
     assert "http" not in page, "nothing is fetched from elsewhere"
 
 
@@ -100,6 +104,85 @@ def test_a_folder_without_a_run_is_named(tmp_path):
         to_junit(read_run(tmp_path / "run"))
 
 
+STAGES = (
+    {"kind": "sensitivity", "layer": "fc1", "probe": "bits", "degradation": 0.012, "degradation_error": 0.002},
+    {"kind": "stage", "stage": "pruning", "settings": [{"seed": 0, "sparsity": 0.25, "sparsity_of": "weights"}],
+     "accuracy": 0.71, "accuracy_error": 0.004, "degradation": 0.02, "compression_ratio": 1.3, "cycles": None,
+     "worst_ns": None, "kept": False, "reason": "rolled back: accuracy 0.71 (limit >= 0.72): MISSED"},
+    {"kind": "step", "step": "prune"},
+    {"kind": "relax", "move": "bits 5 -> 6", "accuracy": 0.74, "cycles": 5, "worst_ns": 25.0, "kept": True,
+     "verdict": "MET", "reason": "more accurate and still met"},
+    {"kind": "trial", "number": 0, "params": {"bits": 6, "sparsity": 0.5}, "value": 1.25, "excess": -1.0},
+    {"kind": "trial", "number": 1, "params": {"bits": 4}, "value": None, "excess": 1e9, "error": "SpecError: no"},
+)  # fmt: skip
+
+
+@pytest.fixture
+def pipeline_folder(tmp_path):
+    """A finished run of a pipeline, with a record of every kind."""
+    identity = {"pipeline": "standard", "budget": {"latency_ns": 40.0}, "hls": {"clock_ns": 5.0}}
+    with RunFolder.open(tmp_path / "pipeline", identity) as run:
+        for entry in STAGES:
+            run.append(entry)
+        checks = ["latency 30..45 ns (limit <= 40): UNKNOWN", "csim match 1 (limit >= 1): MET"]
+        run.set_status("finished", verdict="UNKNOWN", reason="open", baseline_accuracy=0.73, checks=checks)
+    return tmp_path / "pipeline"
+
+
+def test_a_pipelines_run_reads_as_a_loops(pipeline_folder):
+    run = read_run(pipeline_folder)
+    told = [(line.step, line.what, line.outcome, line.why) for line in run.lines]
+    assert told == [
+        ("sensitivity", "fc1: 4 bits", "", ""),
+        ("pruning", "sparsity 0.25 of weights", "rolled back", "accuracy 0.71 (limit >= 0.72): MISSED"),
+        ("relax", "bits 5 -> 6", "MET", "more accurate and still met"),
+        ("trial 0", "bits 6, sparsity 0.5", "within budget", "score 1.2500"),
+        ("trial 1", "bits 4", "failed", "SpecError: no"),
+    ]
+    assert (run.lines[1].accuracy, run.lines[1].ns, run.lines[2].ns) == (0.71, "-", "<= 25.0")
+    suite = ElementTree.fromstring(to_junit(run))
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "0", "2")
+    page = to_html(run)
+    assert "71.00 ± 0.40 %" in page
+    assert "+1.20 ± 0.20" in page
+
+
+QUIET = (
+    "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync disable-background-networking "
+    "disable-component-update"
+)
+
+
+def test_a_browser_shows_pictures_and_table(folder, tmp_path):
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+    page = tmp_path / "page.html"
+    page.write_text(to_html(read_run(folder)))
+    quiet = [f"--{word}" for word in QUIET.split()] + [f"--user-data-dir={tmp_path / 'profile'}"]
+
+    def show(*words):
+        command = [browser, *quiet, *words, page.as_uri()]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+
+    shown = show("--dump-dom")
+    cells = Cells()
+    cells.feed(shown.stdout)
+    assert [row[0] for row in cells.rows if row] == ["float", "round 1", "round 2"], "the browser's own table"
+    assert shown.stdout.count("<rect") == 4
+    show("--window-size=1200,900", f"--screenshot={tmp_path / 'page.png'}")
+    assert _colours(tmp_path / "page.png") >= {(0x4A, 0x78, 0xB5), (0xA3, 0x15, 0x15)}, (
+        "bars and the budget's line"
+    )
+
+
+def _colours(picture):
+    from matplotlib import image
+
+    pixels = (image.imread(picture)[..., :3] * 255).round().astype(int)
+    return {tuple(map(int, pixel)) for pixel in np.unique(pixels.reshape(-1, 3), axis=0)}
+
+
 def test_command_exits_by_the_verdict(folder, tmp_path, capsys):
     from pquant_hls.cli import main
 
@@ -118,3 +201,13 @@ def test_command_exits_by_the_verdict(folder, tmp_path, capsys):
     assert "latency <= 40 ns" in capsys.readouterr().out
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
     assert ElementTree.parse(tmp_path / "tests.xml").getroot().tag == "testsuite"
+
+
+def test_command_shows_a_pipelines_run(pipeline_folder, capsys):
+    from pquant_hls.cli import main
+
+    for words, said in (((), "rolled back"), (("--json",), '"outcome": "rolled back"')):
+        with pytest.raises(SystemExit) as left:
+            main(["report", str(pipeline_folder), *words])
+        assert left.value.code == 4
+        assert said in capsys.readouterr().out

@@ -5,7 +5,7 @@ twice (cycles x period against ns, totals against rows, shares against counts) b
 """
 
 from pquant_hls.measure.readers.files import read_report, read_text
-from pquant_hls.measure.readers.locate import ProjectReports, find_reports
+from pquant_hls.measure.readers.locate import ProjectReports, find_reports, has_reports
 from pquant_hls.measure.readers.project import From, compose, read_project
 from pquant_hls.measure.readers.records import (
     AnyReport,
@@ -41,6 +41,7 @@ __all__ = [
     "UtilizationReport",
     "compose",
     "find_reports",
+    "has_reports",
     "read_project",
     "read_report",
     "read_text",

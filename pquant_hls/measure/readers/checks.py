@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pquant_hls.measure.readers import values
 from pquant_hls.measure.readers.values import CLOCK_NS, MAX_CLOCK_RATIO, MAX_USED_RATIO, Printed, Spot
 from pquant_hls.qor import Available, Latency, Resources
+from pquant_hls.qor.parts import available as available_on
 
 NOT_PIPELINED = ("no", "none")
 _VERSION = re.compile(r"20\d\d\.\d{1,2}(\.\d{1,2})?\Z", re.ASCII)
@@ -156,11 +157,23 @@ def make_latency(cycles: Cycles, clock: Clock, spot: Spot) -> Latency:
         raise spot.error(f"impossible latency: {cause.errors()[0]['msg']}") from cause
 
 
-def check_slices(total: Mapping[str, float | None], spot: Spot) -> None:
-    """Every AMD family since 7 series has two flip-flops for each LUT (UG474, UG574, AM005)."""
+def check_part(part: str | None, total: Mapping[str, float | None], spot: Spot) -> None:
+    """What is available is what the part has; flip-flops are two for each LUT (UG474, UG574, AM005)."""
     lut, ff = total.get("lut"), total.get("ff")
     if lut is not None and ff is not None and ff != 2 * lut:
-        raise spot.at("available").error(f"{lut:g} LUT and {ff:g} FF are the counts of no part")
+        raise spot.at("available").error(f"{lut:.0f} LUT and {ff:.0f} FF are the counts of no part")
+    device = available_on(part)
+    for name, count in total.items():
+        there = None if device is None else getattr(device, name)
+        if count is not None and there is not None and count != there:
+            raise spot.at("available").error(f"{count:.0f} {name} on {part}, which has {there:.0f}")
+
+
+def check_sequence(titles: Sequence[str], known: Sequence[str], spot: Spot) -> None:
+    """Columns stand in the order in which all versions of the tools print them."""
+    places = [titles.index(title) for title in known if title in titles]
+    if places != sorted(places):
+        raise spot.error(f"columns in an order that no tool prints: {', '.join(titles)[:120]}")
 
 
 def make_resources(used: dict[str, float | None], total: dict[str, float | None], spot: Spot) -> Resources:

@@ -14,6 +14,7 @@ from pquant_hls.qor import Resources
 TITLE = re.compile(r"== (?P<tool>(?:Vivado|Vitis) HLS) Report for '(?P<top>[^']+)'\s*\Z")
 _VERSION = re.compile(r"(?P<version>\S+)(?: \(Build .*\))?\Z")
 _UNIT = re.compile(r"\+ (?:Timing|Latency)(?: \((?P<unit>[^)]*)\))?:\s*\Z")
+_COLUMNS = ("BRAM_18K", "DSP", "DSP48E", "FF", "LUT", "URAM")
 _LABELS = ("Total", "Available", "Available SLR", "Utilization (%)", "Utilization SLR (%)")
 
 
@@ -51,23 +52,25 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     cycles = _cycles(
         _summary(performance, r"\+ Latency", spot), _unit(performance, r"\+ Latency", spot), spot
     )
+    part = values.part(fields.get("Target device"), spot.at("Target device"))
     used = _table(utilization, r"\* Summary:", "Name", spot)
     modules = _modules(performance, utilization, clock, spot)
+    _check_instances(used, _table(utilization, r"\s*\* Instance:", "Instance", spot), spot)
     _check_top(cycles, modules, spot)
     return CsynthReport(
         kind="csynth_rpt",
         file=spot.file,
         tool=title["tool"],
         version=version_of(fields, spot),
-        top=title["top"],
-        part=fields.get("Target device"),
+        top=values.function(title["top"], spot.at("title")),
+        part=part,
         pipeline_type=cycles.pipeline_type,
         latency=checks.make_latency(cycles, clock, spot),
         latency_ns_min=values.ns(cycles.best_time),
         latency_ns_max=values.ns(cycles.worst_time),
         interval_min=cycles.interval_min,
         interval_max=cycles.interval_max,
-        resources=_resources(used, spot),
+        resources=_resources(used, part, spot),
         modules=modules,
         missing=_missing(clock, cycles, used, spot),
     )
@@ -151,7 +154,7 @@ def _row_cycles(table: Table, row: tuple[str, ...], spot: Spot, unit: str | None
         worst_time = values.duration(
             table.cell(row, "Latency (absolute) max", spot), spot.at("absolute latency")
         )
-    kind = values.words(table.cell(row, "Pipeline Type", spot), spot)
+    kind = values.phrase(table.cell(row, "Pipeline Type", spot), spot)
     return Cycles(best, worst, low, high, best_time, worst_time, kind)
 
 
@@ -159,13 +162,14 @@ def _counts(table: Table, row: tuple[str, ...] | None, spot: Spot) -> dict[str, 
     found: dict[str, float | None] = {}
     if row is None:
         return found
+    checks.check_sequence(table.columns, _COLUMNS, spot)
     for title, name in RESOURCE_NAMES.items():
         if title in table.columns:
             found[name] = values.count(table.cell(row, title, spot), spot.at(f"{title} of {row[0]}"))
     return found
 
 
-def _resources(table: Table | None, spot: Spot) -> Resources:
+def _resources(table: Table | None, part: str | None, spot: Spot) -> Resources:
     if table is None:
         return Resources()
     place = spot.at(f"utilization at line {table.line}")
@@ -173,7 +177,9 @@ def _resources(table: Table | None, spot: Spot) -> Resources:
         raise place.error("a table that lacks BRAM_18K, DSP, FF or LUT")
     total = _counts(table, table.row("Total", place), place)
     available = _counts(table, table.row("Available", place), place)
-    checks.check_slices(available, place)
+    checks.check_part(part, available, place)
+    for name, count in _counts(table, table.row("Available SLR", place), place).items():
+        checks.check_order(count, available.get(name), place.at(f"{name} of one SLR"))
     if total:
         _check_total(table, total, place)
         _check_percent(table, total, available, place)
@@ -227,8 +233,8 @@ def _modules(
         _check_instance(cycles, clock, place)
         found.append(
             Module(
-                instance=row[0],
-                module=row[1],
+                instance=values.function(row[0], place) or "",
+                module=values.function(row[1], place) or "",
                 cycles_min=cycles.best,
                 cycles_max=cycles.worst,
                 ii_cycles=cycles.interval_max,
@@ -255,6 +261,19 @@ def _areas(table: Table, spot: Spot) -> dict[str, dict[str, float | None]]:
         if value is not None and sum(part for part in parts if part is not None) != value:
             raise place.error(f"the total of {name}, {value:g}, is not the sum of its rows")
     return rows
+
+
+def _check_instances(summary: Table | None, details: Table | None, spot: Spot) -> None:
+    """The summary's row of instances is the total of the instances' own table."""
+    if summary is None or details is None:
+        return
+    place = spot.at("row Instance")
+    stated = _counts(summary, summary.row("Instance", spot), place)
+    total = _counts(details, details.row("Total", spot), place)
+    for name, value in stated.items():
+        other = total.get(name)
+        if value is not None and other is not None and value != other:
+            raise place.error(f"{value:g} {name}, while the instances' own table has {other:g}")
 
 
 def _check_top(cycles: Cycles, modules: tuple[Module, ...], spot: Spot) -> None:

@@ -25,14 +25,15 @@ def read(root: Element, spot: Spot) -> CsynthReport:
     _check_repeated(root, cycles, spot)
     area = xml.one(root, "AreaEstimates", spot)
     available = _resources(area, "AvailableResources", spot)
-    checks.check_slices(available, spot)
+    part = values.part(xml.text_of(root, "UserAssignments/Part", spot), spot.at("Part"))
+    checks.check_part(part, available, spot)
     return CsynthReport(
         kind="csynth_xml",
         file=spot.file,
         tool=_tool(root, version, spot),
         version=version,
-        top=xml.text_of(root, "UserAssignments/TopModelName", spot),
-        part=xml.text_of(root, "UserAssignments/Part", spot),
+        top=values.function(xml.text_of(root, "UserAssignments/TopModelName", spot), spot.at("TopModelName")),
+        part=part,
         pipeline_type=cycles.pipeline_type,
         latency=checks.make_latency(cycles, clock, spot),
         latency_ns_min=values.ns(cycles.best_time),
@@ -95,7 +96,9 @@ def _cycles(root: Element, spot: Spot) -> Cycles:
         worst_time=worst_time,
         interval_min=_count(latency, "Interval-min", spot),
         interval_max=_count(latency, "Interval-max", spot),
-        pipeline_type=xml.text_of(root, "PerformanceEstimates/PipelineType", spot),
+        pipeline_type=values.phrase(
+            xml.text_of(root, "PerformanceEstimates/PipelineType", spot), spot.at("PipelineType")
+        ),
     )
 
 
@@ -153,16 +156,28 @@ def _resources(area: Element | None, block: str, spot: Spot) -> dict[str, float 
 
 def _modules(root: Element, spot: Spot) -> tuple[Module, ...]:
     """Direct instances of the top, where the file has the module list (Vitis ``csynth.xml``)."""
-    by_name = {module.findtext("Name"): module for module in root.findall("ModuleInformation/Module")}
+    by_name = _listed(root, spot)
     instances = root.findall("RTLDesignHierarchy/TopModule/InstancesList/Instance")
     found = []
     for instance in instances:
-        name = xml.text_of(instance, "ModuleName", spot)
+        name = values.function(xml.text_of(instance, "ModuleName", spot), spot.at("ModuleName"))
         module = by_name.get(name)
         if name is not None and module is not None:
             instance_name = xml.text_of(instance, "InstName", spot) or name
             found.append(_module(instance_name, name, module, spot.at(f"module {name}")))
     return tuple(found)
+
+
+def _listed(root: Element, spot: Spot) -> dict[str | None, Element]:
+    """The modules by name, each once."""
+    by_name: dict[str | None, Element] = {}
+    place = spot.at("ModuleInformation")
+    for module in root.findall("ModuleInformation/Module"):
+        name = xml.text_of(module, "Name", place)
+        if name in by_name:
+            raise place.error(f"a second module {name}")
+        by_name[name] = module
+    return by_name
 
 
 def _module(instance: str, name: str, element: Element, spot: Spot) -> Module:

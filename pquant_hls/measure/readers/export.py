@@ -45,7 +45,10 @@ def recognises_run(block: Block) -> bool:
 def read_run(block: Block, spot: Spot) -> ExportReport:
     """``export_syn.rpt`` or ``export_impl.rpt`` of Vitis HLS, whose table states the clock periods in ns."""
     parts = sections(block, spot)
-    stage = next(name for name in reversed(_STAGES) if f"{name} Resource Summary" in parts)
+    stages = [name for name in _STAGES if f"{name} Resource Summary" in parts]
+    if len(stages) != 1:
+        raise spot.error(f"{len(stages)} summaries of resources instead of one")
+    stage = stages[0]
     general = next((part.after(r"\+ General Information:", spot) for part in parts.values()), None)
     head = {} if general is None else header_fields(general, spot)
     fields = _fields(parts[f"{stage} Resource Summary"], spot)
@@ -57,7 +60,7 @@ def read_run(block: Block, spot: Spot) -> ExportReport:
     version = version_of(head, spot)
     report = ExportReport(
         kind="export", file=spot.file, tool=None if version is None else "Vitis HLS", version=version,
-        project=head.get("Project"), part=head.get("Target device"), stage=_STAGES[stage],
+        project=head.get("Project"), part=values.part(head.get("Target device"), spot.at("Target device")), stage=_STAGES[stage],
         timing_met=_verdict(timing, spot), **_figures(fields, spot),
     )  # fmt: skip
     _check(report, spot)
@@ -86,7 +89,7 @@ def read(block: Block, spot: Spot) -> ExportReport:
         tool=None if tool is None else "Vivado",
         version=None if tool is None else checks.check_version(tool["version"], spot),
         project=fields.get("Project"),
-        part=fields.get("Device target"),
+        part=values.part(fields.get("Device target"), spot.at("Device target")),
         stage=_stage(block, spot),
         timing_met=_verdict(block, spot),
         **_figures(fields, spot),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from pquant_hls.errors import ReportError
@@ -39,7 +40,8 @@ def read_report(path: str | Path) -> AnyReport:
         data = path.read_bytes()
     except OSError as cause:
         raise ReportError(f"cannot be read: {cause.strerror}", where=path) from cause
-    return read_text(data.decode("utf-8-sig", errors="replace"), str(path))
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # what PowerShell's ">" writes
+    return read_text(data.decode("utf-16" if is_utf16 else "utf-8-sig", errors="replace"), str(path))
 
 
 def read_text(text: str, file: str) -> AnyReport:

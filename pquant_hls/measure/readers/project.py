@@ -21,6 +21,8 @@ from pquant_hls.measure.readers.records import (
 from pquant_hls.qor import Latency, QoR, Resources
 
 From = Literal["csynth", "cosim", "vsynth"]
+SLACK_S = 60.0
+"""Files of one run, or of one copy of a project, may differ by so much in time."""
 R = TypeVar("R", bound=AnyReport)
 _STATES = (
     "Routed",
@@ -86,8 +88,10 @@ def _csynth(reports: ProjectReports) -> CsynthReport | None:
     found = [_read(path, CsynthReport) for path in reports.csynth]
     if not found:
         return None
-    for other in found[1:]:
-        _check_same_run(found[0], other)
+    for report in found:
+        if report.top not in (None, reports.design):
+            raise ReportError(f"is of {report.top}, not of {reports.design} as it should", where=report.file)
+        _check_same_run(found[0], report)
     modules = next((report.modules for report in found[1:] if report.modules), found[0].modules)
     return found[0].model_copy(update={"modules": modules})
 
@@ -98,11 +102,19 @@ def _check_same_run(first: CsynthReport, other: CsynthReport) -> None:
         ("top", first.top, other.top),
         ("part", first.part, other.part),
         ("version", first.version, other.version),
-        ("latency in cycles", first.latency.cycles_max, other.latency.cycles_max),
-        ("estimated clock", first.latency.clock_estimated_ns, other.latency.clock_estimated_ns),
+        *(
+            (name, getattr(first.latency, name), getattr(other.latency, name))
+            for name in (
+                "cycles_min",
+                "cycles_max",
+                "clock_target_ns",
+                "clock_estimated_ns",
+                "clock_uncertainty_ns",
+            )
+        ),
         *(
             (name, getattr(first.resources, name), getattr(other.resources, name))
-            for name in ("lut", "ff", "dsp")
+            for name in ("lut", "ff", "dsp", "bram_18k", "uram")
         ),
     ]
     for what, one, two in pairs:
@@ -181,16 +193,17 @@ def _notes(
         )
     csim = None if reports.csim is None else _read(reports.csim, CsimReport)
     if csim is not None and csim.passed is not True:
-        found.append(f"C simulation did not pass: {csim.first_error or 'it did not come to its end'}")
+        found.append(csim.said)
     if cosim is not None and cosim.run is not None and cosim.run.status == "Fail":
         found.append("co-simulation failed: the RTL does not do what the C++ does")
     newest = max((path.stat().st_mtime for path in reports.csynth), default=None)
-    if (
-        utilization is not None
-        and newest is not None
-        and Path(utilization.file).stat().st_mtime < newest - 60
-    ):
+    if newest is None:
+        return tuple(found)
+    if utilization is not None and Path(utilization.file).stat().st_mtime < newest - SLACK_S:
         found.append(f"{Path(utilization.file).name} is older than the C synthesis")
+    sources = (reports.root / "firmware").rglob("*")
+    if any(path.suffix in {".cpp", ".h"} and path.stat().st_mtime > newest + SLACK_S for path in sources):
+        found.append("the firmware is newer than its reports: they may be of an older design")
     return tuple(found)
 
 

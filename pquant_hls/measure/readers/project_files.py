@@ -30,7 +30,7 @@ def read_app(root: Element, spot: Spot) -> AppReport:
         kind="app",
         file=spot.file,
         project=values.words(root.get("name"), spot),
-        top=values.words(root.get("top"), spot),
+        top=values.function(root.get("top"), spot.at("top")),
         files=tuple(file.get("name", "") for file in root.iter() if _local(file.tag) == "file"),
         solutions=tuple(item.get("name", "") for item in root.iter() if _local(item.tag) == "solution"),
     )
@@ -44,7 +44,7 @@ def read_aps(root: Element, spot: Spot) -> ApsReport:
         solution=_attribute(root, "name/value", "string", spot),
         project=_attribute(root, "project/value", "string", spot),
         flow=_attribute(root, "flowTarget", "value", spot),
-        part=_attribute(root, "targetInfo/TargetInfo", "value", spot),
+        part=values.part(_attribute(root, "targetInfo/TargetInfo", "value", spot), spot.at("TargetInfo")),
         clock_period_ns=None if clock is None else _period(clock.get("period"), spot.at("clock period")),
         clock_uncertainty=None if clock is None else values.words(clock.get("uncertainty"), spot),
     )

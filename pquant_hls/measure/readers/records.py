@@ -146,7 +146,10 @@ class UtilizationReport(Report):
 
 
 class TimingReport(Report):
-    """Vivado ``report_timing_summary``: slack for setup (worst, total) and hold (worst), in ns."""
+    """Vivado ``report_timing_summary``: slack for setup (worst, total) and hold (worst), in ns.
+
+    ``clock`` and ``clock_period_ns`` are those of the first of ``clocks`` clocks.
+    """
 
     design: str | None = None
     part: str | None = None
@@ -158,12 +161,13 @@ class TimingReport(Report):
     whs_ns: FloatNs | None = None
     clock: str | None = None
     clock_period_ns: FloatNs | None = None
+    clocks: int | None = None
     timing_met: bool | None = None
 
     @property
     def achieved_ns(self) -> float | None:
-        """Shortest clock period (ns) that the setup paths would have met: period - WNS."""
-        if self.wns_ns is None or self.clock_period_ns is None:
+        """Shortest period (ns) that the setup paths would have met, period - WNS; None unless the clock is the only one."""
+        if self.wns_ns is None or self.clock_period_ns is None or self.clocks != 1:
             return None
         return self.clock_period_ns - self.wns_ns
 
@@ -243,6 +247,17 @@ class CsimReport(Report):
         if self.first_error is not None or self.errors not in (None, 0):
             return False
         return True if self.is_finished and self.errors == 0 else None
+
+    @property
+    def said(self) -> str:
+        """The verdict in words."""
+        if self.passed:
+            return "C simulation passed"
+        counted = f"{self.errors} errors" if self.errors else "it did not come to its end"
+        return f"C simulation did not pass: {self.first_error or counted}"
+
+    def to_qor(self) -> QoR:
+        return QoR(source="report", notes=(self.said,))
 
 
 class AppReport(Report):

@@ -11,12 +11,14 @@ from pquant_hls.measure.readers.csynth_rpt import header_fields, version_of
 from pquant_hls.measure.readers.records import CsynthReport, Module
 from pquant_hls.measure.readers.tables import Block, Table, sections, table_in
 from pquant_hls.measure.readers.values import CLOCK_NS, MAX_CLOCK_RATIO, Printed, Spot
-from pquant_hls.qor import Latency, Resources
+from pquant_hls.qor import Available, Latency, Resources
+from pquant_hls.qor.parts import available
 
 TITLE = re.compile(r"== Synthesis Summary Report of '(?P<top>[^']+)'\s*\Z")
 _NAME = re.compile(r"(?P<indent> *)(?P<sign>[+o]) (?P<name>\S.*?)(?P<dataflow>\*?)\Z")
 _USED = re.compile(r"(?P<used>\d+) \((?P<percent>~0|\d+)%\)\Z")
 _TITLES = {"BRAM": "bram_18k", "DSP": "dsp", "FF": "ff", "LUT": "lut", "URAM": "uram"}
+_ORDER = ("Slack", "(cycles)", "(ns)", "Interval", "Pipelined", "BRAM", "DSP", "FF", "LUT", "URAM")
 MAX_ON_DEVICE = 4e7  # twice the flip-flops of the largest devices (DS950)
 _ESTIMATES = r"\+ Performance & Resource Estimates:"
 
@@ -48,14 +50,15 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     top = rows[0] if rows else None
     if top is not None and top.name != title["top"]:
         raise spot.error(f"the title names {title['top']!r}, the table {top.name!r}")
-    _check_tree(rows, spot)
+    device = values.part(fields.get("Target device"), spot.at("Target device"))
+    _check_tree(rows, available(device), spot)
     report = CsynthReport(
         kind="csynth_summary",
         file=spot.file,
         tool="Vitis HLS",
         version=version_of(fields, spot),
-        top=title["top"],
-        part=fields.get("Target device"),
+        top=values.function(title["top"], spot.at("title")),
+        part=device,
         modules=tuple(_module(row) for row in rows if row.depth == 1 and not row.is_loop),
         missing=() if rows else ("table of estimates",),
     )
@@ -95,6 +98,7 @@ def _rows(part: Block, spot: Spot) -> list[Row]:
     table = table_in(after, spot)
     if table is None:
         return []
+    checks.check_sequence([title.split()[-1] for title in table.columns if title], _ORDER, spot)
     raw = [line for line in (after.lines if after else ()) if re.match(r"\s*\| *[+o] ", line)]
     if len(raw) != len(table.rows):
         raise spot.at(f"line {table.line}").error("a row that is neither module nor loop")
@@ -114,7 +118,7 @@ def _row(table: Table, row: tuple[str, ...], name: str, spot: Spot) -> Row:
         return row[columns[0]]
 
     shares = {key: share for title, key in _TITLES.items() if (share := _share(cell(title), place.at(title)))}
-    kind = values.words(cell("Pipelined"), place)
+    kind = values.phrase(cell("Pipelined"), place)
     time = values.duration(cell("(ns)"), place.at("latency (ns)"), "ns")
     cycles = Cycles(
         worst=values.cycles(cell("(cycles)"), place),
@@ -123,7 +127,7 @@ def _row(table: Table, row: tuple[str, ...], name: str, spot: Spot) -> Row:
         pipeline_type=kind,
     )
     return Row(
-        found["name"],
+        (values.words if found["sign"] == "o" else values.function)(found["name"], place) or "",
         len(found["indent"]),
         found["sign"] == "o",
         cycles,
@@ -144,15 +148,16 @@ def _share(text: str, spot: Spot) -> tuple[int, str] | None:
     return values.count(found["used"], spot) or 0, found["percent"]
 
 
-def _check_tree(rows: list[Row], spot: Spot) -> None:
-    """Depths that follow each other, and rows that agree on clock and part."""
+def _check_tree(rows: list[Row], there: Available | None, spot: Spot) -> None:
+    """Depths that follow each other, and rows that agree on clock and part; ``there`` is what the part has."""
     if rows and (rows[0].depth != 0 or rows[0].is_loop or any(row.depth == 0 for row in rows[1:])):
         raise spot.error("the table does not start with its one top function")
     for row in rows:
         checks.check_cycles(row.cycles, checks.Clock(), spot.at(f"row {row.name}"))
         _check_below(row, rows[0], spot.at(f"row {row.name}"))
     for name in _TITLES.values():
-        _check_part(name, [row for row in rows if name in row.shares], spot)
+        total = None if there is None else getattr(there, name)
+        _check_part(name, [row for row in rows if name in row.shares], total, spot)
 
 
 def _check_below(row: Row, top: Row, spot: Spot) -> None:
@@ -184,8 +189,8 @@ def _period(cycles: Cycles) -> Printed | None:
     return Printed(cycles.worst_time.ns / cycles.worst, cycles.worst_time.step_ns / cycles.worst)
 
 
-def _check_part(name: str, rows: list[Row], spot: Spot) -> None:
-    """used / percent bounds what the part has; the bounds of all rows must meet."""
+def _check_part(name: str, rows: list[Row], there: float | None, spot: Spot) -> None:
+    """used / percent bounds what the part has; the bounds of all rows must meet, at ``there`` if it is known."""
     low, high = 0.0, float("inf")
     for row in rows:
         used, percent = row.shares[name][0], row.shares[name][1]
@@ -193,5 +198,6 @@ def _check_part(name: str, rows: list[Row], spot: Spot) -> None:
         low = max(low, 100.0 * used / (stated + 1))
         if stated > 0:
             high = min(high, 100.0 * used / stated)
-    if low > min(high * (1 + 1e-9), MAX_ON_DEVICE):
+    high *= 1 + 1e-9
+    if low > min(high, MAX_ON_DEVICE) or (there is not None and not low <= there <= high):
         raise spot.error(f"the shares of {name} do not belong to one part")

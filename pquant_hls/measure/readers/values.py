@@ -10,7 +10,7 @@ from pquant_hls.errors import ReportError
 NOTHING = frozenset({"", "-", "?", "undef", "na", "n/a", "n-a"})
 UNIT_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "sec": 1e9}
 # Bounds far beyond any real design, to refuse what a damaged digit would turn into a figure.
-MAX_CYCLES = 10**10
+MAX_CYCLES = 10**12
 MAX_COUNT = 10**8
 CLOCK_NS = (0.1, 1000.0)
 MAX_CLOCK_RATIO = 100.0
@@ -22,7 +22,10 @@ _TIME = re.compile(
     r"(?P<mantissa>\d+(?:\.(?P<decimals>\d+))?)(?:[eE](?P<exponent>[+-]\d{1,2}))?\s*(?P<unit>[A-Za-z]*)\Z",
     re.ASCII,
 )
-_SIGNED = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
+_FUNCTION = re.compile(r"\w+\Z", re.ASCII)
+_PART = re.compile(r"[\w:-]+\Z", re.ASCII)
+_PHRASE = re.compile(r"[\w .,:;()=/-]+\Z", re.ASCII)
+_SIGNED = re.compile(r"-?\d+\.\d{2,}\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,11 @@ def amount(text: str | None, spot: Spot) -> float | None:
     return value
 
 
-def duration(text: str | None, spot: Spot, unit: str | None = None) -> Printed | None:
-    """A time such as ``4.357 ns``, ``9.140 sec`` or, where ``unit`` states the column's, ``6.939e+05``."""
+def duration(text: str | None, spot: Spot, unit: str | None = None, digits: int = 3) -> Printed | None:
+    """A time such as ``4.357 ns``, ``9.140 sec`` or, where ``unit`` states the column's, ``6.939e+05``.
+
+    The tools print times with three decimals, zero without any: fewer than ``digits`` show damage.
+    """
     if text is None or is_nothing(text):
         return None
     found = _TIME.match(text.strip())
@@ -96,20 +102,19 @@ def duration(text: str | None, spot: Spot, unit: str | None = None) -> Printed |
     name = found["unit"] or unit or ("ns" if value == 0 else "")
     if name not in UNIT_NS or (found["unit"] and unit and found["unit"] != unit):
         raise spot.error(f"{text.strip()[:40]!r} has no known unit", mend=f"one of {', '.join(UNIT_NS)}")
+    if value > 0 and len(found["decimals"] or "") < digits:
+        raise spot.error(f"{text.strip()[:40]} has fewer digits than the tools print")
     step = 10.0 ** (int(found["exponent"] or 0) - len(found["decimals"] or ""))
     return Printed(value * UNIT_NS[name], step * UNIT_NS[name])
 
 
 def clock(text: str | None, spot: Spot, unit: str | None = None) -> Printed | None:
     """A clock period, which all tools print with two digits or more."""
-    period = duration(text, spot, unit)
-    if period is not None and period.ns > 0 and period.step_ns > 0.0101:
-        raise spot.error(f"{(text or '').strip()} has fewer digits than the tools print")
-    return period
+    return duration(text, spot, unit, digits=2)
 
 
 def signed(text: str | None, spot: Spot) -> float | None:
-    """A decimal number of either sign, as slacks are; below 1e6 in size."""
+    """A decimal number of either sign, as slacks are, with two decimals or more; below 1e9 in size."""
     if text is None or is_nothing(text):
         return None
     if not _SIGNED.match(text.strip()) or abs(float(text.strip()[:40])) > 1e9:
@@ -123,16 +128,43 @@ def words(text: str | None, spot: Spot) -> str | None:
         return None
     if len(text) > 4000:
         raise spot.error(f"a name of {len(text)} characters")
+    if not text.strip().isprintable() or "\ufffd" in text:
+        raise spot.error(f"{text.strip()[:40]!r} holds what no name holds")
     return text.strip()
 
 
-def share(text: str | None, spot: Spot) -> float | None:
-    """A percentage as printed, without its sign."""
+def function(text: str | None, spot: Spot) -> str | None:
+    """Name of a function, module or instance: an identifier in ASCII."""
+    return _matching(_FUNCTION, text, spot, "a name of a function")
+
+
+def phrase(text: str | None, spot: Spot) -> str | None:
+    """A few plain words, as those for the kind of a pipeline."""
+    return _matching(_PHRASE, text, spot, "what a tool prints here")
+
+
+def part(text: str | None, spot: Spot) -> str | None:
+    """A part number such as ``xcvu13p-flga2577-2-e`` or, in an .aps file, ``xcvu13p:-flga2577:-2-e``."""
+    return _matching(_PART, text, spot, "a part number")
+
+
+def _matching(pattern: re.Pattern[str], text: str | None, spot: Spot, what: str) -> str | None:
+    name = words(text, spot)
+    if name is not None and not pattern.match(name):
+        raise spot.error(f"{name[:40]!r} is not {what}")
+    return name
+
+
+def share(text: str | None, spot: Spot) -> tuple[float, float] | None:
+    """The bounds of a percentage printed with two decimals, or as ``<0.01``."""
     if text is None or is_nothing(text):
         return None
+    if text.strip() == "<0.01":
+        return 0.0, 0.01
     if not _AMOUNT.match(text.strip()):
         raise spot.error(f"{text.strip()[:40]!r} is not a percentage")
-    return float(text.strip()[:40])
+    value = float(text.strip()[:40])
+    return value - 0.00501, value + 0.00501
 
 
 def field(line: str) -> tuple[str, str] | None:

@@ -24,6 +24,7 @@ _SITES = {
     "RAMB36/FIFO": "ramb36",
     "RAMB18": "ramb18",
 }
+_SITE_COLUMNS = ("Site Type", "Used", "Fixed", "Prohibited", "Available", "Util%")
 _CLOCK_ROW = re.compile(
     r"(?P<name>\S+)\s+\{\S+ (?P<edge>\d+\.\d+)[^}]*\}\s+(?P<period>\d+\.\d+)\s+(?P<mhz>\d+\.\d+)\s*\Z"
 )
@@ -64,15 +65,18 @@ def read_utilization(block: Block, spot: Spot) -> UtilizationReport:
     for target, source in ((found, used), (there, available)):
         if source.get("tile") is not None:
             target["bram_18k"] = 2 * (source["tile"] or 0.0)
+    part = values.part(header.get("Device"), spot.at("Device"))
+    if not any(_is_prohibited(table, row) for table in tables for row in table.rows):
+        checks.check_part(part, there, spot)
     version = _version(header, spot)
     return UtilizationReport(
         kind="utilization",
         file=spot.file,
         tool=None if version is None else "Vivado",
         version=version,
-        design=header.get("Design"),
-        part=header.get("Device"),
-        state=header.get("Design State"),
+        design=values.words(header.get("Design"), spot.at("Design")),
+        part=part,
+        state=values.words(header.get("Design State"), spot.at("Design State")),
         resources=checks.make_resources(found, there, spot),
         bram=BlockRam(**{name: used.get(name) for name in blocks}),
         bram_available=BlockRam(**{name: available.get(name) for name in blocks}),
@@ -89,10 +93,16 @@ def _site_tables(block: Block, spot: Spot) -> list[Table]:
         if line.startswith("+-") and index + 1 < len(block.lines) and "Site Type" in block.lines[index + 1]:
             table = table_in(Block(block.lines[index:], block.start + index), spot)
             if table is not None:
+                checks.check_sequence(table.columns, _SITE_COLUMNS, spot.at(f"table at line {table.line}"))
                 tables.append(table)
                 index += len(table.rows) + 2
         index += 1
     return tables
+
+
+def _is_prohibited(table: Table, row: tuple[str, ...]) -> bool:
+    """Whether sites of this kind are closed to the design, so that fewer are available than the part has."""
+    return "Prohibited" in table.columns and row[table.columns.index("Prohibited")] not in ("", "0")
 
 
 def _used(tables: list[Table], spot: Spot) -> tuple[dict[str, float | None], dict[str, float | None]]:
@@ -118,8 +128,8 @@ def _site(table: Table, row: tuple[str, ...], spot: Spot) -> tuple[float | None,
     stated = values.share(table.cell(row, "Util%", spot), spot.at("Util%"))
     if used is not None and there is not None and stated is not None:
         expected = 0.0 if there == 0 else 100.0 * used / there
-        if abs(expected - stated) > 0.00501:
-            raise spot.error(f"{stated} % is not {used:g} of {there:g}")
+        if not stated[0] <= expected <= stated[1]:
+            raise spot.error(f"{table.cell(row, 'Util%', spot)} % is not {used:g} of {there:g}")
     return used, there
 
 
@@ -162,11 +172,12 @@ def read_timing(block: Block, spot: Spot) -> TimingReport:
         file=spot.file,
         tool=None if version is None else "Vivado",
         version=version,
-        design=header.get("Design"),
-        part=header.get("Device"),
-        state=header.get("Design State"),
+        design=values.words(header.get("Design"), spot.at("Design")),
+        part=values.part(header.get("Device"), spot.at("Device")),
+        state=values.words(header.get("Design State"), spot.at("Design State")),
         clock=clock,
         clock_period_ns=period,
+        clocks=_clock_count(block, spot),
         timing_met=met[0] if met else None,
         **summary,
     )
@@ -206,6 +217,13 @@ def _slacks(head: str, line: str, names: int, spot: Spot) -> dict[str, float | i
         "endpoints": values.count(cells[3], spot),
         "whs_ns": values.signed(cells[4], spot),
     }
+
+
+def _clock_count(block: Block, spot: Spot) -> int | None:
+    """How many clocks the report names; None where its tables of clocks are not whole."""
+    summary, intra = (_part(block, title, spot)[1:] for title in ("Clock Summary", "Intra Clock Table"))
+    whole = any(line.startswith("| Inter Clock Table") for line in block.lines)
+    return len({line.split()[0] for line in (*summary, *intra)}) if whole else None
 
 
 def _first_clock(block: Block, spot: Spot) -> tuple[str | None, float | None]:

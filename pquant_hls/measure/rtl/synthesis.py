@@ -19,7 +19,9 @@ FAMILIES = {"ultrascale+": "xcup", "ultrascale": "xcu", "7series": "xc7"}
 """Yosys' words for AMD's families."""
 
 MEND = "pip install 'pquant_hls[rtl]'"
-TIMEOUT_S = 900.0
+TIMEOUT_S = 1800.0
+"""A 16-64-32-32-5 network of 6-bit weights takes about 90 s of one core, nine tenths of it in ABC."""
+_OTHERWISE = "cycles stand without it; for resources run vivado.tcl, or synthesize(project, timeout_s=...)"
 _LUT = re.compile(r"^LUT[1-6](_2)?$|^SRL(16|C32)E$")
 _FF = re.compile(r"^(FD|LD)[A-Z]+(_1)?$")
 
@@ -55,7 +57,8 @@ def cells(project: RtlProject, target: Target, timeout_s: float = TIMEOUT_S) -> 
         result = run(args, Path(work), timeout_s, log)
         if not result.ok or not out.is_file():
             last = log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise ToolFailed(f"yosys: {result.reason} {' '.join(last)}", where=project.path)
+            why = f"{result.reason}; last line: {' '.join(last) or 'none'}"
+            raise ToolFailed(f"Yosys {why}", where=project.path, mend=_OTHERWISE)
         return _counts(json.loads(out.read_text()))
 
 

@@ -20,6 +20,8 @@ from pquant_hls.errors import ToolNotFound
 GRACE_S = 5.0
 _POLL_S = 0.05
 _CHUNK = 65536
+_PIPE_BYTES = 1048576  # the most a pipe holds (pipe(7), pipe-max-size)
+_LINE_BYTES = 65536
 OnLine = Callable[[str], None]
 
 
@@ -131,6 +133,8 @@ class _Lines:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             self._give(line)
+        if len(self._rest) > _LINE_BYTES:
+            self.close()
 
     def close(self) -> None:
         if self._rest:
@@ -161,7 +165,10 @@ def _follow(process: subprocess.Popen[bytes], lines: _Lines, deadline: float) ->
                 time.sleep(_POLL_S)
             elif selector.select(_POLL_S):
                 is_open = _read(pipe, lines)
-        while is_open and selector.select(0):
+        # What a child left behind goes on writing is not waited for: no more than a pipe holds is read.
+        for _ in range(_PIPE_BYTES // _CHUNK):
+            if not (is_open and selector.select(0)):
+                break
             is_open = _read(pipe, lines)
     lines.close()
     return True
@@ -181,16 +188,18 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes], *, polite: bool) -> None:
-    """End what is left of the group and reap the program."""
-    if polite:
-        _signal_group(process, signal.SIGTERM)
-        limit = time.monotonic() + GRACE_S
-        while not _has_ended(process) and time.monotonic() < limit:
-            time.sleep(_POLL_S)
-    _signal_group(process, signal.SIGKILL)
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    """End what is left of the group and reap the program; a second Ctrl-C ends the patience."""
+    try:
+        if polite:
+            _signal_group(process, signal.SIGTERM)
+            limit = time.monotonic() + GRACE_S
+            while not _has_ended(process) and time.monotonic() < limit:
+                time.sleep(_POLL_S)
+    finally:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:

@@ -140,6 +140,36 @@ def entity_bomb(text: str, rng: random.Random) -> str:
     return rng.choice((BOMB, OUTSIDE)) + NUMBER.sub("&d;", text, count=1)
 
 
+COLUMNS = (
+    ("FF", "LUT"), ("DSP", "BRAM_18K"), ("DSP48E", "BRAM_18K"), ("DSP", "BRAM"), ("BRAM_18K", "URAM"), ("min", "max"),
+    ("Target", "Estimated"), ("Used", "Fixed"), ("Used", "Available"), ("Best-caseLatency", "Worst-caseLatency"),
+    ("Worst-caseLatency", "Interval-max"), ("TargetClockPeriod", "EstimatedClockPeriod"),
+    ("Resources", "AvailableResources"), ("Total", "Available"), ("Verilog", "VHDL"), ("WNS", "WHS"),
+)  # fmt: skip
+
+
+def swap_names(text: str, rng: random.Random) -> str:
+    """Exchange two titles of columns, rows or tags, wherever they stand."""
+    pairs = [pair for pair in COLUMNS if all(re.search(rf"(?<![\w-]){name}(?![\w-])", text) for name in pair)]
+    if not pairs:
+        return swap_elements(text, rng)
+    one, two = rng.choice(pairs)
+    other = {one: two, two: one}
+    return re.sub(rf"(?<![\w-])({one}|{two})(?![\w-])", lambda hit: other[hit[0]], text)
+
+
+def write_otherwise(text: str, rng: random.Random) -> str:
+    """Numbers as other locales, spreadsheets and scripts write them; characters as a wrong encoding shows them."""
+    pattern, new = rng.choice(
+        (
+            (r"(?<![\d.])(\d{1,3})(\d{3})(?![\d.])", r"\1,\2"), (r"(\d)\.(\d)", r"\1,\2"), (r"(\d)(\d)", r"\1 \2"),
+            (r"(\d)(\d)", "\\1\x00\\2"), (r"(\d)(\d)", "\\1\u00a0\\2"), (r"([a-z])([a-z])", "\\1\ufffd\\2"), (r"\n", "\r"),
+            (r"(?<![\w.])(\d)", r"0\1"), (r"(?<![\w.])(\d)", r"+\1"), (r"(\d)(?![\w.])", r"\1e0"), (r"\n", "\u2028"),
+        )
+    )  # fmt: skip
+    return re.sub(pattern, new, text)
+
+
 MUTATIONS: dict[str, Mutation] = {
     function.__name__: function
     for function in (
@@ -155,6 +185,8 @@ MUTATIONS: dict[str, Mutation] = {
         repeat_lines,
         add_noise,
         entity_bomb,
+        swap_names,
+        write_otherwise,
     )
 }
 

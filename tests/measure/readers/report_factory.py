@@ -572,6 +572,7 @@ def every_kind() -> dict[str, str]:
         version="2016.4",
         pipeline="function",
         uncertainty_ns=0.62,
+        part="xc7vx690tffg1927-2",
         available=(2940, 3600, 866400, 433200, 0),
         own=(0, 0, 5, 5, 0),
     )

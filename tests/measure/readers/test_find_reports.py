@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,3 +174,100 @@ def test_vivado_reports_alone_still_give_resources(tmp_path: Path) -> None:
     assert (qor.source, qor.latency, qor.resources.lut) == ("vsynth", None, 6207)
     with pytest.raises(NotMeasured):
         read_project(tmp_path)
+
+
+def test_several_runs_of_one_design_are_told_and_several_designs_refused(tmp_path: Path) -> None:
+    first = write_project(tmp_path)
+    shutil.copytree(first, first.parent / "solution2")
+    assert "2 runs" in read_project(tmp_path).notes[0]
+    write_project(tmp_path / "models" / "a")
+    with pytest.raises(ReportError, match=r"2 designs in this folder.*models/a"):
+        read_project(tmp_path)
+
+
+def test_components_of_different_functions_are_different_designs(tmp_path: Path) -> None:
+    for top in ("one", "two"):
+        report = tmp_path / top / "hls" / "syn" / "report"
+        report.mkdir(parents=True)
+        (report / "csynth.rpt").write_text(summary_rpt(Fake(top=top)))
+    with pytest.raises(ReportError, match="2 designs"):
+        find_reports(tmp_path)
+    assert find_reports(tmp_path / "two").top == "two"
+
+
+def test_the_copies_of_the_unified_flow_will_do(tmp_path: Path) -> None:
+    reports = tmp_path / "component" / "reports"
+    reports.mkdir(parents=True)
+    (reports / "hls_compile.rpt").write_text(summary_rpt(Fake()))
+    (reports / "hls_cosim.rpt").write_text(cosim_rpt((11, 11, 11)))
+    qor = read_project(tmp_path, source="cosim")
+    assert qor.latency is not None
+    assert qor.latency.cycles_max == 11
+    write_project(tmp_path / "component", layout="component")
+    assert read_project(tmp_path).latency is not None
+    assert find_reports(tmp_path).xml is not None, "the whole reports come before the copies"
+
+
+def test_the_configuration_of_the_workspace_names_the_top(tmp_path: Path) -> None:
+    report = tmp_path / "component" / "work" / "hls" / "syn" / "report"
+    report.mkdir(parents=True)
+    for top in ("myproject", "other"):
+        (report / f"{top}_csynth.xml").write_text(csynth_xml(Fake(top=top)))
+    (tmp_path / "component" / "hls_config.cfg").write_text("[hls]\nsyn.top=other\n")
+    assert find_reports(tmp_path).top == "other"
+
+
+def test_a_report_of_another_function_under_this_name_is_refused(tmp_path: Path) -> None:
+    solution = write_project(tmp_path)
+    for name in ("csynth.rpt", "myproject_csynth.rpt"):
+        (solution / "syn" / "report" / name).unlink()
+    (solution / "syn" / "report" / "myproject_csynth.xml").write_text(csynth_xml(Fake(top="other")))
+    with pytest.raises(ReportError, match=r"myproject_csynth\.xml.*other"):
+        read_project(tmp_path)
+
+
+def test_reports_older_than_the_firmware_are_noted(tmp_path: Path) -> None:
+    solution = write_project(tmp_path)
+    for path in (solution / "syn" / "report").iterdir():
+        os.utime(path, (1e9, 1e9))
+    assert any("newer than its reports" in note for note in read_project(tmp_path).notes)
+
+
+def _folder_of_that_name(report: Path) -> None:
+    (report / "csynth.rpt").unlink()
+    (report / "csynth.rpt").mkdir()
+    (report / "z_csynth.xml").mkdir()
+
+
+def _links_to_nowhere(report: Path) -> None:
+    (report / "self_csynth.rpt").symlink_to(report / "self_csynth.rpt")
+    (report / "gone_csynth.xml").symlink_to("/nonexistent")
+    (report / "up").symlink_to(report.parent)
+
+
+def _a_huge_neighbour(report: Path) -> None:
+    with (report / "huge_csynth.rpt").open("wb") as stream:
+        stream.truncate(2**32)
+
+
+def _a_damaged_date(report: Path) -> None:
+    path = report / "csynth.rpt"
+    path.write_text(path.read_text().replace("* Date:           Mon", "* Date:           Xyz"))
+
+
+@pytest.mark.parametrize(
+    "disturb", [_folder_of_that_name, _links_to_nowhere, _a_huge_neighbour, _a_damaged_date]
+)
+def test_what_else_lies_in_the_folder_does_not_matter(
+    tmp_path: Path, disturb: Callable[[Path], None]
+) -> None:
+    disturb(write_project(tmp_path) / "syn" / "report")
+    latency = read_project(tmp_path).latency
+    assert latency is not None
+    assert latency.cycles_max == 12
+
+
+def test_folders_that_are_named_like_reports_are_no_reports(tmp_path: Path) -> None:
+    (tmp_path / "myproject_csynth.xml").mkdir()
+    with pytest.raises(ReportError, match="no synthesis report"):
+        find_reports(tmp_path)

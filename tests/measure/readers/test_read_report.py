@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,15 @@ from report_factory import (
 )
 
 from pquant_hls.errors import ReportError
-from pquant_hls.measure.readers import CsynthReport, UtilizationReport, read_report, read_text
+from pquant_hls.measure.readers import CsynthReport, TimingReport, UtilizationReport, read_report, read_text
 
 LAYOUTS = [
-    Fake(version="2016.4", pipeline="function", available=(2940, 3600, 866400, 433200, 0)),
+    Fake(
+        version="2016.4",
+        pipeline="function",
+        part="xc7vx690tffg1927-2",
+        available=(2940, 3600, 866400, 433200, 0),
+    ),
     Fake(version="2020.1", pipeline="dataflow", cycles=(900, 910), interval=(545, 885), estimated_ns=8.431),
     Fake(),
     Fake(version="2025.1", pipeline="no", cycles=(980, 2477), interval=(981, 2478)),
@@ -277,3 +284,70 @@ def test_every_real_report_gives_exactly_what_is_expected(corpus: Path) -> None:
         got = {key: look_up(report, entry["kind"], key) for key in expect}
         differences += [(name, key, value, got[key]) for key, value in expect.items() if got[key] != value]
     assert differences == []
+
+
+def test_another_encoding_with_its_mark_is_read(tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-8-sig"):
+        (tmp_path / "report").write_bytes(csynth_rpt(Fake()).encode(encoding))
+        report = read_report(tmp_path / "report")
+        assert isinstance(report, CsynthReport)
+        assert report.latency.cycles_max == 12
+
+
+def test_a_share_below_a_hundredth_of_a_percent_is_read_and_checked() -> None:
+    fake = replace(Fake(), own=(0, 0, 5, 100, 0), modules=())
+    text = utilization_rpt(fake)
+    small = re.sub(r" 0\.01 \|", "<0.01 |", text, count=1)
+    assert small != text
+    report = read_text(small, "file")
+    assert isinstance(report, UtilizationReport)
+    assert report.resources.lut == 100
+    with pytest.raises(ReportError, match=r"<0\.01 % is not 900"):
+        read_text(small.replace(" 100 |", " 900 |").replace(" 93 |", " 893 |"), "file")
+
+
+def test_a_timing_report_of_several_clocks_tells_no_achieved_period() -> None:
+    text = timing_rpt(Fake())
+    one = read_text(text, "file")
+    assert isinstance(one, TimingReport)
+    assert (one.clocks, one.achieved_ns) == (1, pytest.approx(5.0 - 0.214))
+    more = text.replace("ap_clk  {", "clk2    {0.000 1.000}        2.000           500.000\nap_clk  {", 1)
+    two = read_text(more, "file")
+    assert isinstance(two, TimingReport)
+    assert (two.clocks, two.clock_period_ns, two.achieved_ns) == (2, 2.0, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("xcvu13p-flga2577-2-e", "xcvu9p-flga2104-2-e"),  # counts of another device
+        ("myproject", "my\x00project"),
+        ("60.000 ns", "1 us"),
+        ("xcvu13p-", "xcvu\ufffd3p-"),
+    ],
+)
+def test_what_no_tool_writes_is_refused(old: str, new: str) -> None:
+    text = csynth_xml(Fake())
+    assert old in text
+    with pytest.raises(ReportError, match="file"):
+        read_text(text.replace(old, new), "file")
+
+
+RESOURCE_COLUMNS = [("DSP", "BRAM_18K"), ("FF", "LUT"), ("BRAM_18K", "URAM")]
+
+
+@pytest.mark.parametrize(
+    ("write", "pair"),
+    [
+        *((write, pair) for write in (csynth_rpt, csynth_xml) for pair in RESOURCE_COLUMNS),
+        *((summary_rpt, pair) for pair in [("DSP", "BRAM"), ("FF", "LUT"), ("BRAM", "URAM")]),
+        *((utilization_rpt, pair) for pair in [("Used", "Fixed"), ("Used", "Available"), ("DSPs", "URAM")]),
+    ],
+)
+def test_columns_that_changed_places_are_refused(write: Any, pair: tuple[str, str]) -> None:
+    one, two = pair
+    text = write(Fake())
+    swapped = re.sub(rf"(?<![\w-])({one}|{two})(?![\w-])", lambda hit: two if hit[1] == one else one, text)
+    assert swapped != text
+    with pytest.raises(ReportError):
+        read_text(swapped, "file")

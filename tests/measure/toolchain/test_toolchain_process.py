@@ -111,6 +111,30 @@ def test_an_interrupt_stops_the_group_and_goes_on(tmp_path: Path, script: Script
     assert (tmp_path / "log").read_text() == "started\n"
 
 
+@pytest.mark.usefixtures("heeds_interrupts")
+def test_a_second_interrupt_ends_the_patience(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "GRACE_S", 600.0)
+
+    def interrupt_twice(line: str) -> None:
+        for delay in (0.1, 0.8):
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    text = FAMILY.format(ignore=IGNORE + "\n", ignore_child=IGNORE + "; ", then="time.sleep(600)")
+    with pytest.raises(KeyboardInterrupt):
+        run(script(text), tmp_path, 60, tmp_path / "log", interrupt_twice)
+    assert is_gone(int((tmp_path / "child.pid").read_text()))
+
+
+def test_a_child_that_goes_on_writing_is_not_waited_for(tmp_path: Path, script: Script) -> None:
+    flood = "while True: print('x' * 1000)"
+    then = f"subprocess.Popen([sys.executable, '-c', {flood!r}]); time.sleep(0.3); sys.exit(0)"
+    result = run(script("import subprocess, sys, time\n" + then), tmp_path, 60, tmp_path / "log")
+    assert result.ok
+    assert result.seconds < 30
+
+
 def test_an_error_of_the_listener_stops_the_group(tmp_path: Path, script: Script) -> None:
     def refuse(line: str) -> None:
         raise ValueError(line)

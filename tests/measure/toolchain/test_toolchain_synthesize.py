@@ -198,6 +198,30 @@ def test_a_damaged_report_is_told_as_such(project: Path, reports: Path, add_tool
         synthesize(project)
 
 
+def test_reports_cut_short_are_never_believed(
+    project: Path, reports: Path, add_tool: AddTool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_tool("vitis_hls")
+    monkeypatch.setenv("MOCK_MODE", "truncated")
+    with pytest.raises(ReportError, match="csynth"):
+        synthesize(project)
+
+
+@pytest.mark.parametrize("mode", ["bytes", "flood"])
+def test_whatever_a_tool_prints_its_reports_count(
+    mode: str, project: Path, reports: Path, add_tool: AddTool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_tool("vitis_hls")
+    monkeypatch.setenv("MOCK_MODE", mode)
+    lines: list[str] = []
+    assert synthesize(project, on_line=lines.append).latency.cycles_max == 12
+    assert max(map(len, lines)) < 200_000, "a line without an end is handed on in pieces"
+    expected = (
+        "delay 3 \ufffds \ufffd\x00 [/opt/tool] [HLS 1-1]" if mode == "bytes" else "INFO: one more line"
+    )
+    assert expected in lines
+
+
 def test_missing_tools_are_named_with_the_mend(project: Path, add_tool: AddTool) -> None:
     with pytest.raises(ToolNotFound, match=r"vitis_hls, vitis-run.*settings64"):
         synthesize(project)
@@ -228,7 +252,7 @@ def test_an_unknown_step_is_refused(project: Path) -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("stem", ["v2022.2_mlp", "v2019.2_mlp", "v2020.1_encoder", "v2023.1_cnn_crlf"])
+@pytest.mark.parametrize("stem", ["v2022.2_mlp", "v2019.2_mlp", "v2021.1_mlp", "v2023.1_cnn_crlf"])
 def test_real_reports_come_through(
     corpus: Path, project: Path, reports: Path, add_tool: AddTool, stem: str
 ) -> None:
@@ -242,7 +266,7 @@ def test_real_reports_come_through(
     qor = synthesize(project)
     assert qor.latency.worst_ns is not None
     assert qor.latency.worst_ns == pytest.approx(qor.metrics["csynth_latency_ns_max"], rel=2e-3)
-    assert len(qor.layers) >= 8
+    assert len(qor.layers) >= 4
 
 
 def test_the_worst_of_two_runs_is_not_mixed(project: Path, reports: Path, add_tool: AddTool) -> None:

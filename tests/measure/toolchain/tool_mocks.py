@@ -48,6 +48,10 @@ if mode in ("hang", "stubborn", "child", "child_left"):
     if mode == "child_left":
         sys.exit(0)
     time.sleep(600)
+if mode == "bytes":
+    sys.stdout.buffer.write(b"delay 3 \\xb5s \\xff\\x00 [/opt/tool] [HLS 1-1]\\n")
+if mode == "flood":
+    sys.stdout.buffer.write(b"INFO: one more line\\n" * 50_000 + b"#" * 5_000_000)
 reports = Path(os.environ["MOCK_REPORTS"])
 steps = {{"synth": "syn", "cosim": "sim", "vsynth": "vivado", "export": "impl"}}
 for option, folder in steps.items():
@@ -56,6 +60,9 @@ for option, folder in steps.items():
             shutil.rmtree("myproject_prj", ignore_errors=True)
         target = Path(".") if folder == "vivado" else Path("myproject_prj/solution1") / folder
         shutil.copytree(reports / folder, target, copy_function=shutil.copy, dirs_exist_ok=True)
+if mode == "truncated":
+    for report in Path("myproject_prj").rglob("*csynth.*"):
+        report.write_text(report.read_text()[: len(report.read_text()) // 2])
 print("INFO: [HLS 200-112] Total elapsed time: 1 seconds", flush=True)
 """
 

@@ -1,0 +1,143 @@
+"""``gate``: one record of a design against limits, or against its last record, for CI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pquant_hls.decide import Judgement
+    from pquant_hls.qor import QoR
+    from pquant_hls.spec import Budget
+
+QOR = Path("handover", "qor.json")
+RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
+LIMITS = ("latency_ns", "latency_cycles", "ii_cycles", *RESOURCES, "timing", "min_accuracy", "exact")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(gate)
+
+
+def gate(
+    design: Annotated[Path, typer.Argument(help="run folder, qor.json, project folder, or a report file")],
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit", help=f"name=value, such as latency_ns='60 ns'; may be repeated: {', '.join(LIMITS)}"
+        ),
+    ] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="the budget of this recipe")] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="an older record of the same kind: no figure may grow")
+    ] = None,
+    tolerance: Annotated[str, typer.Option("--tolerance", help="growth allowed with --against")] = "0%",
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="write JUnit XML, a test case a limit")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> int:
+    """Judge a design by limits and by its last record: exit 0 met, 1 missed, 4 not known."""
+    from pquant_hls.cli.compress import EXIT_OF_VERDICT
+    from pquant_hls.cli.console import output_console, print_json
+    from pquant_hls.decide import Check, Judgement, drift, judge
+    from pquant_hls.reporting import checks_to_junit
+    from pquant_hls.store import write_bytes
+
+    qor, checks = record_of(design), list[Check]()
+    budget = budget_of(limit or [], recipe, needed=against is None)
+    if budget is not None:
+        checks += judge(qor, budget, baseline_accuracy=qor.metrics.get("baseline_accuracy")).checks
+    if against is not None:
+        checks += drift(record_of(against), qor, _share(tolerance)).checks
+    found = Judgement.of(checks)
+    if junit is not None:
+        text = checks_to_junit(
+            str(design), str(found.verdict), f"source: {qor.source}", map(str, found.checks)
+        )
+        write_bytes(junit, text.encode())
+    if json:
+        print_json(_as_json(found, qor))
+    else:
+        _show(output_console(), found, qor)
+    return EXIT_OF_VERDICT[str(found.verdict)]
+
+
+def record_of(path: Path) -> QoR:
+    """A QoR kept as JSON (a run's ``qor.json``, ``measure --json``), or what a project or report says."""
+    from pydantic import ValidationError
+
+    from pquant_hls.errors import SpecError
+    from pquant_hls.measure import measure_project
+    from pquant_hls.qor import QoR
+    from pquant_hls.store import read_json
+
+    if not path.exists():
+        raise SpecError("no such file or folder", where=path)
+    if (path / QOR).is_file():
+        path = path / QOR
+    if path.suffix != ".json":
+        return measure_project(path)
+    found = read_json(path)
+    try:
+        return QoR.model_validate({name: found[name] for name in QoR.model_fields if name in found})
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SpecError(f"is no QoR record: {place}: {first['msg']}", where=path) from cause
+
+
+def budget_of(limits: Sequence[str], recipe: str | None, *, needed: bool) -> Budget | None:
+    """The recipe's budget with the limits in place; None where neither is given and none is ``needed``."""
+    from pquant_hls.errors import SpecError
+    from pquant_hls.spec import Budget, Recipe
+
+    if not limits and recipe is None:
+        if needed:
+            raise SpecError("nothing to judge by", where="gate", mend="give --limit, --recipe or --against")
+        return None
+    # Alone, limits demand what they say: csim's match is asked for by exact=true.
+    values: dict[str, Any] = {"exact": False} if recipe is None else Recipe.load(recipe).budget.model_dump()
+    for text in limits:
+        name, equals, value = text.partition("=")
+        if not equals or name not in LIMITS:
+            raise SpecError(
+                f"unknown limit {text!r}", where="--limit", mend=f"name=value of {', '.join(LIMITS)}"
+            )
+        if name in RESOURCES:
+            values["resources"] = {**values.get("resources", {}), name: value}
+        else:
+            values[name] = value
+    return Budget.parse(values, path="--limit")
+
+
+def _share(text: str) -> float:
+    from pquant_hls.errors import SpecError
+
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError as cause:
+        raise SpecError(f"is no share such as 5% or 0.05: {text!r}", where="--tolerance") from cause
+
+
+def _show(console: Any, found: Judgement, qor: QoR) -> None:
+    for check in found.checks:
+        console.print(str(check))
+    console.print(f"{found.verdict} (source: {qor.source or 'not measured'}, {qor.design} design)")
+
+
+def _as_json(found: Judgement, qor: QoR) -> dict[str, Any]:
+    checks = [
+        {"name": c.name, "verdict": str(c.verdict), "limit": c.limit, "low": c.low, "high": c.high, "unit": c.unit,
+         "at_least": c.at_least} for c in found.checks
+    ]  # fmt: skip
+    return {
+        "schema_version": 1,
+        "verdict": str(found.verdict),
+        "source": qor.source,
+        "design": qor.design,
+        "checks": checks,
+    }

@@ -1,0 +1,70 @@
+"""Figures as people read them: a dash for what was not measured, an interval where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pquant_hls.qor import Latency
+
+
+def interval(low: float | None, value: float | None, high: float | None, form: str = "{:.0f}") -> str:
+    """``12 [11..13]``; only the value where it has no interval, ``-`` where it was not measured."""
+    if value is None:
+        return "-"
+    text = form.format(value)
+    if low is None or high is None or low == high:
+        return text
+    return f"{text} [{form.format(low)}..{form.format(high)}]"
+
+
+def percent(share: float | None, error: float | None = None) -> str:
+    """A share as ``74.46 %``, with its statistical error where that is known."""
+    if share is None:
+        return "-"
+    return f"{100 * share:.2f} %" if error is None else f"{100 * share:.2f} ± {100 * error:.2f} %"
+
+
+def points(loss: float | None, error: float | None = None) -> str:
+    """A loss in points of accuracy, signed: ``+0.78``."""
+    if loss is None:
+        return "-"
+    return f"{100 * loss:+.2f}" if error is None else f"{100 * loss:+.2f} ± {100 * error:.2f}"
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands marked."""
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def latency_texts(qor: Mapping[str, Any] | None) -> tuple[str, str]:
+    """(cycles, ns) of a QoR record as texts, with their intervals."""
+    if qor is None or qor.get("latency") is None:
+        return "-", "-"
+    found = Latency.model_validate(qor["latency"])
+    cycles = interval(found.cycles_max_lo, found.cycles_max, found.cycles_max_hi)
+    return cycles, interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}")
+
+
+def source_text(qor: Mapping[str, Any] | None) -> str:
+    """Where latency and resources come from; after a synthesis also how far off the estimate was."""
+    found = qor or {}
+    error = (found.get("metrics") or {}).get("estimate_error_cycles")
+    source = found.get("source") or "-"
+    return source if error is None else f"{source}\n(estimate {error:+.0f})"
+
+
+def limits(budget: Mapping[str, Any]) -> str:
+    """A budget's limits in words; empty where it sets none."""
+    parts = [] if budget.get("latency_ns") is None else [f"latency <= {budget['latency_ns']:g} ns"]
+    for name, text in (("latency_cycles", "latency <= {:g} cycles"), ("ii_cycles", "II <= {:g}")):
+        if budget.get(name) is not None:
+            parts.append(text.format(budget[name]))
+    parts += [
+        f"{name} <= {limit:g}" for name, limit in budget.get("resources", {}).items() if limit is not None
+    ]
+    if budget.get("max_accuracy_loss") is not None:
+        parts.append(f"accuracy loss <= {100 * budget['max_accuracy_loss']:g} points")
+    if budget.get("min_accuracy") is not None:
+        parts.append(f"accuracy >= {100 * budget['min_accuracy']:g} %")
+    return ", ".join(parts)

@@ -1,0 +1,108 @@
+"""``measure`` and ``doctor`` as a user calls them: figures, JSON, exit statuses, and a tool that must not be left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+for room in ("readers", "toolchain"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure" / room))
+
+from report_factory import Fake, cosim_rpt, csim_log, csynth_xml, summary_rpt, timing_rpt, write_project
+from tool_mocks import BANNER, SCRIPT, is_gone
+
+
+def test_a_project_is_shown_with_its_share_of_the_part(shell, tmp_path):
+    write_project(tmp_path)
+    status, out, _ = shell("measure", tmp_path)
+    assert status == 0
+    for text in ("source: csynth (Vitis HLS 2023.1), part xcvu13p-flga2577-2-e", "60.0", "2.4", "(0.36 % of the part)",
+                 "slack, ns", "initiation interval", "dense"):  # fmt: skip
+        assert text in out
+
+
+def test_json_is_one_stable_object_with_null_for_what_is_not_known(shell, tmp_path):
+    write_project(tmp_path)
+    status, out, _ = shell("measure", tmp_path, "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert shell("measure", tmp_path, "--json")[1] == out
+    assert found["latency"]["cycles_max"] == 12
+    assert found["latency"]["cycles_max_lo"] is None
+    assert found["accuracy"] is None
+    assert found["derived"]["worst_ns"] == 60.0
+    assert found["derived"]["bunch_crossings"] == 2.4
+    assert found["derived"]["percent"]["dsp"] == pytest.approx(100 * 61 / 12288)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        (csynth_xml(Fake()), 0, "60.0"),
+        (summary_rpt(Fake()), 0, "csynth_latency_ns_max: 60"),
+        (cosim_rpt(), 0, "source: cosim"),
+        (timing_rpt(Fake()), 0, "wns_ns: 0.214"),
+        (cosim_rpt(status="Fail"), 4, "co-simulation says Fail"),
+        (csim_log(2), 4, "did not pass: 2 errors"),
+        ("ERROR: [HLS 200-70] Pre-synthesis failed.\n", 2, "not a report that is known"),
+        ("", 2, "empty file"),
+        (csynth_xml(Fake()).replace("60.000 ns", "60.000 us"), 2, "are not the printed"),
+    ],
+)
+def test_one_report_file(shell, tmp_path, text, status, said):
+    path = tmp_path / "report"
+    path.write_text(text)
+    found, out, err = shell("measure", path)
+    assert (found, said in out + err) == (status, True)
+    assert "Traceback" not in err
+
+
+def test_nonsense_paths_and_folders_of_many_designs(shell, tmp_path):
+    for name in ("a", "b"):
+        write_project(tmp_path / "models" / name)
+    status, _, err = shell("measure", tmp_path / "models")
+    assert (status, "2 designs in this folder: a/" in err) == (2, True)
+    assert shell("measure", tmp_path / "nowhere")[0] == 2
+    (tmp_path / "empty").mkdir()
+    assert shell("measure", tmp_path / "empty")[0] == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_command_line_leaves_no_tool_behind(tmp_path, number):
+    (tmp_path / "project.tcl").write_text('set project_name "myproject"\nset backend "vitis"\n')
+    (tmp_path / "build_prj.tcl").write_text("source [file join $tcldir build_opt.tcl]\n")
+    tool = tmp_path / "bin" / "vitis_hls"
+    tool.parent.mkdir()
+    tool.write_text(SCRIPT.format(python=sys.executable, banner=BANNER.format(tool="vitis_hls")))
+    tool.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tool.parent}:{os.environ['PATH']}", "MOCK_MODE": "stubborn"}
+    text = "from pathlib import Path\nfrom pquant_hls.cli.app import _stop_as_by_ctrl_c\nimport signal\n" \
+        "_stop_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)\nfrom pquant_hls.measure.toolchain import process, synthesize\n" \
+        "process.GRACE_S = 0.3\nsynthesize(Path('.'))\n"  # fmt: skip
+    program = subprocess.Popen([sys.executable, "-c", text], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
+    child = tmp_path / "child.pid"
+    until = time.monotonic() + 60
+    while not (child.exists() and child.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    program.send_signal(number)
+    assert program.wait(30) != 0
+    assert is_gone(int(child.read_text()))
+
+
+def test_doctor_says_what_is_there_and_exits_by_it(shell, tmp_path, monkeypatch):
+    status, out, _ = shell("doctor", "--json")
+    found = json.loads(out)
+    assert (status, found["ok"]) == (0, True)
+    assert {"vitis_hls", "vivado", "iverilog", "g++"} <= {check["name"] for check in found["checks"]}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    status, out, _ = shell("doctor")
+    assert status == 3
+    assert "apt-get install g++" in out
+    assert "settings64.sh" in " ".join(out.split())

@@ -1,0 +1,93 @@
+"""``gate`` and ``export``: exit statuses, words, JSON and JUnit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from defusedxml import ElementTree
+
+from pquant_hls.cli import main
+from pquant_hls.qor import Latency, QoR, Resources
+
+INTERVAL = {"cycles_max_lo": 6, "cycles_max_hi": 8}
+
+
+@pytest.fixture
+def call(capfd):
+    """``call(words...)`` gives (exit status, stdout, stderr)."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main(list(map(str, words)))
+        return left.value.code, *capfd.readouterr()
+
+    return run
+
+
+def kept(path, source="estimate", lut=900.0, **latency):
+    found = Latency(cycles_max=7, ii_cycles=1, clock_target_ns=5, clock_estimated_ns=4, **latency)
+    qor = QoR(source=source, latency=found, resources=Resources(lut=lut), csim_match=1.0, accuracy=0.74,
+              metrics={"baseline_accuracy": 0.75})  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**qor.model_dump(mode="json"), "verdict": "MET", "versions": {}}))
+    return path
+
+
+def test_limits_decide_the_status(call, tmp_path):
+    file = kept(tmp_path / "run" / "handover" / "qor.json", **INTERVAL)
+    for limits, status in ((("latency_ns=40 ns",), 0), (("latency_ns=35",), 4), (("latency_ns=25",), 1),
+                           (("lut=900", "exact=true", "ii_cycles=1"), 0), (("lut=900", "ff=10"), 4), (("lut=899",), 1),
+                           (("latency_cycles=8", "timing=true", "min_accuracy=0.74"), 0)):  # fmt: skip
+        words = [word for text in limits for word in ("--limit", text)]
+        assert call("gate", file, *words)[0] == status, limits
+    assert call("gate", tmp_path / "run", "--recipe", "jet_tagger_vu13p_200mhz")[0] == 0, (
+        "a run folder, its recipe"
+    )
+
+
+def test_growth_since_the_last_record_fails_and_is_shown_to_ci(call, tmp_path):
+    old, new = kept(tmp_path / "old.json", "csynth"), kept(tmp_path / "new.json", "csynth", lut=940)
+    junit = tmp_path / "junit.xml"
+    status, said, _ = call("gate", new, "--against", old, "--tolerance", "2%", "--junit", junit)
+    assert (status, "lut 940 (limit <= 918): MISSED" in said) == (1, True)
+    suite = ElementTree.parse(junit).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("5", "2"), "the verdict and one of four figures"
+    found = json.loads(call("gate", new, "--against", old, "--tolerance", "0.05", "--json")[1])
+    assert (found["verdict"], found["source"], len(found["checks"])) == ("MET", "csynth", 4)
+
+
+def test_bad_input_is_one_line_and_status_two(call, tmp_path):
+    file, text = kept(tmp_path / "qor.json"), tmp_path / "text.json"
+    text.write_text('{"latency": 5}')
+    for words, said in (
+        ((file,), "nothing to judge by"),
+        ((file, "--limit", "luts=5"), "unknown limit 'luts=5'"),
+        ((file, "--limit", "latency_ns=fast"), "latency_ns: expected a time"),
+        (
+            (file, "--against", kept(tmp_path / "csynth.json", "csynth")),
+            "compares estimate (hls design) with csynth",
+        ),
+        ((file, "--against", file, "--tolerance", "much"), "is no share"),
+        ((text, "--limit", "lut=5"), "is no QoR record: latency"),
+        ((tmp_path / "none", "--limit", "lut=5"), "no such file or folder"),
+    ):
+        status, out, complaint = call("gate", *words)
+        assert (status, out) == (2, ""), words
+        assert said in complaint
+        assert complaint.count("\n") == 1
+
+
+@pytest.mark.gxx
+def test_export_says_what_it_wrote(call, mini_project, csim_cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(csim_cache))
+    golden = tmp_path / "mini.golden"
+    assert call("csim", "record", mini_project, "--golden", golden, "--random", 20)[0] == 0
+    words = ("export", mini_project, "--out", tmp_path / "out", "--namespace", "mini_v1", "--golden", golden)
+    status, said, _ = call(*words)
+    assert status == 0
+    assert "mini_v1::predict equals csim on every value of 20 vectors" in said
+    assert "mini_v1_cmssw.cpp" in said
+    status, _, complaint = call(*words)
+    assert status == 2
+    assert "exists already" in complaint
