@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pquant_hls.qor import LayerQoR, QoR
+    from pquant_hls.qor import LayerQoR, QoR, Resources
 
 EXIT_NOT_MEASURED = 4
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
@@ -104,7 +104,7 @@ def _figures(qor: QoR) -> Table:
     table = Table(show_header=False, pad_edge=False)
     cycles, ns = latency_texts(qor.model_dump(mode="json"))
     rows = [("latency, cycles", cycles), ("latency, ns (worst case)", ns)]
-    latency, resources = qor.latency, qor.resources
+    latency = qor.latency
     if latency is not None:
         rows += [
             ("latency, bunch crossings of 25 ns", _number(latency.bunch_crossings)),
@@ -115,15 +115,20 @@ def _figures(qor: QoR) -> Table:
             ("slack, ns", _number(latency.slack_ns)),
             ("timing met", {True: "yes", False: "NO", None: "-"}[latency.timing_met]),
         ]  # fmt: skip
-    for name in RESOURCES if resources is not None else ():
-        share = resources.percent(name) if resources is not None else None
-        value = getattr(resources, name)
-        low, high = (resources.intervals if resources is not None else {}).get(name, (None, None))
-        text = _count(value) if low is None else f"{_count(value)} [{_count(low)}..{_count(high)}]"
-        rows.append((name.upper(), text if share is None else f"{text}  ({share:.2f} % of the part)"))
+    rows += [(name.upper(), _resource(qor.resources, name)) for name in RESOURCES]
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _resource(resources: Resources | None, name: str) -> str:
+    """``6,207 [5,900..6,500]  (0.36 % of the part)``, without what is not known."""
+    if resources is None:
+        return "-"
+    value, share = getattr(resources, name), resources.percent(name)
+    low, high = resources.intervals.get(name, (None, None))
+    text = _count(value) if low is None else f"{_count(value)} [{_count(low)}..{_count(high)}]"
+    return text if share is None else f"{text}  ({share:.2f} % of the part)"
 
 
 def layers_table(layers: Sequence[LayerQoR]) -> Table:

@@ -52,8 +52,8 @@ def measure_design(
 
     ``auto`` is C synthesis where its tool is on PATH, else the estimator. What no source can tell is None, with
     the reason in ``notes``. After a synthesis ``metrics`` hold the estimator's error on this very design
-    (``estimate_error_cycles``, ``estimate_error_lut``...: estimated minus synthesised). Work goes into ``folder``. ``golden`` holds inputs
-    (n, *shape) and csim's outputs for them, which the Verilog must give too.
+    (``estimate_error_cycles``, ``estimate_error_lut``...: estimated minus synthesised). Work goes into ``folder``.
+    ``golden`` holds inputs (n, *shape) and csim's outputs for them, which the Verilog must give too.
     """
     if project.spec is None:
         return QoR(notes=("a project of another tool: its target is not known",))
@@ -91,7 +91,7 @@ def _synthesised(project: HlsProject, source: str, on_line: OnLine | None, prefi
 
 def _with_error(qor: QoR, guess: QoR) -> QoR:
     """With the estimate's error on this design, estimated minus synthesised, for each figure both have."""
-    pairs = {"cycles": (_worst(guess), _worst(qor))}
+    pairs: dict[str, tuple[float | None, float | None]] = {"cycles": (_worst(guess), _worst(qor))}
     pairs |= {name: (_used(guess, name), _used(qor, name)) for name in ("lut", "ff", "dsp", "bram_18k")}
     errors = {
         f"estimate_error_{name}": round(one - other, 1)

@@ -46,7 +46,7 @@ def synthesize(
 def cells(project: RtlProject, target: Target, timeout_s: float = TIMEOUT_S) -> dict[str, int]:
     """Number of cells by Yosys' type, e.g. ``{"LUT6": 312, "FDRE": 410, "CARRY8": 77}``."""
     if importlib.util.find_spec("pyosys") is None:
-        raise ToolNotFound("pyosys is not installed", where="pyosys", mend=MEND)
+        raise ToolNotFound("pyosys is not installed", mend=MEND)
     if target.family not in FAMILIES:
         raise NotMeasured(f"Yosys does not map to the family {target.family!r}", where=target.part)
     with tempfile.TemporaryDirectory(prefix="pquant-yosys-") as work:
