@@ -114,8 +114,11 @@ def clock(text: str | None, spot: Spot, unit: str | None = None) -> Printed | No
 
 
 def signed(text: str | None, spot: Spot) -> float | None:
-    """A decimal number of either sign, as slacks are, with two decimals or more; below 1e9 in size."""
-    if text is None or is_nothing(text):
+    """A decimal number of either sign, as slacks are, with two decimals or more; below 1e9 in size.
+
+    None also for ``inf``, the slack where there is no path.
+    """
+    if text is None or is_nothing(text) or text.strip() == "inf":
         return None
     if not _SIGNED.match(text.strip()) or abs(float(text.strip()[:40])) > 1e9:
         raise spot.error(f"{text.strip()[:40]!r} is not a number")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -284,6 +285,21 @@ def test_every_real_report_gives_exactly_what_is_expected(corpus: Path) -> None:
         got = {key: look_up(report, entry["kind"], key) for key in expect}
         differences += [(name, key, value, got[key]) for key, value in expect.items() if got[key] != value]
     assert differences == []
+
+
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "folder.xml").mkdir()
+    os.mkfifo(tmp_path / "pipe.xml")
+    for name, words in (("folder.xml", "cannot be read"), ("pipe.xml", "not a file")):
+        with pytest.raises(ReportError, match=rf"{name}.*{words}"):
+            read_report(tmp_path / name)
+
+
+def test_a_design_without_paths_has_no_slack() -> None:
+    text = timing_rpt(Fake()).replace("  0.214", "    inf")
+    report = read_text(text, "file")
+    assert isinstance(report, TimingReport)
+    assert (report.wns_ns, report.achieved_ns) == (None, None)
 
 
 def test_another_encoding_with_its_mark_is_read(tmp_path: Path) -> None:
