@@ -26,6 +26,7 @@ OnLine = Callable[[str], None]
 Golden = tuple[Floats, Floats]
 RTL = "rtl"
 """Folder of the Verilog project, beside the HLS project it was made from."""
+_ELSE = "run C synthesis and read its reports, or convert the model with this package"
 FLOW: dict[str, tuple[Literal["csynth", "cosim", "export", "vsynth"], ...]] = {
     "csynth": ("csynth",), "cosim": ("csynth", "cosim"), "vsynth": ("csynth", "export", "vsynth"),
 }  # fmt: skip
@@ -123,7 +124,9 @@ def _rtl(project: HlsProject, folder: Path, golden: Golden | None = None) -> QoR
 
     if project.graph is None or project.spec is None:
         raise NotMeasured(
-            "the Verilog is made from the fixed-point graph, which this project lacks", where=project.path
+            "the Verilog is made from the fixed-point graph, which this project lacks",
+            where=project.path,
+            mend="convert the model with this package",
         )
     inputs, expected = (None, None) if golden is None else golden
     return _of_the_part(measure_rtl(project.graph, target_of(project.spec), folder / RTL, inputs, expected))
@@ -166,7 +169,7 @@ def measure_project(
         return _rtl(project, path if work is None else work)
     qor = estimated(project)
     if qor.latency is None:
-        raise NotMeasured("; ".join(qor.notes) or "nothing to measure", where=path)
+        raise NotMeasured("; ".join(qor.notes) or "nothing to measure", where=path, mend=_ELSE)
     return qor
 
 
