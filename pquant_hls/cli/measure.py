@@ -69,16 +69,20 @@ def is_measured(qor: QoR) -> bool:
     return any(value is not None for value in (cycles, *used, *qor.metrics.values()))
 
 
+DERIVED = ("worst_ns", "worst_ns_lo", "worst_ns_hi", "bunch_crossings", "slack_ns", "timing_met")
+
+
 def derived(qor: QoR) -> dict[str, Any]:
-    """Figures that follow from the record: ns, bunch crossings, slack, share of the part in percent."""
+    """Figures that follow from the record: ns, bunch crossings, slack, share of the part in percent; None if unknown."""
     latency, resources = qor.latency, qor.resources
-    found: dict[str, Any] = {} if latency is None else {
-        "worst_ns": latency.worst_ns, "worst_ns_lo": latency.worst_ns_lo, "worst_ns_hi": latency.worst_ns_hi,
-        "bunch_crossings": latency.bunch_crossings, "slack_ns": latency.slack_ns, "timing_met": latency.timing_met,
-    }  # fmt: skip
-    if resources is not None:
-        found["percent"] = {name: resources.percent(name) for name in RESOURCES}
-    return found
+    found = {name: None if latency is None else _clean(getattr(latency, name)) for name in DERIVED}
+    shares = {name: None if resources is None else resources.percent(name) for name in RESOURCES}
+    return {**found, "percent": shares}
+
+
+def _clean(value: float | None) -> float | None:
+    """Without the last bits of binary fractions: 0.301, not 0.3009999999999997."""
+    return value if value is None or isinstance(value, bool) else round(value, 9)
 
 
 def _show(qor: QoR) -> None:

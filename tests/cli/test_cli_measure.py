@@ -37,6 +37,19 @@ def test_json_is_one_stable_object_with_null_for_what_is_not_known(shell, tmp_pa
     assert found["derived"]["percent"]["dsp"] == pytest.approx(100 * 61 / 12288)
 
 
+def test_json_has_the_same_keys_where_nothing_is_known(shell, tmp_path):
+    (tmp_path / "whole").write_text(csynth_xml(Fake()))
+    (tmp_path / "failed").write_text(cosim_rpt(status="Fail"))
+    whole, failed = (
+        json.loads(shell("measure", tmp_path / name, "--json")[1]) for name in ("whole", "failed")
+    )
+    assert whole.keys() == failed.keys()
+    assert whole["derived"].keys() == failed["derived"].keys()
+    assert set(failed["derived"]["percent"].values()) == {None}
+    assert failed["derived"]["worst_ns"] is None
+    assert whole["derived"]["slack_ns"] == 0.038
+
+
 @pytest.mark.parametrize(
     ("text", "status", "said"),
     [
