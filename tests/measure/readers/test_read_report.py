@@ -95,6 +95,12 @@ def test_summary_has_no_clock_and_reads_a_dash_as_none_used() -> None:
     assert [module.cycles_max for module in report.modules] == [4, 0, 6]
 
 
+def test_the_oldest_summaries_print_the_slack_with_the_other_sign() -> None:
+    old = csynth(summary_rpt(Fake()).replace("2023.1 (", "2020.2 ("))
+    assert old.slack_ns == pytest.approx(-0.04)
+    assert csynth(summary_rpt(Fake())).slack_ns == pytest.approx(0.04)
+
+
 def test_timing_met_with_uncertainty_is_exact_on_the_boundary() -> None:
     on_edge = csynth(csynth_xml(Fake(estimated_ns=3.65)))
     beyond = csynth(csynth_xml(Fake(estimated_ns=3.651)))
