@@ -30,7 +30,12 @@ def read(block: Block, spot: Spot) -> CosimReport:
         if not line.startswith("|") or cells[0] not in ("VHDL", "Verilog"):
             continue
         place = spot.at(f"line {number}")
-        if cells[0] in rows or (cells[0] == "VHDL" and rows) or len(cells) not in (8, 9) or not line.rstrip().endswith("|"):
+        if (
+            cells[0] in rows
+            or (cells[0] == "VHDL" and rows)
+            or len(cells) not in (8, 9)
+            or not line.rstrip().endswith("|")
+        ):
             raise place.error(f"not one whole row for {cells[0]}")
         rows[cells[0]] = _run(cells[1:], place)
     return CosimReport(kind="cosim", file=spot.file, verilog=rows.get("Verilog"), vhdl=rows.get("VHDL"))

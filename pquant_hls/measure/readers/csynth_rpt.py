@@ -224,7 +224,8 @@ def _modules(
         return ()
     unit = _unit(performance, r"\+ Latency", spot)
     area_of = {} if areas is None else _areas(areas, spot)
-    if area_of and not {row[0] for row in times.rows} <= area_of.keys():
+    names = {row[0] for row in times.rows}
+    if len(names) != len(times.rows) or (area_of and not names <= area_of.keys()):
         raise spot.at("instances").error("the tables of latency and of utilization name different instances")
     found = []
     for row in times.rows:
@@ -255,6 +256,8 @@ def _check_instance(cycles: Cycles, clock: Clock, spot: Spot) -> None:
 def _areas(table: Table, spot: Spot) -> dict[str, dict[str, float | None]]:
     place = spot.at(f"instances at line {table.line}")
     rows = {row[0]: _counts(table, row, place) for row in table.rows}
+    if len(rows) != len(table.rows):
+        raise place.error("an instance that stands twice")
     total = rows.pop("Total", None)
     for name, value in (total or {}).items():
         parts = [row[name] for row in rows.values()]

@@ -373,3 +373,12 @@ def test_columns_that_changed_places_are_refused(write: Any, pair: tuple[str, st
     assert swapped != text
     with pytest.raises(ReportError):
         read_text(swapped, "file")
+
+
+def test_an_instance_that_stands_twice_is_refused() -> None:
+    lines = csynth_rpt(Fake()).splitlines(keepends=True)
+    rows = [index for index, line in enumerate(lines) if "|grp_relu" in line.replace(" ", "")]
+    for index in rows:
+        with pytest.raises(ReportError, match="instance"):
+            read_text("".join([*lines[: index + 1], *lines[index:]]), "file")
+    assert len(rows) == 2
