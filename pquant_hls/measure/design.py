@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.errors import NotMeasured, SpecError
+from pquant_hls.errors import NotMeasured, ReportError, SpecError, ToolFailed
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, load_project
 from pquant_hls.measure.readers import AnyReport, CsynthReport, has_reports, read_project, read_report
@@ -69,10 +69,16 @@ def measure_design(
 
 
 def measure_better(project: HlsProject, qor: QoR, on_line: OnLine | None = None) -> QoR | None:
-    """The same design by the next better source there is: C synthesis after an estimate. None when there is none."""
+    """The same design by the next better source there is: C synthesis after an estimate. None when there is none.
+
+    Where the tool fails the estimate stays, as open as it was, with the tool's words among its notes.
+    """
     if qor.source != "estimate" or project.spec is None or not has_synthesis(project.spec):
         return None
-    return _with_error(_synthesised(project, "csynth", on_line), qor)
+    try:
+        return _with_error(_synthesised(project, "csynth", on_line), qor)
+    except (ToolFailed, ReportError) as cause:
+        return qor.with_(notes=(*qor.notes, f"left open, as the synthesis failed: {cause}"))
 
 
 def estimated(project: HlsProject) -> QoR:
