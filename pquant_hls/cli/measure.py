@@ -33,6 +33,9 @@ def measure(
     work: Annotated[
         Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")
     ] = None,
+    top: Annotated[
+        str | None, typer.Option("--top", help="function to read reports of, where the folder does not tell")
+    ] = None,
     prefix: Annotated[
         str, typer.Option("--prefix", help="command that runs the vendor's tool elsewhere: 'ssh build01'")
     ] = "",
@@ -52,7 +55,7 @@ def measure(
     progress = error_console()
     with clean_stdout():
         qor = measure_project(
-            path, using, work=work, prefix=shlex.split(prefix),  # type: ignore[arg-type]
+            path, using, work=work, top=top, prefix=shlex.split(prefix),  # type: ignore[arg-type]
             on_line=lambda line: progress.print(line, style="dim", markup=False),
         )  # fmt: skip
     if json:

@@ -147,7 +147,7 @@ def _of_the_part(qor: QoR) -> QoR:
 
 def measure_project(
     path: str | Path, using: Using = "auto", *, work: Path | None = None, prefix: Sequence[str] = (),
-    on_line: OnLine | None = None,
+    on_line: OnLine | None = None, top: str | None = None,
 ) -> QoR:  # fmt: skip
     """QoR of a project folder or of one report file.
 
@@ -156,6 +156,7 @@ def measure_project(
     using : ``report`` reads what the tools left; ``csynth``, ``cosim`` and ``vsynth`` run them; ``estimate`` and
         ``rtl`` work from the fixed-point graph; ``auto`` reads reports where there are any, else estimates.
     work : where ``rtl`` puts the Verilog project; left out: ``rtl/`` inside the project.
+    top : the function whose reports are read, where the folder does not tell it.
     prefix : command that runs the vendor's tool elsewhere, e.g. ``("ssh", "build01")``.
 
     Raises
@@ -167,7 +168,7 @@ def measure_project(
     if os.path.isfile(path):  # noqa: PTH113 - False where Path.is_file would raise PermissionError
         return report_qor(read_report(path), path)
     if using in {"auto", "report"} and (using == "report" or has_reports(path)):
-        return read_project(path)
+        return read_project(path, top=top)
     project = load_project(path)
     if using in FLOW:
         return _with_error(_synthesised(project, using, on_line, prefix), estimated(project))

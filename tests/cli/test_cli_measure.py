@@ -95,6 +95,17 @@ synthesize(Path("."))
 """
 
 
+def test_a_top_that_the_folder_does_not_tell_can_be_named(shell, tmp_path):
+    for name, cycles in (("one", 12), ("two", 30)):
+        (tmp_path / f"{name}_csynth.xml").write_text(csynth_xml(Fake(top=name, cycles=(cycles, cycles))))
+    status, _, err = shell("measure", tmp_path)
+    assert (status, "one, two" in err, "--top" in err) == (2, True, True)
+    status, out, _ = shell("measure", tmp_path, "--top", "two", "--json")
+    assert (status, json.loads(out)["latency"]["cycles_max"]) == (0, 30)
+    status, _, err = shell("measure", tmp_path, "--top", "three")
+    assert (status, "no report of three; there are one, two" in err) == (2, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_command_line_leaves_no_tool_behind(tmp_path, number):
     (tmp_path / "project.tcl").write_text('set project_name "myproject"\nset backend "vitis"\n')
