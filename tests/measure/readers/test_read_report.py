@@ -382,3 +382,32 @@ def test_an_instance_that_stands_twice_is_refused() -> None:
         with pytest.raises(ReportError, match="instance"):
             read_text("".join([*lines[: index + 1], *lines[index:]]), "file")
     assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Slice LUTs", "Slice Registers", "DSPs"),  # 7 series
+        ("Slice LUTs*", "Slice Registers", "DSPs"),  # before optimisation
+        ("CLB LUTs", "CLB Registers", "DSPs"),  # UltraScale and UltraScale+
+        ("CLB LUTs", "Registers", "DSP Slices"),  # Versal
+    ],
+)
+def test_every_familys_names_of_sites_are_read(names: tuple[str, str, str]) -> None:
+    text = utilization_rpt(Fake())
+    for old, new in zip(("CLB LUTs*", "CLB Registers", "DSPs"), names, strict=True):
+        text = text.replace(old, new)
+    report = read_text(text, "file")
+    assert isinstance(report, UtilizationReport)
+    used = report.resources
+    assert (used.lut, used.ff, used.dsp, report.missing) == (6207, 2911, 61, ())
+
+
+@pytest.mark.parametrize("word", ["?", "NA", "N/A", "-", ""])
+def test_a_site_vivado_does_not_tell_is_none(word: str) -> None:
+    lines = utilization_rpt(Fake()).splitlines(keepends=True)
+    at = next(index for index, line in enumerate(lines) if "DSPs" in line)
+    lines[at] = lines[at].replace(" 61 ", f" {word} ").replace(" 0.50 ", f" {word} ")
+    report = read_text("".join(lines), "file")
+    assert isinstance(report, UtilizationReport)
+    assert (report.resources.dsp, report.missing) == (None, ("dsp",))
