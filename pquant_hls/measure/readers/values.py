@@ -24,7 +24,7 @@ _TIME = re.compile(
 )
 _FUNCTION = re.compile(r"\w+\Z", re.ASCII)
 _PART = re.compile(
-    r"(?!0)\w+(?::?-[a-z]{2,4}\d{2,4})?(?::?-[1-3][a-z]{0,3})?(?::?-[a-z](?:-\w{1,4})*)?\Z",
+    r"(?!0)\w+(?:(?::-?|-)[a-z]{2,4}\d{2,4})?(?:(?::-?|-)[1-3][a-z]{0,3})?(?:(?::-?|-)[a-z](?:-\w{1,4})*)?\Z",
     re.ASCII | re.IGNORECASE,
 )
 _PHRASE = re.compile(r"[\w .,:;()=/-]+\Z", re.ASCII)

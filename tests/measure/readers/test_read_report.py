@@ -293,6 +293,17 @@ def test_every_real_report_gives_exactly_what_is_expected(corpus: Path) -> None:
     assert differences == []
 
 
+def test_a_part_is_read_as_each_tool_writes_it() -> None:
+    for part in (
+        "xcvu13p:-flga2577:-2-e",
+        "xc7z020:clg400:-1",
+        "xc7vx690tffg1927-2",
+        "xcvc1902-vsva2197-2MP-e-S",
+    ):
+        report = read_text(solution_aps().replace("xcvu13p:-flga2577:-2-e", part), "file")
+        assert report.model_dump()["part"] == part
+
+
 def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "folder.xml").mkdir()
     os.mkfifo(tmp_path / "pipe.xml")
