@@ -52,7 +52,12 @@ def lint(
             mended, left = mend(loaded, spec)
             save_model(mended, fix)
     if json:
-        result = {"model": str(model), "findings": _rows(findings), "left": _rows(left), "passed": not errors(left)}
+        result = {
+            "model": str(model),
+            "findings": _rows(findings),
+            "left": _rows(left),
+            "passed": not errors(left),
+        }
         print_json({"schema_version": 1, **result, "fixed": None if fix is None else str(fix)})
     else:
         _show(model, findings, left, fix)
