@@ -152,6 +152,16 @@ def output_names(model: keras.Model) -> list[str]:
     return _names(model.outputs, None if isinstance(model, keras.Sequential) else model.output)
 
 
+def scored_names(model: keras.Model) -> list[str]:
+    """Names of the layers that make the outputs' scores: the one before where an output is an activation."""
+    found = []
+    for tensor in model.outputs:
+        layer, index, _ = tensor._keras_history
+        feeds = layer._inbound_nodes[index].input_tensors if operation(layer) == "activation" else []
+        found.append(str(feeds[0]._keras_history.operation.name if feeds else layer.name))
+    return found
+
+
 def _names(tensors: Sequence[Any], structure: Any) -> list[str]:
     if isinstance(structure, dict):
         return [str(key) for key in keras.tree.flatten({key: key for key in structure})]

@@ -68,9 +68,8 @@ def check(
             "no labels", where="y_train", mend="set distillation: 1 to learn from a teacher alone"
         )
     targets = targets_of(model, data, config)
-    unknown = [
-        name for name in config.output_weights if name not in [target.output.name for target in targets]
-    ]
+    names = [name for target in targets for name in (target.output.name, target.output.alias)]
+    unknown = [name for name in config.output_weights if name not in names]
     if unknown:
         known = ", ".join(target.output.name for target in targets)
         raise SpecError(f"no output {unknown[0]!r}", where="output_weights", mend=f"outputs: {known}")

@@ -64,10 +64,9 @@ class Judge:
 
     def _figures(self, found: Sequence[Array]) -> tuple[tuple[float | None, float | None], float]:
         """(loss, accuracy), summed and averaged over outputs, and the score that the best epoch maximizes."""
-        weights = self.config.output_weights
         pairs = [_scored(target, values) for target, values in zip(self.targets, found, strict=True)]
         loss = sum(
-            weights.get(target.output.name, 1.0) * part
+            target.output.weight(self.config) * part
             for target, (part, _) in zip(self.targets, pairs, strict=True)
         )
         shares = [share for _, share in pairs if share is not None]
