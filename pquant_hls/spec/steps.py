@@ -116,6 +116,10 @@ class TrainingConfig(StepConfig):
     class_balance: bool = parameter(
         False, "weigh each class by the inverse of its frequency", search=[False, True]
     )
+    preserve_rare_classes: bool = parameter(
+        False, "class_balance, and floors for rare_classes; where none are named, for those rarer than 0.8 of "
+        "the average class, or if none is, for all",
+    )  # fmt: skip
     rare_classes: tuple[int | str, ...] = parameter(
         (), "classes whose efficiency must not fall, by name or index"
     )
