@@ -114,7 +114,7 @@ def stored_weights(layer: keras.Layer) -> list[np.ndarray]:
 def activation_name(layer: keras.Layer) -> str | None:
     """The activation inside a layer as text (``relu``, ``quantized_relu(6,2)``); None for none or linear."""
     if operation(layer) == "activation" and type(layer).__name__ not in ("Activation", "QActivation"):
-        return type(layer).__name__.lower()
+        return type(layer).__name__.lower() + _changed(layer)
     inner = getattr(layer, "activation", None)
     if inner is None:
         return None
@@ -124,6 +124,15 @@ def activation_name(layer: keras.Layer) -> str | None:
         else str(inner)
     )
     return None if name == "linear" else name
+
+
+def _changed(layer: keras.Layer) -> str:
+    """What makes a ReLU another function: its bound, slope or threshold, as ``(max_value=6)``."""
+    if type(layer).__name__ != "ReLU":
+        return ""
+    usual = {"max_value": None, "negative_slope": 0, "threshold": 0}
+    given = {key: getattr(layer, key) for key, value in usual.items() if getattr(layer, key) != value}
+    return f"({', '.join(f'{key}={value:g}' for key, value in given.items())})" if given else ""
 
 
 def head_of(model: keras.Model) -> Head:

@@ -263,6 +263,10 @@ class QuantizeConfig(TrainingConfig):
     def _ordered(self) -> Self:
         if self.min_bits > self.top_bits:
             raise ValueError(f"min_bits {self.min_bits} exceeds max_bits {self.top_bits}")
+        if self.kernel != "fixed" and (self.layers or self.allocation == "sensitivity"):
+            raise ValueError(
+                f"a {self.kernel} kernel has one width: layers and allocation 'sensitivity' do not apply"
+            )
         return self
 
     @property

@@ -224,6 +224,31 @@ def test_a_layer_without_a_quantized_twin_is_named(data) -> None:
         QuantizationCompression(bits=6).compress(model, data)
 
 
+@pytest.mark.parametrize("settings", [{"max_value": 6.0}, {"negative_slope": 0.1}, {"threshold": 0.5}])
+def test_a_relu_that_is_another_function_is_named(settings: dict, data) -> None:
+    model = keras.Sequential([keras.Input((8,)), L.Dense(4), L.ReLU(name="odd", **settings), L.Dense(3)])
+    with pytest.raises(UnsupportedModel, match=r"odd: activation 'relu\(.*\)' has no exact quantized twin"):
+        QuantizationCompression(bits=6).compress(model, data)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["quantized_relu(6, 2, negative_slope=0.25)", "quantized_relu_po2(4)"],
+)
+def test_quantizers_that_hls4ml_gets_wrong_are_named(activation: str, data) -> None:
+    model = keras.Sequential(
+        [keras.Input((8,)), L.Dense(4), qkeras.QActivation(activation, name="odd"), L.Dense(3)]
+    )
+    with pytest.raises(UnsupportedModel, match=r"odd: activation 'quantized_.*' has no exact quantized twin"):
+        QuantizationCompression(bits=6).compress(model, data)
+
+
+@pytest.mark.parametrize("more", [{"layers": {"fc1": 4}}, {"allocation": "sensitivity"}])
+def test_binary_weights_have_one_width(more: dict) -> None:
+    with pytest.raises(SpecError, match="a binary kernel has one width"):
+        QuantizationCompression(kernel="binary", **more)
+
+
 def test_widths_of_layers_without_weights_are_refused(tagger: keras.Model, data) -> None:
     with pytest.raises(SpecError, match="layers: unknown layer"):
         QuantizationCompression(layers={"relu1": 4}).compress(tagger, data)

@@ -129,6 +129,14 @@ def test_what_cannot_be_pruned_is_named(build, layer: str) -> None:
         np.testing.assert_array_equal(before, after)
 
 
+def test_a_layer_that_carries_code_is_named() -> None:
+    model = keras.Sequential(
+        [keras.Input((4,)), L.Lambda(lambda x: 2 * x, name="code"), L.Dense(4), L.Dense(2)]
+    )
+    with pytest.raises(UnsupportedModel, match="code: a Lambda cannot be made anew from its configuration"):
+        PruningCompression(importance="l1").compress(model)
+
+
 def test_a_model_of_outputs_only_has_nothing_to_prune() -> None:
     with pytest.raises(UnsupportedModel, match="no layer has units"):
         PruningCompression(importance="l1").compress(keras.Sequential([keras.Input((4,)), L.Dense(2)]))
