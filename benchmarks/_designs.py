@@ -1,79 +1,44 @@
 """Read the JSON of a synthesised design (schema ``synthesis-corpus-design/1``) into the project's own
 records.
+
+What a file does not tell is taken as unknown (weights, resources, clock uncertainty); a file from which no
+design can be made is left out with its reason.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _firmware import LARGEST, Layer, layer_node, read_type
 
-from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
+from pquant_hls.errors import PquantError
+from pquant_hls.qor import FixedPointGraph, FixedType, Node, Target
 
 SCHEMA = "synthesis-corpus-design/1"
 FALLBACK = FixedType(16, 6)
-_OPS = {
-    "dense": "dense",
-    "compute_layer": "dense",
-    "dense_simple": "dense",
-    "dense_large": "dense",
-    "dense_ss": "dense",
-    "dense_large_stream_me": "dense",
-    "td_dense": "dense",
-    "pointwise_conv_1d_cl": "conv1d",
-    "conv_1d_cl": "conv1d",
-    "pointwise_conv_1d_cl_ss": "conv1d",
-    "pointwise_conv_1d_cl_switch": "conv1d",
-    "conv_2d_cl": "conv2d",
-    "conv_2d_large_cl": "conv2d",
-    "conv_2d_cl_me": "conv2d",
-    "conv_2d_cl_ss": "conv2d",
-    "conv_2d_cl_switch": "conv2d",
-    "pointwise_conv_2d_cl": "conv2d",
-    "depthwise_conv_2d_cl": "depthwise_conv2d",
-    "normalize": "batchnorm",
-    "normalize_me": "batchnorm",
-    "normalize_ss": "batchnorm",
-    "normalize_switch": "batchnorm",
-    "linear": "quantize",
-    "relu": "relu",
-    "relu_me": "relu",
-    "relu_ss": "relu",
-    "relu_switch": "relu",
-    "relu_array": "relu",
-    "leaky_relu_me": "leaky_relu",
-    "leaky_relu_ss": "leaky_relu",
-    "leaky_relu_switch": "leaky_relu",
-    "hard_tanh": "hard_tanh",
-    "sigmoid": "sigmoid",
-    "sigmoid_me": "sigmoid",
-    "tanh": "tanh",
-    "softmax": "softmax",
-    "quantizer": "quantize",
-    "pooling1d_cl": "max_pooling1d",
-    "pooling2d_cl": "max_pooling2d",
-    "pooling2d_cl_switch": "max_pooling2d",
-    "pooling2d_large_cl_nopad_pad_me": "max_pooling2d",
-    "pooling_ss": "max_pooling2d",
-    "global_pooling1d_cl": "global_average_pooling1d",
-    "zeropad1d_cl": "zero_padding1d",
-    "zeropad2d_cl": "zero_padding2d",
-    "zeropad2d_cl_me": "zero_padding2d",
-    "zeropad2d_cl_ss": "zero_padding2d",
-    "zeropad2d_cl_switch": "zero_padding2d",
-    "clone_stream_ss": "clone",
-    "clone_stream_switch": "clone",
-    "concatenate1d_ss": "concatenate",
-    "concatenate1d_switch": "concatenate",
-    "concatenate2d_1": "concatenate",
-    "multiply_ss": "multiply",
-    "multiply_switch": "multiply",
-    "repack_stream": "reshape",
-}
+USED = ("lut", "ff", "dsp", "bram_18k")
+PARTS = {"ultrascale+": "xcvu13p-flga2577-2-e", "ultrascale": "xcku115-flvb2104-2-i", "7series": "xc7vx690t"}
+"""A part of each family, for files that name the family alone."""
+DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    PquantError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+"""What reading or estimating a damaged design may raise; one bad file must not end a run over hundreds."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +56,10 @@ class Truth:
 
 @dataclass(frozen=True)
 class Design:
-    """One synthesised design; ``group`` is what must stay together when folds are made."""
+    """One synthesised design; ``group`` is what must stay together when folds are made.
+
+    ``modules`` holds the report of each layer that has a module of its own, by the name of its node.
+    """
 
     id: str
     kind: str
@@ -104,192 +72,177 @@ class Design:
     target: Target
     truth: Truth
     clock_estimated_ns: float | None = None
+    modules: Mapping[str, Truth] = field(default_factory=dict)
 
 
-def read_designs(folder: Path) -> list[Design]:
+@dataclass(frozen=True)
+class Designs:
+    """The designs of a folder, and why the others could not be read, by file name."""
+
+    designs: list[Design]
+    unread: dict[str, str]
+
+
+def read_designs(folder: Path) -> Designs:
     """Every design of ``folder`` (or of its subfolder ``designs``), in order of the file names."""
-    inner = folder / "designs"
-    return [read_design(path) for path in sorted((inner if inner.is_dir() else folder).glob("*.json"))]
+    inner = folder / "designs" if (folder / "designs").is_dir() else folder
+    if not inner.is_dir():
+        raise SystemExit(f"{folder}: no such folder; give one that holds design JSON files")
+    found: list[Design] = []
+    unread: dict[str, str] = {}
+    for path in sorted(inner.glob("*.json")):
+        try:
+            found.append(read_design(path))
+        except DAMAGED as cause:
+            unread[path.name] = reason(cause)
+    return Designs(found, unread)
+
+
+def reason(cause: BaseException) -> str:
+    """One short line for a table."""
+    words = " ".join(str(cause).split())
+    return f"{type(cause).__name__}: {words}"[:110]
 
 
 def read_design(path: Path) -> Design:
-    """One design JSON with its ``.npz`` of integer weights where it names one."""
+    """One design JSON with its ``.npz`` of integer weights where it names one.
+
+    Raises
+    ------
+    ValueError, PquantError : it is not a design, or tells too little to make one.
+    """
     record = json.loads(path.read_text())
-    if record.get("schema") != SCHEMA:
-        raise SystemExit(f"{path}: not a design of schema {SCHEMA}")
-    arrays: dict[str, np.ndarray] = {}
-    if record.get("weights_file"):
-        with np.load(path.parent / record["weights_file"], allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    used, tool = record["result"].get("used") or {}, record["tool"]
-    names = ("lut", "ff", "dsp", "bram_18k")
-    truth = Truth(record["result"].get("latency_cycles_max"), *(used.get(name) for name in names))
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise ValueError(f"not a design of schema {SCHEMA}")
+    if not record.get("layers"):
+        raise ValueError("no layers")
+    result, tool = record.get("result") or {}, str((record.get("tool") or {}).get("name") or "unknown tool")
+    graph = _graph(record, _weights(path, record))
+    target = _target(record)
     return Design(
-        record["id"],
-        record["kind"],
-        record["target"].get("family", ""),
-        _weight_kind(record),
-        tool["name"],
-        record.get("trust", {}).get("level", "high"),
-        _group(record),
-        _graph(record, arrays),
-        _target(record),
-        truth,
-        record["result"].get("clock_estimated_ns"),
+        id=str(record.get("id") or path.stem),
+        kind=str(record.get("kind") or "unknown kind"),
+        family=target.family,
+        weight_kind=_weight_kind(record),
+        tool=tool,
+        trust=_trust(record),
+        group=_group(record, path),
+        graph=graph,
+        target=target,
+        truth=_truth(result, result.get("latency_cycles_max")),
+        clock_estimated_ns=_number(result.get("clock_estimated_ns")),
+        modules=dict(_modules(record)),
     )
+
+
+def _weights(path: Path, record: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The stored arrays; none where the file is missing or damaged, as for designs without weights."""
+    try:
+        with (path.parent / str(record.get("weights_file"))).open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            return {key: stored[key] for key in stored.files}
+    except DAMAGED:
+        return {}
+
+
+def _number(value: Any) -> float | None:
+    """A finite number that is not negative, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _truth(record: dict[str, Any], cycles: Any) -> Truth:
+    whole, used = _number(cycles), record.get("used") or {}
+    return Truth(None if whole is None else round(whole), *(_number(used.get(name)) for name in USED))
+
+
+def _modules(record: dict[str, Any]) -> Iterator[tuple[str, Truth]]:
+    for index, layer in enumerate(record["layers"]):
+        module = layer.get("module") or {}
+        if module.get("used"):
+            yield f"n{index}", _truth(module, module.get("latency_cycles_max"))
+
+
+def _trust(record: dict[str, Any]) -> str:
+    trust = record.get("trust")
+    return str((trust.get("level") if isinstance(trust, dict) else trust) or "high")
 
 
 def _weight_kind(record: dict[str, Any]) -> str:
-    model = (record.get("metrics") or {}).get("model", "")
-    for word, kind in (
-        ("binary", "binary"),
-        ("ternary", "ternary"),
-        ("fixed", "qkeras"),
-        ("HGQ", "hgq"),
-        ("Dense", "dense"),
-    ):
-        if word in model:
-            return kind
-    return "-"
-
-
-def _group(record: dict[str, Any]) -> str:
     metrics = record.get("metrics")
-    network = f"/{metrics['task']}/{metrics['architecture']}" if metrics else ""
-    return f"{record['source']['repo']}{network}"
+    model = str(metrics.get("model", "")) if isinstance(metrics, dict) else ""
+    words = {"binary": "binary", "ternary": "ternary", "fixed": "qkeras", "HGQ": "hgq", "Dense": "dense"}
+    return next((kind for word, kind in words.items() if word in model), "-")
+
+
+def _group(record: dict[str, Any], path: Path) -> str:
+    """The owner of the repository; within one large set, network and task as well."""
+    source, metrics = record.get("source"), record.get("metrics")
+    repository = str((source.get("repo") if isinstance(source, dict) else None) or path.stem)
+    network = f"/{metrics.get('task')}/{metrics.get('architecture')}" if isinstance(metrics, dict) else ""
+    return f"{repository.partition('/')[0]}{network}"
 
 
 def _target(record: dict[str, Any]) -> Target:
-    target, tool = record["target"], record["tool"]
+    target, tool = record["target"], record.get("tool") or {}
+    part = target.get("part") or PARTS.get(str(target.get("family")))
+    clock = _number(target.get("clock_target_ns"))
+    if part is None or not clock:
+        raise ValueError(f"no part or no clock: part {part}, clock {target.get('clock_target_ns')!r} ns")
     return Target(
-        part=target["part"],
-        clock_ns=target["clock_target_ns"],
-        clock_uncertainty_ns=target.get("clock_uncertainty_ns") or 0.0,
-        tool="vitis" if "Vitis" in tool["name"] else "vivado",
-        tool_version=tool.get("version"),
+        part=part,
+        clock_ns=clock,
+        clock_uncertainty_ns=_number(target.get("clock_uncertainty_ns")) or 0.0,
+        tool=_tool(str(tool.get("name") or ""), str(tool.get("version") or "")),
+        tool_version=str(tool["version"]) if tool.get("version") else None,
     )
+
+
+def _tool(name: str, version: str) -> str:
+    """Vitis HLS took over from Vivado HLS with 2020.2; where no name is given the version decides."""
+    if "vitis" in name.lower() or "vivado" in name.lower():
+        return "vitis" if "vitis" in name.lower() else "vivado"
+    return "vitis" if version >= "2020.2" else "vivado"
 
 
 def _graph(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> FixedPointGraph:
+    layers = record["layers"]
     first = record.get("input") or {}
-    kind = _type(first.get("type")) or _type(record["layers"][0].get("input_type")) or FALLBACK
-    nodes = [Node("in", "input", (), _input_shape(record["layers"][0], first.get("shape")), kind)]
+    kind = read_type(first.get("type")) or read_type(layers[0].get("input_type")) or FALLBACK
+    foreign = {"foreign": True} if _trust(record) == "low" else {}
+    nodes = [Node("in", "input", (), _input_shape(layers[0], first.get("shape")), kind, attrs=foreign)]
     made: dict[str, str] = {}
-    ordered = (record["tool"].get("settings") or {}).get("config_op mul", "").removeprefix(
-        "-impl"
-    ).strip() or None
-    for index, layer in enumerate(record["layers"]):
-        wires = layer.get("variables") or []  # inputs first, then outputs; only outputs are new names
+    for index, entry in enumerate(layers):
+        wires = entry.get("variables") or []  # inputs first, then outputs; only outputs are new names
         sources = [made[name] for name in wires if name in made] or [nodes[-1].name]
-        nodes.append(_node(f"n{index}", {**layer, "multiplier": ordered}, tuple(sources), nodes[-1], arrays))
+        layer = Layer(entry, arrays, record, next(node for node in nodes if node.name == sources[0]))
+        nodes.append(layer_node(f"n{index}", layer, tuple(sources)))
         made.update({name: f"n{index}" for name in wires[1:] if name not in made})
     read = {name for node in nodes for name in node.inputs}
     outputs = tuple(node.name for node in nodes if node.name not in read)
-    setup = record["hls4ml"]
-    backend = setup.get("backend") or "Vivado"
+    setup = record.get("hls4ml") or {}
     return FixedPointGraph(
-        tuple(nodes), outputs, setup.get("io_type") or "io_parallel", backend, record["id"]
+        tuple(nodes),
+        outputs,
+        "io_stream" if setup.get("io_type") == "io_stream" else "io_parallel",
+        setup.get("backend") or "Vivado",
+        str(record.get("id")),
     )
 
 
-def _node(
-    name: str, layer: dict[str, Any], inputs: tuple[str, ...], before: Node, arrays: dict[str, np.ndarray]
-) -> Node:
-    op = _OPS.get(layer["op"], "quantize" if layer["op"].startswith("h_") else "other")
-    keys = ("weight", "bias", "accum", "table", "exp_table", "inv_table")
-    types = {key: kind for key in keys if (kind := _type(layer.get(f"{key}_type")))}
+def _input_shape(layer: dict[str, Any], stated: Any) -> tuple[int, ...]:
+    shape = _stated_shape(layer, stated)
+    if min(shape) < 1 or math.prod(shape) > LARGEST:
+        raise ValueError(f"an input of shape {shape}")
+    return shape
+
+
+def _stated_shape(layer: dict[str, Any], shape: Any) -> tuple[int, ...]:
     constants = layer.get("constants") or {}
-    attrs = {
-        "strategy": str(layer.get("strategy") or "latency").lower(),
-        "reuse_factor": int(layer.get("reuse_factor") or 1),
-        "n_in": layer.get("n_in"),
-        "n_out": layer.get("n_out"),
-        "n_zeros": layer.get("n_zeros"),
-        "table_size": layer.get("table_size"),
-        "kernel": _kernel(constants),
-        "pool": _pool(constants),
-        "parallelization_factor": constants.get("n_pixels"),
-        "op_name": layer["op"],
-        "multiplier": layer["multiplier"],
-        "mult": layer.get("mult"),
-        "constants": constants,
-    }
-    if op.startswith(("conv", "depthwise")) and "n_chan" in constants:
-        terms = math.prod(attrs["kernel"] or [1])
-        attrs["n_in"] = terms * int(constants["n_chan"]) if op.startswith("conv") else terms
-        attrs["n_out"] = (
-            int(constants.get("n_filt") or 1) if op.startswith("conv") else int(constants["n_chan"])
-        )
-    stored = {
-        key: array for key in ("weight", "bias", "scale") if (array := _array(layer, key, arrays)) is not None
-    }
-    return Node(
-        name,
-        op,
-        inputs,
-        _shape(layer, op, before, constants),
-        _type(layer.get("output_type")) or before.result,
-        types,
-        stored,
-        {key: value for key, value in attrs.items() if value is not None},
-    )
-
-
-def _shape(layer: dict[str, Any], op: str, before: Node, constants: dict[str, Any]) -> tuple[int, ...]:
-    if op == "dense":
-        return (int(layer.get("n_out") or 1),)
-    places = [int(constants[key]) for key in ("out_height", "out_width") if key in constants]
-    channels = constants.get("n_filt") if op != "depthwise_conv2d" else constants.get("n_chan")
-    if places:
-        return (*places, int(channels or constants.get("n_chan") or 1))
-    if op.startswith("max_pooling1d") and layer.get("n_out"):
-        return (int(layer["n_out"]), before.shape[-1])
-    if op.startswith("global"):
-        return (int(constants.get("n_filt") or before.shape[-1]),)
-    size = layer.get("n_in")
-    return before.shape if size is None or size == math.prod(before.shape) else (int(size),)
-
-
-def _kernel(constants: dict[str, Any]) -> list[int] | None:
-    return [int(constants[key]) for key in ("filt_height", "filt_width") if key in constants] or None
-
-
-def _pool(constants: dict[str, Any]) -> list[int] | None:
-    return [int(constants[key]) for key in ("pool_height", "pool_width") if key in constants] or None
-
-
-def _input_shape(layer: dict[str, Any], shape: Any) -> tuple[int, ...]:
-    constants = layer.get("constants") or {}
-    places = [int(constants[key]) for key in ("in_height", "in_width") if key in constants]
+    places = [int(constants[key]) for key in ("in_height", "in_width", "height", "width") if key in constants]
     if places:
         return (*places, int(constants.get("n_chan") or 1))
-    return tuple(shape or (layer.get("n_in") or 1,))
-
-
-def _type(entry: Any) -> FixedType | None:
-    if not entry or not entry.get("width"):
-        return None
-    return FixedType(
-        int(entry["width"]),
-        int(entry["integer"]),
-        bool(entry.get("signed", True)),
-        entry.get("rounding") or "TRN",
-        entry.get("saturation") or "WRAP",
-    )
-
-
-def _array(layer: dict[str, Any], key: str, arrays: dict[str, np.ndarray]) -> FixedArray | None:
-    entry = (layer.get("arrays") or {}).get(key)
-    if not entry or entry.get("key") not in arrays:
-        return None
-    codes = arrays[entry["key"]].astype(np.int64)
-    if entry.get("axes") == "out,in":
-        codes = codes.T
-    if "binary" in (entry.get("encoding") or ""):
-        codes = 2 * codes - 1
-    constants = layer.get("constants") or {}
-    if layer["op"].startswith("depthwise"):
-        codes = codes.reshape(-1, int(constants["n_chan"]), 1)
-    elif codes.ndim == 1 and key == "weight":
-        codes = codes.reshape(-1, int(constants.get("n_filt") or layer.get("n_out") or 1))
-    return FixedArray(codes, int(entry.get("frac_bits") or 0))
+    if constants.get("n_sequence"):
+        return (int(constants["n_sequence"]), int(layer.get("n_in") or 1))
+    return tuple(int(size) for size in shape or (layer.get("n_in") or 1,))

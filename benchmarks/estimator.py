@@ -1,7 +1,7 @@
 """How good the estimator is on synthesised designs: cycles, their interval, LUT, FF and DSP against the
 tool's report.
 
-    python benchmarks/estimator.py --corpus DIR [--cross-validate] [--quick] [--json OUT]
+    python benchmarks/estimator.py --corpus DIR [--cross-validate] [--quick] [--json OUT] [--seed N]
 
 For every folder of designs in the schema ``synthesis-corpus-design/1``: share of designs whose cycles are
 exact, within 1 and within 2; mean absolute error; share of true values inside the stated intervals; median
@@ -9,20 +9,23 @@ relative error of LUT, FF and DSP; for each kind of model, tool and family. Besi
 error of saying the best constant number of cycles for that row, and of saying 10. By default the shipped
 constants are judged, which were fitted on part of such data; ``--cross-validate`` refits everything,
 intervals too, without the group being judged. Designs of trust "low" (changed kernels, a wrapper's report)
-have rows of their own.
+have rows of their own. What cannot be read, and what has no rule, is listed with its reason and counted.
+``--quick`` judges a random part of the designs, or refits in four folds.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from _common import CORPUS, parse, save, show
-from _designs import Design, read_designs
+from _dense_table import read_dense_table
+from _designs import DAMAGED, Design, Designs, read_designs, reason
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
@@ -33,44 +36,54 @@ QUICK_DESIGNS = 60
 Judged = tuple[Design, QoR]
 
 
-def judge(designs: Sequence[Design]) -> tuple[list[Judged], dict[str, int]]:
-    """Estimates of all designs that have a rule, and how many of each kind have none."""
-    found: list[Judged] = []
-    refused: dict[str, int] = defaultdict(int)
-    for design in designs:
+@dataclass
+class Verdicts:
+    """Designs with their estimates, and why the others of the folder have none, by id or file name."""
+
+    found: list[Judged] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, design: Design) -> None:
+        """Estimate one design; a damaged one must not end the run."""
         try:
-            found.append((design, estimate(design.graph, design.target)))
-        except NotMeasured:
-            refused[design.kind] += 1
-    return found, dict(refused)
+            self.found.append((design, estimate(design.graph, design.target)))
+        except NotMeasured as cause:
+            self.refused[design.id] = cause.message
+        except DAMAGED as cause:
+            self.failed[design.id] = reason(cause)
 
 
-def cross_judge(designs: Sequence[Design], corpus: Path, folds: int) -> tuple[list[Judged], dict[str, int]]:
+def judge(designs: Sequence[Design]) -> Verdicts:
+    """Estimates under the constants in force."""
+    verdicts = Verdicts()
+    for design in designs:
+        verdicts.add(design)
+    return verdicts
+
+
+def cross_judge(designs: Sequence[Design], corpus: Path, folds: int) -> Verdicts:
     """The same, each design under constants and intervals fitted without its group."""
     import fit_estimator
 
     from pquant_hls.estimate.constants import using
 
-    delays = fit_estimator.adder_delays(_inner(corpus) / "op_delays.csv")
-    cases = fit_estimator.neutral(designs, delays)
+    delays = fit_estimator.adder_delays(fit_estimator.inner(corpus) / "op_delays.csv")
+    cases = fit_estimator.neutral([*designs, *fit_estimator.single_layers(corpus)], delays)
     groups = sorted({design.group for design in designs})
-    found: list[Judged] = []
-    refused: dict[str, int] = defaultdict(int)
-    for fold in range(min(folds, len(groups))):
+    if len(groups) < folds:
+        raise SystemExit(f"{corpus}: {len(groups)} groups of designs; refitting in folds needs {folds}")
+    verdicts = Verdicts()
+    for fold in range(folds):
         held = set(groups[fold::folds])
         rest = [case for case in cases if case.design.group not in held]
         constants = fit_estimator.fit(rest, delays)
-        constants["intervals"] = fit_estimator.intervals(fit_estimator.cross_validate(rest, delays))
+        constants["intervals"] = fit_estimator.error_bounds(fit_estimator.cross_validate(rest, delays))
         with using(constants):
-            part, missing = judge([design for design in designs if design.group in held])
-        found += part
-        for kind, count in missing.items():
-            refused[kind] += count
-    return found, dict(refused)
-
-
-def _inner(corpus: Path) -> Path:
-    return corpus / "designs" if (corpus / "designs").is_dir() else corpus
+            for design in designs:
+                if design.group in held:
+                    verdicts.add(design)
+    return verdicts
 
 
 def row(name: str, members: Sequence[Judged]) -> dict[str, object]:
@@ -142,6 +155,29 @@ def table(found: Sequence[Judged]) -> list[dict[str, object]]:
     return rows + [row(name, members) for name, members in sums if members]
 
 
+def dense_table(corpus: Path) -> list[dict[str, object]]:
+    """One row for each strategy of the table of single dense layers, under the shipped constants."""
+    inner = corpus / "designs" if (corpus / "designs").is_dir() else corpus
+    groups: dict[str, list[Judged]] = defaultdict(list)
+    for design, qor in judge(read_dense_table(inner / "wa_hls4ml_dense.csv")).found:
+        groups[f"{design.kind} | {design.tool} | {design.family}"].append((design, qor))
+    return [row(name, members) for name, members in sorted(groups.items())]
+
+
+def left_out(read: Designs, verdicts: Verdicts) -> list[dict[str, object]]:
+    """Why files or designs have no figures above, and how many of each reason."""
+    untold = [d.id for d, _ in verdicts.found if d.truth.cycles is None]
+    reasons = {
+        **{name: f"cannot be read: {why}" for name, why in read.unread.items()},
+        **{name: f"NotMeasured: {why}" for name, why in verdicts.refused.items()},
+        **{name: f"cannot be estimated: {why}" for name, why in verdicts.failed.items()},
+        **dict.fromkeys(untold, "its report tells no cycles"),
+    }
+    count = Counter(reasons.values())
+    first = {why: name for name, why in reversed(reasons.items())}
+    return [{"reason": why, "designs": count[why], "first": first[why]} for why in sorted(count)]
+
+
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corpus", type=Path, default=CORPUS, metavar="DIR", help="folder of design JSON files"
@@ -153,19 +189,23 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 def main() -> None:
     args = parse(__doc__, _options)
-    designs = read_designs(args.corpus)
+    read = read_designs(args.corpus)
+    designs = read.designs
     if args.quick and not args.cross_validate:
         picks = np.random.default_rng(args.seed).permutation(len(designs))[:QUICK_DESIGNS]
         designs = [designs[index] for index in sorted(picks)]
     folds = 4 if args.quick else 12
-    found, refused = cross_judge(designs, args.corpus, folds) if args.cross_validate else judge(designs)
-    rows = table(found)
+    verdicts = cross_judge(designs, args.corpus, folds) if args.cross_validate else judge(designs)
+    rows, missing = table(verdicts.found), left_out(read, verdicts)
     show("estimate against report" + (", refitted without each group" if args.cross_validate else ""), rows)
-    show(
-        "designs with an operation that has no rule (NotMeasured)",
-        [{"kind": k, "designs": n} for k, n in refused.items()],
-    )
-    save(args, "estimator", {"rows": rows, "refused": refused, "cross_validated": args.cross_validate})
+    show("designs without figures above", missing)
+    single = dense_table(args.corpus)
+    if single:
+        show("single dense layers with weights that are not known, by the shipped constants", single)
+    total = len(verdicts.found) + len(verdicts.refused) + len(verdicts.failed)
+    print(f"{len(verdicts.found)} of {total} designs estimated; {len(read.unread)} files could not be read")
+    results = {"rows": rows, "left_out": missing, "dense": single, "cross_validated": args.cross_validate}
+    save(args, "estimator", results)
 
 
 if __name__ == "__main__":

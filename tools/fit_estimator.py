@@ -17,7 +17,6 @@ import argparse
 import copy
 import csv
 import json
-import math
 import statistics
 import sys
 from collections import defaultdict
@@ -27,48 +26,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tools")]
 
+from _dense_table import TABLE, read_dense_table  # noqa: E402
 from _designs import Design, read_designs  # noqa: E402
+from _fit_intervals import COVERAGE, intervals  # noqa: E402
+from _fit_resources import fit_resources  # noqa: E402
 
 from pquant_hls.errors import NotMeasured  # noqa: E402
 from pquant_hls.estimate.compose import Estimate, point_estimate  # noqa: E402
 from pquant_hls.estimate.constants import SCHEMA_VERSION, using  # noqa: E402
-from pquant_hls.estimate.intervals import OFFSET, fallbacks  # noqa: E402
-from pquant_hls.estimate.resources import model_of, module_resources  # noqa: E402
+from pquant_hls.estimate.intervals import OFFSET  # noqa: E402
+from pquant_hls.estimate.resources import module_resources  # noqa: E402
 
+EACH_OF_TABLE = 15
+"""One row in so many of the table of single dense layers is fitted, so that it does not outweigh designs."""
 TARGET = ROOT / "pquant_hls" / "estimate" / "constants.json"
 READ = ROOT / "tools" / "estimator_read.json"
 """Numbers read from reports by hand; copied into the constants as they are."""
 WIDTHS = (4, 8, 12, 16, 20, 24, 26)
-COVERAGE = 0.95
-ROUNDS, SMALL_ERROR = 20, 0.03
-ENOUGH = 8
-"""Designs a class needs for LUT and FF weights of its own."""
-LUT_TERMS = (
-    "add_bits",
-    "chain_add_bits",
-    "negate_bits",
-    "double_bits",
-    "multiply_bits",
-    "dsp",
-    "memory_bits",
-)
-FF_TERMS = (
-    "live_bits",
-    "chain_live_bits",
-    "waiting_bits",
-    "border_bits",
-    "dsp",
-    "out_bits",
-    "add_bits",
-    "memory_bits",
-)
-FITTED_RULES = ("tree", "chain", "reuse")
-ADDITIVE = ("tree", "chain")
 
 
 @dataclass(frozen=True)
@@ -79,13 +57,9 @@ class Case:
     point: Estimate
 
     @property
-    def rule(self) -> str:
-        return self.point.key.split("/")[0].partition("@")[0]
-
-    @property
     def is_pipeline(self) -> bool:
         """One pipelined top, whose own cycles are fitted."""
-        return self.design.graph.io_type == "io_parallel" and self.rule != "conv"
+        return self.point.model.split("/")[0] in ("pipeline", "reuse")
 
     @property
     def free_dense(self) -> int:
@@ -106,6 +80,13 @@ def neutral(designs: Iterable[Design], delays: dict[str, Any]) -> list[Case]:
     return [case for case in found if case.design.truth.cycles is not None]
 
 
+def is_impossible(design: Design) -> bool:
+    """Fewer LUTs than a layer has result bits, and no DSP: the report of another firmware."""
+    sums = [node for node in design.graph.nodes if node.op == "dense"]
+    bits = max((node.shape[-1] * node.result.width for node in sums), default=0)
+    return design.truth.lut is not None and not design.truth.dsp and design.truth.lut < bits
+
+
 def settle(case: Case, table: dict[str, Any]) -> Case:
     """The same case under fitted constants: they add to its cycles and turn its counts into LUT and FF."""
     point, target = case.point, case.design.target
@@ -114,7 +95,7 @@ def settle(case: Case, table: dict[str, Any]) -> Case:
         rule = table["top"].get(f"{target.family}/{target.tool}", table["top"]["other"])
         cycles = max(0, cycles + rule["cycles"] + rule["dense"] * case.free_dense)
     with using(table):
-        resources = {module.name: module_resources(module, point.key) for module in point.modules}
+        resources = {module.name: module_resources(module, point.model) for module in point.modules}
     return replace(case, point=replace(point, cycles=cycles, resources=resources))
 
 
@@ -124,7 +105,7 @@ def _frame(delays: dict[str, Any]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         **json.loads(READ.read_text()),
         "top": {"other": {"cycles": 0, "dense": 0}},
-        "intervals": {name: {} for name in OFFSET},
+        "intervals": {"seen": [], **{name: {} for name in OFFSET}},
         "resources": {"common": {"lut": {}, "ff": {}}},
         "clock": {"other": 2.0},
     }
@@ -135,13 +116,19 @@ def _frame(delays: dict[str, Any]) -> dict[str, Any]:
 
 def fit(found: Sequence[Case], delays: dict[str, Any]) -> dict[str, Any]:
     """Constants from these neutral cases, still without intervals."""
-    trusted = [case for case in found if case.design.trust != "low"]
+    trusted = [case for case in found if case.design.trust != "low" and not is_impossible(case.design)]
+    whole = [case for case in trusted if case.design.trust != TABLE]
     fitted = {
-        "top": _fit_top(trusted),
-        "resources": _fit_resources(trusted),
-        "clock": _fit_clock([case.design for case in trusted]),
+        "top": _fit_top(whole),
+        "resources": fit_resources(trusted),
+        "clock": _fit_clock([case.design for case in whole]),
     }
     return {**_frame(delays), **fitted}
+
+
+def inner(corpus: Path) -> Path:
+    """The folder of the designs: the one given, or its subfolder of that name."""
+    return corpus / "designs" if (corpus / "designs").is_dir() else corpus
 
 
 def adder_delays(path: Path) -> dict[str, Any]:
@@ -205,67 +192,6 @@ def _best_top(rows: list[tuple[int, int]]) -> dict[str, int]:
     return {"cycles": cycles, "dense": dense}
 
 
-def _fit_resources(found: Sequence[Case]) -> dict[str, Any]:
-    """LUT and FF per counted bit of each class, rule and tool, and rule with enough designs, and of all
-    pipelines.
-    """
-    members: dict[str, list[Case]] = defaultdict(list)
-    for case in found:
-        tool, family = case.design.target.tool, case.design.target.family
-        model = model_of(case.rule)
-        for key in (model, f"{model}/{tool}", f"{model}/{tool}/{family}"):
-            members[key].append(case)
-    own = {key: _weights(rows) for key, rows in sorted(members.items()) if len(rows) >= ENOUGH}
-    return {"common": _weights([case for case in found if case.rule in FITTED_RULES]), **own}
-
-
-def _weights(members: Sequence[Case]) -> dict[str, dict[str, float]]:
-    known: dict[str, float] = json.loads(READ.read_text())["known_lut"]
-    if all(case.is_pipeline for case in members):
-        lut = _solve(members, "lut", LUT_TERMS, known)
-    else:  # in streams an activation carries its task and its buffers
-        lut = _solve(members, "lut", (*LUT_TERMS, *known), {})
-    return {"lut": lut, "ff": _solve(members, "ff", FF_TERMS, {})}
-
-
-def _solve(
-    members: Sequence[Case], what: str, terms: Sequence[str], known: dict[str, float]
-) -> dict[str, float]:
-    """Non-negative weights that make the relative errors of ``what`` small, beside the ``known`` ones."""
-    rows, rest = [], []
-    for case in members:
-        truth = getattr(case.design.truth, what)
-        if not truth:
-            continue
-        totals = {
-            term: sum(module.counts.get(term, 0.0) for module in case.point.modules)
-            for term in (*terms, *known)
-        }
-        rows.append(np.array([totals[term] / truth for term in terms]))
-        rest.append(1.0 - sum(weight * totals[term] for term, weight in known.items()) / truth)
-    if not rows:
-        return {}
-    matrix = np.array(rows)
-    scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
-    solution = _robust(matrix / scale, np.array(rest)) / scale
-    found = {term: round(float(value), 6) for term, value in zip(terms, solution, strict=True)}
-    return {**known, **{term: value for term, value in found.items() if value > 1e-9}}
-
-
-def _robust(matrix: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Non-negative least absolute deviations by reweighting, with a small ridge.
-
-    The ridge keeps terms that are nearly equal in all designs from trading places.
-    """
-    ridge = 1e-3 * np.eye(matrix.shape[1])
-    weight = np.ones(len(truth))
-    for _ in range(ROUNDS):
-        system = np.vstack([matrix * weight[:, None], ridge])
-        solution, _ = nnls(system, np.concatenate([truth * weight, np.zeros(len(ridge))]))
-        weight = 1.0 / np.sqrt(np.maximum(np.abs(matrix @ solution - truth), SMALL_ERROR))
-    return np.asarray(solution)
-
-
 def _fit_clock(designs: Sequence[Design]) -> dict[str, float]:
     """The highest estimated clock over its target, by io type, family and tool; ``other`` tops them."""
     ratios: dict[str, list[float]] = defaultdict(list)
@@ -292,72 +218,30 @@ def cross_validate(found: Sequence[Case], delays: dict[str, Any], folds: int = 1
     return outside
 
 
-def intervals(found: Sequence[Case]) -> dict[str, Any]:
-    """Bounds from the errors of designs outside the fit, for each class, rule and family, rule, and all."""
-    result: dict[str, Any] = {}
-    # changed kernels are not what is estimated
-    judged = [case for case in found if case.design.trust != "low"]
-    for what in OFFSET:
-        members: dict[str, list[Case]] = defaultdict(list)
-        for case in judged:
-            for key in fallbacks(case.point.key):
-                members[key].append(case)
-        table = {key: _bounds(key, what, rows) for key, rows in sorted(members.items())}
-        result[what] = {key: entry for key, entry in table.items() if entry is not None}
-    return result
+def error_bounds(outside: Sequence[Case]) -> dict[str, Any]:
+    """Intervals from cases that took no part in their own estimate."""
+    return intervals(
+        [case for case in outside if case.design.trust != TABLE and not is_impossible(case.design)]
+    )
 
 
-def _bounds(key: str, what: str, members: Sequence[Case]) -> dict[str, Any] | None:
-    pairs = [
-        (truth, value)
-        for case in members
-        if (truth := getattr(case.design.truth, what)) is not None
-        for value in [case.point.cycles if what == "cycles" else case.point.total(what)]
-    ]
-    if len(pairs) < 2:
-        return None
-    additive = what == "cycles" and key.partition("/")[0] in ADDITIVE and key.endswith("/ultrascale+")
-    offset = OFFSET[what]
-    errors = [t - v if additive else math.log((t + offset) / (v + offset)) for t, v in pairs]
-    low, high = _quantiles(errors)
-    if not additive:  # errors within a group are alike, so few groups tell little of the next one
-        wider = 1.0 + 1.0 / len({case.design.group for case in members})
-        low, high = wider * low, wider * high
-    floor = 1.0 if additive else 0.05
-    return {
-        "scale": "cycles" if additive else "ratio",
-        "low": round(min(low, -floor), 3),
-        "high": round(max(high, floor), 3),
-        "designs": len(pairs),
-    }
-
-
-def _quantiles(errors: Sequence[float]) -> tuple[float, float]:
-    """Conformal bounds: the ranks that leave (1 - COVERAGE) / 2 of a new design outside on each side.
-
-    With too few designs for those ranks the extremes are widened, the more the fewer there are.
-    """
-    ordered, count = sorted(errors), len(errors)
-    rank = (count + 1) * (1.0 - COVERAGE) / 2.0
-    if rank >= 1.0:
-        return ordered[math.floor(rank) - 1], ordered[count - math.floor(rank)]
-    spread = max(abs(ordered[0]), abs(ordered[-1]), ordered[-1] - ordered[0])
-    extra = spread * (1.0 - rank) * 2.0 / count
-    return ordered[0] - extra, ordered[-1] + extra
+def single_layers(corpus: Path) -> list[Design]:
+    """Some of the table of single dense layers, where it is there: the Resource strategy in io_parallel."""
+    rows = read_dense_table(inner(corpus) / "wa_hls4ml_dense.csv")
+    return [design for design in rows if "Resource, R > 1" in design.kind][::EACH_OF_TABLE]
 
 
 def build(corpus: Path) -> dict[str, Any]:
     """The whole constants file from a corpus folder."""
-    folder = corpus / "designs" if (corpus / "designs").is_dir() else corpus
-    designs, delays = read_designs(corpus), adder_delays(folder / "op_delays.csv")
-    found = neutral(designs, delays)
+    designs, delays = read_designs(corpus).designs, adder_delays(inner(corpus) / "op_delays.csv")
+    found = neutral([*designs, *single_layers(corpus)], delays)
     table = fit(found, delays)
     outside = cross_validate(found, delays)
-    table["intervals"] = intervals(outside)
+    table["intervals"] = error_bounds(outside)
     table["origin"] = {
         "command": "python tools/fit_estimator.py --corpus DIR",
         "designs": len(designs),
-        "estimated": len(outside),
+        "estimated": sum(case.design.trust != TABLE for case in outside),
         "groups": len({design.group for design in designs}),
         "coverage": COVERAGE,
     }

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from pquant_hls.errors import NotMeasured
+from pquant_hls.estimate.channels import with_channels
 from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.intervals import OFFSET, bounds, design_class
 from pquant_hls.estimate.layers import layer_module
@@ -13,7 +14,7 @@ from pquant_hls.estimate.liveness import Mask, live_values
 from pquant_hls.estimate.module import Module, Moment
 from pquant_hls.estimate.operators import operators
 from pquant_hls.estimate.products import top_rule
-from pquant_hls.estimate.resources import NAMES, module_resources
+from pquant_hls.estimate.resources import NAMES, module_resources, resource_model
 from pquant_hls.estimate.stream import stream_added
 from pquant_hls.qor import FixedPointGraph, Latency, LayerQoR, QoR, Resources, Target
 
@@ -22,7 +23,8 @@ from pquant_hls.qor import FixedPointGraph, Latency, LayerQoR, QoR, Resources, T
 class Estimate:
     """Point estimates of one design before bounds are put on them.
 
-    ``added`` are the cycles each module adds to the latency of the top; ``key`` is its class of errors.
+    ``added`` are the cycles each module adds to the latency of the top; ``key`` is its class of errors,
+    ``model`` the one of its resources.
     """
 
     cycles: int
@@ -31,6 +33,7 @@ class Estimate:
     modules: tuple[Module, ...]
     resources: dict[str, dict[str, float]]
     key: str
+    model: str
     fitted: bool
 
     def total(self, name: str) -> float:
@@ -79,23 +82,33 @@ def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
     modules = tuple(layer_module(graph, node, target, delay, live) for node in graph.nodes)
     if graph.io_type == "io_stream":
         added = dict(zip((node.name for node in graph.nodes), stream_added(modules), strict=True))
-    elif any(module.rule == "conv" for module in modules):
+        modules = with_channels(graph, modules, target)
+    elif is_dataflow(modules):
         added = _dataflow(graph, modules)
+        modules = with_channels(graph, modules, target)
     else:
         times = _pipeline(graph, modules, target)
         added = {name: end.state - start.state for name, (start, end) in times.items()}
         modules = _with_borders(graph, modules, times, live)
-    key = design_class(graph, list(modules), target)
-    top = top_rule(target)["cycles"] if graph.io_type == "io_parallel" and key.split("/")[0] != "conv" else 0
+    streams, tasks = graph.io_type == "io_stream", is_dataflow(modules)
+    top = 0 if streams or tasks else top_rule(target)["cycles"]
+    model = resource_model(modules, target, streams=streams, tasks=tasks)
     return Estimate(
         cycles=max(0, _total(graph, added) + top),
         ii_cycles=max(module.ii_cycles for module in modules),
         added=added,
         modules=modules,
-        key=key,
+        key=design_class(graph, list(modules), target),
+        model=model,
         fitted=delay.fitted,
-        resources={module.name: module_resources(module, key) for module in modules},
+        resources={module.name: module_resources(module, model) for module in modules},
     )
+
+
+def is_dataflow(modules: tuple[Module, ...]) -> bool:
+    """Whether hls4ml writes the top of an io_parallel design as tasks instead of one pipeline."""
+    waits = any(module.first_ns == math.inf and module.rule == "analogy" for module in modules)
+    return waits or any(module.rule in ("conv", "resource", "recurrent") for module in modules)
 
 
 def _pipeline(
@@ -130,19 +143,20 @@ def _with_borders(
     for node, module in zip(graph.nodes, modules, strict=True):
         values = int(live[node.name].sum()) if node.name in live else math.prod(node.shape)
         states = last[node.name] - times[node.name][1].state + (1 if node.op == "input" else 0)
+        name = "wire_border_bits" if module.is_wire and node.op != "input" else "border_bits"
         held.append(
-            replace(
-                module, counts={**module.counts, "border_bits": float(states * values * node.result.width)}
-            )
+            replace(module, counts={**module.counts, name: float(states * values * node.result.width)})
         )
     return tuple(held)
 
 
 def _dataflow(graph: FixedPointGraph, modules: tuple[Module, ...]) -> dict[str, int]:
-    """Tasks of a dataflow top without streams follow each other, with one cycle to hand over."""
+    """Tasks of a dataflow top without streams follow each other, with one cycle to hand over between two."""
+    built = [not module.is_wire for module in modules]
+    first = built.index(True) if any(built) else -1
     return {
-        node.name: module.cycles + (0 if module.is_wire else 1)
-        for node, module in zip(graph.nodes, modules, strict=True)
+        node.name: module.cycles + (1 if built[index] and index != first else 0)
+        for index, (node, module) in enumerate(zip(graph.nodes, modules, strict=True))
     }
 
 

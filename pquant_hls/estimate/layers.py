@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.liveness import Mask
 from pquant_hls.estimate.module import Module, timed
 from pquant_hls.estimate.operators import Operators
+from pquant_hls.estimate.others import LAYERS, analogy, refuse
+from pquant_hls.estimate.others import WIRES as COPIES
 from pquant_hls.estimate.products import PRODUCTS, product_module
+from pquant_hls.estimate.recurrent import recurrent_module
+from pquant_hls.estimate.schedule import chain_end
 from pquant_hls.estimate.stream import placed, streamed
 from pquant_hls.estimate.weights import signed_digits
 from pquant_hls.qor import FixedPointGraph, Node, Target
 
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 WIRES = ("input", "reshape", "transpose", "clone", "concatenate", "zero_padding1d", "zero_padding2d")
 CLIPS = ("relu", "hard_tanh", "binary_tanh", "ternary_tanh", "hard_sigmoid", "leaky_relu")
 TABLES = ("tanh", "sigmoid", "elu")
@@ -30,15 +34,23 @@ def layer_module(
     ------
     NotMeasured : the node is an operation without a rule; ``where`` is its name.
     """
-    if node.op == "other":
-        what = node.attrs.get("op_name", "an unknown operation")
-        raise NotMeasured(
-            f"no latency rule for {what}", where=node.name, mend="measure the design with csynth"
-        )
-    module = _module(graph, node, target, delay, live)
+    other = node.op == "other"
+    module = _other(graph, node, target, delay) if other else _module(graph, node, target, delay, live)
+    if node.attrs.get("op_name") in RECURRENT:  # the same in a stream: its steps are its places
+        return module
     if graph.io_type == "io_stream":
         return streamed(graph, node, module, target)
     return placed(node, module) if node.op in PRODUCTS and len(node.shape) > 1 else module
+
+
+def _other(graph: FixedPointGraph, node: Node, target: Target, delay: Operators) -> Module:
+    """hls4ml layers that the graph has no word of its own for, by the name of their class."""
+    name = str(node.attrs.get("op_name", ""))
+    if name in RECURRENT:
+        return recurrent_module(graph, node, target, delay)
+    if name in LAYERS or name in COPIES:
+        return analogy(graph, node, target, delay)
+    raise refuse(node)
 
 
 def _module(
@@ -49,40 +61,60 @@ def _module(
     if node.op in PRODUCTS:
         return product_module(graph, node, target, delay, live)
     if node.op in TABLES or node.op == "softmax":
-        return _table(graph, node, target, delay)
-    delay_ns, counts = _combinational(graph, node, delay, live.get(node.name))
-    cycles, first, last = timed(delay_ns, target.budget_ns)
+        return table_module(graph, node, target, delay)
+    end_ns, counts = _combinational(graph, node, target, delay, live.get(node.name))
+    cycles, first, last = timed(end_ns, target.budget_ns)
     return Module(node.name, node.op, "logic", cycles, first, last, 1, 0, counts)
 
 
 def _combinational(
-    graph: FixedPointGraph, node: Node, delay: Operators, live: Mask | None
+    graph: FixedPointGraph, node: Node, target: Target, delay: Operators, live: Mask | None
 ) -> tuple[float, dict[str, float]]:
-    """Delay in ns and counts of a node without registers of its own."""
+    """End in ns and counts of a node of adders, comparisons and selections."""
     data = graph.node(node.inputs[0]).result
     values = _width(graph, node) if live is None else int(live.sum())
     rounds = (node.result.rounding, node.result.saturation) != ("TRN", "WRAP")
     if node.op == "quantize":
-        cost = float(values * (data.width + node.result.width)) if rounds else 0.0
-        return (delay.relu_ns(data.width, rounds=True) if rounds else 0.0), {"round_bits": cost}
+        counts = _clip_counts(values, data.width, node.result.width, rounds=True) if rounds else {}
+        return (delay.relu_ns(data.width, rounds=True) if rounds else 0.0), counts
     if node.op in CLIPS:
-        bits = float(values * (data.width + node.result.width))
-        counts = (
-            {"round_bits": bits}
-            if rounds
-            else {"relu_bits": bits, "out_bits": float(values * node.result.width)}
+        return delay.relu_ns(data.width, rounds=rounds), _clip_counts(
+            values, data.width, node.result.width, rounds=rounds
         )
-        return delay.relu_ns(data.width, rounds=rounds), counts
     if node.op == "batchnorm":
         return _batchnorm(node, delay, data.width, values)
     if node.op in MERGES:
         product = delay.dsp if node.op == "multiply" else 0.0
         counts = {"dsp" if product else "add_bits": float(values * (1 if product else node.result.width))}
         return product + (0.0 if product else float(delay.add_ns(node.result.width))), counts
-    window = math.prod(node.attrs.get("pool", graph.node(node.inputs[0]).shape[:-1])) or 1
-    levels = math.ceil(math.log2(max(window, 2)))
-    step = delay.relu_ns(data.width, rounds=False) if "max" in node.op else float(delay.add_ns(data.width))
-    return levels * step, {"add_bits": float(values * (window - 1) * data.width)}
+    return _pool(graph, node, target, delay, values)
+
+
+def _clip_counts(values: int, data_bits: int, result_bits: int, *, rounds: bool) -> dict[str, float]:
+    return {
+        "round_bits" if rounds else "relu_bits": float(values * (data_bits + result_bits)),
+        "round_out_bits" if rounds else "out_bits": float(values * result_bits),
+        "round_in_bits" if rounds else "in_bits": float(values * data_bits),
+    }
+
+
+def _pool(
+    graph: FixedPointGraph, node: Node, target: Target, delay: Operators, values: int
+) -> tuple[float, dict[str, float]]:
+    """The largest of a window is found by comparing one value after another; averages add as a tree."""
+    source = graph.node(node.inputs[0])
+    bits = source.result.width
+    window = math.prod(node.attrs.get("pool", source.shape[:-1])) or 1
+    counts = {
+        "add_bits": float(values * (window - 1) * bits),
+        "out_bits": float(values * node.result.width),
+    }
+    if "max" not in node.op:
+        divides = delay.dsp if window & (window - 1) else 0.0
+        return math.ceil(math.log2(max(window, 2))) * float(delay.add_ns(bits)) + divides, counts
+    full, rest = chain_end(window - 1, delay.relu_ns(bits, rounds=False), target.budget_ns)
+    counts["waiting_bits"] = 0.5 * full * window * values * bits
+    return full * target.budget_ns + rest, counts
 
 
 def _batchnorm(node: Node, delay: Operators, data_bits: int, values: int) -> tuple[float, dict[str, float]]:
@@ -91,12 +123,13 @@ def _batchnorm(node: Node, delay: Operators, data_bits: int, values: int) -> tup
     add = float(delay.add_ns(node.result.width))
     counts = {
         "add_bits": float(values * node.result.width),
+        "out_bits": float(values * node.result.width),
         "dsp": float(values if multiplies and data_bits > 10 else 0),
     }
     return add + (delay.dsp if multiplies else add), counts
 
 
-def _table(graph: FixedPointGraph, node: Node, target: Target, delay: Operators) -> Module:
+def table_module(graph: FixedPointGraph, node: Node, target: Target, delay: Operators) -> Module:
     """Activations read from a table: an index, one or two memory reads, for softmax a sum and a product."""
     rules = constants()["tables"]
     family = rules["7series" if delay.family == "7series" else "ultrascale+"]

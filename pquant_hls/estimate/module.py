@@ -30,6 +30,11 @@ class Module:
     note: str = ""
 
     @property
+    def is_port(self) -> bool:
+        """An input of the design."""
+        return self.op == "input"
+
+    @property
     def is_wire(self) -> bool:
         """Neither logic nor registers."""
         return self.first_ns <= 0.0 and self.cycles == 0

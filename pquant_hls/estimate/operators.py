@@ -58,13 +58,13 @@ class Operators:
         codes = operands.codes
         digits = signed_digits(codes)
         width = operands.data_bits + code_bits(odd_part(codes))
-        in_luts = np.minimum(
-            _at(self.mul_lut, width), budget_ns
-        )  # too slow a one gets a stage and breaks timing
+        # what is slower than a stage gets one and breaks timing
+        in_luts = np.minimum(_at(self.mul_lut, width), budget_ns)
         multiply = np.where(is_dsp(operands), self._dsp_ns(budget_ns), in_luts)
         negates = (codes < 0) & (digits == 1) & ~_taken_over(operands)
-        single = np.where(negates, self.add_ns(operands.data_bits + 1), 0.0)
-        return np.select([codes == 0, digits == 1, digits == 2], [0.0, single, self.add_ns(width)], multiply)
+        single = np.where(negates, min(float(self.add_ns(operands.data_bits + 1)), budget_ns), 0.0)
+        double = np.minimum(self.add_ns(width), budget_ns)
+        return np.select([codes == 0, digits == 1, digits == 2], [0.0, single, double], multiply)
 
     def _dsp_ns(self, budget_ns: float) -> float:
         if self.dsp <= budget_ns:

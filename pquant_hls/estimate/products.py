@@ -26,7 +26,8 @@ def product_module(
     whole = operands_of(node, graph.node(node.inputs[0]).result)
     operands = _built(whole, live.get(node.inputs[0]), live.get(node.name))
     strategy = node.strategy.lower()
-    if strategy not in ("latency", "distributed_arithmetic"):
+    shares = strategy not in ("latency", "distributed_arithmetic")
+    if shares and node.reuse_factor > 1:
         return _resource(node, operands)
     schedule = schedule_sum(operands, delay, target.budget_ns)
     counts = product_counts(operands, schedule)
@@ -41,6 +42,8 @@ def product_module(
         rule = "distributed"
     if not operands.known:
         rule = "unseen_weights"
+    if shares:  # nothing to share: the tool unrolls it as it does the latency strategy
+        rule = "resource"
     gap = top_rule(target)["dense"] if reuse == 1 else 0
     return Module(node.name, node.op, rule, cycles, first, last, ii, gap, counts)
 
@@ -82,14 +85,18 @@ def _matrix(node: Node, codes: Codes) -> Codes:
 
 
 def _stand_in(node: Node, kind: FixedType) -> Codes:
-    """Weights of the typical spread (a quarter of the type's range, one sigma) with as many zeros as are
-    stated.
+    """Weights with as many zeros and of such a size as are stated (``n_zeros``, ``max_abs``), normal in
+    between; a quarter of the type's range is one sigma where no size is.
     """
     rng = np.random.default_rng(0)
     n_in = int(node.attrs.get("n_in", 1))
     n_out = int(node.attrs.get("n_out", node.shape[-1] if node.shape else 1))
-    values = np.rint(rng.normal(0.0, max(kind.code_max / 4.0, 1.0), n_in * n_out)).astype(np.int64)
-    codes = np.clip(values, kind.code_min, kind.code_max)
+    size, largest = n_in * n_out, node.attrs.get("max_abs")
+    expected = math.sqrt(2.0 * math.log(max(size, 2)))  # of as many normal values, in sigmas
+    sigma = kind.code_max / 4.0 if largest is None else float(largest) / expected
+    values = np.rint(rng.normal(0.0, max(sigma, 1.0), size)).astype(np.int64)
+    limit = kind.code_max if largest is None else int(largest)
+    codes = np.clip(np.where(values == 0, 1, values), -limit, limit)
     codes[rng.permutation(codes.size)[: int(node.attrs.get("n_zeros", 0))]] = 0
     return codes.reshape(n_in, n_out)
 
@@ -109,6 +116,7 @@ def product_counts(operands: Operands, schedule: Schedule) -> dict[str, float]:
     kind = "chain_" if schedule.chained else ""
     return {
         f"{kind}add_bits": float(adders * operands.sum_bits),
+        "saturate_bits": float(adders * operands.accum.width * operands.saturates),
         "negate_bits": float(negations.sum() * data_bits),
         "double_bits": float(width[new & (digits == 2)].sum()),
         "multiply_bits": float((width * digits)[new & (digits >= 3) & ~in_dsp].sum()),
@@ -147,18 +155,25 @@ def _shared(
 
 def _resource(node: Node, operands: Operands) -> Module:
     """Resource strategy: one group of multipliers works through the matrix in ``reuse_factor`` cycles."""
-    reuse, size = node.reuse_factor, operands.codes.size
+    reuse, extra = node.reuse_factor, constants()["resource"]["extra_cycles"]
+    counts = shared_products(operands, reuse)
+    return Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)
+
+
+def shared_products(operands: Operands, reuse: int) -> dict[str, float]:
+    """Counts of one group of multipliers, each used ``reuse`` times, and of the memory of their weights."""
+    size = operands.codes.size
     block = math.ceil(size / reuse)
-    extra = constants()["resource"]["extra_cycles"]
     width = operands.data_bits + operands.width
-    counts = {
+    return {
         "dsp": float(block) if width >= constants()["dsp"]["product_bits"] else 0.0,
         "multiply_bits": 0.0
         if width >= constants()["dsp"]["product_bits"]
         else float(block * operands.data_bits * operands.width),
-        "add_bits": float(block * operands.sum_bits),
-        "live_bits": float(block * operands.sum_bits),
+        "block_bits": float(block * operands.sum_bits),
+        "saturate_bits": float(block * operands.accum.width * operands.saturates),
+        "shared_in_bits": float(operands.codes.shape[0] * operands.data_bits),
+        "shared_sum_bits": float(operands.codes.shape[1] * operands.accum.width),
         "memory_bits": float(size * operands.width),
         "memory_width": float(block * operands.width),
     }
-    return Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)

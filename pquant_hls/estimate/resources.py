@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.module import Module
+from pquant_hls.qor import Target
 
 NAMES = ("lut", "ff", "dsp", "bram_18k")
 BRAM_BITS = 18432
@@ -14,35 +15,31 @@ SMALLEST_BRAM_BITS = 1024
 """Tables below this size stay in LUTs (AMD UG901, distributed memory)."""
 
 
-def module_resources(module: Module, key: str) -> dict[str, float]:
-    """LUT, FF, DSP and 18 kb BRAMs of one module of a design of class ``key`` (rule/tool/family)."""
-    weights = coefficients(key)
+def module_resources(module: Module, model: str) -> dict[str, float]:
+    """LUT, FF, DSP and 18 kb BRAMs of one module by the weights of ``model`` (what/tool/family)."""
+    weights = coefficients(model)
     lut = math.fsum(weights["lut"].get(name, 0.0) * value for name, value in module.counts.items())
     ff = math.fsum(weights["ff"].get(name, 0.0) * value for name, value in module.counts.items())
     return {"lut": lut, "ff": ff, "dsp": module.counts.get("dsp", 0.0), "bram_18k": _brams(module.counts)}
 
 
-def coefficients(key: str) -> Mapping[str, Mapping[str, float]]:
-    """LUT and FF per counted bit: those of the class, else of its rule and tool, of its rule, the common
-    ones.
-    """
+def coefficients(model: str) -> Mapping[str, Mapping[str, float]]:
+    """LUT and FF per counted bit: those of the model, else those of the next wider one that was fitted."""
     table = constants()["resources"]
-    rule, tool, family = key.split("/")
-    plain = model_of(rule)
-    return dict(
-        table.get(f"{plain}/{tool}/{family}")
-        or table.get(f"{plain}/{tool}")
-        or table.get(plain)
-        or table["common"]
-    )
+    return dict(next((table[name] for name in wider_models(model) if name in table), table["common"]))
 
 
-def model_of(rule: str) -> str:
-    """The resource model of a design class: trees and chains share one, their counts have names of their
-    own.
-    """
-    plain = rule.partition("@")[0]
-    return "pipeline" if plain in ("tree", "chain", "distributed", "unseen_weights") else plain
+def resource_model(modules: Iterable[Module], target: Target, *, streams: bool, tasks: bool) -> str:
+    """``what/tool/family``: streams, other dataflow tops and pipelines with and without reuse differ."""
+    reuses = any(module.rule == "reuse" for module in modules)
+    what = "stream" if streams else "dataflow" if tasks else "reuse" if reuses else "pipeline"
+    return f"{what}/{target.tool}/{target.family}"
+
+
+def wider_models(model: str) -> tuple[str, ...]:
+    """The models whose weights may stand for those of ``model``, nearest first."""
+    what, tool, family = model.split("/")
+    return (model, f"{what}/*/{family}", f"{what}/{tool}", what)
 
 
 def _brams(counts: Mapping[str, float]) -> float:
@@ -50,4 +47,4 @@ def _brams(counts: Mapping[str, float]) -> float:
     blocks = 0.0 if table < SMALLEST_BRAM_BITS else math.ceil(table / BRAM_BITS)
     if memory >= SMALLEST_BRAM_BITS:
         blocks += math.ceil(max(memory / BRAM_BITS, counts.get("memory_width", 0.0) / 36.0))
-    return float(blocks)
+    return float(blocks) + counts.get("channel_brams", 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,23 +32,33 @@ def schedule_sum(operands: Operands, delay: Operators, budget_ns: float) -> Sche
     """Schedule the slowest output; every output is scheduled as soon as possible."""
     if not operands.codes.any():
         return Schedule(0.0, 0.0, chained=False)
+    if operands.saturates:
+        step = delay.relu_ns(operands.accum.width, rounds=True)
+        steps = int(((operands.codes != 0).sum(axis=0) + operands.bias).max())
+        return _chain(operands, delay, budget_ns, steps, step)
     if folds_signs(operands):
-        return _chain(operands, delay, budget_ns)
+        steps = int(chain_steps(operands.codes).max())
+        return replace(_chain(operands, delay, budget_ns, steps, delay.step), chained=True)
     return _trees(operands, delay, budget_ns)
 
 
-def _chain(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
-    """Dependent adds and subtracts, as many in a stage as fit; inputs wait in registers for their turn."""
-    steps = int(chain_steps(operands.codes).max())
-    ready = float(delay.product_ns(operands, budget_ns).max())
-    per_stage = max(1, math.floor(budget_ns / delay.step + EPS))
+def chain_end(steps: int, step_ns: float, budget_ns: float) -> tuple[int, float]:
+    """(full stages, ns in the last one) of dependent operations of ``step_ns`` each."""
+    per_stage = max(1, math.floor(budget_ns / step_ns + EPS))
     full = max(0, math.ceil(steps / per_stage) - 1)
+    return full, (steps - full * per_stage) * min(step_ns, budget_ns)
+
+
+def _chain(operands: Operands, delay: Operators, budget_ns: float, steps: int, step_ns: float) -> Schedule:
+    """Dependent additions, as many in a stage as fit; inputs wait in registers for their turn."""
+    ready = float(delay.product_ns(operands, budget_ns).max())
+    full, rest = chain_end(steps, step_ns, budget_ns)
     whole = math.floor(ready / budget_ns + EPS) if ready > budget_ns else 0
     terms, outputs = operands.codes.shape
     live = full * outputs * operands.sum_bits + whole * terms * operands.data.width
     waiting = 0.5 * full * operands.data.width * np.count_nonzero(operands.codes.any(axis=1))
-    end = (whole + full) * budget_ns + (steps - full * per_stage) * delay.step
-    return Schedule(end, float(live), chained=True, waiting_bits=float(waiting))
+    end = (whole + full) * budget_ns + rest
+    return Schedule(end, float(live), chained=False, waiting_bits=float(waiting))
 
 
 def _trees(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
@@ -56,30 +66,33 @@ def _trees(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
     level = delay.level_ns(operands.sum_bits, budget_ns)
     ends: list[float] = []
     live = 0.0
-    for column, times, constant in zip(operands.codes.T, ready.T, operands.bias, strict=True):
+    widths = operands.column_bits
+    for column, times, constant, bits in zip(operands.codes.T, ready.T, operands.bias, widths, strict=True):
         values, counts = np.unique(times[column != 0], return_counts=True)
         arrivals = dict(zip(values.tolist(), counts.tolist(), strict=True))
         if constant:
             arrivals[0.0] = arrivals.get(0.0, 0) + 1
         done, held = balanced_tree(arrivals, level, budget_ns)
         ends.append(done)
-        live += held
+        live += sum(count * max(1.0, bits - math.log2(count)) for count in held)
     stage = np.ceil(np.array(ends) / budget_ns - EPS)  # early sums wait for the last one
-    live += float((stage.max() - stage).sum())
-    return Schedule(max(ends), live * operands.sum_bits, chained=False)
+    live += float(((stage.max() - stage) * widths).sum())
+    return Schedule(max(ends), live, chained=False)
 
 
-def balanced_tree(arrivals: dict[float, int], level_ns: float, budget_ns: float) -> tuple[float, int]:
+def balanced_tree(arrivals: dict[float, int], level_ns: float, budget_ns: float) -> tuple[float, list[int]]:
     """Add values as they arrive, two by two, earliest first; no adder crosses a stage border.
 
-    Returns the end in ns and the number of values that cross a border, summed over borders.
+    Returns the end in ns and the number of values that cross each border.
     """
-    waiting, odd, held, border = dict(arrivals), 0, 0, budget_ns
+    waiting, odd, border = dict(arrivals), 0, budget_ns
+    held: list[int] = []
     now = 0.0
     while waiting:
         now = min(waiting)
         while now > border - EPS and (len(waiting) > 1 or waiting[now] + odd > 1):
-            held, border = held + sum(waiting.values()) + odd, border + budget_ns
+            held.append(sum(waiting.values()) + odd)
+            border += budget_ns
         count, odd = waiting.pop(now) + odd, 0
         if count == 1 and not waiting:
             break

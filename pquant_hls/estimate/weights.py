@@ -44,6 +44,11 @@ class Operands:
         return max(0, self.data.frac + self.frac_bits - self.accum.frac)
 
     @property
+    def saturates(self) -> bool:
+        """Whether every addition is rounded or clipped, so that their order may not be changed."""
+        return (self.accum.rounding, self.accum.saturation) != ("TRN", "WRAP")
+
+    @property
     def sum_bits(self) -> int:
         """Bits that the widest sum really has: a product without the dropped bits, grown by the adders."""
         top = int(bits(self.codes).max(initial=0))
@@ -51,6 +56,12 @@ class Operands:
         return min(
             self.accum.width, self.data_bits + top - self.dropped_bits + int(np.ceil(np.log2(max(terms, 1))))
         )
+
+    @property
+    def column_bits(self) -> NDArray[np.float64]:
+        """Bits of each output's sum (outputs,), from the sizes of its own weights."""
+        size = np.ceil(np.log2(np.abs(self.codes).sum(axis=0) + 1.0))
+        return np.asarray(np.minimum(self.accum.width, self.data_bits + size - self.dropped_bits))
 
     @property
     def sign_room(self) -> int:
@@ -108,9 +119,10 @@ def folds_signs(operands: Operands) -> bool:
     It does where nothing is lost between product and sum: weights of -1, 0, 1 that need no sign extension,
     or products of exactly the accumulator's width and binary point.
     """
-    if int(np.abs(operands.codes).max(initial=0)) <= 1:
-        return operands.sign_room >= 0
-    return operands.dropped_bits == 0 and operands.sign_room == 0
+    if operands.dropped_bits:
+        return False
+    unit = int(np.abs(operands.codes).max(initial=0)) <= 1
+    return operands.sign_room >= 0 if unit else operands.sign_room == 0
 
 
 def distinct_sums(codes: Codes, bias: NDArray[np.bool_]) -> int:

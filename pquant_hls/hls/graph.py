@@ -184,6 +184,8 @@ def _layout(node: Any, name: str, data: NDArray[Any]) -> NDArray[Any]:
     if node.get_attr("_weights_transposed", False):
         data = np.moveaxis(data, 0, -1)
     op = op_of(node)
+    if op == "other":
+        return data
     if op == "dense":
         return data.reshape(node.get_attr("n_in"), node.get_attr("n_out"))
     if node.get_attr("filt_width") is None:  # recurrent and attention layers
@@ -279,6 +281,18 @@ def _concatenate(node: Any) -> dict[str, Any]:
     return {"axis": axis - 1 if axis > 0 else axis + rank}
 
 
+def _other(node: Any) -> dict[str, Any]:
+    """The class and the sizes that its cost depends on, as far as it has them."""
+    names = ("n_out", "recurrent_reuse_factor", "n_contract", "vocab_size")
+    sizes = {name: int(node.get_attr(name)) for name in names if node.get_attr(name) is not None}
+    if node.class_name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"):
+        units = node.get_attr("forward_n_states", node.get_attr("n_out"))
+        sizes.update(n_state=int(units), n_sequence=int(node.get_attr("n_timesteps")))
+    named = node.get_attr("activation") if node.class_name == "Activation" else None
+    cell = {"cell": node.get_attr("forward_class_name")} if node.class_name == "Bidirectional" else {}
+    return {"op_name": named or node.class_name, **sizes, **cell}
+
+
 _EXTRA: dict[str, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys(("conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d"), _conv),
     **dict.fromkeys(("max_pooling1d", "max_pooling2d", "average_pooling1d", "average_pooling2d"), _pool),
@@ -293,5 +307,5 @@ _EXTRA: dict[str, Callable[[Any], dict[str, Any]]] = {
     "ternary_tanh": lambda node: {"threshold": float(node.get_attr("threshold", 0.5) or 0.5)},
     "softmax": lambda node: {"axis": _json(node.get_attr("axis", -1))},
     "batchnorm": lambda node: {"n_filt": int(node.get_attr("n_filt", -1))},
-    "other": lambda node: {"op_name": node.class_name},
+    "other": _other,
 }

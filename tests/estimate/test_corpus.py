@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
 
 pytestmark = pytest.mark.corpus
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,25 @@ def test_stated_intervals_hold_the_reported_cycles(judged):
 
 def test_resources_of_pipelined_taggers_are_near_the_report(judged):
     taggers = [(d, q) for d, q in judged if d.weight_kind != "-"]
-    for name, limit in (("lut", 0.1), ("ff", 0.2), ("dsp", 0.02)):
+    for name, limit in (("lut", 0.08), ("ff", 0.15), ("dsp", 0.02)):
         true = np.array([getattr(d.truth, name) for d, _ in taggers])
         value = np.array([getattr(q.resources, name) for _, q in taggers])
         assert np.median(np.abs(value - true) / np.maximum(true, 1.0)) <= limit, name
+
+
+def test_tasks_and_streams_have_lut_and_ff_near_the_report(judged):
+    tasks = [(d, q) for d, q in judged if d.kind in ("stream", "parallel_other", "parallel_mlp_resource")]
+    assert len(tasks) >= 20
+    for name, limit in (("lut", 0.25), ("ff", 0.35)):
+        ratio = [getattr(q.resources, name) / max(getattr(d.truth, name), 1.0) for d, q in tasks]
+        assert np.median(np.abs(np.array(ratio) - 1.0)) <= limit, name
+
+
+def test_the_refit_command_gives_the_shipped_constants(corpus: Path, tmp_path: Path):
+    written = tmp_path / "constants.json"
+    command = [sys.executable, str(ROOT / "tools" / "fit_estimator.py"), "--corpus"]
+    subprocess.run(
+        [*command, str(corpus / "synthesis_corpus"), "--out", str(written)], check=True, timeout=300
+    )
+    shipped = ROOT / "pquant_hls" / "estimate" / "constants.json"
+    assert written.read_text() == shipped.read_text()

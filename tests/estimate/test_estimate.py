@@ -211,3 +211,99 @@ def test_a_layer_of_unknown_weights_is_estimated_with_a_note():
 def test_an_estimate_survives_json():
     qor = estimate(mlp(8, 4, 2), VU13P)
     assert type(qor).model_validate_json(json.dumps(qor.model_dump(mode="json"))) == qor
+
+
+def sequence(name: str, *, reuse: int = 1, strategy: str = "latency", steps: int = 10) -> FixedPointGraph:
+    """A recurrent layer of 8 units on 4 features at each of ``steps`` times."""
+    first = Node("x", "input", (), (steps, 4), FixedType(16, 6))
+    gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[name]
+    rng = np.random.default_rng(2)
+    arrays = {
+        "weight": FixedArray(rng.integers(-300, 300, (4, gates * 8)), 10),
+        "recurrent_weight": FixedArray(rng.integers(-300, 300, (8, gates * 8)), 10),
+    }
+    types = {"weight": FixedType(16, 6), "accum": FixedType(16, 6)}
+    attrs = {"op_name": name, "n_state": 8, "n_sequence": steps, "reuse_factor": reuse, "strategy": strategy}
+    node = Node("r", "other", ("x",), (8,), FixedType(16, 6), types, arrays, attrs)
+    return FixedPointGraph((first, node), ("r",))
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
+def test_recurrent_layers_take_their_steps_one_after_another(name):
+    short, long = estimate(sequence(name), VU13P), estimate(sequence(name, steps=20), VU13P)
+    assert long.latency.cycles_max - 1 == 2 * (short.latency.cycles_max - 1)
+    assert short.latency.ii_cycles == short.latency.cycles_max
+    shared = estimate(sequence(name, reuse=16, strategy="resource"), VU13P)
+    assert shared.latency.cycles_max >= short.latency.cycles_max + 10 * 16
+    assert shared.resources.dsp < short.resources.dsp
+
+
+LAYERS_BY_ANALOGY = (
+    "LayerNormalization",
+    "Embedding",
+    "PReLU",
+    "Resize",
+    "Cropping1D",
+    "EinsumDense",
+    "Dot",
+    "selu",
+)
+
+
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+@pytest.mark.parametrize("name", LAYERS_BY_ANALOGY)
+def test_layers_that_nobody_synthesised_have_the_widest_interval_and_say_so(name, io_type):
+    first = Node("x", "input", (), (8, 4), FixedType(16, 6))
+    node = Node("y", "other", ("x",), (8, 4), FixedType(16, 6), attrs={"op_name": name})
+    flat = Node("f", "reshape", ("y",), (32,), FixedType(16, 6))
+    fc = dense("fc", "f", np.arange(96).reshape(32, 3) - 40)
+    guessed = estimate(FixedPointGraph((first, node, flat, fc), ("fc",), io_type), VU13P)
+    ratio = (guessed.latency.cycles_max_hi + 1) / (guessed.latency.cycles_max_lo + 1)
+    assert ratio > 1.5
+    assert any("class analogy" in note for note in guessed.notes)
+
+
+def test_a_saturating_accumulator_makes_each_addition_wait_for_the_last():
+    rng = np.random.default_rng(8)
+    first = Node("x", "input", (), (40,), FixedType(16, 6))
+
+    def cycles(accum: FixedType) -> int:
+        weight = FixedArray(rng.integers(-100, 100, (40, 2)), 7)
+        node = Node(
+            "fc", "dense", ("x",), (2,), accum, {"weight": NARROW, "accum": accum}, {"weight": weight}
+        )
+        return estimate(FixedPointGraph((first, node), ("fc",)), VU13P).latency.cycles_max
+
+    wraps = cycles(FixedType(24, 10))
+    assert cycles(FixedType(24, 10, saturation="SAT")) > 3 * wraps
+
+
+def test_the_largest_of_many_is_found_one_after_another_and_an_average_as_a_tree():
+    first = Node("x", "input", (), (64, 2), FixedType(16, 6))
+
+    def cycles(op: str) -> int:
+        node = Node("p", op, ("x",), (2,), FixedType(16, 6))
+        return estimate(FixedPointGraph((first, node), ("p",)), VU13P).latency.cycles_max
+
+    assert cycles("global_max_pooling1d") >= 15 > cycles("global_average_pooling1d") + 10
+
+
+def test_what_is_stated_of_unknown_weights_is_used():
+    def cost(**attrs: object) -> float:
+        first = Node("x", "input", (), (16,), FixedType(16, 6))
+        types = {"weight": FixedType(16, 6), "accum": FixedType(16, 6)}
+        sizes = {"n_in": 16, "n_out": 8, **attrs}
+        node = Node("fc", "dense", ("x",), (8,), FixedType(16, 6), types, {}, sizes)
+        return estimate(FixedPointGraph((first, node), ("fc",)), VU13P).resources.lut
+
+    assert cost(max_abs=2) < cost(max_abs=200)
+    assert cost(max_abs=200, n_zeros=100) < cost(max_abs=200)
+
+
+def test_deep_channels_of_a_stream_are_block_memory():
+    image = Node("x", "input", (), (32, 32, 4), FixedType(16, 6))
+    act = Node("a", "relu", ("x",), (32, 32, 4), FixedType(16, 6))
+    last = Node("b", "relu", ("a",), (32, 32, 4), FixedType(16, 6))
+    vivado = VU13P.model_copy(update={"tool": "vivado"})
+    deep = estimate(FixedPointGraph((image, act, last), ("b",), "io_stream"), vivado)
+    assert deep.resources.bram_18k == 4  # 1024 places of 16 bits for each of four channels
