@@ -106,10 +106,18 @@ def row(name: str, members: Sequence[Judged]) -> dict[str, object]:
         "MAE const": float(np.abs(truth - np.median(truth)).mean()),
         "MAE 10": float(np.abs(truth - 10).mean()),
         "in interval": float(np.mean(inside)),
+        "in clock bound": _clock_held(members),
         "hi/lo": float(np.median(width)),
         **{what.upper(): _relative(members, what) for what in ("lut", "ff", "dsp")},
         "in (LUT,FF,DSP)": _covered(members),
     }
+
+
+def _clock_held(members: Sequence[Judged]) -> float | None:
+    """Share of designs whose estimated clock the bound holds; the report's last digit is rounded."""
+    pairs = [(d.clock_estimated_ns, q.latency and q.latency.clock_estimated_hi_ns) for d, q in members]
+    held = [true <= bound + 0.005 for true, bound in pairs if true is not None and bound is not None]
+    return float(np.mean(held)) if held else None
 
 
 def _relative(members: Sequence[Judged], what: str) -> float | None:

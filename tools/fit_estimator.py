@@ -121,7 +121,7 @@ def fit(found: Sequence[Case], delays: dict[str, Any]) -> dict[str, Any]:
     fitted = {
         "top": _fit_top(whole),
         "resources": fit_resources(trusted),
-        "clock": _fit_clock([case.design for case in whole]),
+        "clock": _fit_clock(whole),
     }
     return {**_frame(delays), **fitted}
 
@@ -192,18 +192,16 @@ def _best_top(rows: list[tuple[int, int]]) -> dict[str, int]:
     return {"cycles": cycles, "dense": dense}
 
 
-def _fit_clock(designs: Sequence[Design]) -> dict[str, float]:
-    """The highest estimated clock over its target, by io type, family and tool; ``other`` tops them."""
+def _fit_clock(found: Sequence[Case]) -> dict[str, float]:
+    """The highest estimated clock over what the rules expect, by io type, family and, with five designs, tool."""
     ratios: dict[str, list[float]] = defaultdict(list)
-    for design in designs:
+    for case in found:
+        design, slow = case.design, max(module.slow_ns for module in case.point.modules)
         if design.clock_estimated_ns:
-            key = f"{design.graph.io_type}/{design.target.family}/{design.target.tool}"
-            ratios[key].append(design.clock_estimated_ns / design.target.clock_ns)
-    clock = {
-        key: round(max(1.0, float(np.quantile(values, 0.98))), 3)
-        for key, values in sorted(ratios.items())
-        if len(values) >= 5
-    }
+            family = f"{design.graph.io_type}/{design.target.family}"
+            for key in (family, f"{family}/{design.target.tool}"):
+                ratios[key].append(design.clock_estimated_ns / max(design.target.clock_ns, slow))
+    clock = {key: round(max(1.0, *values), 3) for key, values in sorted(ratios.items()) if len(values) >= 5}
     return {**clock, "other": max([2.0, *clock.values()])}
 
 

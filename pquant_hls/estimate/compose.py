@@ -169,8 +169,8 @@ def _total(graph: FixedPointGraph, added: dict[str, int]) -> int:
 
 def _latency(point: Estimate, target: Target, io_type: str) -> Latency:
     low, high = _around(point, "cycles", point.cycles)
-    clock = constants()["clock"]
-    highest = clock.get(f"{io_type}/{target.family}/{target.tool}", clock["other"]) * target.clock_ns
+    slow = max(module.slow_ns for module in point.modules)
+    highest = clock_ratio(io_type, target) * max(target.clock_ns, slow)
     return Latency(
         cycles_max=point.cycles,
         cycles_max_lo=math.floor(low + 1e-9),
@@ -178,9 +178,16 @@ def _latency(point: Estimate, target: Target, io_type: str) -> Latency:
         ii_cycles=point.ii_cycles,
         clock_target_ns=target.clock_ns,
         clock_uncertainty_ns=target.clock_uncertainty_ns,
-        clock_estimated_ns=target.budget_ns,
-        clock_estimated_hi_ns=max(highest, target.budget_ns),
+        clock_estimated_ns=max(target.budget_ns, slow),
+        clock_estimated_hi_ns=highest,
     )
+
+
+def clock_ratio(io_type: str, target: Target) -> float:
+    """The highest estimated clock over the slower of the target and the longest chain that no register cuts."""
+    clock: dict[str, float] = constants()["clock"]
+    keys = (f"{io_type}/{target.family}/{target.tool}", f"{io_type}/{target.family}", "other")
+    return next(clock[key] for key in keys if key in clock)
 
 
 def _around(point: Estimate, what: str, value: float) -> tuple[float, float]:

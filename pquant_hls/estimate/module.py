@@ -15,7 +15,8 @@ class Module:
     ``cycles`` is its own latency; ``first_ns`` and ``last_ns`` are the delays before its first and after
     its last register (the same for a module without registers). ``gap_cycles`` pass before the next module
     may start. ``counts`` are what LUT, FF, DSP and BRAM are computed from. ``rule`` names the rule, which
-    is also the class its interval was measured for.
+    is also the class its interval was measured for. ``slow_ns`` is a chain that no register may cut: the clock
+    is at least that long.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Module:
     gap_cycles: int = 0
     counts: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    slow_ns: float = 0.0
 
     @property
     def is_port(self) -> bool:

@@ -28,7 +28,7 @@ def product_module(
     strategy = node.strategy.lower()
     shares = strategy not in ("latency", "distributed_arithmetic")
     if shares and node.reuse_factor > 1:
-        return _resource(node, operands)
+        return replace(_resource(node, operands), slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target))
     schedule = schedule_sum(operands, delay, target.budget_ns)
     counts = product_counts(operands, schedule)
     cycles, first, last = timed(schedule.end_ns, target.budget_ns)
@@ -158,6 +158,16 @@ def _resource(node: Node, operands: Operands) -> Module:
     reuse, extra = node.reuse_factor, constants()["resource"]["extra_cycles"]
     counts = shared_products(operands, reuse)
     return Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)
+
+
+def _clipped_chain_ns(operands: Operands, reuse: int, target: Target) -> float:
+    """The sums of a group of multipliers, where the accumulator rounds or saturates: they go around the loop
+    every cycle, so the tool can neither reorder them nor put registers between.
+    """
+    if not operands.saturates:
+        return 0.0
+    table: dict[str, float] = constants()["resource"]["clip_add_ns"]
+    return math.ceil(operands.codes.shape[0] / reuse) * table.get(target.family, table["other"])
 
 
 def shared_products(operands: Operands, reuse: int) -> dict[str, float]:

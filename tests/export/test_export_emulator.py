@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import multiprocessing
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -74,20 +73,19 @@ def test_a_moved_emulator_still_checks_and_finds_a_change(mini_project, tmp_path
     assert "differs: layer4_out[0]" in changed.stdout
 
 
-def _both(folders, x, into):
-    """Load both libraries with their symbols shared, the way that makes plain hls4ml libraries clash."""
-    found = []
-    libraries = [
-        ctypes.CDLL(str(folder / f"{name}.so"), mode=ctypes.RTLD_GLOBAL) for name, folder in folders.items()
-    ]
-    for name, library in zip(folders, libraries, strict=True):
-        rows, predict = np.zeros((len(x), 2)), library[f"_ZN{len(name)}{name}7predictEPdS0_"]
-        pointer = np.ctypeslib.ndpointer(ctypes.c_double, flags="C_CONTIGUOUS")
-        predict.argtypes = [pointer, pointer]
-        for row, values in zip(rows, x, strict=True):
-            predict(values, row)
-        found.append(rows)
-    into.put(found)
+BOTH = """
+import ctypes, sys
+import numpy as np
+x, names = np.load("x.npy"), sys.argv[1:]
+# Symbols shared, the way that makes plain hls4ml libraries clash.
+libraries = [ctypes.CDLL(f"{name}/{name}.so", mode=ctypes.RTLD_GLOBAL) for name in names]
+for name, library in zip(names, libraries):
+    rows, predict = np.zeros((len(x), 2)), library[f"_ZN{len(name)}{name}7predictEPdS0_"]
+    predict.argtypes = [np.ctypeslib.ndpointer(ctypes.c_double, flags="C_CONTIGUOUS")] * 2
+    for row, values in zip(rows, x):
+        predict(values, row)
+    np.save(f"{name}.npy", rows)
+"""
 
 
 def test_two_versions_live_in_one_program(mini_project, tmp_path, edit):
@@ -100,11 +98,9 @@ def test_two_versions_live_in_one_program(mini_project, tmp_path, edit):
         wanted.append(record(project, x).y)
         for file in ("txt", "h"):
             edit(mini_project, f"firmware/weights/w2.{file}", "0.75000", "-0.75000")
-    queue = multiprocessing.get_context("spawn").Queue()
-    child = multiprocessing.get_context("spawn").Process(target=_both, args=(folders, x, queue))
-    child.start()
-    found = queue.get(timeout=60)
-    child.join()
+    np.save(tmp_path / "x.npy", x)
+    subprocess.run([sys.executable, "-c", BOTH, *folders], cwd=tmp_path, check=True, timeout=120)
+    found = [np.load(tmp_path / f"{name}.npy") for name in folders]
     assert not np.array_equal(*wanted)
     assert all(np.array_equal(new, old) for new, old in zip(found, wanted, strict=True))
 
