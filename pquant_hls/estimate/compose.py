@@ -58,7 +58,7 @@ def estimate(graph: FixedPointGraph, target: Target) -> QoR:
         tool=target.tool,
         part=target.part,
         digest=graph.digest(),
-        latency=_latency(point, target, graph.io_type),
+        latency=_latency(point, target),
         resources=_resources(point),
         layers=_layers(point),
         notes=_notes(point, target),
@@ -167,10 +167,11 @@ def _total(graph: FixedPointGraph, added: dict[str, int]) -> int:
     return max(done[name] for name in graph.outputs)
 
 
-def _latency(point: Estimate, target: Target, io_type: str) -> Latency:
+def _latency(point: Estimate, target: Target) -> Latency:
     low, high = _around(point, "cycles", point.cycles)
     slow = max(module.slow_ns for module in point.modules)
-    highest = clock_ratio(io_type, target) * max(target.clock_ns, slow)
+    table: dict[str, float] = constants()["clock"]
+    highest = max(target.clock_ns, slow, table.get(target.family, table["other"]))
     return Latency(
         cycles_max=point.cycles,
         cycles_max_lo=math.floor(low + 1e-9),
@@ -181,13 +182,6 @@ def _latency(point: Estimate, target: Target, io_type: str) -> Latency:
         clock_estimated_ns=max(target.budget_ns, slow),
         clock_estimated_hi_ns=highest,
     )
-
-
-def clock_ratio(io_type: str, target: Target) -> float:
-    """The highest estimated clock over the slower of the target and the longest chain that no register cuts."""
-    clock: dict[str, float] = constants()["clock"]
-    keys = (f"{io_type}/{target.family}/{target.tool}", f"{io_type}/{target.family}", "other")
-    return next(clock[key] for key in keys if key in clock)
 
 
 def _around(point: Estimate, what: str, value: float) -> tuple[float, float]:

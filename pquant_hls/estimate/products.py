@@ -167,7 +167,8 @@ def _clipped_chain_ns(operands: Operands, reuse: int, target: Target) -> float:
     if not operands.saturates:
         return 0.0
     table: dict[str, float] = constants()["resource"]["clip_add_ns"]
-    return math.ceil(operands.codes.shape[0] / reuse) * table.get(target.family, table["other"])
+    additions = math.ceil(len(operands.codes) / reuse)
+    return additions * table.get(target.family, table["other"])
 
 
 def shared_products(operands: Operands, reuse: int) -> dict[str, float]:
