@@ -1,4 +1,4 @@
-"""Damages reports in twelve ways and counts what the readers make of them.
+"""Damages reports in fourteen ways and counts what the readers make of them.
 
 Takes made reports of every layout and, where the corpus is there, the real ones. A mutant counts as
 

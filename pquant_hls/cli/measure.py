@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pquant_hls.qor import LayerQoR, QoR
+    from pquant_hls.qor import LayerQoR, QoR, Resources
 
 EXIT_NOT_MEASURED = 4
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
@@ -33,6 +33,9 @@ def measure(
     work: Annotated[
         Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")
     ] = None,
+    top: Annotated[
+        str | None, typer.Option("--top", help="function to read reports of, where the folder does not tell")
+    ] = None,
     prefix: Annotated[
         str, typer.Option("--prefix", help="command that runs the vendor's tool elsewhere: 'ssh build01'")
     ] = "",
@@ -52,7 +55,7 @@ def measure(
     progress = error_console()
     with clean_stdout():
         qor = measure_project(
-            path, using, work=work, prefix=shlex.split(prefix),  # type: ignore[arg-type]
+            path, using, work=work, top=top, prefix=shlex.split(prefix),  # type: ignore[arg-type]
             on_line=lambda line: progress.print(line, style="dim", markup=False),
         )  # fmt: skip
     if json:
@@ -69,16 +72,20 @@ def is_measured(qor: QoR) -> bool:
     return any(value is not None for value in (cycles, *used, *qor.metrics.values()))
 
 
+DERIVED = ("worst_ns", "worst_ns_lo", "worst_ns_hi", "bunch_crossings", "slack_ns", "timing_met")
+
+
 def derived(qor: QoR) -> dict[str, Any]:
-    """Figures that follow from the record: ns, bunch crossings, slack, share of the part in percent."""
+    """Figures that follow from the record: ns, bunch crossings, slack, share of the part in percent; None if unknown."""
     latency, resources = qor.latency, qor.resources
-    found: dict[str, Any] = {} if latency is None else {
-        "worst_ns": latency.worst_ns, "worst_ns_lo": latency.worst_ns_lo, "worst_ns_hi": latency.worst_ns_hi,
-        "bunch_crossings": latency.bunch_crossings, "slack_ns": latency.slack_ns, "timing_met": latency.timing_met,
-    }  # fmt: skip
-    if resources is not None:
-        found["percent"] = {name: resources.percent(name) for name in RESOURCES}
-    return found
+    found = {name: None if latency is None else _clean(getattr(latency, name)) for name in DERIVED}
+    shares = {name: None if resources is None else resources.percent(name) for name in RESOURCES}
+    return {**found, "percent": shares}
+
+
+def _clean(value: float | None) -> float | None:
+    """Without the last bits of binary fractions: 0.301, not 0.3009999999999997."""
+    return value if value is None or isinstance(value, bool) else round(value, 9)
 
 
 def _show(qor: QoR) -> None:
@@ -104,7 +111,7 @@ def _figures(qor: QoR) -> Table:
     table = Table(show_header=False, pad_edge=False)
     cycles, ns = latency_texts(qor.model_dump(mode="json"))
     rows = [("latency, cycles", cycles), ("latency, ns (worst case)", ns)]
-    latency, resources = qor.latency, qor.resources
+    latency = qor.latency
     if latency is not None:
         rows += [
             ("latency, bunch crossings of 25 ns", _number(latency.bunch_crossings)),
@@ -115,15 +122,20 @@ def _figures(qor: QoR) -> Table:
             ("slack, ns", _number(latency.slack_ns)),
             ("timing met", {True: "yes", False: "NO", None: "-"}[latency.timing_met]),
         ]  # fmt: skip
-    for name in RESOURCES if resources is not None else ():
-        share = resources.percent(name) if resources is not None else None
-        value = getattr(resources, name)
-        low, high = (resources.intervals if resources is not None else {}).get(name, (None, None))
-        text = _count(value) if low is None else f"{_count(value)} [{_count(low)}..{_count(high)}]"
-        rows.append((name.upper(), text if share is None else f"{text}  ({share:.2f} % of the part)"))
+    rows += [(name.upper(), _resource(qor.resources, name)) for name in RESOURCES]
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _resource(resources: Resources | None, name: str) -> str:
+    """``6,207 [5,900..6,500]  (0.36 % of the part)``, without what is not known."""
+    if resources is None:
+        return "-"
+    value, share = getattr(resources, name), resources.percent(name)
+    low, high = resources.intervals.get(name, (None, None))
+    text = _count(value) if low is None else f"{_count(value)} [{_count(low)}..{_count(high)}]"
+    return text if share is None else f"{text}  ({share:.2f} % of the part)"
 
 
 def layers_table(layers: Sequence[LayerQoR]) -> Table:

@@ -50,10 +50,10 @@ def class_figures(
 ) -> dict[str, float | None]:
     """AUC and efficiency at the background rate of each class on the validation part, as ``auc_before:top``.
 
-    Empty without labels or without ``rare_classes``; each figure has its error beside it.
+    Empty without labels, ``rare_classes`` and ``preserve_rare_classes``; each figure has its error beside it.
     """
     seen = validation(data)
-    if not config.rare_classes or seen.y_val is None:
+    if not (config.rare_classes or config.preserve_rare_classes) or seen.y_val is None:
         return {}
     rate, labels = config.background_rate, targets_of(model, seen, config, "val")[0].labels
     found: dict[str, float | None] = {}

@@ -22,7 +22,7 @@ Scores = dict[str, NDArray[np.float64]]
 
 
 def unit_scores(model: keras.Model, channels: Channels, data: Any, config: PruneConfig) -> Scores:
-    """Scores of every prunable layer's units.
+    """Scores of the units of every prunable layer that is not excluded.
 
     Raises UnsupportedModel where ``batchnorm`` finds no normalization behind a layer, DataError where
     ``taylor``
@@ -38,7 +38,7 @@ def unit_scores(model: keras.Model, channels: Channels, data: Any, config: Prune
         "l2": lambda call: np.sqrt((_kernel(call) ** 2).sum(axis=0)),
         "batchnorm": lambda call: _scale_behind(call, channels),
     }
-    prunable = channels.prunable()
+    prunable = set(channels.prunable()) - set(config.exclude)
     return {call.name: measure[config.importance](call) for call in channels.table if call.name in prunable}
 
 

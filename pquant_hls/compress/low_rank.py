@@ -35,7 +35,12 @@ class LowRankCompression(Step[LowRankConfig]):
         self._known(table)
         notes, refused = [], []
         for call in table.values():
-            if call.name in self.config.exclude or not _factorable(call):
+            if call.name in self.config.exclude:
+                continue
+            if not _factorable(call):
+                refused += (
+                    [f"{call.name} is quantized: factorize before quantizing"] if _quantized(call) else []
+                )
                 continue
             found = [
                 factor
@@ -115,15 +120,19 @@ def _factorable(call: Call) -> bool:
     return (
         operation(call.layer) in ("dense", "conv")
         and getattr(call.layer, "groups", 1) == 1
-        and call.kind[:1] != "Q"
+        and not _quantized(call)
     )
+
+
+def _quantized(call: Call) -> bool:
+    return operation(call.layer) in ("dense", "conv") and call.kind.startswith("Q")
 
 
 def _check_rank(call: Call, rank: int) -> None:
     if not _factorable(call):
         why = (
             "is quantized: factorize before quantizing"
-            if call.kind[:1] == "Q"
+            if _quantized(call)
             else f"a {call.kind} cannot be factorized"
         )
         raise UnsupportedModel(why, where=call.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ import keras
 from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.channels import trace_channels
 from pquant_hls.compress.cut import Cut
-from pquant_hls.compress.fine_tuning import training_figures, training_notes
+from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
 from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.importance import unit_scores
 from pquant_hls.compress.latency import CycleCounter
@@ -38,9 +39,13 @@ class PruningCompression(Step[PruneConfig]):
         """Data is needed for Taylor importance and for epochs of recovery; None does otherwise."""
         if self.config.epochs > 0:
             self._check_training(model, data)
-        if self.config.method == "structured":
-            return self._structured(model, data)
-        return self._zeros(model, data)
+        judged = model if self.teacher is None else self.teacher
+        before = {} if data is None else class_figures(judged, data, self.config, "before")
+        made = (
+            self._structured(model, data) if self.config.method == "structured" else self._zeros(model, data)
+        )
+        after = {} if data is None else class_figures(made.model, data, self.config, "after")
+        return replace(made, figures={**made.figures, **before, **after})
 
     def _check_training(self, model: keras.Model, data: Any) -> None:
         if data is None:

@@ -8,7 +8,7 @@ import keras
 
 from pquant_hls.compress.accumulators import guarded
 from pquant_hls.compress.calibration import sample
-from pquant_hls.compress.fine_tuning import training_figures, training_notes
+from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
 from pquant_hls.compress.folding import fold_batchnorm
 from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, separated, with_clean_names
 from pquant_hls.compress.sensitivity import allocate
@@ -38,6 +38,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
         training = self.config.mode == "qat" and self.config.epochs > 0
         if training:
             check(model, data, self.config, self.teacher)
+        before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
         folded = fold_batchnorm(model)
         inputs, widths = sample(data, self.config), Widths.of(folded, self.config)
         notes: tuple[str, ...] = ()
@@ -49,4 +50,5 @@ class QuantizationCompression(Step[QuantizeConfig]):
         if training:
             history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)
             notes, figures = (*notes, *training_notes(history)), training_figures(history)
+        figures |= {**before, **class_figures(made, data, self.config, "after")}
         return Outcome(made, (*notes, *guarded(made, inputs)), figures)

@@ -27,6 +27,9 @@ _QKERAS = {
 _PLAIN = ("relu", "tanh", "sigmoid")
 """Activations with a quantized twin that hls4ml computes exactly."""
 
+_KEPT = ("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "binary", "ternary")
+"""Quantizers that are such twins already."""
+
 
 @dataclass(frozen=True)
 class Widths:
@@ -79,17 +82,18 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
         if kind in ("other", "separable_conv") or (kind in WEIGHTED and _twin(call) is None):
             raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
         head = call.name in ends and inner in ("softmax", "sigmoid")
-        if (
-            inner is not None
-            and not head
-            and inner not in _PLAIN
-            and not inner.startswith(("quantized_", "binary(", "ternary("))
-        ):
+        if inner is not None and not head and not _has_twin(call, inner):
             raise UnsupportedModel(
                 f"activation {inner!r} has no exact quantized twin",
                 where=call.name,
                 mend=f"use {', '.join(_PLAIN)}",
             )
+
+
+def _has_twin(call: Call, inner: str) -> bool:
+    """Whether an activation has a quantized twin; a leaky relu's has none that hls4ml computes exactly."""
+    leaky = getattr(getattr(call.layer, "activation", None), "negative_slope", 0)
+    return inner in _PLAIN or (inner.split("(", maxsplit=1)[0] in _KEPT and not leaky)
 
 
 def _twin(call: Call) -> Any:

@@ -50,6 +50,8 @@ def _known_layers(channels: Channels, config: PruneConfig) -> None:
         for name in names:
             if name not in channels.made:
                 raise SpecError(unknown_key(name, list(channels.made)).replace("key", "layer"), where=key)
+            if key != "exclude" and name in config.exclude:
+                raise SpecError("the layer is excluded as well", where=f"{key}.{name}")
             if key != "exclude" and name not in channels.prunable():
                 raise UnsupportedModel(
                     "its units cannot be removed: they reach an output or a fixed shape", where=name

@@ -125,11 +125,18 @@ def step_class(name: str) -> type[Step[Any]]:
 
     if name in BUILTIN:
         return BUILTIN[name]
-    for found in entry_points(group=ENTRY_POINTS):
-        if found.name == name:
-            offered: type[Step[Any]] = found.load()
-            return offered
-    raise SpecError(f"unknown step {name!r}", where="step", mend=f"one of {', '.join(BUILTIN)}")
+    added = {found.name: found for found in entry_points(group=ENTRY_POINTS)}
+    if name not in added:
+        raise SpecError(
+            f"unknown step {name!r}", where="step", mend=f"one of {', '.join([*BUILTIN, *added])}"
+        )
+    try:
+        offered = added[name].load()
+    except (ImportError, AttributeError) as cause:
+        raise SpecError(f"step {name!r} cannot be loaded: {cause}", where=ENTRY_POINTS) from cause
+    if not (isinstance(offered, type) and issubclass(offered, Step)):
+        raise SpecError(f"step {name!r} is a {type(offered).__name__}, not a Step class", where=ENTRY_POINTS)
+    return offered
 
 
 def step_from_config(

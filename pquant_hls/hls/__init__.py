@@ -4,7 +4,8 @@ The only room that imports hls4ml, and it does so when a function is called: imp
 neither Keras nor TensorFlow.
 """
 
-from pquant_hls.hls.build import Library, build, default_cache
+from pquant_hls.hls.build import Library, build
+from pquant_hls.hls.cache import default_cache
 from pquant_hls.hls.compare import Comparison, LayerDifference, compare
 from pquant_hls.hls.convert import convert
 from pquant_hls.hls.fix import fix

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -13,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pquant_hls.errors import ToolFailed, ToolNotFound, UnsupportedModel
+from pquant_hls.hls.cache import LIBRARY, default_cache, limit_bytes, mark_used, prune
+from pquant_hls.hls.child import run_child
 from pquant_hls.hls.project import HlsProject
-
-LIBRARY = "csim.so"
 
 
 @dataclass(frozen=True)
@@ -27,17 +26,11 @@ class Library:
     digest: str
 
 
-def default_cache() -> Path:
-    """``$XDG_CACHE_HOME/pquant_hls/csim``, or the same under ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "pquant_hls" / "csim"
-
-
 def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 600.0) -> Library:
     """Compile the sources as they are now, hand edits included; nothing is rewritten or left in the project.
 
     The entry is named by the digest of sources, weights and compiler and moved into place whole, so checks
-    running side by side do not disturb each other.
+    running side by side do not disturb each other. A new entry may push old ones out: see ``cache.prune``.
 
     Raises
     ------
@@ -53,10 +46,13 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
     ).hexdigest()
     root = (default_cache() if cache is None else Path(cache)).absolute()
     entry = root / digest[:2] / digest
+    mark_used(entry)
     if not (entry / LIBRARY).is_file():
+        limit = limit_bytes()
         entry.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as part:
             _compile(project, Path(part) / "entry", entry, timeout_s)
+        prune(root, limit)
     return Library(entry / LIBRARY, project, digest)
 
 
@@ -71,15 +67,7 @@ def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> 
     # One translation unit: the headers cost more than the design, and are read once this way.
     source = f'#include "firmware/{project.name}.cpp"\n#include "{project.name}_bridge.cpp"\n'
     try:
-        done = subprocess.run(  # noqa: S603
-            command,
-            input=source,
-            cwd=project.path,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        done = run_child(command, project.path, timeout_s, text=source)
     except subprocess.TimeoutExpired as cause:
         raise ToolFailed(f"g++ took longer than {timeout_s:g} s", where=project.path) from cause
     if done.returncode != 0:
@@ -122,7 +110,10 @@ def _compiler() -> _Compiler:
 @functools.cache
 def _probe(path: str) -> _Compiler:
     """Version of this g++ and the flags hls4ml's own build_lib.sh would choose."""
-    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    version = done.stdout.strip()
+    if done.returncode != 0 or not version:
+        raise ToolFailed(f"g++ --version failed: {done.stderr.strip()[-200:]}", where=path)
     unique = ("-fno-gnu-unique",) if _accepts(path, "-fno-gnu-unique") else ()
     return _Compiler(path, version.splitlines()[0], ("-O3", "-fPIC", "-w", *unique))
 

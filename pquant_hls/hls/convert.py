@@ -18,7 +18,7 @@ from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import register
 from pquant_hls.hls.lint import errors, lint
 from pquant_hls.hls.normal import normal_form
-from pquant_hls.hls.plan import plan
+from pquant_hls.hls.plan import plan, reuse_factors
 from pquant_hls.hls.project import (
     GRAPH_FILE,
     NORMAL_MODEL,
@@ -130,8 +130,9 @@ def _hls_model(normal: Any, spec: HlsSpec, folder: Path) -> Any:
     import hls4ml
 
     register()
-    types = plan(topology(normal), FixedType.parse(spec.precision), wide=spec.wide_accumulators)
-    config = {
+    graph = topology(normal)
+    types = plan(graph, FixedType.parse(spec.precision), wide=spec.wide_accumulators)
+    config: dict[str, Any] = {
         "Model": {
             "Precision": {"default": spec.precision},
             "ReuseFactor": spec.reuse_factor,
@@ -140,6 +141,8 @@ def _hls_model(normal: Any, spec: HlsSpec, folder: Path) -> Any:
         },
         "LayerName": types.config(),
     }
+    for name, factor in reuse_factors(graph, spec).items():
+        config["LayerName"][name]["ReuseFactor"] = factor
     try:
         return hls4ml.converters.convert_from_keras_model(
             normal,
@@ -172,8 +175,12 @@ def _trace_everything(hls_model: Any) -> None:
 
 def _info(normal: Any, spec: HlsSpec, hls_model: Any, exact: bool) -> dict[str, Any]:
     shapes = {layer.name: list(layer.get_output_variable().shape) for layer in hls_model.get_layers()}
-    variables = (*hls_model.get_input_variables(), *hls_model.get_output_variables())
-    ports = {variable.name: list(variable.shape) for variable in variables}
+    # Keras' own shapes: hls4ml leaves out a Flatten or Reshape that ends the model
+    pairs = [
+        *zip(hls_model.get_input_variables(), normal.inputs, strict=True),
+        *zip(hls_model.get_output_variables(), normal.outputs, strict=True),
+    ]
+    ports = {variable.name: list(tensor.shape[1:]) for variable, tensor in pairs}
     weights = [
         (w.path, hashlib.sha256(np.ascontiguousarray(w.numpy()).tobytes()).hexdigest())
         for w in normal.weights

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pquant_hls.errors import UnsupportedModel
@@ -185,18 +185,40 @@ def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
     return rebuilt(graph, _Builder(graph, keep_softmax, used).apply)
 
 
+def is_elementwise(call: Call) -> bool:
+    """Whether the call computes each value from itself alone, so that it may move before a Flatten."""
+    return is_pass_through(call) or (
+        call.kind in ("QActivation", "Activation", "ReLU") and not is_softmax(call)
+    )
+
+
 @dataclass(frozen=True)
 class _Builder:
     graph: Topology
     keep_softmax: bool
     used: set[str]
+    unflat: dict[str, Any] = field(default_factory=dict)
+    """By the name of a flat tensor: the same values before the Flatten."""
 
     def apply(self, call: Call, name: str, inputs: list[Any]) -> Any:
+        if call.kind == "Flatten":
+            self.unflat[call.output] = inputs[0]
+        before = self.unflat.get(call.inputs[0]) if is_elementwise(call) else None
+        if before is None:
+            return self.computed(call, name, inputs)
+        # hls4ml's streams have no Flatten: what follows one must not mind, and activations do
+        self.unflat[call.output] = self.computed(call, name, [before])
+        return flattened(self.unflat[call.output], _unused(f"{name}_flat", self.used))
+
+    def computed(self, call: Call, name: str, inputs: list[Any]) -> Any:
         drop_head = is_probability(call) and is_final(call, self.graph) and not self.keep_softmax
         if is_pass_through(call) or (drop_head and call.kind in ("Softmax", "Activation")):
             return inputs[0]
         if call.kind.removeprefix("ops.") in CHAINED and len(inputs) > 2:
             return self.chained(call, name, inputs)
+        return self.layer(call, name, inputs, drop_head=drop_head)
+
+    def layer(self, call: Call, name: str, inputs: list[Any], *, drop_head: bool) -> Any:
         if call.kind == "QActivation":
             return _activation_layer(without_residue(call.layer.activation), name)(inputs[0])
         activation = own_activation(call.layer)
@@ -211,6 +233,12 @@ class _Builder:
         for other in inputs[1:-1]:
             result = merged(call, _unused(f"{name}_part", self.used), [result, other])
         return merged(call, name, [result, inputs[-1]])
+
+
+def flattened(tensor: Any, name: str) -> Any:
+    import keras
+
+    return keras.layers.Flatten(name=name)(tensor)
 
 
 def merged(call: Call, name: str, inputs: list[Any]) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.hls.freeze import KERNEL_LAYERS, Weights, weights_of
+from pquant_hls.hls.normal import is_pass_through, is_softmax
 from pquant_hls.hls.quantizers import (
     activation_type,
     fraction_bits,
@@ -24,6 +25,7 @@ from pquant_hls.hls.quantizers import (
 )
 from pquant_hls.hls.topology import Call, Topology
 from pquant_hls.qor import FixedType
+from pquant_hls.spec import HlsSpec
 
 
 @dataclass(frozen=True)
@@ -70,34 +72,62 @@ def plan(graph: Topology, default: FixedType, *, wide: bool = False) -> Plan:
     makes accumulators wider than any product (see ``wider``)."""
     planner = _Planner(graph, default, wide)
     for call in graph.calls:
-        layer = _widened(planner.graph, call, _RULES.get(call.kind, _by_default)(planner, call))
+        layer = _widened(planner.graph, call, _RULES.get(call.kind, _by_default)(planner, call), default)
         planner.layers[call.name] = layer
         planner.types[call.output] = layer.result
     return Plan(planner.layers)
 
 
-_SHAPES_ONLY = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D")
+def reuse_factors(graph: Topology, spec: HlsSpec) -> dict[str, int]:
+    """Lower reuse factors for the convolutions that hls4ml computes wrongly with the spec's own.
+
+    Its convolution for io_parallel with the resource strategy holds for factors of up to kernel x channels.
+    """
+    if spec.strategy != "resource" or spec.io_type == "io_stream":
+        return {}
+    fan_in = {call.name: products_of(call) for call in graph.calls if call.kind in KERNEL_LAYERS}
+    return {name: count for name, count in fan_in.items() if count is not None and count < spec.reuse_factor}
 
 
-def _widened(graph: Topology, call: Call, layer: LayerPlan) -> LayerPlan:
+def products_of(call: Call) -> int | None:
+    """Products in one sum of a convolution, or of a dense layer over a sequence; None for other layers."""
+    over_steps = call.kind in ("QDense", "Dense") and len(call.shape) > 1
+    if "Depthwise" in call.kind or not (over_steps or "Conv" in call.kind):
+        return None
+    return math.prod(call.layer.weights[0].shape[:-1])
+
+
+SHAPES_ONLY = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D")
+"""Layers that move values, or add zeros."""
+
+
+SOFTMAX_BITS = 10
+"""Bits of an index into hls4ml's softmax tables."""
+
+
+def _widened(graph: Topology, call: Call, layer: LayerPlan, default: FixedType) -> LayerPlan:
     """The same values in a type that hls4ml's next function handles.
 
     Its padded max pooling pads with the sign bit alone, which in an unsigned type is a large value; its
-    ternary activation keeps its thresholds in the input's type, which must hold them.
+    ternary activation keeps its thresholds in the input's type, which must hold them; its softmax takes the
+    difference of two logits in as many bits as one has, so these get one more, and makes its tables smaller for
+    logits of few bits.
     """
     kind = layer.result
-    if call.kind in _SHAPES_ONLY:
+    if call.kind in SHAPES_ONLY:
         return layer
     if not kind.signed and _reaches(graph, call, _pads_maximum):
         kind = FixedType(kind.width + 1, kind.integer + 1, True, kind.rounding, kind.saturation)
     if _reaches(graph, call, _is_ternary) and kind.integer < int(kind.signed):
         kind = replace(kind, width=kind.frac + int(kind.signed), integer=int(kind.signed))
+    if kind != default and _reaches(graph, call, is_softmax):
+        kind = replace(kind, width=max(kind.width + 1, SOFTMAX_BITS), integer=kind.integer + 1)
     return replace(layer, result=kind)
 
 
 def _reaches(graph: Topology, call: Call, wanted: Callable[[Call], bool]) -> bool:
     after = graph.consumers(call.output)
-    return any(wanted(c) or (c.kind in _SHAPES_ONLY and _reaches(graph, c, wanted)) for c in after)
+    return any(wanted(c) or (c.kind in SHAPES_ONLY and _reaches(graph, c, wanted)) for c in after)
 
 
 def _pads_maximum(call: Call) -> bool:
@@ -108,10 +138,13 @@ def _is_ternary(call: Call) -> bool:
     return call.kind == "QActivation" and quantizer_name(call.layer.activation) == "ternary"
 
 
+def is_linear(call: Call) -> bool:
+    """Whether the call only rounds: hls4ml merges it into the layer before."""
+    return call.kind == "QActivation" and quantizer_name(call.layer.activation) == "quantized_bits"
+
+
 def _linear_type(call: Call) -> FixedType | None:
-    if call.kind == "QActivation" and quantizer_name(call.layer.activation) == "quantized_bits":
-        return activation_type(call.layer.activation)
-    return None
+    return activation_type(call.layer.activation) if is_linear(call) else None
 
 
 def _by_default(planner: _Planner, call: Call) -> LayerPlan:  # noqa: ARG001
@@ -120,8 +153,7 @@ def _by_default(planner: _Planner, call: Call) -> LayerPlan:  # noqa: ARG001
 
 def _input(planner: _Planner, call: Call) -> LayerPlan:
     """The first quantizer's own type: any wider one would round twice."""
-    found = {_first_type(consumer) for consumer in planner.graph.consumers(call.output)}
-    only = found.pop() if len(found) == 1 else None
+    only = first_type(planner.graph, call)
     if only is not None:
         return LayerPlan(only)
     kind = planner.default
@@ -129,7 +161,15 @@ def _input(planner: _Planner, call: Call) -> LayerPlan:
     return LayerPlan(replace(kind, rounding="RND_CONV", saturation="SAT") if plain else kind)
 
 
-def _first_type(call: Call) -> FixedType | None:
+def first_type(graph: Topology, call: Call) -> FixedType | None:
+    """The one type to which every use of this result rounds it first, through layers that move values."""
+    found = {_rounded_to(graph, consumer) for consumer in graph.consumers(call.output)}
+    return found.pop() if len(found) == 1 and call.output not in graph.outputs else None
+
+
+def _rounded_to(graph: Topology, call: Call) -> FixedType | None:
+    if call.kind in SHAPES_ONLY or is_pass_through(call):
+        return first_type(graph, call)
     name = quantizer_name(call.layer.activation) if call.kind == "QActivation" else ""
     return activation_type(call.layer.activation) if name in ("quantized_bits", "quantized_relu") else None
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import DataError, ToolFailed
 from pquant_hls.hls.build import Library, build
+from pquant_hls.hls.child import run_child
 from pquant_hls.hls.project import HlsProject, Port
 
 Floats = NDArray[np.float64]
@@ -116,9 +117,7 @@ def _write_job(lib: Library, arrays: list[Floats], scratch: Path, trace: bool) -
 def _run(job: Path, project: HlsProject, timeout_s: float) -> None:
     command = [sys.executable, "-I", str(_RUNNER), str(job)]
     try:
-        done = subprocess.run(  # noqa: S603
-            command, cwd=job.parent, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        done = run_child(command, job.parent, timeout_s)
     except subprocess.TimeoutExpired as cause:
         raise ToolFailed(
             f"csim ran longer than {timeout_s:g} s and was stopped", where=project.path

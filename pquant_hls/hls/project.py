@@ -16,6 +16,9 @@ SCHEMA_VERSION = 1
 GRAPH_FILE = "pquant_graph.zip"
 PROJECT_FILE = "pquant_project.json"
 NORMAL_MODEL = "normal_form.keras"
+BUILT = frozenset({".so", ".o", ".a"})
+"""What hls4ml's own scripts leave beside the sources: made from them, not part of them."""
+HEADERS = frozenset({".h", ".hh", ".hpp"})
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ class HlsProject:
     @property
     def sources(self) -> tuple[Path, ...]:
         """Every file the csim library depends on, in a fixed order."""
-        suffixes = {".h", ".hpp", ".cpp", ".txt"}
-        inside = [p for p in sorted(self.firmware.rglob("*")) if p.is_file() and p.suffix in suffixes]
-        return (self.path / f"{self.name}_bridge.cpp", *inside)
+        inside = [p for p in sorted(self.firmware.rglob("*")) if p.is_file() and p.suffix not in BUILT]
+        beside = [p for p in sorted(self.path.glob("*.h*")) if p.is_file() and p.suffix in HEADERS]
+        return (self.path / f"{self.name}_bridge.cpp", *inside, *beside)
 
     def digest(self) -> str:
         """sha256 (hex) of sources and weights, by content and place inside the project."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.errors import UnsupportedModel
 from pquant_hls.qor import FixedType
 
 TERNARY_THRESHOLD = 0.33
@@ -92,11 +95,24 @@ def weight_type(quantizer: Any) -> FixedType | None:
     return None
 
 
+@contextlib.contextmanager
+def keras_computes(where: str) -> Iterator[None]:
+    """What Keras or QKeras cannot compute inside the block becomes an UnsupportedModel that says so."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.OpError, ValueError, TypeError, AssertionError, NotImplementedError) as cause:
+        words = next((line for line in str(cause).splitlines()[1:] if line.strip()), str(cause))
+        raise UnsupportedModel(f"Keras itself cannot compute this: {words.strip()}", where=where) from cause
+
+
 def quantized(quantizer: Any, values: NDArray[np.float32]) -> NDArray[np.float64]:
     """``values`` as the quantizer gives them in inference (float64, same shape); unchanged without one."""
     if quantizer is None:
         return np.asarray(values, np.float64)
-    return np.asarray(quantizer(np.asarray(values, np.float32)), np.float64)
+    with keras_computes(quantizer_name(quantizer)):
+        return np.asarray(quantizer(np.asarray(values, np.float32)), np.float64)
 
 
 def fraction_bits(values: NDArray[np.float64], limit: int = 64) -> int | None:

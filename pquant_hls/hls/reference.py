@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pquant_hls.errors import DataError
 from pquant_hls.hls.capture import captured
 from pquant_hls.hls.normal import copied, normal_form, rebuilt
-from pquant_hls.hls.quantizers import activation_type, is_plain_relu, quantizer_name
+from pquant_hls.hls.quantizers import activation_type, is_plain_relu, keras_computes, quantizer_name
 from pquant_hls.hls.sums import wide_sums
 from pquant_hls.hls.topology import Call, topology
 from pquant_hls.qor import FixedType
@@ -53,9 +54,8 @@ def layer_results(
     with captured():
         normal = normal_form(model, keep_softmax=keep_softmax)
     dtype = "float64" if any(True for _ in wide_sums(topology(normal))) else "float32"
-    many = isinstance(x, list | tuple) and len(model.inputs) > 1
-    arrays = [np.asarray(array, dtype) for array in (list(x) if many else [x])]  # type: ignore[arg-type]
-    with _floats(dtype), captured():
+    arrays = _arrays(model, x, dtype)
+    with _floats(dtype), captured(), keras_computes(str(model.name)):
         exact = rebuilt(topology(normal), functools.partial(_copied_as, dtype))
         calls = topology(exact).calls
         probe = keras.Model(exact.inputs, [[call.layer.output for call in calls], exact.outputs])
@@ -68,6 +68,21 @@ def layer_results(
     layers = [_joined([part[0][i] for part in parts]) for i in range(len(calls))]
     outputs = [_joined([part[1][i] for part in parts]) for i in range(len(exact.outputs))]
     return {call.name: array for call, array in zip(calls, layers, strict=True)}, outputs
+
+
+def _arrays(model: Any, x: ArrayLike | Sequence[ArrayLike], dtype: str) -> list[NDArray[Any]]:
+    """One array for each input of the model, of its shape."""
+    many = isinstance(x, list | tuple) and len(model.inputs) > 1
+    arrays = [np.asarray(array, dtype) for array in (list(x) if many else [x])]  # type: ignore[arg-type]
+    wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    found = [array.shape[1:] for array in arrays]
+    if found != wanted:
+        raise DataError(f"the model takes (n, *shape) of {wanted}, got {found}", where=str(model.name))
+    if len({len(array) for array in arrays}) != 1:
+        raise DataError(
+            f"inputs of different lengths {[len(array) for array in arrays]}", where=str(model.name)
+        )
+    return arrays
 
 
 def _joined(parts: list[Any]) -> Floats:

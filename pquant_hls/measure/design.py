@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.errors import NotMeasured, SpecError
+from pquant_hls.errors import NotMeasured, ReportError, SpecError, ToolFailed
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, load_project
 from pquant_hls.measure.readers import AnyReport, CsynthReport, has_reports, read_project, read_report
@@ -26,6 +26,7 @@ OnLine = Callable[[str], None]
 Golden = tuple[Floats, Floats]
 RTL = "rtl"
 """Folder of the Verilog project, beside the HLS project it was made from."""
+_ELSE = "run C synthesis and read its reports, or convert the model with this package"
 FLOW: dict[str, tuple[Literal["csynth", "cosim", "export", "vsynth"], ...]] = {
     "csynth": ("csynth",), "cosim": ("csynth", "cosim"), "vsynth": ("csynth", "export", "vsynth"),
 }  # fmt: skip
@@ -52,8 +53,8 @@ def measure_design(
 
     ``auto`` is C synthesis where its tool is on PATH, else the estimator. What no source can tell is None, with
     the reason in ``notes``. After a synthesis ``metrics`` hold the estimator's error on this very design
-    (``estimate_error_cycles``, ``estimate_error_lut``...: estimated minus synthesised). Work goes into ``folder``. ``golden`` holds inputs
-    (n, *shape) and csim's outputs for them, which the Verilog must give too.
+    (``estimate_error_cycles``, ``estimate_error_lut``...: estimated minus synthesised). Work goes into ``folder``.
+    ``golden`` holds inputs (n, *shape) and csim's outputs for them, which the Verilog must give too.
     """
     if project.spec is None:
         return QoR(notes=("a project of another tool: its target is not known",))
@@ -68,10 +69,16 @@ def measure_design(
 
 
 def measure_better(project: HlsProject, qor: QoR, on_line: OnLine | None = None) -> QoR | None:
-    """The same design by the next better source there is: C synthesis after an estimate. None when there is none."""
+    """The same design by the next better source there is: C synthesis after an estimate. None when there is none.
+
+    Where the tool fails the estimate stays, as open as it was, with the tool's words among its notes.
+    """
     if qor.source != "estimate" or project.spec is None or not has_synthesis(project.spec):
         return None
-    return _with_error(_synthesised(project, "csynth", on_line), qor)
+    try:
+        return _with_error(_synthesised(project, "csynth", on_line), qor)
+    except (ToolFailed, ReportError) as cause:
+        return qor.with_(notes=(*qor.notes, f"left open, as the synthesis failed: {cause}"))
 
 
 def estimated(project: HlsProject) -> QoR:
@@ -91,7 +98,7 @@ def _synthesised(project: HlsProject, source: str, on_line: OnLine | None, prefi
 
 def _with_error(qor: QoR, guess: QoR) -> QoR:
     """With the estimate's error on this design, estimated minus synthesised, for each figure both have."""
-    pairs = {"cycles": (_worst(guess), _worst(qor))}
+    pairs: dict[str, tuple[float | None, float | None]] = {"cycles": (_worst(guess), _worst(qor))}
     pairs |= {name: (_used(guess, name), _used(qor, name)) for name in ("lut", "ff", "dsp", "bram_18k")}
     errors = {
         f"estimate_error_{name}": round(one - other, 1)
@@ -123,7 +130,9 @@ def _rtl(project: HlsProject, folder: Path, golden: Golden | None = None) -> QoR
 
     if project.graph is None or project.spec is None:
         raise NotMeasured(
-            "the Verilog is made from the fixed-point graph, which this project lacks", where=project.path
+            "the Verilog is made from the fixed-point graph, which this project lacks",
+            where=project.path,
+            mend="convert the model with this package",
         )
     inputs, expected = (None, None) if golden is None else golden
     return _of_the_part(measure_rtl(project.graph, target_of(project.spec), folder / RTL, inputs, expected))
@@ -138,7 +147,7 @@ def _of_the_part(qor: QoR) -> QoR:
 
 def measure_project(
     path: str | Path, using: Using = "auto", *, work: Path | None = None, prefix: Sequence[str] = (),
-    on_line: OnLine | None = None,
+    on_line: OnLine | None = None, top: str | None = None,
 ) -> QoR:  # fmt: skip
     """QoR of a project folder or of one report file.
 
@@ -147,6 +156,7 @@ def measure_project(
     using : ``report`` reads what the tools left; ``csynth``, ``cosim`` and ``vsynth`` run them; ``estimate`` and
         ``rtl`` work from the fixed-point graph; ``auto`` reads reports where there are any, else estimates.
     work : where ``rtl`` puts the Verilog project; left out: ``rtl/`` inside the project.
+    top : the function whose reports are read, where the folder does not tell it.
     prefix : command that runs the vendor's tool elsewhere, e.g. ``("ssh", "build01")``.
 
     Raises
@@ -158,7 +168,7 @@ def measure_project(
     if os.path.isfile(path):  # noqa: PTH113 - False where Path.is_file would raise PermissionError
         return report_qor(read_report(path), path)
     if using in {"auto", "report"} and (using == "report" or has_reports(path)):
-        return read_project(path)
+        return read_project(path, top=top)
     project = load_project(path)
     if using in FLOW:
         return _with_error(_synthesised(project, using, on_line, prefix), estimated(project))
@@ -166,7 +176,7 @@ def measure_project(
         return _rtl(project, path if work is None else work)
     qor = estimated(project)
     if qor.latency is None:
-        raise NotMeasured("; ".join(qor.notes) or "nothing to measure", where=path)
+        raise NotMeasured("; ".join(qor.notes) or "nothing to measure", where=path, mend=_ELSE)
     return qor
 
 

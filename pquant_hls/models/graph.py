@@ -102,11 +102,20 @@ def _call(layer: Any, node: Any) -> Call:
 
 
 def copy_layer(layer: keras.Layer, **changes: Any) -> keras.Layer:
-    """A fresh, unbuilt layer of the same configuration, with some of its entries replaced."""
-    packed = keras.saving.serialize_keras_object(layer)
-    packed.pop("build_config", None)
-    packed["config"] = {**packed["config"], **changes}
-    return keras.saving.deserialize_keras_object(packed, custom_objects=custom_objects())
+    """A fresh, unbuilt layer of the same configuration, with some of its entries replaced.
+
+    Raises UnsupportedModel for a layer that cannot be made from its configuration, as one that carries code.
+    """
+    try:
+        packed = keras.saving.serialize_keras_object(layer)
+        packed.pop("build_config", None)
+        packed["config"] = {**packed["config"], **changes}
+        return keras.saving.deserialize_keras_object(packed, custom_objects=custom_objects())
+    except (ValueError, TypeError, NotImplementedError) as cause:
+        reason = " ".join(str(cause).split())[:200]
+        raise UnsupportedModel(
+            f"a {type(layer).__name__} cannot be made anew from its configuration: {reason}", where=layer.name
+        ) from cause
 
 
 def rebuild(model: keras.Model, change: Change) -> keras.Model:

@@ -114,7 +114,7 @@ def stored_weights(layer: keras.Layer) -> list[np.ndarray]:
 def activation_name(layer: keras.Layer) -> str | None:
     """The activation inside a layer as text (``relu``, ``quantized_relu(6,2)``); None for none or linear."""
     if operation(layer) == "activation" and type(layer).__name__ not in ("Activation", "QActivation"):
-        return type(layer).__name__.lower()
+        return type(layer).__name__.lower() + _changed(layer)
     inner = getattr(layer, "activation", None)
     if inner is None:
         return None
@@ -124,6 +124,15 @@ def activation_name(layer: keras.Layer) -> str | None:
         else str(inner)
     )
     return None if name == "linear" else name
+
+
+def _changed(layer: keras.Layer) -> str:
+    """What makes a ReLU another function: its bound, slope or threshold, as ``(max_value=6)``."""
+    if type(layer).__name__ != "ReLU":
+        return ""
+    usual = {"max_value": None, "negative_slope": 0, "threshold": 0}
+    given = {key: getattr(layer, key) for key, value in usual.items() if getattr(layer, key) != value}
+    return f"({', '.join(f'{key}={value:g}' for key, value in given.items())})" if given else ""
 
 
 def head_of(model: keras.Model) -> Head:
@@ -150,6 +159,16 @@ def input_names(model: keras.Model) -> list[str]:
 def output_names(model: keras.Model) -> list[str]:
     """Names of the outputs in the model's own order: the keys it answers with, or the layers' names."""
     return _names(model.outputs, None if isinstance(model, keras.Sequential) else model.output)
+
+
+def scored_names(model: keras.Model) -> list[str]:
+    """Names of the layers that make the outputs' scores: the one before where an output is an activation."""
+    found = []
+    for tensor in model.outputs:
+        layer, index, _ = tensor._keras_history
+        feeds = layer._inbound_nodes[index].input_tensors if operation(layer) == "activation" else []
+        found.append(str(feeds[0]._keras_history.operation.name if feeds else layer.name))
+    return found
 
 
 def _names(tensors: Sequence[Any], structure: Any) -> list[str]:

@@ -116,6 +116,10 @@ class TrainingConfig(StepConfig):
     class_balance: bool = parameter(
         False, "weigh each class by the inverse of its frequency", search=[False, True]
     )
+    preserve_rare_classes: bool = parameter(
+        False, "class_balance, and floors for rare_classes; where none are named, for those rarer than 0.8 of "
+        "the average class, or if none is, for all",
+    )  # fmt: skip
     rare_classes: tuple[int | str, ...] = parameter(
         (), "classes whose efficiency must not fall, by name or index"
     )
@@ -259,6 +263,10 @@ class QuantizeConfig(TrainingConfig):
     def _ordered(self) -> Self:
         if self.min_bits > self.top_bits:
             raise ValueError(f"min_bits {self.min_bits} exceeds max_bits {self.top_bits}")
+        if self.kernel != "fixed" and (self.layers or self.allocation == "sensitivity"):
+            raise ValueError(
+                f"a {self.kernel} kernel has one width: layers and allocation 'sensitivity' do not apply"
+            )
         return self
 
     @property

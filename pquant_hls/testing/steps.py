@@ -57,6 +57,11 @@ class StepConformance:
         missing = [name for name, declared in fields.items() if name != "step" and not declared.description]
         assert not missing, f"no help for {missing}"
 
+    def test_search_ranges_can_be_set(self, step: Step[Any]) -> None:
+        for name, found in step.config.search_space().items():
+            for value in found.get("choices") or [found["low"], found["high"]]:
+                assert getattr(type(step)(**{name: value}).config, name) == value
+
     def test_unknown_parameter_is_refused(self, step: Step[Any]) -> None:
         with pytest.raises(SpecError, match="no_such_parameter"):
             type(step)(no_such_parameter=1)

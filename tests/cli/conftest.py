@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from pquant_hls.cli import main
+
+# The reports and the mock tools of the measure room's tests.
+for room in ("readers", "toolchain"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure" / room))
 
 
 @pytest.fixture

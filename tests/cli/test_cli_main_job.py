@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pquant_hls.models import save_model
-
-for room in ("readers", "toolchain"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure" / room))
-
 from report_factory import Fake, csynth_rpt, csynth_xml
 from tool_mocks import BANNER, SCRIPT
+
+from pquant_hls.models import save_model
 
 pytestmark = pytest.mark.gxx
 

@@ -8,13 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-
-for room in ("readers", "toolchain"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure" / room))
-
 from report_factory import Fake, cosim_rpt, csim_log, csynth_xml, summary_rpt, timing_rpt, write_project
 from tool_mocks import BANNER, SCRIPT, is_gone
 
@@ -40,6 +35,19 @@ def test_json_is_one_stable_object_with_null_for_what_is_not_known(shell, tmp_pa
     assert found["derived"]["worst_ns"] == 60.0
     assert found["derived"]["bunch_crossings"] == 2.4
     assert found["derived"]["percent"]["dsp"] == pytest.approx(100 * 61 / 12288)
+
+
+def test_json_has_the_same_keys_where_nothing_is_known(shell, tmp_path):
+    (tmp_path / "whole").write_text(csynth_xml(Fake()))
+    (tmp_path / "failed").write_text(cosim_rpt(status="Fail"))
+    whole, failed = (
+        json.loads(shell("measure", tmp_path / name, "--json")[1]) for name in ("whole", "failed")
+    )
+    assert whole.keys() == failed.keys()
+    assert whole["derived"].keys() == failed["derived"].keys()
+    assert set(failed["derived"]["percent"].values()) == {None}
+    assert failed["derived"]["worst_ns"] is None
+    assert whole["derived"]["slack_ns"] == 0.038
 
 
 @pytest.mark.parametrize(
@@ -74,6 +82,30 @@ def test_nonsense_paths_and_folders_of_many_designs(shell, tmp_path):
     assert shell("measure", tmp_path / "empty")[0] == 2
 
 
+PROGRAM = """
+import signal
+from pathlib import Path
+
+from pquant_hls.cli.app import _stop_as_by_ctrl_c
+from pquant_hls.measure.toolchain import process, synthesize
+
+_stop_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
+process.GRACE_S = 0.3
+synthesize(Path("."))
+"""
+
+
+def test_a_top_that_the_folder_does_not_tell_can_be_named(shell, tmp_path):
+    for name, cycles in (("one", 12), ("two", 30)):
+        (tmp_path / f"{name}_csynth.xml").write_text(csynth_xml(Fake(top=name, cycles=(cycles, cycles))))
+    status, _, err = shell("measure", tmp_path)
+    assert (status, "one, two" in err, "--top" in err) == (2, True, True)
+    status, out, _ = shell("measure", tmp_path, "--top", "two", "--json")
+    assert (status, json.loads(out)["latency"]["cycles_max"]) == (0, 30)
+    status, _, err = shell("measure", tmp_path, "--top", "three")
+    assert (status, "no report of three; there are one, two" in err) == (2, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_command_line_leaves_no_tool_behind(tmp_path, number):
     (tmp_path / "project.tcl").write_text('set project_name "myproject"\nset backend "vitis"\n')
@@ -83,10 +115,9 @@ def test_a_signal_to_the_command_line_leaves_no_tool_behind(tmp_path, number):
     tool.write_text(SCRIPT.format(python=sys.executable, banner=BANNER.format(tool="vitis_hls")))
     tool.chmod(0o755)
     env = {**os.environ, "PATH": f"{tool.parent}:{os.environ['PATH']}", "MOCK_MODE": "stubborn"}
-    text = "from pathlib import Path\nfrom pquant_hls.cli.app import _stop_as_by_ctrl_c\nimport signal\n" \
-        "_stop_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)\nfrom pquant_hls.measure.toolchain import process, synthesize\n" \
-        "process.GRACE_S = 0.3\nsynthesize(Path('.'))\n"  # fmt: skip
-    program = subprocess.Popen([sys.executable, "-c", text], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL
+    )
     child = tmp_path / "child.pid"
     until = time.monotonic() + 60
     while not (child.exists() and child.read_text()) and time.monotonic() < until:

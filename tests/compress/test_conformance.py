@@ -18,6 +18,7 @@ from pquant_hls.compress import (
     Step,
     step_class,
 )
+from pquant_hls.errors import SpecError
 from pquant_hls.spec.steps import StepConfig, parameter
 from pquant_hls.testing.steps import StepConformance
 
@@ -79,6 +80,25 @@ def test_steps_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> N
         "pquant_hls.compress.step.entry_points", lambda group: [Point] if group == "pquant_hls.steps" else []
     )
     assert step_class("scale") is Scaling
+
+
+@pytest.mark.parametrize(("offered", "text"), [(ImportError("no module"), "cannot be loaded: no module"),
+                                               (print, "not a Step class")])  # fmt: skip
+def test_steps_that_are_none_are_told(offered: Any, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Point:
+        name = "scale"
+
+        @staticmethod
+        def load() -> Any:
+            if isinstance(offered, Exception):
+                raise offered
+            return offered
+
+    monkeypatch.setattr("pquant_hls.compress.step.entry_points", lambda group: [Point])
+    with pytest.raises(SpecError, match=f"pquant_hls.steps: step 'scale' .*{text}"):
+        step_class("scale")
+    with pytest.raises(SpecError, match="one of prune, low_rank, quantize, fine_tune, scale"):
+        step_class("polish")
 
 
 def test_importing_the_rooms_does_not_import_tensorflow() -> None:

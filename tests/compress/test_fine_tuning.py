@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
-from pquant_hls.compress import FineTuning, PruningCompression
+from pquant_hls.compress import FineTuning, PruningCompression, QuantizationCompression
 from pquant_hls.errors import DataError, SpecError
-from pquant_hls.models import scores
+from pquant_hls.models import build_mlp, scores
+from pquant_hls.models.train import targets_of
+from pquant_hls.models.train.judge import with_floors
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,39 @@ def test_rare_classes_are_reported_before_and_after(tagger: keras.Model, pruned:
     floor = figures["efficiency_at_0.1_before:c"] - 0.02
     held = figures["efficiency_at_0.1_after:c"] >= floor
     assert held != ("no epoch met the floors of all rare classes" in result.record.notes)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        FineTuning(preserve_rare_classes=True, epochs=2, batch_size=64),
+        PruningCompression(preserve_rare_classes=True, sparsity=0.3, epochs=2, batch_size=64),
+        QuantizationCompression(preserve_rare_classes=True, bits=5, epochs=2, batch_size=64),
+    ],
+)
+def test_every_training_step_preserves_rare_classes(step, tagger: keras.Model, data) -> None:
+    """Class c is thinned to a tenth: it alone gets a floor, and every class its figures."""
+    keep = (data.y_train != 2) | (np.arange(len(data.y_train)) % 10 == 0)
+    rare = SimpleNamespace(**{**vars(data), "x_train": data.x_train[keep], "y_train": data.y_train[keep]})
+    figures = step.compress(tagger, rare).record.figures
+    for when in ("before", "after"):
+        assert {f"auc_{when}:{name}" for name in "abc"} <= set(figures)
+    floors = with_floors(step.config, targets_of(tagger, rare, step.config))
+    assert (floors.rare_classes, floors.class_balance) == ((2,), True)
+
+
+def test_floors_stop_a_training_that_breaks_them(tagger: keras.Model, data) -> None:
+    """Without any room below the tagger's efficiency, an untrained net never gets there; the record says so."""
+    poor = build_mlp(8, (4,), 3, seed=9)
+    step = FineTuning(
+        rare_classes=("a", "c"), epochs=1, max_efficiency_loss=0, batch_size=512, teacher=tagger
+    )
+    assert "no epoch met the floors of all rare classes" in step.compress(poor, data).record.notes
+
+
+def test_floors_need_labels(tagger: keras.Model, unlabelled) -> None:
+    with pytest.raises(DataError, match="rare_classes: floors need labels"):
+        FineTuning(rare_classes=(1,), distillation=1, epochs=1, teacher=tagger).compress(tagger, unlabelled)
 
 
 def test_an_unknown_rare_class_is_named(pruned: keras.Model, data) -> None:

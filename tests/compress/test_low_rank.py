@@ -13,7 +13,7 @@ from pquant_hls.compress import LowRankCompression, account
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.estimate import estimate
 from pquant_hls.models import predict, scores
-from pquant_hls.qor import Target
+from pquant_hls.qor import FixedPointGraph, QoR, Target
 
 L = keras.layers
 COST = partial(estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35))
@@ -101,3 +101,31 @@ def test_useless_ranks_are_refused_with_the_numbers(settings: dict, text: str, t
 def test_quantized_layers_are_factorized_before(quantized_tagger: keras.Model) -> None:
     with pytest.raises(UnsupportedModel, match="fc1: is quantized: factorize before"):
         LowRankCompression(layers={"fc1": 2}).compress(quantized_tagger)
+
+
+def test_a_quantized_network_says_why_nothing_gains(quantized_tagger: keras.Model) -> None:
+    with pytest.raises(
+        SpecError, match="no layer gains by fc1 is quantized: factorize before quantizing; fc2"
+    ):
+        LowRankCompression(rank=2).compress(quantized_tagger)
+
+
+def test_gain_takes_the_rank_of_fewest_cycles(tagger: keras.Model) -> None:
+    """An estimator that likes rank 3 of fc1 and nothing else; energies below min_energy are not tried."""
+    seen = []
+
+    def cost(graph: FixedPointGraph) -> QoR:
+        ranks = {node.name: node.shape[-1] for node in graph.nodes if node.name.endswith("_basis")}
+        seen.append(ranks.get("fc1_basis"))
+        cycles = 5 if ranks == {"fc1_basis": 3} else 9 if ranks else 7
+        found = estimate(graph, COST.keywords["target"])
+        spread = dict.fromkeys(("cycles_max", "cycles_max_lo", "cycles_max_hi"), cycles)
+        return found.with_(latency=found.latency.model_copy(update={"cycles_min": 0, **spread}))
+
+    result = LowRankCompression(gain=True, min_energy=0.5, cost=cost).compress(tagger)
+    assert {name: count for name, count in result.record.after.units.items() if "basis" in name} == {
+        "fc1_basis": 3
+    }
+    assert {rank for rank in seen if rank is not None} >= {3, 4}
+    assert "5 cycles instead of 7" in result.record.notes[0]
+    assert all("rolled back, 9 cycles instead of 5" in note for note in result.record.notes if "fc2:" in note)

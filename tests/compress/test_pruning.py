@@ -97,6 +97,21 @@ def test_batchnorm_scale_needs_a_batchnorm(tagger: keras.Model) -> None:
         PruningCompression(importance="batchnorm").compress(tagger)
 
 
+def test_an_excluded_layer_needs_no_batchnorm() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            L.Dense(6, name="d"),
+            L.BatchNormalization(),
+            L.ReLU(),
+            L.Dense(5, name="bare"),
+            L.Dense(2),
+        ]
+    )
+    step = PruningCompression(sparsity=0.5, importance="batchnorm", exclude=("bare",))
+    assert units(step.compress(model).model)["d"] == 3
+
+
 def test_refitting_recovers_what_pruning_broke(tagger: keras.Model, data) -> None:
     wanted = scores(tagger, data.x_val)
     distance = {}
@@ -223,6 +238,7 @@ def test_wrong_settings_are_named(settings: dict, where: str | None) -> None:
     [
         ({"exclude": ("fc9",)}, SpecError, "unknown layer, did you mean"),
         ({"keep": {"fc1": 17}}, SpecError, "17 units asked"),
+        ({"keep": {"fc1": 7}, "exclude": ("fc1",)}, SpecError, "keep.fc1: the layer is excluded as well"),
         ({"layers": {"output": 0.5}}, UnsupportedModel, "output"),
         ({"epochs": 1}, DataError, "need data"),
         ({"importance": "taylor"}, DataError, "needs data"),

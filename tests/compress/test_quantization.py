@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -11,12 +9,7 @@ import qkeras
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pquant_hls.compress import (
-    LowRankCompression,
-    PruningCompression,
-    QuantizationCompression,
-    fold_batchnorm,
-)
+from pquant_hls.compress import QuantizationCompression, fold_batchnorm
 from pquant_hls.compress.accumulators import accumulators, guarded, overflows
 from pquant_hls.compress.calibration import integer_bits, reaching
 from pquant_hls.compress.quantized import separated
@@ -25,7 +18,6 @@ from pquant_hls.compress.types import enclosed_bits, quantizer_type, tensor_type
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
 from pquant_hls.models import calls, evaluate, layer_table, operation, predict, scores
 from pquant_hls.qor import FixedType
-from pquant_hls.spec import HlsSpec
 from pquant_hls.spec.steps import QuantizeConfig
 
 L = keras.layers
@@ -232,6 +224,31 @@ def test_a_layer_without_a_quantized_twin_is_named(data) -> None:
         QuantizationCompression(bits=6).compress(model, data)
 
 
+@pytest.mark.parametrize("settings", [{"max_value": 6.0}, {"negative_slope": 0.1}, {"threshold": 0.5}])
+def test_a_relu_that_is_another_function_is_named(settings: dict, data) -> None:
+    model = keras.Sequential([keras.Input((8,)), L.Dense(4), L.ReLU(name="odd", **settings), L.Dense(3)])
+    with pytest.raises(UnsupportedModel, match=r"odd: activation 'relu\(.*\)' has no exact quantized twin"):
+        QuantizationCompression(bits=6).compress(model, data)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["quantized_relu(6, 2, negative_slope=0.25)", "quantized_relu_po2(4)"],
+)
+def test_quantizers_that_hls4ml_gets_wrong_are_named(activation: str, data) -> None:
+    model = keras.Sequential(
+        [keras.Input((8,)), L.Dense(4), qkeras.QActivation(activation, name="odd"), L.Dense(3)]
+    )
+    with pytest.raises(UnsupportedModel, match=r"odd: activation 'quantized_.*' has no exact quantized twin"):
+        QuantizationCompression(bits=6).compress(model, data)
+
+
+@pytest.mark.parametrize("more", [{"layers": {"fc1": 4}}, {"allocation": "sensitivity"}])
+def test_binary_weights_have_one_width(more: dict) -> None:
+    with pytest.raises(SpecError, match="a binary kernel has one width"):
+        QuantizationCompression(kernel="binary", **more)
+
+
 def test_widths_of_layers_without_weights_are_refused(tagger: keras.Model, data) -> None:
     with pytest.raises(SpecError, match="layers: unknown layer"):
         QuantizationCompression(layers={"relu1": 4}).compress(tagger, data)
@@ -295,22 +312,3 @@ def test_relus_of_small_values_keep_integer_bits_of_zero(data) -> None:
     model.get_layer("d").set_weights([0.01 * array for array in model.get_layer("d").get_weights()])
     made = QuantizationCompression(bits=8, mode="ptq").compress(model, data).model
     assert made.get_layer("d_relu").activation.integer == 0
-
-
-@pytest.mark.gxx
-@pytest.mark.slow
-def test_firmware_computes_what_the_step_made(
-    tagger: keras.Model, data, tmp_path: Path, csim_cache: Path
-) -> None:
-    """Pruned, factorized, quantized with uneven bits and trained: csim equals Keras on every output."""
-    from pquant_hls.hls import build, convert
-    from pquant_hls.hls import predict as csim
-    from pquant_hls.hls.normal import normal_form
-
-    model = PruningCompression(sparsity=0.4).compress(tagger, data).model
-    model = LowRankCompression(layers={"fc2": 3}, exclude=("fc1", "output")).compress(model).model
-    step = QuantizationCompression(bits=4, allocation="sensitivity", epochs=1, batch_size=64)
-    model = step.compress(model, data).model
-    project = convert(model, HlsSpec(), tmp_path / "project")
-    expected = scores(normal_form(model, keep_softmax=False), data.x_val)
-    np.testing.assert_array_equal(csim(build(project, cache=csim_cache), data.x_val), expected)

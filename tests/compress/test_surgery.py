@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_graphs import batch, random_model
 
-from pquant_hls.compress import PruningCompression, units
+from pquant_hls.compress import PruningCompression, QuantizationCompression, units
 from pquant_hls.compress.channels import FIXED, Channels, trace_channels
 from pquant_hls.compress.surgery import remove
 from pquant_hls.errors import UnsupportedModel
@@ -81,6 +81,27 @@ def test_qkeras_layers_keep_their_quantizers(quantized_tagger: keras.Model) -> N
     assert [layer.name for layer in smaller.layers] == [layer.name for layer in quantized_tagger.layers]
 
 
+@pytest.mark.parametrize("seed", [1, 5, 7])
+def test_silent_units_of_quantized_layers_can_go(seed: int) -> None:
+    """QKeras convolutions, depthwise ones and dense layers: the outputs stay the same to the bit."""
+    model = random_model(seed)
+    inputs = batch(model, 50)
+    made = QuantizationCompression(bits=6, mode="ptq").compress(model, inputs).model
+    channels = trace_channels(made)
+    loose = sorted({int(i) for ids in channels.made.values() for i in ids} - {FIXED})
+    spared = {int(ids[ids != FIXED][0]) for ids in channels.prunable().values()}
+    dropped = set(random.Random(seed).sample(loose, len(loose) // 2)) - spared  # noqa: S311
+    assert dropped
+    silence(made, channels, dropped)
+    smaller = remove(made, channels, dropped)
+    kinds = {call.name: str(getattr(call.layer, "kernel_quantizer_internal", None)) for call in calls(made)}
+    assert kinds == {
+        call.name: str(getattr(call.layer, "kernel_quantizer_internal", None)) for call in calls(smaller)
+    }
+    for one, other in zip(predict(made, inputs), predict(smaller, inputs), strict=True):
+        np.testing.assert_array_equal(other, one)
+
+
 def shared() -> keras.Model:
     twice, entry = L.Dense(4, name="twice"), keras.Input((4,))
     return keras.Model(entry, twice(twice(entry)))
@@ -106,6 +127,14 @@ def test_what_cannot_be_pruned_is_named(build, layer: str) -> None:
     assert caught.value.where == layer
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_a_layer_that_carries_code_is_named() -> None:
+    model = keras.Sequential(
+        [keras.Input((4,)), L.Lambda(lambda x: 2 * x, name="code"), L.Dense(4), L.Dense(2)]
+    )
+    with pytest.raises(UnsupportedModel, match="code: a Lambda cannot be made anew from its configuration"):
+        PruningCompression(importance="l1").compress(model)
 
 
 def test_a_model_of_outputs_only_has_nothing_to_prune() -> None:

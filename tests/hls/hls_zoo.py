@@ -110,9 +110,19 @@ def inputs_of(model: Any, rows: int = 200, *, grid: float | None = None, seed: i
     return [values.astype(np.float32) for values in found]
 
 
+def twice(x: Any) -> Any:
+    """One dense layer applied to its own result."""
+    layer = dense(6)
+    return layer(act(relu(4, 1))(layer(act(bits(8, 3))(x))))
+
+
 EXACT: dict[str, tuple[tuple[int, ...], Build]] = {
     "quantized_bits weights": (VECTOR, chain(dense(4))),
     "activation inside": (VECTOR, chain(dense(4, activation=relu(5, 2)))),
+    "stochastic rounding, which acts in training": (
+        VECTOR,
+        chain(dense(4, bits(4, use_stochastic_rounding=True)), act(relu(4, 1, use_stochastic_rounding=True))),
+    ),
     "binary weights": (VECTOR, chain(dense(4, qkeras.binary(alpha=1)))),
     "ternary weights": (VECTOR, chain(dense(4, qkeras.ternary(alpha=1), use_bias=False))),
     "hard tanh and sigmoid": (
@@ -153,6 +163,11 @@ MENDED: dict[str, tuple[str, tuple[int, ...], Build]] = {
     "global average over 36": ("average-pool", IMAGE, chain(kl.GlobalAveragePooling2D(), act(bits(6, 2)))),
     "padded maximum": ("padded-max-pool", IMAGE, bare(act(relu(5, 2)), kl.MaxPooling2D(4, padding="same"))),
     "dense over a sequence": ("dense-on-sequence", SEQUENCE, chain(dense(3))),
+    "input port behind a Flatten": (
+        "input-rounded-twice",
+        SEQUENCE,
+        bare(kl.Flatten(), act(bits(5, 1)), dense(3)),
+    ),
     "input port": ("input-rounded-twice", VECTOR, bare(act(bits(5, 1)), dense(3))),
 }
 """Rule, and a construct that hls4ml alone gets wrong without a word and the conversion gets right."""
@@ -165,6 +180,8 @@ ALIKE: dict[str, tuple[str, tuple[int, ...], Build]] = {
     "three added": ("many-inputs", VECTOR, joined(kl.Add(), 3)),
     "three concatenated": ("many-inputs", VECTOR, joined(kl.Concatenate(), 3)),
     "dropout": ("dropout", VECTOR, chain(dense(4), kl.Dropout(0.5), dense(3))),
+    "noise": ("dropout", VECTOR, chain(dense(4), kl.GaussianNoise(0.5), dense(3))),
+    "twice": ("shared-layer", VECTOR, twice),
     "softmax": ("softmax", VECTOR, chain(dense(4), kl.Softmax())),
     "a name": ("name", VECTOR, chain(dense(4, name="a.b"), act(relu(4)), dense(3, name="p"))),
     "the sum of tensors": ("linear-quantizer", VECTOR, joined(lambda parts: parts[0] + parts[1])),

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
-from hls_zoo import ALIKE, EXACT, MENDED, bits, chain, dense, inputs_of, model_of
+import qkeras
+from hls_zoo import (
+    ALIKE,
+    EXACT,
+    IMAGE,
+    MENDED,
+    VECTOR,
+    Build,
+    act,
+    bare,
+    bits,
+    chain,
+    conv2d,
+    dense,
+    inputs_of,
+    model_of,
+)
+from keras import layers as kl
 
-from pquant_hls.hls import build, convert, keras_predict, lint, load_project, predict
+from pquant_hls.hls import build, convert, errors, keras_predict, lint, load_project, predict
 from pquant_hls.hls.capture import captured
 from pquant_hls.hls.handlers import register
 from pquant_hls.spec import HlsSpec
@@ -65,21 +84,77 @@ def test_random_networks_are_exact_or_refused(tmp_path, cache):
         assert sum(verdict.result == "exact" for verdict in verdicts) >= len(seeds) - 2
 
 
-def test_a_sigmoid_head_stays_within_its_bound_and_resource_strategy_is_exact(tmp_path, cache):
-    import keras
-    import qkeras
+def tables() -> dict[str, tuple[tuple[int, ...], Build, float]]:
+    """Heads whose values come from tables, and averages off every grid, with the bound the linter states."""
+    tanh, sigmoid = qkeras.quantized_tanh, qkeras.quantized_sigmoid
+    found = {
+        "sigmoid": (VECTOR, chain(dense(2), kl.Activation("sigmoid")), 0.01 + 2.0**-10),
+        "tanh": (VECTOR, chain(dense(2), kl.Activation("tanh")), 0.01 + 2.0**-10),
+        "average of 9": (IMAGE, chain(kl.AveragePooling2D(3)), 2.0**-10),
+        "average of 36": (IMAGE, chain(kl.GlobalAveragePooling2D()), 2.0**-12),
+    }
+    for width in (4, 6, 8, 12):
+        lsb = 2.0**-width
+        found[f"tanh of {width}"] = (
+            VECTOR,
+            chain(dense(2), act(tanh(width, use_real_tanh=True))),
+            0.01 + 2 * lsb,
+        )
+        real = act(sigmoid(width, use_real_sigmoid=True))
+        found[f"sigmoid of {width}"] = VECTOR, chain(dense(2), real), 0.01 + lsb
+    return found
 
-    heads = [
-        (6,), chain(dense(2), keras.layers.Activation("sigmoid")),
-        (6,), chain(dense(2), qkeras.QActivation(qkeras.quantized_tanh(6, use_real_tanh=True))),
-        (6,), chain(dense(3), qkeras.QActivation(bits(5, 2)), dense(2)),
-    ]  # fmt: skip
-    model = model_of(list(zip(heads[::2], heads[1::2], strict=True)))
-    spec = HlsSpec.parse({"strategy": "resource", "reuse_factor": 2, "keep_softmax": True})
-    assert {"table-activation", "smooth-quantizer"} <= {finding.rule for finding in lint(model, spec)}
-    x = inputs_of(model, 1000)
-    sigmoid, tanh, plain = predict(build(convert(model, spec, tmp_path / "project"), cache=cache), x)
-    keras_sigmoid, keras_tanh, keras_plain = keras_predict(model, x, keep_softmax=True)
-    assert np.abs(sigmoid - keras_sigmoid).max() <= 0.01
-    assert np.abs(tanh - keras_tanh).max() <= 2.0**-5
-    assert np.array_equal(plain, keras_plain)
+
+def test_what_cannot_be_exact_stays_within_the_bound_that_is_stated(tmp_path, cache):
+    cases = tables()
+    heads = {f"softmax of {n}": (VECTOR, chain(act(bits(6, 2)), dense(n), kl.Softmax())) for n in (2, 5, 10)}
+    opposite = act(bits(5, 3)), dense(2, bits(2, 1), name="opposite"), kl.Softmax()
+    heads["softmax of opposites"] = VECTOR, chain(*opposite)
+    branches = {**{name: case[:2] for name, case in cases.items()}, **heads}
+    model = model_of(list(branches.values()))
+    model.get_layer("opposite").set_weights([np.repeat([[1.0, -1.0]], 6, axis=0), np.zeros(2)])
+    spec = HlsSpec.parse({"keep_softmax": True})
+    findings = lint(model, spec)
+    assert {"table-activation", "smooth-quantizer", "softmax-kept"} <= {finding.rule for finding in findings}
+    stated = [float(re.search(r"within (\S+)", f.message)[1]) for f in findings if f.rule == "softmax-kept"]
+    bounds = [case[2] for case in cases.values()] + stated
+    x = inputs_of(model, 2000)
+    found = predict(build(convert(model, spec, tmp_path / "project"), cache=cache), x)
+    pairs = zip(found, keras_predict(model, x, keep_softmax=True), strict=True)
+    apart = [float(np.abs(y.reshape(k.shape) - k).max()) for y, k in pairs]
+    assert len(bounds) == len(branches)
+    rows = zip(branches, apart, bounds, strict=True)
+    assert [(name, off, bound) for name, off, bound in rows if not 0 < off <= bound] == []
+
+
+def test_a_kept_softmax_over_logits_of_any_size_is_refused():
+    model = model_of([(VECTOR, chain(dense(3, bits(8, 6), name="wide"), kl.Softmax()))])
+    model.get_layer("wide").set_weights([np.full((6, 3), 60.0), np.zeros(3)])
+    kept = [finding.rule for finding in errors(lint(model, HlsSpec.parse({"keep_softmax": True})))]
+    assert kept == ["unsupported-activation"]
+
+
+def test_the_resource_strategy_is_exact(tmp_path, cache):
+    model = model_of([(VECTOR, chain(dense(3), act(bits(5, 2)), dense(2))), (IMAGE, chain(conv2d(2, 3)))])
+    spec = HlsSpec.parse({"strategy": "resource", "reuse_factor": 2})
+    assert shares(build(convert(model, spec, tmp_path / "project"), cache=cache), model) == [1.0, 1.0]
+
+
+def test_an_input_that_nothing_rounds_is_exact_on_its_own_grid_only(tmp_path, cache):
+    """And sums beyond 24 bits are those of keras_predict, not of Keras in float32."""
+    model = model_of([(VECTOR, bare(dense(3))), (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0))))])
+    assert {"input-unquantized", "wide-sum"} <= {finding.rule for finding in lint(model)}
+    library = build(convert(model, HlsSpec(), tmp_path / "project"), cache=cache)
+    off, on = inputs_of(model), inputs_of(model, grid=2.0**-10)
+    assert [
+        np.array_equal(y, k) for y, k in zip(predict(library, off), keras_predict(model, off), strict=True)
+    ] == [
+        False,
+        True,
+    ]
+    exact = predict(library, on)
+    assert [np.array_equal(y, k) for y, k in zip(exact, keras_predict(model, on), strict=True)] == [
+        True,
+        True,
+    ]
+    assert not np.array_equal(exact[1], np.asarray(model(on)[1], np.float64))

@@ -32,7 +32,7 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
             found.extend([*weights.check(call, context), *activations.check(call, context)])
     if not errors(found):
         normal = topology(normal_form(keras_model, keep_softmax=context.spec.keep_softmax))
-        found.extend(model.check_sums(normal, context))
+        found.extend(model.check_types(normal, context))
     return sorted(dict.fromkeys(found), key=lambda finding: ORDER[finding.severity])
 
 

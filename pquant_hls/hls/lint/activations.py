@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pquant_hls.hls.freeze import unit_alpha
-from pquant_hls.hls.lint.finding import Context, Findings, finding
-from pquant_hls.hls.lint.weights import is_random
-from pquant_hls.hls.normal import activation_name, is_final, is_softmax, own_activation
+from pquant_hls.hls.lint.finding import Context, Finding, Findings, finding
+from pquant_hls.hls.normal import activation_name, is_final, is_pass_through, is_softmax, own_activation
 from pquant_hls.hls.quantizers import is_quantizer, quantizer_name
-from pquant_hls.hls.topology import Call
+from pquant_hls.hls.topology import Call, Topology
 
 EXACT_QUANTIZERS = (
     "quantized_bits",
@@ -47,9 +46,7 @@ def check(call: Call, context: Context) -> Findings:
 def _softmax(call: Call, context: Context) -> Findings:
     if not is_final(call, context.graph):
         yield finding("unsupported-activation", call, "a softmax inside the model is not exact in firmware")
-    elif context.spec.keep_softmax:
-        yield finding("softmax-kept", call, "the firmware's softmax is a table")
-    else:
+    elif not context.spec.keep_softmax:  # model.check_types bounds a softmax that is kept
         yield finding("softmax", call, "the firmware's outputs are logits")
 
 
@@ -73,13 +70,19 @@ def _quantizer(quantizer: Any, call: Call, context: Context) -> Findings:
     if name not in EXACT_QUANTIZERS:
         yield finding("unsupported-activation", call, f"{name} is not exact in firmware")
         return
-    if is_random(quantizer):
-        yield finding("random-rounding", call, f"{name} rounds at random")
     if getattr(quantizer, "qnoise_factor", 1) != 1:
         yield finding("part-quantized", call, f"qnoise_factor is {float(quantizer.qnoise_factor):g}")
     if getattr(quantizer, "alpha", None) is not None and not unit_alpha(quantizer):
-        yield finding("activation-alpha", call, f"{name} has alpha={quantizer.alpha!r}")
+        yield _scaled(quantizer, call)
     yield from _BY_NAME[name](quantizer, call, context)
+
+
+def _scaled(quantizer: Any, call: Call) -> Finding:
+    text = f"{quantizer_name(quantizer)} has alpha={quantizer.alpha!r}"
+    if isinstance(quantizer.alpha, str):
+        return finding("activation-alpha", call, text)
+    mend = "set alpha=1 and take the factor into the weights that follow"
+    return finding("activation-alpha", call, text, mend=mend, fixable=False)
 
 
 def _bits(quantizer: Any, call: Call, context: Context) -> Findings:
@@ -98,6 +101,9 @@ def _relu(quantizer: Any, call: Call, context: Context) -> Findings:  # noqa: AR
         yield finding("leaky-relu", call, f"negative_slope is {float(quantizer.negative_slope):g}")
     if quantizer.relu_upper_bound is not None and not quantizer.is_quantized_clip:
         yield finding("relu-bound", call, f"relu_upper_bound is {float(quantizer.relu_upper_bound):g}")
+    if quantizer.integer < 0:
+        text = f"QKeras itself cannot compute integer={quantizer.integer}"
+        yield finding("unsupported-activation", call, text, mend="integer=0 or more")
     if quantizer.use_sigmoid:
         text = "use_sigmoid=1 is taken as a plain relu"
         yield finding("unsupported-activation", call, text, mend="use_sigmoid=0")
@@ -116,7 +122,17 @@ def _binary(quantizer: Any, call: Call, context: Context) -> Findings:  # noqa: 
         )
 
 
-def _ternary(quantizer: Any, call: Call, context: Context) -> Findings:  # noqa: ARG001
+def _axes(call: Call, graph: Topology) -> int:
+    """Axes over which an activation acts, which moves before a Flatten."""
+    moves = call.kind in ("QActivation", "Activation", "ReLU", "Flatten") or is_pass_through(call)
+    before = [_axes(source, graph) for source in graph.sources(call)] if moves else []
+    return max(len(call.shape), *before, 1)
+
+
+def _ternary(quantizer: Any, call: Call, context: Context) -> Findings:
+    axes = _axes(call, context.graph)
+    if context.streams and axes > 1:
+        yield finding("stream-ternary", call, f"over {axes} axes")
     threshold = quantizer.default_threshold if quantizer.threshold is None else quantizer.threshold
     if float(threshold) * 2.0**10 % 1 == 0:
         yield finding(

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 
 from pquant_hls.hls.lint.finding import Context, Finding, Findings, finding
-from pquant_hls.hls.normal import CHAINED, NO_OPS, is_pass_through
+from pquant_hls.hls.normal import CHAINED, NO_OPS, is_elementwise, is_pass_through, is_softmax
+from pquant_hls.hls.plan import products_of, reuse_factors
 from pquant_hls.hls.topology import Call
 
 KNOWN = (
@@ -106,6 +107,12 @@ def _kernel(call: Call, context: Context) -> Findings:
         yield finding("depth-multiplier", call, f"depth_multiplier is {layer.depth_multiplier}")
     if depthwise and context.spec.strategy == "resource" and not context.streams:
         yield finding("depthwise-resource", call, "io_parallel with the resource strategy")
+    if call.name in reuse_factors(context.graph, context.spec):
+        text = f"reuse_factor {context.spec.reuse_factor} becomes {products_of(call)} or less"
+        yield finding("reuse-factor", call, text)
+    if getattr(layer, "padding", "") == "causal":
+        mend = "ZeroPadding1D((kernel_size - 1, 0)) before it, and padding='valid'"
+        yield finding("unsupported-layer", call, "QKeras itself cannot compute padding='causal'", mend=mend)
 
 
 def _tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -144,8 +151,20 @@ def _merge(call: Call, context: Context) -> Findings:
             if chained
             else finding("merge", call, text)
         )
+    if (
+        context.streams
+        and call.kind != "Concatenate"
+        and any(_is_flat(s, context) for s in context.graph.sources(call))
+    ):
+        yield finding("stream-merge", call, f"{call.kind} after a Flatten")
     if len(call.inputs) == 1 or (call.kind != "Concatenate" and len(shapes) > 1):
         yield finding("merge", call, f"{call.kind} of shapes {sorted(shapes)}")
+
+
+def _is_flat(call: Call, context: Context) -> bool:
+    """Whether the result comes out of a Flatten, possibly through activations, which move before it."""
+    sources = context.graph.sources(call) if is_elementwise(call) else ()
+    return call.kind == "Flatten" or any(_is_flat(source, context) for source in sources)
 
 
 def _average_pool(call: Call, context: Context) -> Findings:
@@ -163,9 +182,37 @@ def _window(call: Call, context: Context) -> int:
     return math.prod(_tuple(call.layer.pool_size))
 
 
+def _softmax(call: Call, context: Context) -> Findings:
+    kept = is_softmax(call) and context.spec.keep_softmax
+    if context.streams and kept and _is_flat(context.graph.sources(call)[0], context):
+        yield finding("stream-merge", call, "a softmax after a Flatten")
+
+
+def _flatten(call: Call, context: Context) -> Findings:
+    after = context.graph.consumers(call.output) if context.streams else ()
+    if any(is_elementwise(other) for other in after):
+        yield finding("stream-flatten", call, "it moves behind the activation that follows")
+
+
+def _keepdims(call: Call, context: Context) -> Findings:  # noqa: ARG001
+    if call.layer.keepdims:
+        mend = "keepdims=False, and a Reshape after it"
+        yield finding("unsupported-layer", call, f"{call.kind} with keepdims=True", mend=mend)
+
+
+def _upsampling(call: Call, context: Context) -> Findings:  # noqa: ARG001
+    if call.layer.interpolation != "nearest":
+        text = f"interpolation is {call.layer.interpolation}"
+        yield finding("unsupported-layer", call, text, mend="interpolation='nearest'")
+
+
 def _pool_padding(call: Call, context: Context) -> Findings:
     if call.layer.padding == "same" and context.streams:
-        yield finding("stream-padding", call, "padding='same' on a pooling layer stops an io_stream design")
+        yield finding("stream-pooling", call, "padding is 'same'")
+    elif context.streams and call.kind.endswith("2D") and call.layer.strides != call.layer.pool_size:
+        yield finding(
+            "stream-pooling", call, f"strides {call.layer.strides}, pool_size {call.layer.pool_size}"
+        )
     elif call.layer.padding == "same" and call.kind.startswith("Max"):
         yield finding("padded-max-pool", call, "its input gets a sign bit")
 
@@ -187,9 +234,14 @@ _BY_KIND: dict[str, tuple[Rule, ...]] = {
     **dict.fromkeys(_KERNELS, (_kernel,)),
     **dict.fromkeys(("QDense", "Dense"), (_dense,)),
     **dict.fromkeys((name for name in KNOWN if name.removeprefix("ops.") in _MERGES), (_merge,)),
-    **dict.fromkeys(("GlobalAveragePooling1D", "GlobalAveragePooling2D"), (_average_pool,)),
+    **dict.fromkeys(("GlobalAveragePooling1D", "GlobalAveragePooling2D"), (_average_pool, _keepdims)),
+    **dict.fromkeys(("GlobalMaxPooling1D", "GlobalMaxPooling2D"), (_keepdims,)),
     **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), (_average_pool, _pool_padding)),
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), (_pool_padding,)),
     "Concatenate": (_merge,),
+    "UpSampling2D": (_upsampling,),
+    "Flatten": (_flatten,),
+    "Softmax": (_softmax,),
+    "Activation": (_softmax,),
     "ReLU": (_relu,),
 }

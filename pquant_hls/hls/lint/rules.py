@@ -35,9 +35,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "random-rounding": Rule(
         "error",
-        "stochastic rounding: Keras itself gives another value each time",
-        "use_stochastic_rounding=False",
-        fixable=True,
+        "weights drawn at random in inference too: Keras itself gives another value each time",
+        "use binary(alpha=1) or ternary(alpha=1)",
     ),
     "wide-sum": Rule(
         "warning",
@@ -53,7 +52,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "activation-alpha": Rule(
         "error",
-        "an activation whose scale depends on the batch",
+        "an activation with a scale, which hls4ml leaves out; alpha='auto' depends on the batch as well",
         "set alpha=1",
         fixable=True,
     ),
@@ -76,7 +75,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "smooth-quantizer": Rule(
         "warning",
-        "a real sigmoid or tanh comes from a table: up to 1 LSB of the quantizer apart on a few percent",
+        "a real sigmoid or tanh comes from a table: within 0.01 and 1 LSB of the quantizer",
         "use the hard form: use_real_tanh=False, use_real_sigmoid=False",
     ),
     "ternary-threshold": Rule(
@@ -86,7 +85,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "table-activation": Rule(
         "warning",
-        "sigmoid and tanh come from a table of 1,024 entries: within 0.01 of Keras",
+        "sigmoid and tanh come from a table of 1,024 entries: within 0.01 and 1 LSB of hls.precision",
         "keep_softmax: false leaves a final sigmoid out: a threshold works on the logit",
     ),
     "softmax": Rule(
@@ -97,7 +96,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "softmax-kept": Rule(
         "warning",
-        "softmax tables: outputs differ from Keras by up to 0.25",
+        "a softmax is made of tables: probabilities differ from Keras by up to 0.2 and a part that grows with "
+        "the range of the logits' type; the finding states the sum",
         "keep_softmax: false",
     ),
     "unsupported-activation": Rule(
@@ -107,7 +107,9 @@ RULES: Mapping[str, Rule] = {
     ),
     # layers
     "unsupported-layer": Rule(
-        "error", "a layer that hls4ml cannot take or gets wrong", "build it from supported layers"
+        "error",
+        "a layer that hls4ml cannot take or gets wrong, or that is not among those tested to be exact",
+        "build it from supported layers",
     ),
     "lambda": Rule("error", "a Lambda layer holds code, not a layer", "replace it by layers"),
     "batchnorm": Rule(
@@ -138,7 +140,11 @@ RULES: Mapping[str, Rule] = {
     "many-inputs": Rule(
         "note", "hls4ml merges two tensors; more become a chain of merges", _CONVERSION, fixable=True
     ),
-    "merge": Rule("error", "a merge hls4ml does not compute as Keras", "merge two tensors of one shape"),
+    "merge": Rule(
+        "error",
+        "a merge that hls4ml cannot take, or of shapes that broadcast, which is not tested to be exact",
+        "merge two tensors of one shape",
+    ),
     "average-pool": Rule(
         "note",
         "hls4ml gives averages the input's type; the conversion gives them bits enough",
@@ -147,7 +153,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "average-unrounded": Rule(
         "warning",
-        "an average over a number that is no power of two, with no quantizer after it: within 1 LSB",
+        "an average over a number that is no power of two, with no quantizer after it: the average is within "
+        "1 LSB of its type, and layers after it carry that on",
         "put a QActivation after it",
     ),
     "padded-max-pool": Rule(
@@ -156,8 +163,33 @@ RULES: Mapping[str, Rule] = {
         _CONVERSION,
         fixable=True,
     ),
-    "stream-padding": Rule(
-        "error", "pooling with padding stops an io_stream design", "padding='valid', or io_parallel"
+    "stream-pooling": Rule(
+        "error",
+        "2D pooling whose windows overlap or leave gaps, and pooling with padding, stop an io_stream design",
+        "padding='valid' and strides equal to pool_size, or io_parallel",
+    ),
+    "stream-ternary": Rule(
+        "error",
+        "a ternary activation over more than one axis does not compile in io_stream",
+        "quantized_bits(2, 1, symmetric=1, alpha=1), or io_parallel",
+    ),
+    "reuse-factor": Rule(
+        "note",
+        "with strategy resource and io_parallel, hls4ml computes a convolution wrongly whose reuse factor is above "
+        "kernel x channels; it gets a lower one",
+        _CONVERSION,
+    ),
+    "stream-merge": Rule(
+        "error",
+        "hls4ml drops a Flatten in io_stream, and a merge or a kept softmax after it does not see that",
+        "merge before the Flatten, keep_softmax: false, or io_parallel",
+    ),
+    "stream-flatten": Rule(
+        "note",
+        "hls4ml drops a Flatten in io_stream, and an activation after it then reads the wrong words; it moves "
+        "before the Flatten",
+        _CONVERSION,
+        fixable=True,
     ),
     "shared-layer": Rule(
         "note", "a layer used several times is built several times", _CONVERSION, fixable=True
@@ -165,7 +197,7 @@ RULES: Mapping[str, Rule] = {
     # the model
     "input-unquantized": Rule(
         "warning",
-        "the input goes into arithmetic without a quantizer; exact only for inputs on the input type's grid",
+        "no single quantizer takes up the input; exact only for inputs on the input type's grid",
         "put QActivation(quantized_bits(bits, integer, alpha=1)) first",
     ),
     "input-rounded-twice": Rule(
@@ -176,7 +208,9 @@ RULES: Mapping[str, Rule] = {
     ),
     "input-shape": Rule("error", "an axis of unknown length", "give keras.Input a full shape"),
     "no-arithmetic": Rule(
-        "error", "an output is an input, unchanged; the generated C++ does not compile", "leave it out"
+        "error",
+        "an output is an input, unchanged or rounded as its port is: nothing is left to compile",
+        "leave it out",
     ),
     "name": Rule("note", "a name that C++ or hls4ml would change", _CONVERSION, fixable=True),
 }

@@ -13,17 +13,18 @@ from pquant_hls.hls.topology import Call
 
 
 def is_random(quantizer: Any) -> bool:
-    """Whether the quantizer rounds at random in inference too."""
-    return bool(getattr(quantizer, "use_stochastic_rounding", False)) or quantizer_name(quantizer).startswith(
-        "stochastic_"
-    )
+    """Whether the quantizer is random in inference too.
+
+    ``use_stochastic_rounding`` and the ``stochastic_`` quantizers of qkeras-v3 are so in training only.
+    """
+    return quantizer_name(quantizer) == "bernoulli"
 
 
 def check(call: Call, context: Context) -> Findings:  # noqa: ARG001
     """Findings on one layer's kernel and bias."""
     for weights in weights_of(call.layer):
         if is_random(weights.quantizer):
-            yield finding("random-rounding", call, f"{weights.key} rounds at random")
+            yield finding("random-rounding", call, f"{weights.key} is drawn at random")
         elif call.kind.startswith("Q"):
             yield from _quantized(weights, call)
         else:

@@ -14,6 +14,7 @@ from pquant_hls.qor import Available, Latency, Resources
 from pquant_hls.qor.parts import available as available_on
 
 NOT_PIPELINED = ("no", "none")
+PIPELINED = ("yes", "function")
 _VERSION = re.compile(r"20\d\d\.\d{1,2}(\.\d{1,2})?\Z", re.ASCII)
 RESOURCE_NAMES = {
     "LUT": "lut",
@@ -88,16 +89,30 @@ def _check_digits(clock: Clock, spot: Spot) -> None:
 
 def check_cycles(cycles: Cycles, clock: Clock, spot: Spot) -> None:
     """Order of the ranges, interval against latency, and cycles x period against the printed time."""
-    check_order(cycles.best, cycles.worst, spot.at("latency"))
-    check_order(cycles.interval_min, cycles.interval_max, spot.at("interval"))
-    check_interval(cycles, spot.at("interval"))
+    check_range(cycles, spot)
     check_real_time(cycles.best, cycles.best_time, clock, spot.at("best-case latency"))
     check_real_time(cycles.worst, cycles.worst_time, clock, spot.at("worst-case latency"))
 
 
+def check_range(cycles: Cycles, spot: Spot) -> None:
+    """Latency and interval of one function; where it is pipelined each is one number, not a range."""
+    check_order(cycles.best, cycles.worst, spot.at("latency"))
+    check_order(cycles.interval_min, cycles.interval_max, spot.at("interval"))
+    check_interval(cycles, spot.at("interval"))
+    if cycles.pipeline_type in PIPELINED:
+        check_order(cycles.worst, cycles.best, spot.at("latency of a pipeline"))
+        check_order(cycles.interval_max, cycles.interval_min, spot.at("interval of a pipeline"))
+
+
+def check_top(top: str | None, source: str | None, spot: Spot) -> None:
+    """The clock's port belongs to the top; a template's name there (``f<a, b>``) is not compared."""
+    if top is not None and source is not None and source.isidentifier() and source != top:
+        raise spot.at("interface").error(f"the clock is of {source}, the report of {top}")
+
+
 def check_order(low: float | None, high: float | None, spot: Spot) -> None:
     if low is not None and high is not None and low > high:
-        raise spot.error(f"minimum {low:g} exceeds maximum {high:g}")
+        raise spot.error(f"{low:g} exceeds {high:g}")
 
 
 def check_interval(cycles: Cycles, spot: Spot) -> None:

@@ -24,13 +24,18 @@ def read(block: Block, spot: Spot) -> CosimReport:
     header = [sum(1 for line in block.lines if pattern.match(line)) for pattern in (_GROUPS, _TITLE, _TRIPLE)]
     if header != [1, 1, 1]:
         raise spot.error("the heading of the table is damaged")
-    rows: dict[str, CosimRun] = {}
+    rows: dict[str, CosimRun] = {}  # VHDL first, as all versions print them
     for number, line in enumerate(block.lines, start=block.start + 1):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if not line.startswith("|") or cells[0] not in ("VHDL", "Verilog"):
             continue
         place = spot.at(f"line {number}")
-        if cells[0] in rows or len(cells) not in (8, 9) or not line.rstrip().endswith("|"):
+        if (
+            cells[0] in rows
+            or (cells[0] == "VHDL" and rows)
+            or len(cells) not in (8, 9)
+            or not line.rstrip().endswith("|")
+        ):
             raise place.error(f"not one whole row for {cells[0]}")
         rows[cells[0]] = _run(cells[1:], place)
     return CosimReport(kind="cosim", file=spot.file, verilog=rows.get("Verilog"), vhdl=rows.get("VHDL"))
@@ -45,6 +50,7 @@ def _run(cells: list[str], spot: Spot) -> CosimRun:
         checks.check_order(triple[0], triple[1], spot.at(name))
         checks.check_order(triple[1], triple[2], spot.at(name))
         checks.check_order(triple[0], triple[2], spot.at(name))
+    checks.check_order(1, ii_low, spot.at("interval"))
     checks.check_order(high, total, spot.at("latency within total time"))
     return CosimRun(
         status=cells[0],

@@ -57,6 +57,7 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     modules = _modules(performance, utilization, clock, spot)
     _check_instances(used, _table(utilization, r"\s*\* Instance:", "Instance", spot), spot)
     _check_top(cycles, modules, spot)
+    checks.check_top(title["top"], _clock_source(parts.get("Interface"), spot), spot)
     return CsynthReport(
         kind="csynth_rpt",
         file=spot.file,
@@ -224,7 +225,9 @@ def _modules(
         return ()
     unit = _unit(performance, r"\+ Latency", spot)
     area_of = {} if areas is None else _areas(areas, spot)
-    if area_of and not {row[0] for row in times.rows} <= area_of.keys():
+    names = {row[:2] for row in times.rows}
+    inside = set() if areas is None else {row[:2] for row in areas.rows}
+    if len({row[0] for row in times.rows}) != len(times.rows) or (inside and not names <= inside):
         raise spot.at("instances").error("the tables of latency and of utilization name different instances")
     found = []
     for row in times.rows:
@@ -245,9 +248,7 @@ def _modules(
 
 
 def _check_instance(cycles: Cycles, clock: Clock, spot: Spot) -> None:
-    checks.check_order(cycles.best, cycles.worst, spot)
-    checks.check_order(cycles.interval_min, cycles.interval_max, spot)
-    checks.check_interval(cycles, spot)
+    checks.check_range(cycles, spot)
     checks.check_module_time(cycles.best, cycles.best_time, clock, spot)
     checks.check_module_time(cycles.worst, cycles.worst_time, clock, spot)
 
@@ -255,12 +256,23 @@ def _check_instance(cycles: Cycles, clock: Clock, spot: Spot) -> None:
 def _areas(table: Table, spot: Spot) -> dict[str, dict[str, float | None]]:
     place = spot.at(f"instances at line {table.line}")
     rows = {row[0]: _counts(table, row, place) for row in table.rows}
+    if len(rows) != len(table.rows):
+        raise place.error("an instance that stands twice")
     total = rows.pop("Total", None)
     for name, value in (total or {}).items():
         parts = [row[name] for row in rows.values()]
         if value is not None and sum(part for part in parts if part is not None) != value:
             raise place.error(f"the total of {name}, {value:g}, is not the sum of its rows")
     return rows
+
+
+def _clock_source(interface: Block | None, spot: Spot) -> str | None:
+    """What the clock's port belongs to, by the table of ports."""
+    table = _table(interface, r"\* Summary:", "RTL Ports", spot)
+    row = None if table is None else table.row("ap_clk", spot)
+    if table is None or row is None or "Source Object" not in table.columns:
+        return None
+    return table.cell(row, "Source Object", spot)
 
 
 def _check_instances(summary: Table | None, details: Table | None, spot: Spot) -> None:

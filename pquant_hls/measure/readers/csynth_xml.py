@@ -27,12 +27,15 @@ def read(root: Element, spot: Spot) -> CsynthReport:
     available = _resources(area, "AvailableResources", spot)
     part = values.part(xml.text_of(root, "UserAssignments/Part", spot), spot.at("Part"))
     checks.check_part(part, available, spot)
+    top = values.function(xml.text_of(root, "UserAssignments/TopModelName", spot), spot.at("TopModelName"))
+    clocks = [port for port in root.findall("InterfaceSummary/RtlPorts") if port.findtext("name") == "ap_clk"]
+    checks.check_top(top, clocks[0].findtext("Object") if clocks else None, spot)
     return CsynthReport(
         kind="csynth_xml",
         file=spot.file,
         tool=_tool(root, version, spot),
         version=version,
-        top=values.function(xml.text_of(root, "UserAssignments/TopModelName", spot), spot.at("TopModelName")),
+        top=top,
         part=part,
         pipeline_type=cycles.pipeline_type,
         latency=checks.make_latency(cycles, clock, spot),

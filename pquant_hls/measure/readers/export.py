@@ -10,10 +10,12 @@ from pquant_hls.measure.readers.csynth_rpt import header_fields, version_of
 from pquant_hls.measure.readers.records import ExportReport
 from pquant_hls.measure.readers.tables import Block, sections, table_in
 from pquant_hls.measure.readers.values import Spot
+from pquant_hls.qor.parts import available
 
 _STAGE = re.compile(r"#=== (?P<stage>Post-\w+) Resource usage ===\s*\Z")
 _TOOL = re.compile(r"(?:Xilinx|AMD) Vivado v\.(?P<version>\S+)\Z")
 _RESOURCES = {"LUT": "lut", "FF": "ff", "DSP": "dsp", "BRAM": "bram", "URAM": "uram", "SRL": "srl"}
+_ORDER = ("LUT", "FF", "DSP", "BRAM")
 _PERIODS = {
     "CP required": "clock_required_ns",
     "CP achieved post-synthesis": "clock_post_synthesis_ns",
@@ -114,16 +116,20 @@ def _verdict(block: Block, spot: Spot) -> bool | None:
 
 def _figures(fields: Mapping[str, str], spot: Spot) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
+    checks.check_sequence(list(fields), _ORDER, spot.at("resources"))
     for title, name in _RESOURCES.items():
         found[name] = values.count(fields.get(title), spot.at(title))
     for title, name in _PERIODS.items():
-        period = values.duration(fields.get(title), spot.at(title), "ns")
+        period = values.clock(fields.get(title), spot.at(title), "ns")
         found[name] = None if period is None else period.ns
     return found
 
 
 def _check(report: ExportReport, spot: Spot) -> None:
-    """The verdict is that of the last stage reached."""
+    """What is placed has room on the part; the verdict is that of the last stage reached."""
+    device = available(report.part) if report.stage == "Post-Implementation" else None
+    for name in ("lut", "ff", "dsp", "uram") if device is not None else ():
+        checks.check_order(getattr(report, name), getattr(device, name), spot.at(f"{name} of {report.part}"))
     required = report.clock_required_ns
     if required is not None and not values.CLOCK_NS[0] <= required <= values.CLOCK_NS[1]:
         raise spot.at("CP required").error(f"{required:g} ns is no clock period of an FPGA")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import stat
 from pathlib import Path
 
 from pquant_hls.errors import ReportError
@@ -35,7 +36,10 @@ def read_report(path: str | Path) -> AnyReport:
     path = Path(path)
     spot = Spot(str(path))
     try:
-        if path.stat().st_size > MAX_BYTES:
+        found = path.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise spot.error("not a file")  # reading a pipe would wait for its writer
+        if found.st_size > MAX_BYTES:
             raise spot.error(f"more than {MAX_BYTES // 2**20} MB, no report is that long")
         data = path.read_bytes()
     except OSError as cause:

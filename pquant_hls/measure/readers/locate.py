@@ -174,6 +174,8 @@ def _names(root: Path, solution: Path, top: str | None = None) -> tuple[str, str
     """What was synthesised, and the network in it."""
     folder = _report_folder(solution) or solution
     stems = {path.name[: -len("_csynth.xml")] for path in _csynth_files(folder) if "_csynth." in path.name}
+    if top is not None and stems and top not in stems:
+        raise ReportError(f"no report of {top}; there are {', '.join(sorted(stems))[:200]}", where=folder)
     told, names = _told(root, solution, folder)
     found = top or _top(stems, told, folder)
     return found, top or _design(found, stems, names)
@@ -259,7 +261,7 @@ def _top(stems: set[str], told: list[str], folder: Path) -> str:
     raise ReportError(
         f"cannot tell the top function among {', '.join(free or sorted(stems))[:200]}",
         where=folder,
-        mend="name it with top=",
+        mend="name it: top=, or --top on the command line",
     )
 
 
@@ -269,7 +271,9 @@ def _named_inside(folder: Path) -> str:
         top = getattr(read_report(path), "top", None) if path.is_file() else None
         if isinstance(top, str):
             return top
-    raise ReportError("no report that names its function", where=folder, mend="name it with top=")
+    raise ReportError(
+        "no report that names its function", where=folder, mend="name it: top=, or --top on the command line"
+    )
 
 
 def _modules(path: Path) -> set[str]:

@@ -53,7 +53,8 @@ def read_project(project_dir: str | Path, *, source: From = "csynth", top: str |
 
 def compose(reports: ProjectReports, source: From = "csynth") -> QoR:
     """As ``read_project`` for reports already found."""
-    csynth = _csynth(reports)
+    found = [_read(path, CsynthReport) for path in reports.csynth]
+    csynth = _csynth(reports, found)
     names = layer_names(reports.root / "firmware" / f"{reports.design}.cpp")
     qor = QoR(source="report") if csynth is None else csynth.to_qor(names)
     cosim = None if reports.cosim is None else _read(reports.cosim, CosimReport)
@@ -65,7 +66,7 @@ def compose(reports: ProjectReports, source: From = "csynth") -> QoR:
             **_cosim_metrics(cosim),
             **_vivado_metrics(utilization, timing, exports),
         },
-        notes=(*qor.notes, *_notes(reports, cosim, utilization)),
+        notes=(*(note for report in found for note in report.gaps), *_notes(reports, cosim, utilization)),
     )
     if source == "cosim":
         return _from_cosim(qor, cosim, reports)
@@ -83,9 +84,8 @@ def _read(path: Path, kind: type[R]) -> R:
     return report
 
 
-def _csynth(reports: ProjectReports) -> CsynthReport | None:
+def _csynth(reports: ProjectReports, found: list[CsynthReport]) -> CsynthReport | None:
     """The best report of the design, with the modules of the first that lists them; one run's must agree."""
-    found = [_read(path, CsynthReport) for path in reports.csynth]
     if not found:
         return None
     for report in found:
@@ -196,6 +196,10 @@ def _notes(
         found.append(csim.said)
     if cosim is not None and cosim.run is not None and cosim.run.status == "Fail":
         found.append("co-simulation failed: the RTL does not do what the C++ does")
+    if utilization is not None and utilization.design not in (None, reports.top, reports.design):
+        found.append(
+            f"{Path(utilization.file).name} is of {utilization.design}, not of {reports.design} alone"
+        )
     newest = max((path.stat().st_mtime for path in reports.csynth), default=None)
     if newest is None:
         return tuple(found)

@@ -115,8 +115,13 @@ class CsynthReport(Report):
             latency=self.latency, resources=self.resources,
             layers=tuple(module.to_layer(names) for module in self.modules),
             metrics={name: value for name, value in times.items() if value is not None},
-            notes=tuple(f"{self.file}: {what} missing" for what in self.missing),
+            notes=self.gaps,
         )  # fmt: skip
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """``missing`` as notes that name the file."""
+        return tuple(f"{self.file}: {what} missing" for what in self.missing)
 
 
 class BlockRam(Record):

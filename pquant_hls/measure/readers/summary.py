@@ -52,30 +52,38 @@ def read(block: Block, spot: Spot) -> CsynthReport:
         raise spot.error(f"the title names {title['top']!r}, the table {top.name!r}")
     device = values.part(fields.get("Target device"), spot.at("Target device"))
     _check_tree(rows, available(device), spot)
+    version = version_of(fields, spot)
     report = CsynthReport(
         kind="csynth_summary",
         file=spot.file,
         tool="Vitis HLS",
-        version=version_of(fields, spot),
+        version=version,
         top=values.function(title["top"], spot.at("title")),
         part=device,
         modules=tuple(_module(row) for row in rows if row.depth == 1 and not row.is_loop),
         missing=() if rows else ("table of estimates",),
     )
-    return report if top is None else report.model_copy(update=_top(top))
+    return report if top is None else report.model_copy(update=_top(top, version))
 
 
-def _top(row: Row) -> dict[str, object]:
+def _top(row: Row, version: str | None) -> dict[str, object]:
     cycles = row.cycles
     return {
         "pipeline_type": cycles.pipeline_type,
         "issue": row.issue,
-        "slack_ns": row.slack_ns,
+        "slack_ns": _slack(row, version),
         "latency": Latency(cycles_max=cycles.worst, ii_cycles=cycles.interval_max),
         "latency_ns_max": values.ns(cycles.worst_time),
         "interval_max": cycles.interval_max,
         "resources": Resources(**row.used),
     }
+
+
+def _slack(row: Row, version: str | None) -> float | None:
+    """As target - uncertainty - estimated. Vitis HLS 2020.2 prints the opposite: its violations are positive."""
+    if row.slack_ns is None or version is None:
+        return None
+    return -row.slack_ns if version.startswith("2020.") else row.slack_ns
 
 
 def _module(row: Row) -> Module:

@@ -23,7 +23,10 @@ _TIME = re.compile(
     re.ASCII,
 )
 _FUNCTION = re.compile(r"\w+\Z", re.ASCII)
-_PART = re.compile(r"[\w:-]+\Z", re.ASCII)
+_PART = re.compile(
+    r"(?!0)\w+(?:(?::-?|-)[a-z]{2,4}\d{2,4})?(?:(?::-?|-)[1-3][a-z]{0,3})?(?:(?::-?|-)[a-z](?:-\w{1,4})*)?\Z",
+    re.ASCII | re.IGNORECASE,
+)
 _PHRASE = re.compile(r"[\w .,:;()=/-]+\Z", re.ASCII)
 _SIGNED = re.compile(r"-?\d+\.\d{2,}\Z", re.ASCII)
 
@@ -102,20 +105,23 @@ def duration(text: str | None, spot: Spot, unit: str | None = None, digits: int 
     name = found["unit"] or unit or ("ns" if value == 0 else "")
     if name not in UNIT_NS or (found["unit"] and unit and found["unit"] != unit):
         raise spot.error(f"{text.strip()[:40]!r} has no known unit", mend=f"one of {', '.join(UNIT_NS)}")
-    if value > 0 and len(found["decimals"] or "") < digits:
+    if (value > 0 or digits < 3) and len(found["decimals"] or "") < digits:
         raise spot.error(f"{text.strip()[:40]} has fewer digits than the tools print")
     step = 10.0 ** (int(found["exponent"] or 0) - len(found["decimals"] or ""))
     return Printed(value * UNIT_NS[name], step * UNIT_NS[name])
 
 
 def clock(text: str | None, spot: Spot, unit: str | None = None) -> Printed | None:
-    """A clock period, which all tools print with two digits or more."""
+    """A clock period, which all tools print with two digits or more, zero too."""
     return duration(text, spot, unit, digits=2)
 
 
 def signed(text: str | None, spot: Spot) -> float | None:
-    """A decimal number of either sign, as slacks are, with two decimals or more; below 1e9 in size."""
-    if text is None or is_nothing(text):
+    """A decimal number of either sign, as slacks are, with two decimals or more; below 1e9 in size.
+
+    None also for ``inf``, the slack where there is no path.
+    """
+    if text is None or is_nothing(text) or text.strip() == "inf":
         return None
     if not _SIGNED.match(text.strip()) or abs(float(text.strip()[:40])) > 1e9:
         raise spot.error(f"{text.strip()[:40]!r} is not a number")
@@ -144,7 +150,10 @@ def phrase(text: str | None, spot: Spot) -> str | None:
 
 
 def part(text: str | None, spot: Spot) -> str | None:
-    """A part number such as ``xcvu13p-flga2577-2-e`` or, in an .aps file, ``xcvu13p:-flga2577:-2-e``."""
+    """A part number such as ``xcvu13p-flga2577-2-e`` or, in an .aps file, ``xcvu13p:-flga2577:-2-e``.
+
+    Device, package, speed grade and temperature grade (AMD DS890, ordering information).
+    """
     return _matching(_PART, text, spot, "a part number")
 
 

@@ -220,10 +220,12 @@ def _slacks(head: str, line: str, names: int, spot: Spot) -> dict[str, float | i
 
 
 def _clock_count(block: Block, spot: Spot) -> int | None:
-    """How many clocks the report names; None where its tables of clocks are not whole."""
+    """How many clocks the report lists; None where its tables of clocks are not whole."""
     summary, intra = (_part(block, title, spot)[1:] for title in ("Clock Summary", "Intra Clock Table"))
-    whole = any(line.startswith("| Inter Clock Table") for line in block.lines)
-    return len({line.split()[0] for line in (*summary, *intra)}) if whole else None
+    names = {found["name"] for line in summary if (found := _CLOCK_ROW.match(line.strip()))}
+    ended = any(line.startswith("| Inter Clock Table") for line in block.lines)
+    whole = ended and len(names) == len(summary) and {line.split()[0] for line in intra} <= names
+    return len(names) if whole else None
 
 
 def _first_clock(block: Block, spot: Spot) -> tuple[str | None, float | None]:

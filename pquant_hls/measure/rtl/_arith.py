@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import reduce
-from math import ceil, log2
+from math import ceil, floor, log2
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ MATRIX_BITS = 24
 
 Symbols = NDArray[np.object_]
 """An array of alkaid ``FVariable`` (one per wire), any shape."""
+
+Reach = tuple[float, float, float]
+"""Least and largest value of a wire, and its step."""
 
 
 def constant(value: float) -> FVariable:
@@ -107,10 +110,15 @@ _ROUNDING: dict[str, Callable[[FVariable, int], FVariable]] = {
 def _overflow(wire: FVariable, kind: FixedType) -> FVariable:
     if is_constant(wire):
         return constant(stored(wire.low, kind))
+    if kind.saturation == "WRAP":
+        return wire.quantize(*kind.kif, "WRAP", "TRN")
+    least, most = kind.code_min * kind.lsb, kind.code_max * kind.lsb
     if kind.saturation != "SAT_ZERO":
-        return wire.quantize(*kind.kif, kind.saturation, "TRN")
-    out_of_range = (wire > kind.code_max * kind.lsb) | (wire < kind.code_min * kind.lsb)
-    return out_of_range.msb_mux(0.0, wire.quantize(*kind.kif, "WRAP", "TRN"))
+        bottom = -most if kind.saturation == "SAT_SYM" and kind.signed else least
+        clipped = minimum(maximum(wire, constant(bottom)), constant(most))
+        return clipped.quantize(*kind.kif, "WRAP", "TRN")
+    inside = choose(above(wire, most), constant(0.0), wire.quantize(*kind.kif, "WRAP", "TRN"))
+    return choose((wire - least).is_negative(), constant(0.0), inside)
 
 
 def matrix_product(rows: Symbols, weights: NDArray[np.float64]) -> Symbols:
@@ -150,12 +158,50 @@ def largest(wires: Iterable[FVariable]) -> FVariable:
     return reduce(maximum, wires)
 
 
+def choose(bit: FVariable, yes: FVariable, no: FVariable, reach: Reach | None = None) -> FVariable:
+    """``yes`` where a wire of 0 and 1 is 1, else ``no``; ``reach`` bounds the result more tightly than their union.
+
+    alkaid 0.8's ``msb_mux`` looks through a bit to the wire it was taken from, and takes the wrong one of that wire's
+    bits where it was wrapped and then negated; an inverted bit has nothing to look through.
+    """
+    if is_constant(bit):
+        return yes if bit.low == 1.0 else no
+    if bit.opr == "wrap":
+        return (~bit).msb_mux(no, yes, qint=reach)
+    return bit.msb_mux(yes, no, qint=reach)
+
+
+def inverse(bit: FVariable) -> FVariable:
+    """1 - bit; alkaid's own ``~`` is not that for constants."""
+    return constant(1.0 - bit.low) if is_constant(bit) else ~bit
+
+
+def above(wire: FVariable, limit: float) -> FVariable:
+    """1 where the wire exceeds ``limit``, else 0."""
+    if is_constant(wire):
+        return constant(float(wire.low > limit))
+    least = (floor(limit / wire.step) + 1) * wire.step  # of the values the wire can take, above the limit
+    return inverse((wire - least).is_negative())
+
+
 def maximum(first: FVariable, second: FVariable) -> FVariable:
-    return first.max_of(second)
+    if first.low >= second.high:
+        return first
+    if first.high <= second.low:
+        return second
+    if is_constant(second) and second.low == 0.0:
+        return first.relu()
+    reach = (max(first.low, second.low), max(first.high, second.high), min(first.step, second.step))
+    return choose((first - second).is_negative(), second, first, reach)
 
 
 def minimum(first: FVariable, second: FVariable) -> FVariable:
-    return first.min_of(second)
+    if first.high <= second.low:
+        return first
+    if first.low >= second.high:
+        return second
+    reach = (min(first.low, second.low), min(first.high, second.high), min(first.step, second.step))
+    return choose((first - second).is_negative(), first, second, reach)
 
 
 def divide(wire: FVariable, divisor: int, frac: int) -> FVariable:

@@ -19,16 +19,17 @@ def same(call: Call) -> Symbols:
 
 def relu(call: Call) -> Symbols:
     """x above the threshold (0 as a rule), else 0."""
+    zero = arith.constant(0.0)
     threshold = _parameter(call, "threshold", "param") if call.node.attrs.get("threshold") else 0.0
     if threshold == 0.0:
-        return arith.each(lambda x: x.max_of(0.0), call.wires)
-    return arith.each(lambda x: (x > threshold).msb_mux(x, 0.0), call.wires)
+        return arith.each(lambda x: arith.maximum(x, zero), call.wires)
+    return arith.each(lambda x: arith.choose(arith.above(x, threshold), x, zero), call.wires)
 
 
 def leaky_relu(call: Call) -> Symbols:
     """x where positive, else slope * x in full precision."""
     slope = _parameter(call, "slope", "param")
-    return arith.each(lambda x: x.is_negative().msb_mux(x * slope, x), call.wires)
+    return arith.each(lambda x: arith.choose(x.is_negative(), x * slope, x), call.wires)
 
 
 def binary_tanh(call: Call) -> Symbols:
@@ -52,17 +53,19 @@ def ternary_tanh(call: Call) -> Symbols:
 
 
 def _between(x: FVariable, high: float, low: float) -> FVariable:
-    return (x > high).msb_mux(1.0, (x <= low) * -1.0)
+    below = arith.inverse(arith.above(x, low)) * -1.0
+    return arith.choose(arith.above(x, high), arith.constant(1.0), below)
 
 
 def _ternary(doubled: FVariable) -> FVariable:
-    return (doubled > 1.0) - (doubled <= -1.0)
+    return arith.above(doubled, 1.0) - arith.inverse(arith.above(doubled, -1.0))
 
 
 def hard_sigmoid(call: Call) -> Symbols:
     """clip(slope * x + shift, 0, 1)."""
     slope, shift = _parameter(call, "slope", "slope"), _parameter(call, "shift", "shift")
-    return arith.each(lambda x: (x * slope + shift).max_of(0.0).min_of(1.0), call.wires)
+    zero, one = arith.constant(0.0), arith.constant(1.0)
+    return arith.each(lambda x: arith.minimum(arith.maximum(x * slope + shift, zero), one), call.wires)
 
 
 def hard_tanh(call: Call) -> Symbols:

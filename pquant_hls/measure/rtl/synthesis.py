@@ -32,7 +32,7 @@ def synthesize(
     """Cells after Yosys' mapping to the family of ``target`` (the project's own when left out).
 
     Out of context. Yosys packs no two functions into one LUT6 and maps three-input adds to two carry chains:
-    expect more LUTs than Vivado reports.
+    expect fewer LUTs from Vivado, hence the interval of ``resources``.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def synthesize(
 def cells(project: RtlProject, target: Target, timeout_s: float = TIMEOUT_S) -> dict[str, int]:
     """Number of cells by Yosys' type, e.g. ``{"LUT6": 312, "FDRE": 410, "CARRY8": 77}``."""
     if importlib.util.find_spec("pyosys") is None:
-        raise ToolNotFound("pyosys is not installed", where="pyosys", mend=MEND)
+        raise ToolNotFound("pyosys is not installed", mend=MEND)
     if target.family not in FAMILIES:
         raise NotMeasured(f"Yosys does not map to the family {target.family!r}", where=target.part)
     with tempfile.TemporaryDirectory(prefix="pquant-yosys-") as work:
@@ -69,9 +69,16 @@ def _counts(stat: Mapping[str, object]) -> dict[str, int]:
 
 
 def resources(counts: Mapping[str, int]) -> Resources:
-    """LUTs include those used as shift registers; a RAMB36 counts as two 18 kb blocks."""
+    """LUTs include those used as shift registers; a RAMB36 counts as two 18 kb blocks.
+
+    The interval of the LUTs: at best every two functions of five inputs or fewer share one LUT6, as Vivado may pack
+    them (UG574); at worst none do and every inverter takes a LUT of its own.
+    """
+    luts = sum(n for name, n in counts.items() if _LUT.match(name))
+    small = sum(counts.get(f"LUT{inputs}", 0) for inputs in range(1, 6))
     return Resources(
-        lut=sum(n for name, n in counts.items() if _LUT.match(name)),
+        lut=luts,
+        intervals={"lut": (luts - small // 2, luts + counts.get("INV", 0))},
         ff=sum(n for name, n in counts.items() if _FF.match(name)),
         dsp=sum(n for name, n in counts.items() if name.startswith("DSP")),
         bram_18k=sum(n * (2 if "36" in name else 1) for name, n in counts.items() if name.startswith("RAMB")),

@@ -16,7 +16,6 @@ PACKAGES = (
     "tensorflow", "keras", "qkeras-v3", "hls4ml", "numpy", "optuna", "pydantic", "typer", "rich", "PyYAML",
     "h5py", "defusedxml", "alkaid",
 )  # fmt: skip
-VERILATOR_FROM = (5, 48)
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,13 @@ def doctor(env: Mapping[str, str] | None = None) -> list[Check]:
         *_conflicts(),
         *_compilers(tools),
         *_vendor(tools, os.environ if env is None else env),
-        *_simulators(tools),
+        _tool(
+            tools,
+            "iverilog",
+            "optional",
+            "simulation of the RTL to confirm its cycles",
+            "apt-get install iverilog",
+        ),
         _pyosys(),
     ]
 
@@ -131,25 +136,6 @@ def _vendor(tools: Mapping[str, Tool], env: Mapping[str, str]) -> list[Check]:
 def _synthesis(tool: Tool) -> str:
     backend = "Vivado" if tool.name == "vivado_hls" else "Vitis"
     return f"csynth and cosim of {backend} projects"
-
-
-def _simulators(tools: Mapping[str, Tool]) -> list[Check]:
-    iverilog = _tool(
-        tools,
-        "iverilog",
-        "optional",
-        "simulation of the RTL to confirm its cycles",
-        "apt-get install iverilog",
-    )
-    verilator = tools.get("verilator")
-    if verilator is not None and verilator.at_least(*VERILATOR_FROM) is not True:
-        means = f"too old for the generated Verilog, which needs {VERILATOR_FROM[0]}.0{VERILATOR_FROM[1]}"
-        return [
-            iverilog,
-            Check("verilator", "optional", verilator.version, means, "apt-get install iverilog"),
-        ]
-    use = "faster simulation of the RTL"
-    return [iverilog, _tool(tools, "verilator", "optional", use, "build verilator 5.048 or newer")]
 
 
 def _pyosys() -> Check:

@@ -97,11 +97,15 @@ def _program(backend: str, prefix: Sequence[str]) -> str:
     names = ("vivado_hls",) if backend.startswith("vivado") else ("vitis_hls", "vitis-run")
     if not prefix:
         return str(require(*names, mend=_INSTALL))
+    said = ""
     for name in names:
-        answer = ask([*prefix, "which", name], _WHICH_S)
-        if answer is not None and answer.strip().endswith(f"/{name}"):
+        answer = (ask([*prefix, "which", name], _WHICH_S) or "no answer").strip()
+        if answer.endswith(f"/{name}"):
             return name
-    raise ToolNotFound(f"none of {', '.join(names)} behind {shlex.join(prefix)}", mend=_INSTALL)
+        said = answer.splitlines()[-1][:200] if answer else "nothing"
+    raise ToolNotFound(
+        f"none of {', '.join(names)} behind {shlex.join(prefix)}, which says: {said}", mend=_INSTALL
+    )
 
 
 def read_settings(project: Path) -> dict[str, str]:

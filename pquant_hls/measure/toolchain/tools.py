@@ -25,12 +25,6 @@ class Tool:
     path: Path
     version: str | None
 
-    def at_least(self, *numbers: int) -> bool | None:
-        """Whether the version is not older than ``numbers``; None when it is unknown."""
-        if self.version is None:
-            return None
-        return tuple(int(part) for part in self.version.split(".")) >= numbers
-
 
 # Program: (its question for the version, pattern of the answer).
 PROGRAMS: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
@@ -40,7 +34,6 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     "vivado": (("-version",), _AMD),
     "iverilog": (("-V",), _PLAIN),
     "vvp": (("-V",), _PLAIN),
-    "verilator": (("--version",), _PLAIN),
     "g++": (("--version",), _PLAIN),
     "make": (("--version",), _PLAIN),
 }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 
 import keras
 
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
 from pquant_hls.models.graph import calls
 from pquant_hls.models.table import input_shapes
-from pquant_hls.models.train.judge import Judge, rare_indices, validation
+from pquant_hls.models.train.judge import Judge, rare_indices, validation, with_floors
 from pquant_hls.models.train.loop import Loop
 from pquant_hls.models.train.records import EpochReport, Progress, TrainingData, TrainingHistory, as_data
 from pquant_hls.models.train.samples import samples
@@ -37,6 +36,7 @@ def fit(
     """
     data = as_data(data, model)
     targets = check(model, data, config, teacher)
+    config = with_floors(config, targets)
     judge = Judge(model, data, config, teacher)
     loop = Loop(model, targets, samples(data, targets, config, teacher), config)
     reports: list[EpochReport] = []
@@ -68,20 +68,13 @@ def check(
             "no labels", where="y_train", mend="set distillation: 1 to learn from a teacher alone"
         )
     targets = targets_of(model, data, config)
-    unknown = [
-        name for name in config.output_weights if name not in [target.output.name for target in targets]
-    ]
+    names = [name for target in targets for name in (target.output.name, target.output.alias)]
+    unknown = [name for name in config.output_weights if name not in names]
     if unknown:
         known = ", ".join(target.output.name for target in targets)
         raise SpecError(f"no output {unknown[0]!r}", where="output_weights", mend=f"outputs: {known}")
-    _check_validation(model, data, config)
+    rare_indices(targets_of(model, validation(data), config, "val"), with_floors(config, targets), data)
     return targets
-
-
-def _check_validation(model: keras.Model, data: TrainingData, config: TrainingConfig) -> None:
-    seen = validation(data)
-    targets: Sequence[Target] = targets_of(model, seen, config, "val")
-    rare_indices(targets, config, data)
 
 
 def _check_layers(model: keras.Model) -> None:

@@ -15,6 +15,9 @@ from pquant_hls.models.train.records import Array, Parts, TrainingData, is_empty
 from pquant_hls.models.train.targets import Target, meanings, targets_of
 from pquant_hls.spec.steps import TrainingConfig
 
+RARE = 0.8
+"""A class is rare below this share of the average class."""
+
 
 class Judge:
     """Scores each epoch on the validation part and keeps the best weights."""
@@ -29,7 +32,7 @@ class Judge:
         self.soft = (
             meanings(teacher, self.x, self.targets) if teacher is not None and not self.labelled else None
         )
-        self.rare = rare_indices(self.targets, config, data) if self.labelled else []
+        self.rare = rare_indices(self.targets, config, data)
         self.floors = self._floors(teacher)
         self.floors_met: bool | None = None
         self.best: tuple[float, float] = (-math.inf, -math.inf)
@@ -64,10 +67,9 @@ class Judge:
 
     def _figures(self, found: Sequence[Array]) -> tuple[tuple[float | None, float | None], float]:
         """(loss, accuracy), summed and averaged over outputs, and the score that the best epoch maximizes."""
-        weights = self.config.output_weights
         pairs = [_scored(target, values) for target, values in zip(self.targets, found, strict=True)]
         loss = sum(
-            weights.get(target.output.name, 1.0) * part
+            target.output.weight(self.config) * part
             for target, (part, _) in zip(self.targets, pairs, strict=True)
         )
         shares = [share for _, share in pairs if share is not None]
@@ -113,26 +115,42 @@ def validation(data: TrainingData) -> TrainingData:
     return Parts(data.x_train, data.y_train, data.x_train, data.y_train, classes)
 
 
+def with_floors(config: TrainingConfig, targets: Sequence[Target]) -> TrainingConfig:
+    """The configuration with ``preserve_rare_classes`` spelt out as class balance and rare classes, by the
+    training labels in ``targets``.
+    """
+    if not config.preserve_rare_classes:
+        return config
+    labels, count = targets[0].labels, max(2, targets[0].output.width)
+    if config.rare_classes or labels is None or len(targets) > 1 or targets[0].task != "classes":
+        # Without labels or classes any will do: rare_indices refuses the model or the data for all of them.
+        return config.with_(class_balance=True, rare_classes=config.rare_classes or (0,))
+    counts = np.bincount(labels.ravel(), minlength=count)
+    signals = [1] if count == 2 else list(range(count))
+    rare = [index for index in signals if counts[index] < RARE * counts.mean()]
+    return config.with_(class_balance=True, rare_classes=tuple(rare or signals))
+
+
 def rare_indices(targets: Sequence[Target], config: TrainingConfig, data: Any) -> list[int]:
     """Numbers of the rare classes.
 
     Raises SpecError for an unknown one or a model without one output of classes, DataError for one that has no
-    events to be judged by.
+    events to be judged by, or without labels.
     """
     if not config.rare_classes:
         return []
+    if targets[0].labels is None:
+        raise DataError("floors need labels", where="rare_classes")
     if len(targets) != 1 or targets[0].task != "classes":
         raise SpecError("floors are for models of one output that tells classes apart", where="rare_classes")
     names = [str(name) for name in getattr(data, "classes", ())]
-    count = max(2, targets[0].output.width)
-    found = []
+    count, labels, found = max(2, targets[0].output.width), targets[0].labels, []
     for wanted in config.rare_classes:
         index = names.index(wanted) if wanted in names else wanted
         if not isinstance(index, int) or not 0 <= index < count:
             known = ", ".join(names) if names else f"numbers 0 to {count - 1}"
             raise SpecError(f"unknown class {wanted!r}", where="rare_classes", mend=f"classes: {known}")
-        labels = targets[0].labels
-        if labels is not None and not 0 < int((labels == index).sum()) < labels.size:
+        if not 0 < int((labels == index).sum()) < labels.size:
             raise DataError(
                 f"the validation part needs events of class {wanted!r} and of others", where="rare_classes"
             )

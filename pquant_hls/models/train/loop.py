@@ -86,7 +86,7 @@ class Loop:
         each = hard_loss(target, labels, found) * (1 - share)
         if self.config.distillation > 0:
             each += soft_loss(target, soft, found, self.config.temperature) * share
-        return self.config.output_weights.get(target.output.name, 1.0) * tf.reduce_mean(each * weight)
+        return target.output.weight(self.config) * tf.reduce_mean(each * weight)
 
 
 def learning_rates(config: TrainingConfig, done: Array) -> Array:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import DataError
 from pquant_hls.models.graph import calls
-from pquant_hls.models.table import input_names, input_shapes
+from pquant_hls.models.table import input_names, input_shapes, output_names, scored_names
 
 Array = NDArray[Any]
 
@@ -62,9 +62,11 @@ def as_data(given: Any, model: keras.Model) -> TrainingData:
     calls(model)
     data = _gathered(given)
     for part in ("train", "val"):
-        x = getattr(data, f"x_{part}")
+        x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         if isinstance(x, Mapping):
             data = Parts(**{**_fields(data), f"x_{part}": inputs_of(model, x)})
+        if isinstance(y, Mapping):
+            data = Parts(**{**_fields(data), f"y_{part}": labels_by_output(model, y, f"y_{part}")})
         if part == "train" and x is None:
             raise DataError("no inputs", where="x_train")
         if part == "train" or not is_empty(x):
@@ -120,6 +122,32 @@ def inputs_of(model: keras.Model, x: Any) -> list[Array]:
     if set(x) != set(names):
         raise DataError(f"inputs {', '.join(map(str, x))} for a model that reads {', '.join(names)}")
     return as_list([x[name] for name in names])
+
+
+def labels_by_output(model: keras.Model, y: Any, where: str) -> list[Any]:
+    """The labels of each output: a list in the model's order, a dict by name, or bare ones for one output.
+
+    An output that is an activation may be named by the layer before it, so that labels fit a model before and
+    after quantization. Raises DataError for a number or names of outputs that the model does not have.
+    """
+    names = output_names(model)
+    if y is None:
+        return [None] * len(names)
+    if isinstance(y, Mapping):
+        keys = [name if name in y else other for name, other in zip(names, scored_names(model), strict=True)]
+        if set(y) != set(keys):
+            raise DataError(
+                f"labels for {', '.join(map(str, y))}, but the outputs are {', '.join(names)}", where=where
+            )
+        return [y[key] for key in keys]
+    several = isinstance(y, list | tuple)
+    if len(names) == 1:
+        return [y[0] if several and len(y) == 1 and np.ndim(y[0]) > 0 else y]
+    if not several or len(y) != len(names):
+        given = f"{len(y)} sets" if several else "one set"
+        raise DataError(f"{given} of labels for {len(names)} outputs", where=where,
+                        mend=f"give a list, or a dict by name: {', '.join(names)}")  # fmt: skip
+    return list(y)
 
 
 def _check_inputs(model: keras.Model, given: list[Array], where: str) -> None:

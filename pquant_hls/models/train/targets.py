@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,9 +10,9 @@ import keras
 import numpy as np
 
 from pquant_hls.errors import DataError
-from pquant_hls.models.table import Head, heads_of, output_names
+from pquant_hls.models.table import Head, heads_of, output_names, scored_names
 from pquant_hls.models.train.answers import as_probabilities, predict
-from pquant_hls.models.train.records import Array, TrainingData, fits, inputs_of
+from pquant_hls.models.train.records import Array, TrainingData, fits, inputs_of, labels_by_output
 from pquant_hls.spec.steps import TrainingConfig
 
 Task = Literal["classes", "flags", "values"]
@@ -21,9 +21,12 @@ Task = Literal["classes", "flags", "values"]
 
 @dataclass(frozen=True)
 class Output:
-    """One output of a model: its name, its head, its shape without the batch axis."""
+    """One output of a model: its name, the name of the layer whose scores it shows, its head, its shape without
+    the batch axis.
+    """
 
     name: str
+    alias: str
     head: Head
     shape: tuple[int | None, ...]
 
@@ -31,6 +34,10 @@ class Output:
     def width(self) -> int:
         """Values in the last axis."""
         return int(self.shape[-1] or 1)
+
+    def weight(self, config: TrainingConfig) -> float:
+        """Weight of this output's loss."""
+        return config.output_weights.get(self.name, config.output_weights.get(self.alias, 1.0))
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def outputs_of(model: keras.Model) -> tuple[Output, ...]:
     for name, shape in zip(names, shapes, strict=True):
         if not shape:
             raise DataError("an output needs at least one axis beside that of events", where=name)
-    return tuple(map(Output, names, heads_of(model), shapes))
+    return tuple(map(Output, names, scored_names(model), heads_of(model), shapes))
 
 
 def targets_of(
@@ -70,13 +77,13 @@ def targets_of(
     Raises DataError for labels that do not fit the outputs, naming the first that does not.
     """
     outputs = outputs_of(model)
-    train = _shared_out(outputs, data.y_train, "y_train")
+    train = labels_by_output(model, data.y_train, "y_train")
     tasks = [_task(output, y, config) for output, y in zip(outputs, train, strict=True)]
     x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
     if y is None:
         return tuple(map(Target, outputs, tasks))
     events, classes = len(inputs_of(model, x)[0]), [str(name) for name in getattr(data, "classes", ())]
-    given = _shared_out(outputs, y, f"y_{part}")
+    given = labels_by_output(model, y, f"y_{part}")
     found = []
     for output, task, labels in zip(outputs, tasks, given, strict=True):
         where = f"y_{part}" if len(outputs) == 1 else f"y_{part}.{output.name}"
@@ -95,29 +102,6 @@ def meanings(model: keras.Model, x: Any, targets: Sequence[Target]) -> list[Arra
     """All outputs of a model as what they mean (``Target.meant``); the model may have heads of its own."""
     found = zip(targets, predict(model, x), heads_of(model), strict=True)
     return [target.meant(values, head) for target, values, head in found]
-
-
-def _shared_out(outputs: Sequence[Output], y: Any, where: str) -> list[Any]:
-    """The labels of each output: a list in the model's order, a dict by name, or bare ones for one output."""
-    names = [output.name for output in outputs]
-    if y is None:
-        return [None] * len(outputs)
-    if isinstance(y, Mapping):
-        if set(y) != set(names):
-            raise DataError(
-                f"labels for {', '.join(map(str, y))}, but the outputs are {', '.join(names)}", where=where
-            )
-        return [y[name] for name in names]
-    several = isinstance(y, list | tuple)
-    if len(outputs) == 1:
-        return [y[0] if several and len(y) == 1 and np.ndim(y[0]) > 0 else y]
-    if not several or len(y) != len(outputs):
-        raise DataError(
-            f"one set of labels for {len(outputs)} outputs" if not several else
-            f"{len(y)} sets of labels for {len(outputs)} outputs",
-            where=where, mend=f"give a list, or a dict by name: {', '.join(names)}",
-        )  # fmt: skip
-    return list(y)
 
 
 def _task(output: Output, y: Any, config: TrainingConfig) -> Task:

@@ -271,3 +271,16 @@ def test_folders_that_are_named_like_reports_are_no_reports(tmp_path: Path) -> N
     (tmp_path / "myproject_csynth.xml").mkdir()
     with pytest.raises(ReportError, match="no synthesis report"):
         find_reports(tmp_path)
+
+
+def test_a_second_report_that_breaks_off_is_noted(tmp_path: Path) -> None:
+    text = write_project(tmp_path) / "syn" / "report" / "myproject_csynth.rpt"
+    text.write_text(text.read_text()[: text.read_text().index("* Summary", 1700)])
+    assert any(
+        "myproject_csynth.rpt: resource totals missing" in note for note in read_project(tmp_path).notes
+    )
+
+
+def test_vivado_figures_of_another_design_are_noted(tmp_path: Path) -> None:
+    write_project(tmp_path, vsynth=utilization_rpt(Fake(top="design_1_wrapper")))
+    assert any("is of design_1_wrapper" in note for note in read_project(tmp_path).notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,12 @@ def test_summary_has_no_clock_and_reads_a_dash_as_none_used() -> None:
     assert report.slack_ns == pytest.approx(0.04)
     assert (report.latency.cycles_max, report.resources.dsp, report.resources.uram) == (12, 61, 0)
     assert [module.cycles_max for module in report.modules] == [4, 0, 6]
+
+
+def test_the_oldest_summaries_print_the_slack_with_the_other_sign() -> None:
+    old = csynth(summary_rpt(Fake()).replace("2023.1 (", "2020.2 ("))
+    assert old.slack_ns == pytest.approx(-0.04)
+    assert csynth(summary_rpt(Fake())).slack_ns == pytest.approx(0.04)
 
 
 def test_timing_met_with_uncertainty_is_exact_on_the_boundary() -> None:
@@ -286,6 +293,32 @@ def test_every_real_report_gives_exactly_what_is_expected(corpus: Path) -> None:
     assert differences == []
 
 
+def test_a_part_is_read_as_each_tool_writes_it() -> None:
+    for part in (
+        "xcvu13p:-flga2577:-2-e",
+        "xc7z020:clg400:-1",
+        "xc7vx690tffg1927-2",
+        "xcvc1902-vsva2197-2MP-e-S",
+    ):
+        report = read_text(solution_aps().replace("xcvu13p:-flga2577:-2-e", part), "file")
+        assert report.model_dump()["part"] == part
+
+
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "folder.xml").mkdir()
+    os.mkfifo(tmp_path / "pipe.xml")
+    for name, words in (("folder.xml", "cannot be read"), ("pipe.xml", "not a file")):
+        with pytest.raises(ReportError, match=rf"{name}.*{words}"):
+            read_report(tmp_path / name)
+
+
+def test_a_design_without_paths_has_no_slack() -> None:
+    text = timing_rpt(Fake()).replace("  0.214", "    inf")
+    report = read_text(text, "file")
+    assert isinstance(report, TimingReport)
+    assert (report.wns_ns, report.achieved_ns) == (None, None)
+
+
 def test_another_encoding_with_its_mark_is_read(tmp_path: Path) -> None:
     for encoding in ("utf-16", "utf-8-sig"):
         (tmp_path / "report").write_bytes(csynth_rpt(Fake()).encode(encoding))
@@ -351,3 +384,41 @@ def test_columns_that_changed_places_are_refused(write: Any, pair: tuple[str, st
     assert swapped != text
     with pytest.raises(ReportError):
         read_text(swapped, "file")
+
+
+def test_an_instance_that_stands_twice_is_refused() -> None:
+    lines = csynth_rpt(Fake()).splitlines(keepends=True)
+    rows = [index for index, line in enumerate(lines) if "|grp_relu" in line.replace(" ", "")]
+    for index in rows:
+        with pytest.raises(ReportError, match="instance"):
+            read_text("".join([*lines[: index + 1], *lines[index:]]), "file")
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Slice LUTs", "Slice Registers", "DSPs"),  # 7 series
+        ("Slice LUTs*", "Slice Registers", "DSPs"),  # before optimisation
+        ("CLB LUTs", "CLB Registers", "DSPs"),  # UltraScale and UltraScale+
+        ("CLB LUTs", "Registers", "DSP Slices"),  # Versal
+    ],
+)
+def test_every_familys_names_of_sites_are_read(names: tuple[str, str, str]) -> None:
+    text = utilization_rpt(Fake())
+    for old, new in zip(("CLB LUTs*", "CLB Registers", "DSPs"), names, strict=True):
+        text = text.replace(old, new)
+    report = read_text(text, "file")
+    assert isinstance(report, UtilizationReport)
+    used = report.resources
+    assert (used.lut, used.ff, used.dsp, report.missing) == (6207, 2911, 61, ())
+
+
+@pytest.mark.parametrize("word", ["?", "NA", "N/A", "-", ""])
+def test_a_site_vivado_does_not_tell_is_none(word: str) -> None:
+    lines = utilization_rpt(Fake()).splitlines(keepends=True)
+    at = next(index for index, line in enumerate(lines) if "DSPs" in line)
+    lines[at] = lines[at].replace(" 61 ", f" {word} ").replace(" 0.50 ", f" {word} ")
+    report = read_text("".join(lines), "file")
+    assert isinstance(report, UtilizationReport)
+    assert (report.resources.dsp, report.missing) == (None, ("dsp",))

@@ -104,3 +104,14 @@ def test_one_trace_serves_many_batches_and_an_empty_one():
     np.testing.assert_array_equal(emulator.predict(np.full((3, 4), -1.0)), np.zeros((3, 4)))
     np.testing.assert_array_equal(emulator.predict(np.full((2, 4), 1.25)), np.full((2, 4), 1.25))
     assert emulator.predict(np.zeros((0, 4))).shape == (0, 4)
+
+
+def test_a_ternary_activation_on_a_wrapped_scale_sees_the_sign():
+    nodes = (
+        Node("x", "input", (), (3,), FixedType(1, 1, signed=False)),
+        Node("b", "batchnorm", ("x",), (3,), FixedType(2, 0), {},
+             {"scale": FixedArray(np.array([15, 2, 0]), 3), "bias": FixedArray(np.array([0, 0, 21]), 2)}),
+        Node("a", "ternary_tanh", ("b",), (3,), FixedType(2, 2), {},
+             {"threshold_hi": FixedArray(np.array([0, 0, -11]), 2), "threshold_lo": FixedArray(np.array([0, 0, -9]), 2)}),
+    )  # fmt: skip
+    check(FixedPointGraph(nodes, ("a",)))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pquant_hls.errors import GoldenError, NotMeasured, OutputError, ToolFailed, ToolNotFound
 from pquant_hls.measure.rtl import emulate, load_rtl_project, measure_rtl, simulate, synthesize, to_verilog
 from pquant_hls.measure.rtl.project import random_inputs
+from pquant_hls.measure.rtl.synthesis import resources
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
 
 TARGET = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
@@ -226,6 +227,13 @@ def test_yosys_counts_the_cells_and_the_record_can_be_judged(tmp_path):
     assert qor.latency.cycles_max == project.latency_cycles
     assert qor.latency.ii_cycles == 1
     assert qor.latency.worst_ns == qor.latency.worst_ns_hi == project.latency_cycles * 5.0
+
+
+def test_luts_are_an_interval_as_vivado_may_pack_them():
+    used = resources(
+        {"LUT2": 10, "LUT5": 3, "LUT6": 4, "SRL16E": 1, "INV": 2, "FDRE": 7, "RAMB36E2": 1, "CARRY4": 9}
+    )
+    assert (used.lut, used.intervals["lut"], used.ff, used.bram_18k, used.dsp) == (18, (12, 20), 7, 2, 0)
 
 
 def test_yosys_time_limit_is_kept(project):

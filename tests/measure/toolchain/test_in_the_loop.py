@@ -84,6 +84,15 @@ def test_a_tool_that_fails_is_not_replaced_by_a_guess(project, add_tool, tmp_pat
         measure_design(project, BUDGET, tmp_path)
 
 
+def test_an_estimate_stays_open_where_the_tool_fails(project, add_tool, tmp_path, monkeypatch):
+    guess = measure_design(project, Budget(latency_ns=60, measure="estimate"), tmp_path)
+    add_tool("vitis_hls")
+    monkeypatch.setenv("MOCK_MODE", "license")
+    left = measure_better(project, guess)
+    assert (left.source, left.latency) == ("estimate", guess.latency)
+    assert "valid license" in left.notes[-1]
+
+
 def test_a_prefix_says_where_the_tool_is(project, add_tool, tmp_path):
     far = tmp_path / "far"
     near = add_tool("far_run", f'#!/bin/sh\nprintf \'%s\\n\' "$*" >> {far}\nexec "$@"\n')

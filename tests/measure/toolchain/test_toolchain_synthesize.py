@@ -232,7 +232,7 @@ def test_missing_tools_are_named_with_the_mend(project: Path, add_tool: AddTool)
 
 def test_a_command_prefix_carries_the_tool(project: Path, reports: Path, add_tool: AddTool) -> None:
     add_tool("vitis-run")
-    with pytest.raises(ToolNotFound, match="behind env"):
+    with pytest.raises(ToolNotFound, match=r"behind env, which says: .*which"):
         synthesize(project, prefix=("env",))
     add_tool("which", "#!/bin/sh\n[ $1 = vitis-run ] && echo /far/bin/$1\n")
     assert synthesize(project, prefix=("env",)).latency.cycles_max == 12
