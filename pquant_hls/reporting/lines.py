@@ -127,9 +127,13 @@ def _stop(record: Record, _: float | None) -> Line:
     return Line("stop", outcome=str(record.get("verdict") or ""), why=str(record.get("reason") or ""))
 
 
+def _note(record: Record, _: float | None) -> Line:
+    return Line(str(record.get("step", "note")), why=str(record.get("reason") or ""))
+
+
 _READ: dict[str, Callable[[Record, float | None], Line]] = {
     "float": _round, "round": _round, "stage": _stage, "sensitivity": _sensitivity, "target": _target,
-    "relax": _relax, "trial": _trial, "stop": _stop,
+    "relax": _relax, "trial": _trial, "stop": _stop, "note": _note,
 }  # fmt: skip
 
 
