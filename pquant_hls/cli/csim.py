@@ -31,7 +31,9 @@ Inputs = Annotated[
 Labels = Annotated[Path | None, typer.Option("--labels", help=".npy of class indices (n,), for efficiencies")]
 Count = Annotated[int, typer.Option("--random", min=1, help="random inputs, where no --inputs are given")]
 Pinned = Annotated[bool, typer.Option("--pinned", help="refuse a project that is not the one recorded")]
-Data = Annotated[str, typer.Option("--data", help="inputs as one .npy, or a data set: its validation split")]
+Data = Annotated[
+    list[str], typer.Option("--data", help=".npy (n, ...), one a port, or a data set: its validation split")
+]
 OfModel = Annotated[
     Path | None, typer.Option("--project", help="HLS project of the model; left out: it is converted")
 ]
@@ -134,7 +136,7 @@ def diff(
         from pquant_hls.hls import compare
         from pquant_hls.models import load_model
 
-        loaded, x = load_model(model), _inputs(data)[:count]
+        loaded, x = load_model(model), _inputs(data, count)
         with _project(project, loaded, recipe) as found:
             result = compare(found, loaded, x, timeout_s=timeout)
     if json:
@@ -160,11 +162,18 @@ def _project(path: Path | None, model: Any, recipe: str | None) -> Iterator[HlsP
         yield convert(model, spec, Path(folder) / "project", exact=False)
 
 
-def _inputs(data: str) -> Any:
+def _inputs(data: Sequence[str], count: int) -> Any:
+    """The first ``count`` rows for each port: of the files given, or of a data set's validation split."""
+    import numpy as np
+
     from pquant_hls.datasets import load_dataset
 
-    alone = Path(data).suffix in {".npy", *TEXT_SUFFIXES} and Path(data).is_file()
-    return _array(Path(data)) if alone else load_dataset(data).x_val
+    found = []
+    for word in data:
+        alone = Path(word).suffix in {".npy", *TEXT_SUFFIXES} and Path(word).is_file()
+        values = np.atleast_1d(_array(Path(word))) if alone else load_dataset(word).x_val
+        found.append(values[:count])
+    return found[0] if len(found) == 1 else found
 
 
 def _comparison(result: Comparison) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pquant_hls.hls.capture import captured
 from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import register
 from pquant_hls.hls.lint import errors, lint
-from pquant_hls.hls.normal import normal_form
+from pquant_hls.hls.normal import is_reserved, normal_form
 from pquant_hls.hls.plan import plan, reuse_factors
 from pquant_hls.hls.project import (
     GRAPH_FILE,
@@ -54,11 +54,12 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     ------
     UnsupportedModel : lint errors (layer, rule, mend), or a layer hls4ml cannot take.
     OutputError : ``out`` is not empty or cannot be written.
-    SpecError : the strategy needs a package that is not installed.
+    SpecError : the strategy needs a package that is not installed, or the project's name is a word of C++.
     """
     out = Path(out).absolute()
     _check_empty(out)
     _check_strategy(spec)
+    _check_project_name(spec)
     _refuse(model, spec, exact)
     normal = normal_form(model, keep_softmax=spec.keep_softmax)
     try:
@@ -87,6 +88,15 @@ def _check_strategy(spec: HlsSpec) -> None:
     if spec.strategy == "distributed_arithmetic" and importlib.util.find_spec("da4ml") is None:
         raise SpecError(
             "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'hls4ml[da]'"
+        )
+
+
+def _check_project_name(spec: HlsSpec) -> None:
+    if is_reserved(spec.project_name):
+        raise SpecError(
+            f"{spec.project_name!r} has a meaning of its own in the generated C++",
+            where="hls.project_name",
+            mend="another name: it becomes the top function's",
         )
 
 

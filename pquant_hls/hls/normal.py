@@ -91,6 +91,11 @@ _KEYWORDS = frozenset(
 _HLS_NAME = re.compile(r"(?:[a-z]|config|layer)\d+(?:_\w*)?")
 
 
+def is_reserved(name: str) -> bool:
+    """Whether C++ or hls4ml's generated code uses this name itself."""
+    return name.lower() in _KEYWORDS or _HLS_NAME.fullmatch(name) is not None
+
+
 def activation_name(activation: Any) -> str:
     """``linear`` for none, the function's or quantizer's name otherwise."""
     if activation is None:
@@ -139,7 +144,7 @@ def safe_names(calls: tuple[Call, ...]) -> tuple[str, ...]:
     found = []
     for call in calls:
         base = re.sub(r"\W", "_", call.name, flags=re.ASCII)
-        reserved = base.lower() in _KEYWORDS or _HLS_NAME.fullmatch(base)
+        reserved = is_reserved(base)
         if (
             not base[:1].isalpha()
             or len(base) == 1

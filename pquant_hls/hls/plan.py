@@ -97,8 +97,8 @@ def products_of(call: Call) -> int | None:
     return math.prod(call.layer.weights[0].shape[:-1])
 
 
-SHAPES_ONLY = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D")
-"""Layers that move values, or add zeros."""
+SHAPES_ONLY = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D", "UpSampling2D")
+"""Layers that move or repeat values, or add zeros: what they give has their input's type."""
 
 
 SOFTMAX_BITS = 10
@@ -331,9 +331,7 @@ _RULES: dict[str, Callable[[_Planner, Call], LayerPlan]] = {
     "QActivation": _activation,
     "Activation": _plain_activation,
     "ReLU": _plain_activation,
-    **dict.fromkeys(
-        ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D", "UpSampling2D"), _same
-    ),
+    **dict.fromkeys(SHAPES_ONLY, _same),
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"), _max_pool),
     **dict.fromkeys(
         ("AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"), _average

@@ -78,9 +78,10 @@ def _arrays(model: Any, x: ArrayLike | Sequence[ArrayLike], dtype: str) -> list[
     found = [array.shape[1:] for array in arrays]
     if found != wanted:
         raise DataError(f"the model takes (n, *shape) of {wanted}, got {found}", where=str(model.name))
-    if len({len(array) for array in arrays}) != 1:
+    rows = {len(array) for array in arrays}
+    if len(rows) != 1 or 0 in rows:
         raise DataError(
-            f"inputs of different lengths {[len(array) for array in arrays]}", where=str(model.name)
+            f"arrays of {sorted(rows)} rows: one is needed, the same in all", where=str(model.name)
         )
     return arrays
 

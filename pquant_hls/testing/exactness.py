@@ -1,28 +1,37 @@
-"""The exactness property: what the linter passes or mends, csim computes as Keras does, every value."""
+"""The exactness property: what the linter passes or mends, csim and the emulator compute as Keras does.
+
+Every output value counts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.errors import PquantError
+from pquant_hls.errors import NotMeasured, PquantError
 from pquant_hls.hls import build, convert, errors, fix, keras_predict, lint, predict
+from pquant_hls.measure.rtl import emulate
+from pquant_hls.qor import FixedPointGraph
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.networks import combined, random_inputs, random_model
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one network; ``detail`` is the linter's reason or the difference found."""
+    """What became of one network; ``detail`` is the linter's reason or the difference found.
+
+    ``emulated``: whether the emulator gives csim's values; None where it was not run or cannot take a layer.
+    """
 
     seed: int
     result: Literal["exact", "refused", "wrong"]
     detail: str = ""
+    emulated: bool | None = None
 
 
 def check_networks(
@@ -63,13 +72,41 @@ def _judged(
     whole = combined(list(models.values()))
     inputs = [random_inputs(model, rows, seed)[0] for seed, model in models.items()]
     try:
-        library = build(convert(whole, spec, folder), cache=cache)
+        project = convert(whole, spec, folder)
+        library = build(project, cache=cache)
         found = predict(library, inputs if len(inputs) > 1 else inputs[0])
     except PquantError as cause:
         return [Verdict(seed, "wrong", str(cause)) for seed in models]
     outputs = found if isinstance(found, list) else [found]
-    rows_of = zip(models.items(), inputs, outputs, strict=True)
-    return [_verdict(seed, model, x, y) for (seed, model), x, y in rows_of]
+    graphs = parts(project.graph) if project.graph is not None else [None] * len(models)
+    rows_of = zip(models.items(), graphs, inputs, outputs, strict=True)
+    return [
+        replace(_verdict(seed, model, x, y), emulated=None if graph is None else emulates(graph, x, y))
+        for (seed, model), graph, x, y in rows_of
+    ]
+
+
+def parts(graph: FixedPointGraph) -> list[FixedPointGraph]:
+    """For each output the part of the graph it depends on."""
+    return [_ending_in(graph, output) for output in graph.outputs]
+
+
+def _ending_in(graph: FixedPointGraph, output: str) -> FixedPointGraph:
+    needed = {output}
+    for node in reversed(graph.nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    kept = tuple(node for node in graph.nodes if node.name in needed)
+    return FixedPointGraph(kept, (output,), graph.io_type)
+
+
+def emulates(graph: FixedPointGraph, x: NDArray[np.float32], obtained: NDArray[np.float64]) -> bool | None:
+    """Whether the emulator gives the values csim gave; None where it cannot take a layer."""
+    try:
+        found = emulate(graph, x)
+    except NotMeasured:
+        return None
+    return not isinstance(found, list) and np.array_equal(found.reshape(obtained.shape), obtained)
 
 
 def _verdict(seed: int, model: Any, x: NDArray[np.float32], obtained: NDArray[np.float64]) -> Verdict:
@@ -84,4 +121,4 @@ def _verdict(seed: int, model: Any, x: NDArray[np.float32], obtained: NDArray[np
     return Verdict(seed, "wrong", f"{differing} of {expected.size} values differ, by up to {apart:g}")
 
 
-__all__ = ["Verdict", "check_networks", "mended"]
+__all__ = ["Verdict", "check_networks", "emulates", "mended", "parts"]

@@ -113,3 +113,25 @@ def test_diff_names_the_first_layer_of_an_edited_project(csim, tiny, tmp_path, e
     found = json.loads(csim(*words, "--json")[1])
     assert found["first_divergent_layer"] == "relu1"
     assert found["layers"][0]["differing"] == 0
+
+
+def test_diff_takes_one_file_for_each_input_of_the_model(csim, tmp_path):
+    import keras
+    import qkeras
+
+    x, y = keras.Input((2,), name="left"), keras.Input((3,), name="right")
+    sides = [
+        qkeras.QActivation(qkeras.quantized_relu(4, 2), name=f"relu_{side.name}")(side) for side in (x, y)
+    ]
+    keras.Model([x, y], keras.layers.Concatenate()(sides)).save(tmp_path / "two.keras")
+    rng = np.random.default_rng(0)
+    files = []
+    for name, width in (("left", 2), ("right", 3)):
+        np.save(tmp_path / f"{name}.npy", rng.normal(0, 2, (20, width)))
+        files += ["--data", tmp_path / f"{name}.npy"]
+    status, said, _ = csim("diff", tmp_path / "two.keras", *files)
+    assert status == 0, said
+    assert "csim equals Keras on 100 %" in said
+    status, _, complaint = csim("diff", tmp_path / "two.keras", *files[:2])
+    assert status == 2
+    assert "takes" in complaint

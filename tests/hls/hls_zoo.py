@@ -162,13 +162,18 @@ MENDED: dict[str, tuple[str, tuple[int, ...], Build]] = {
     "average over 3 x 3, rounded": ("average-pool", IMAGE, chain(kl.AveragePooling2D(3), act(bits(5, 2)))),
     "global average over 36": ("average-pool", IMAGE, chain(kl.GlobalAveragePooling2D(), act(bits(6, 2)))),
     "padded maximum": ("padded-max-pool", IMAGE, bare(act(relu(5, 2)), kl.MaxPooling2D(4, padding="same"))),
+    "padded maximum of repeated values": (
+        "padded-max-pool",
+        IMAGE,
+        bare(act(relu(5, 2)), kl.UpSampling2D(2), kl.MaxPooling2D(5, padding="same")),
+    ),
     "dense over a sequence": ("dense-on-sequence", SEQUENCE, chain(dense(3))),
     "input port behind a Flatten": (
         "input-rounded-twice",
         SEQUENCE,
         bare(kl.Flatten(), act(bits(5, 1)), dense(3)),
     ),
-    "input port": ("input-rounded-twice", VECTOR, bare(act(bits(5, 1)), dense(3))),
+    "input port": ("input-rounded-twice", VECTOR, bare(act(bits(10, 4)), dense(3))),
 }
 """Rule, and a construct that hls4ml alone gets wrong without a word and the conversion gets right."""
 

@@ -81,6 +81,8 @@ def test_random_networks_are_exact_or_refused(tmp_path, cache):
     for folder, options, seeds in (("a", {}, range(7)), ("b", {"io_type": "io_stream"}, range(100, 105))):
         verdicts = check_networks(seeds, HlsSpec.parse(options), tmp_path / folder, cache=cache, rows=100)
         assert [verdict for verdict in verdicts if verdict.result == "wrong"] == []
+        assert [verdict for verdict in verdicts if verdict.emulated is False] == []
+        assert sum(verdict.emulated is True for verdict in verdicts) >= len(seeds) - 2
         assert sum(verdict.result == "exact" for verdict in verdicts) >= len(seeds) - 2
 
 

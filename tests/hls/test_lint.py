@@ -29,7 +29,7 @@ from hls_zoo import (
 )
 from keras import layers as kl
 
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.hls import RULES, convert, errors, fix, keras_predict, lint
 from pquant_hls.spec import HlsSpec
 
@@ -137,6 +137,34 @@ def test_fix_without_anything_to_mend_computes_the_same(tagger, jets):
     fixed, left = fix(tagger)
     assert errors(left) == []
     assert np.array_equal(keras_predict(fixed, jets), keras_predict(tagger, jets))
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.zeros((4, 5)), r"takes \(n, \*shape\) of \[\(6,\)\], got \[\(5,\)\]"),
+        (np.zeros((0, 6)), r"arrays of \[0\] rows"),
+        ([np.zeros((4, 6))] * 2, "takes"),
+    ],
+)
+def test_keras_predict_says_what_does_not_fit(tagger, x, words):
+    with pytest.raises(DataError, match=words):
+        keras_predict(tagger, x)
+
+
+def test_a_model_inside_a_model_is_refused_with_the_way_out():
+    inner = keras.Sequential([keras.Input((6,)), dense(3)])
+    (found,) = errors(lint(model_of([(VECTOR, chain(inner))])))
+    assert (found.rule, found.message) == ("unsupported-layer", "a model inside the model")
+    assert "outer model" in found.mend
+
+
+def test_weights_that_keras_cannot_compute_are_named():
+    model = model_of([(VECTOR, chain(dense(4)))])
+    broken = qkeras.binary(alpha=1, use_stochastic_rounding=True)
+    model.layers[2].kernel_quantizer_internal = broken
+    with pytest.raises(UnsupportedModel, match="binary: Keras itself cannot compute this"):
+        lint(model)
 
 
 def test_a_model_without_a_fixed_graph_is_refused():

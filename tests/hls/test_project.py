@@ -314,6 +314,12 @@ def test_a_strategy_without_its_package_is_named(tagger, tmp_path):
         convert(tagger, HlsSpec.parse({"strategy": "distributed_arithmetic"}), tmp_path / "p")
 
 
+@pytest.mark.parametrize("name", ["class", "std", "nnet", "w2", "layer3_t", "main"])
+def test_a_project_name_with_a_meaning_in_cpp_is_refused(tagger, tmp_path, name):
+    with pytest.raises(SpecError, match=r"hls\.project_name: '.*' has a meaning"):
+        convert(tagger, HlsSpec.parse({"project_name": name}), tmp_path / "p")
+
+
 def test_an_unwritable_place_is_named(tagger, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot write the HLS project"):

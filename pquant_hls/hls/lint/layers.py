@@ -69,7 +69,7 @@ def check(call: Call, context: Context) -> Findings:
     elif call.kind in BATCHNORMS:
         yield _batchnorm(call, context)
     elif call.kind not in KNOWN:
-        yield finding("unsupported-layer", call, f"{call.kind} has no exact conversion")
+        yield _unknown(call)
     elif is_pass_through(call):
         yield finding("dropout", call, f"{call.kind} is left out")
     else:
@@ -77,6 +77,13 @@ def check(call: Call, context: Context) -> Findings:
             yield finding("channels-first", call, "data_format is channels_first")
         for rule in _BY_KIND.get(call.kind, ()):
             yield from rule(call, context)
+
+
+def _unknown(call: Call) -> Finding:
+    if call.kind in ("Sequential", "Functional", "Model"):
+        mend = "put its layers into the outer model itself"
+        return finding("unsupported-layer", call, "a model inside the model", mend=mend)
+    return finding("unsupported-layer", call, f"{call.kind} has no exact conversion")
 
 
 def can_fold(call: Call, context: Context) -> bool:

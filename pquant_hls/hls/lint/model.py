@@ -7,11 +7,13 @@ from collections import Counter
 
 from pquant_hls.hls.lint.finding import Context, Finding, Findings, finding
 from pquant_hls.hls.normal import is_pass_through, is_softmax, safe_names
-from pquant_hls.hls.plan import SHAPES_ONLY, SOFTMAX_BITS, first_type, is_linear, plan
+from pquant_hls.hls.plan import SOFTMAX_BITS, first_type, is_linear, plan
 from pquant_hls.hls.sums import wide_sums
 from pquant_hls.hls.topology import Call, Topology
 from pquant_hls.qor import FixedType
 
+_NO_CODE = ("Flatten", "Reshape", "Permute")
+"""Layers that may leave nothing in the generated C++."""
 USEFUL_BOUND = 0.5
 """A probability that may be further off decides nothing."""
 
@@ -75,7 +77,7 @@ def softmax_bound(logits: FixedType) -> float:
 
 def _origin(call: Call, graph: Topology) -> Call:
     """The layer that computes what this one hands on unchanged."""
-    moves = is_pass_through(call) or call.kind in SHAPES_ONLY
+    moves = is_pass_through(call) or call.kind in _NO_CODE
     return _origin(graph.sources(call)[0], graph) if moves else call
 
 

@@ -6,19 +6,9 @@ import numpy as np
 import pytest
 
 from pquant_hls.measure.rtl import Emulator
-from pquant_hls.qor import FixedPointGraph
 from pquant_hls.spec import HlsSpec
 
 pytestmark = [pytest.mark.gxx, pytest.mark.slow]
-
-
-def ending_in(graph: FixedPointGraph, output: str) -> FixedPointGraph:
-    """The part of a graph that one output depends on."""
-    needed = {output}
-    for node in reversed(graph.nodes):
-        if node.name in needed:
-            needed.update(node.inputs)
-    return FixedPointGraph(tuple(n for n in graph.nodes if n.name in needed), (output,), graph.io_type)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +17,7 @@ def ending_in(graph: FixedPointGraph, output: str) -> FixedPointGraph:
 )
 def test_random_networks_are_emulated_as_csim_computes_them(tmp_path, io_type, backend, seeds):
     from pquant_hls.hls import build, convert, predict
-    from pquant_hls.testing.exactness import mended
+    from pquant_hls.testing.exactness import mended, parts
     from pquant_hls.testing.networks import combined, random_inputs, random_model
 
     spec = HlsSpec(io_type=io_type, backend=backend)
@@ -39,7 +29,6 @@ def test_random_networks_are_emulated_as_csim_computes_them(tmp_path, io_type, b
     fed = dict(zip((node.name for node in project.graph.inputs), inputs, strict=True))
     outputs = found if isinstance(found, list) else [found]
     assert len(outputs) == len(models) > 0
-    for name, expected in zip(project.graph.outputs, outputs, strict=True):
-        part = ending_in(project.graph, name)
+    for part, expected in zip(parts(project.graph), outputs, strict=True):
         out = Emulator(part).predict(fed[part.inputs[0].name])
-        np.testing.assert_array_equal(np.reshape(out, expected.shape), expected, err_msg=name)
+        np.testing.assert_array_equal(np.reshape(out, expected.shape), expected, err_msg=part.outputs[0])
