@@ -39,6 +39,11 @@ class Output:
         """Weight of this output's loss."""
         return config.output_weights.get(self.name, config.output_weights.get(self.alias, 1.0))
 
+    def kind(self, config: TrainingConfig) -> str:
+        """What the configuration says of this output's labels."""
+        given = config.targets
+        return given if isinstance(given, str) else given.get(self.name, given.get(self.alias, "auto"))
+
 
 @dataclass(frozen=True)
 class Target:
@@ -105,7 +110,8 @@ def meanings(model: keras.Model, x: Any, targets: Sequence[Target]) -> list[Arra
 
 
 def _task(output: Output, y: Any, config: TrainingConfig) -> Task:
-    if config.targets == "values":
+    kind = output.kind(config)
+    if kind == "values":
         return "values"
     if y is None:
         return "flags" if output.head == "sigmoid" and output.width > 1 else "classes"
@@ -113,7 +119,7 @@ def _task(output: Output, y: Any, config: TrainingConfig) -> Task:
     wide = output.width > 1 and labels.ndim == len(output.shape) + 1 and labels.shape[-1] == output.width
     if output.head == "sigmoid" and wide:
         return "flags"
-    if config.targets == "auto" and output.head == "linear" and labels.dtype.kind == "f":
+    if kind == "auto" and output.head == "linear" and labels.dtype.kind == "f":
         return "classes" if _whole(labels) and not (wide and _not_one_hot(labels).any()) else "values"
     return "classes"
 
