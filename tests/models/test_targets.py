@@ -206,6 +206,16 @@ def test_a_teacher_is_enough_for_several_outputs(arrays: Any) -> None:
     assert ((wanted[1] - found[1]) ** 2).mean() < 0.2 * wanted[1].var()
 
 
+def test_labels_of_the_validation_part_may_judge_alone(arrays: Any) -> None:
+    """A teacher trains without labels, a few labelled events say which epoch is best."""
+    keras.utils.set_random_seed(2)
+    teacher, data = two_headed(named=False), two_headed_data(arrays, named=False)
+    part = SimpleNamespace(x_train=data.x_train, y_train=None, x_val=data.x_val, y_val=data.y_val)
+    history = fit(two_headed(named=False), part, config(distillation=1.0, epochs=1), teacher=teacher)
+    assert [target.task for target in targets_of(teacher, part, config())] == ["classes", "values"]
+    assert history.epochs[0].val_loss > 0
+
+
 @pytest.mark.parametrize(
     ("labels", "text"),
     [

@@ -77,13 +77,15 @@ def outputs_of(model: keras.Model) -> tuple[Output, ...]:
 def targets_of(
     model: keras.Model, data: TrainingData, config: TrainingConfig, part: str = "train"
 ) -> tuple[Target, ...]:
-    """One target for each output; what kind it is follows from the training labels, whatever the part.
+    """One target for each output; what kind it is follows from the training labels, whatever the part
+    (where there are none, from the validation labels).
 
     Raises DataError for labels that do not fit the outputs, naming the first that does not.
     """
     outputs = outputs_of(model)
-    train = labels_by_output(model, data.y_train, "y_train")
-    tasks = [_task(output, y, config) for output, y in zip(outputs, train, strict=True)]
+    first, where = (data.y_val, "y_val") if data.y_train is None else (data.y_train, "y_train")
+    told = labels_by_output(model, first, where)
+    tasks = [_task(output, y, config) for output, y in zip(outputs, told, strict=True)]
     x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
     if y is None:
         return tuple(map(Target, outputs, tasks))
