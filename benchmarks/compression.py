@@ -132,6 +132,7 @@ class Study:
         small = step.compress(teacher, data).model
         tuned = FineTuning(**self.learn, seed=seed, teacher=teacher).compress(small, data).model
         return {
+            "float %": self.percent(teacher, seed),
             "kept multiplications %": 100 * account(small).multiplications / account(teacher).multiplications,
             "at once %": self.percent(small, seed),
             "accuracy %": self.percent(tuned, seed),

@@ -91,6 +91,8 @@ def ramp(config: PruneConfig) -> list[float]:
 
 
 def _remarks(cut: Cut) -> tuple[str, ...]:
+    if not cut.dropped:
+        return ("no unit removed: the share is less than one, or every layer is at its least",)
     removed: dict[str, int] = {}
     for item in cut.dropped:
         for name, count in cut.members[item].items():

@@ -53,6 +53,10 @@ Bits = Annotated[int, AfterValidator(_width)]
 """Total width of a fixed-point number, sign included."""
 
 
+Targets = Literal["auto", "classes", "values"]
+"""What an output's labels are."""
+
+
 class StepConfig(Spec):
     """What every step's configuration has; ``step`` names the step in recipes."""
 
@@ -105,10 +109,10 @@ class TrainingConfig(StepConfig):
     jitter: float = parameter(
         0.1, "width of the synthetic samples' noise, in standard deviations", ge=0, le=2
     )
-    targets: Literal["auto", "classes", "values"] = parameter(
+    targets: Targets | dict[str, Targets] = parameter(
         "auto",
-        "what labels are: class numbers, or values to be met (regression); auto: values where a linear "
-        "output's labels are not whole numbers",
+        "what labels are, for all outputs or by name: class numbers, or values to be met (regression); auto: "
+        "values where a linear output's labels are not whole numbers",
     )
     output_weights: dict[str, Annotated[float, Field(ge=0)]] = parameter(
         {}, "several outputs: weight of single ones' losses, by name; left out: 1"

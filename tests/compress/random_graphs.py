@@ -43,7 +43,8 @@ def sequence_graph(rng: random.Random) -> keras.Model:
     tensors = [sequence(rng, entry)]
     for _ in range(rng.randint(1, 2)):
         tensors.append(grow(rng, tensors, sequence))
-    x = L.Flatten()(tensors[-1]) if rng.random() < 0.5 else L.GlobalMaxPooling1D()(tensors[-1])
+    x = L.DepthwiseConv1D(2, depth_multiplier=2)(tensors[-1]) if len(tensors) == 3 else tensors[-1]
+    x = L.Flatten()(x) if rng.random() < 0.5 else L.GlobalMaxPooling1D()(x)
     return finish(rng, [entry], [x, dense(rng, x)])
 
 

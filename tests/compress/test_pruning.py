@@ -34,6 +34,14 @@ def test_sparsity_of_units_goes_from_every_layer(tagger: keras.Model) -> None:
     assert "fc1: 8 of 16 units removed" in result.record.notes
 
 
+def test_a_cut_too_fine_to_remove_a_unit_says_so(tagger: keras.Model) -> None:
+    result = PruningCompression(sparsity=0.01, importance="l1").compress(tagger)
+    assert units(result.model) == units(tagger)
+    assert result.record.notes == (
+        "no unit removed: the share is less than one, or every layer is at its least",
+    )
+
+
 def test_sparsity_of_weights_by_removing_units(tagger: keras.Model) -> None:
     result = PruningCompression(sparsity=0.7, sparsity_of="weights", importance="l2").compress(tagger)
     left = result.record.after.kernel_weights / account(tagger).kernel_weights

@@ -182,17 +182,38 @@ def test_a_loss_of_weight_zero_teaches_nothing(arrays: Any) -> None:
         fit(model, data, config(output_weights={"weight": 1.0}))
 
 
+def test_counts_are_values_where_the_configuration_says_so(arrays: Any) -> None:
+    model, data = two_headed(named=False), two_headed_data(arrays, named=False)
+    data.y_train = data.y_val = (data.y_train[0], np.round(4 * data.y_train[1]))
+    tasks = [target.task for target in targets_of(model, data, config(targets={"mass": "values"}))]
+    assert tasks == ["classes", "values"]
+    with pytest.raises(DataError, match=r"y_train.mass: label .* is none of the classes 0 to 1"):
+        fit(model, data, config())
+    with pytest.raises(SpecError, match="targets: no output 'mas'"):
+        fit(model, data, config(targets={"mas": "auto", "mass": "values"}))
+
+
 def test_a_teacher_is_enough_for_several_outputs(arrays: Any) -> None:
     keras.utils.set_random_seed(2)
     teacher, data = two_headed(named=False), two_headed_data(arrays, named=False)
     fit(teacher, data, config(epochs=10))
     student = two_headed(named=False)
     inputs = split(data.x_train, None)
-    settings = {"distillation": 1.0, "synthetic": 1.0, "epochs": 10, "targets": "values"}
+    settings = {"distillation": 1.0, "synthetic": 1.0, "epochs": 10, "targets": {"mass": "values"}}
     fit(student, inputs, config(**settings), teacher=teacher)
     wanted, found = predict(teacher, data.x_val), predict(student, data.x_val)
     assert (wanted[0].argmax(1) == found[0].argmax(1)).mean() > 0.85
     assert ((wanted[1] - found[1]) ** 2).mean() < 0.2 * wanted[1].var()
+
+
+def test_labels_of_the_validation_part_may_judge_alone(arrays: Any) -> None:
+    """A teacher trains without labels, a few labelled events say which epoch is best."""
+    keras.utils.set_random_seed(2)
+    teacher, data = two_headed(named=False), two_headed_data(arrays, named=False)
+    part = SimpleNamespace(x_train=data.x_train, y_train=None, x_val=data.x_val, y_val=data.y_val)
+    history = fit(two_headed(named=False), part, config(distillation=1.0, epochs=1), teacher=teacher)
+    assert [target.task for target in targets_of(teacher, part, config())] == ["classes", "values"]
+    assert history.epochs[0].val_loss > 0
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 
 import keras
 
@@ -68,13 +69,20 @@ def check(
             "no labels", where="y_train", mend="set distillation: 1 to learn from a teacher alone"
         )
     targets = targets_of(model, data, config)
-    names = [name for target in targets for name in (target.output.name, target.output.alias)]
-    unknown = [name for name in config.output_weights if name not in names]
-    if unknown:
-        known = ", ".join(target.output.name for target in targets)
-        raise SpecError(f"no output {unknown[0]!r}", where="output_weights", mend=f"outputs: {known}")
+    _check_names(targets, config)
     rare_indices(targets_of(model, validation(data), config, "val"), with_floors(config, targets), data)
     return targets
+
+
+def _check_names(targets: Sequence[Target], config: TrainingConfig) -> None:
+    """Names of outputs in the configuration are names of the model's outputs."""
+    known = [name for target in targets for name in (target.output.name, target.output.alias)]
+    by_name = {} if isinstance(config.targets, str) else config.targets
+    for key, given in (("output_weights", config.output_weights), ("targets", by_name)):
+        for name in given:
+            if name not in known:
+                outputs = ", ".join(target.output.name for target in targets)
+                raise SpecError(f"no output {name!r}", where=key, mend=f"outputs: {outputs}")
 
 
 def _check_layers(model: keras.Model) -> None:

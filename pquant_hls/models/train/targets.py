@@ -39,6 +39,11 @@ class Output:
         """Weight of this output's loss."""
         return config.output_weights.get(self.name, config.output_weights.get(self.alias, 1.0))
 
+    def kind(self, config: TrainingConfig) -> str:
+        """What the configuration says of this output's labels."""
+        given = config.targets
+        return given if isinstance(given, str) else given.get(self.name, given.get(self.alias, "auto"))
+
 
 @dataclass(frozen=True)
 class Target:
@@ -72,13 +77,15 @@ def outputs_of(model: keras.Model) -> tuple[Output, ...]:
 def targets_of(
     model: keras.Model, data: TrainingData, config: TrainingConfig, part: str = "train"
 ) -> tuple[Target, ...]:
-    """One target for each output; what kind it is follows from the training labels, whatever the part.
+    """One target for each output; what kind it is follows from the training labels, whatever the part
+    (where there are none, from the validation labels).
 
     Raises DataError for labels that do not fit the outputs, naming the first that does not.
     """
     outputs = outputs_of(model)
-    train = labels_by_output(model, data.y_train, "y_train")
-    tasks = [_task(output, y, config) for output, y in zip(outputs, train, strict=True)]
+    first, where = (data.y_val, "y_val") if data.y_train is None else (data.y_train, "y_train")
+    told = labels_by_output(model, first, where)
+    tasks = [_task(output, y, config) for output, y in zip(outputs, told, strict=True)]
     x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
     if y is None:
         return tuple(map(Target, outputs, tasks))
@@ -105,7 +112,8 @@ def meanings(model: keras.Model, x: Any, targets: Sequence[Target]) -> list[Arra
 
 
 def _task(output: Output, y: Any, config: TrainingConfig) -> Task:
-    if config.targets == "values":
+    kind = output.kind(config)
+    if kind == "values":
         return "values"
     if y is None:
         return "flags" if output.head == "sigmoid" and output.width > 1 else "classes"
@@ -113,7 +121,7 @@ def _task(output: Output, y: Any, config: TrainingConfig) -> Task:
     wide = output.width > 1 and labels.ndim == len(output.shape) + 1 and labels.shape[-1] == output.width
     if output.head == "sigmoid" and wide:
         return "flags"
-    if config.targets == "auto" and output.head == "linear" and labels.dtype.kind == "f":
+    if kind == "auto" and output.head == "linear" and labels.dtype.kind == "f":
         return "classes" if _whole(labels) and not (wide and _not_one_hot(labels).any()) else "values"
     return "classes"
 
