@@ -80,6 +80,11 @@ def check_model(model: Any) -> None:
             "its inputs are not known", where=f"model {model.name}",
             mend="give a Sequential or functional model with an Input, not a subclassed or unbuilt one",
         )  # fmt: skip
+    nested = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+    if nested:
+        raise UnsupportedModel(
+            "is a model inside the model", where=nested[0], mend="put its layers into the outer model itself"
+        )
     for side, count in (("input", len(model.inputs)), ("output", len(model.outputs))):
         if count != 1:
             raise UnsupportedModel(
