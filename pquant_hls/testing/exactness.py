@@ -76,7 +76,14 @@ def _judged(
         library = build(project, cache=cache)
         found = predict(library, inputs if len(inputs) > 1 else inputs[0])
     except PquantError as cause:
-        return [Verdict(seed, "wrong", str(cause)) for seed in models]
+        if len(models) == 1:
+            return [Verdict(seed, "wrong", str(cause)) for seed in models]
+        alone = {seed: folder.with_name(f"{folder.name}-{seed}") for seed in models}
+        return [
+            v
+            for seed, model in models.items()
+            for v in _judged({seed: model}, spec, alone[seed], cache, rows)
+        ]
     outputs = found if isinstance(found, list) else [found]
     graphs = parts(project.graph) if project.graph is not None else [None] * len(models)
     rows_of = zip(models.items(), graphs, inputs, outputs, strict=True)

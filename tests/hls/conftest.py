@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,19 @@ from pquant_hls.spec import HlsSpec
 def cache(tmp_path_factory):
     """One cache of csim libraries for the session."""
     return tmp_path_factory.mktemp("csim-cache")
+
+
+@pytest.fixture
+def quick_compiles(monkeypatch):
+    """g++ without optimization, for designs that run once on a few inputs; test_project.py has it as users do."""
+    module = importlib.import_module("pquant_hls.hls.build")
+    real = module._probe
+
+    def plain(path):
+        found = real(path)
+        return module._Compiler(found.path, found.version, tuple(f for f in found.flags if f != "-O3"))
+
+    monkeypatch.setattr(module, "_probe", plain)
 
 
 @pytest.fixture(scope="session")

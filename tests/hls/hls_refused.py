@@ -93,6 +93,9 @@ REFUSED: dict[str, Case] = {
     "smooth_sigmoid": Case("unsupported-activation", VECTOR, activated("smooth_sigmoid"), "raises", HARD),
     "relu_po2": Case("unsupported-activation", VECTOR, activated(qkeras.quantized_relu_po2(4)), "raises", RELU),
     "po2 activation": Case("unsupported-activation", VECTOR, activated(qkeras.quantized_po2(4)), "raises", RELU),
+    "linear activation": Case(
+        "unsupported-activation", VECTOR, activated(qkeras.quantized_linear(4, 1)), "raises", activated(bits(4, 1))
+    ),
     "ulaw activation": Case(
         "unsupported-activation", VECTOR, activated(qkeras.quantized_ulaw(4)), "raises", RELU
     ),

@@ -31,7 +31,7 @@ from pquant_hls.hls.handlers import register
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.exactness import check_networks
 
-pytestmark = [pytest.mark.gxx, pytest.mark.slow]
+pytestmark = [pytest.mark.gxx, pytest.mark.slow, pytest.mark.usefixtures("quick_compiles")]
 
 STREAMS = {name: branch for name, branch in EXACT.items() if "16-bit" not in name}
 PLAIN = {name: (shape, make) for name, (_, shape, make) in MENDED.items()}

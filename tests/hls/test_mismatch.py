@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from pquant_hls.hls.handlers import register
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.networks import combined
 
-pytestmark = [pytest.mark.gxx, pytest.mark.slow]
+pytestmark = [pytest.mark.gxx, pytest.mark.slow, pytest.mark.usefixtures("quick_compiles")]
 
 ALL = {**REFUSED, **STREAMED}
 DIFFER = [name for name, case in REFUSED.items() if case.alone == "differs"]
@@ -26,19 +25,6 @@ STOPPED = ["alpha None", "alpha auto_po2", "quantized_linear", "powers of two", 
 STOPPED += ["three concatenated", "the sum of tensors", "noise"]
 SAME = ["dropout", "twice", "rounded only"]
 """Read right by hls4ml: the conversion changes their form, or has nothing left of them."""
-
-
-@pytest.fixture(autouse=True)
-def quick_compiles(monkeypatch):
-    """g++ without optimization: these designs run on a few inputs, once."""
-    module = importlib.import_module("pquant_hls.hls.build")
-    real = module._probe
-
-    def plain(path):
-        found = real(path)
-        return module._Compiler(found.path, found.version, tuple(f for f in found.flags if f != "-O3"))
-
-    monkeypatch.setattr(module, "_probe", plain)
 
 
 def convert_alone(model, folder, *, strategy="Latency", reuse_factor=1, io_type="io_parallel"):
