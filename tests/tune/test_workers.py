@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,24 +34,22 @@ def postgres(*words: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """URL of a database in a server of our own, reached by a socket in its folder."""
     pytest.importorskip("psycopg2", reason="no driver for PostgreSQL: pip install psycopg2-binary")
     if not (BIN / "initdb").exists():
         pytest.skip("no PostgreSQL server: apt-get install postgresql")
-    home = tmp_path_factory.mktemp("postgres")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
-    if os.geteuid() == 0:
-        shutil.chown(home, "postgres")
-    data = str(home / "data")
-    postgres(str(BIN / "initdb"), "-D", data, "-U", "study", "-A", "trust", "--no-sync")
-    options = f"-k {home} -c listen_addresses='' -c fsync=off"
-    postgres(str(BIN / "pg_ctl"), "-D", data, "-o", options, "-l", str(home / "log"), "-w", "start")
-    try:
-        yield f"postgresql+psycopg2://study@/postgres?host={home}"
-    finally:
-        postgres(str(BIN / "pg_ctl"), "-D", data, "-m", "fast", "-w", "stop")
+    # Not pytest's own folders: root's are closed to the user postgres, and too long for a socket's name.
+    with tempfile.TemporaryDirectory(prefix="pg-") as home:
+        if os.geteuid() == 0:
+            shutil.chown(home, "postgres")
+        data, options = f"{home}/data", f"-k {home} -c listen_addresses='' -c fsync=off"
+        postgres(str(BIN / "initdb"), "-D", data, "-U", "study", "-A", "trust", "--no-sync")
+        postgres(str(BIN / "pg_ctl"), "-D", data, "-o", options, "-l", f"{home}/log", "-w", "start")
+        try:
+            yield f"postgresql+psycopg2://study@/postgres?host={home}"
+        finally:
+            postgres(str(BIN / "pg_ctl"), "-D", data, "-m", "fast", "-w", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
