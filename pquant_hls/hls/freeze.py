@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls.quantizers import fraction_bits, quantized, quantizer_name
 from pquant_hls.qor import FixedType
 
@@ -95,6 +96,10 @@ def weights_of(layer: Any) -> tuple[Weights, ...]:
     found = []
     for role, variable in zip(roles, layer.weights, strict=False):
         quantizer = getattr(layer, f"{role}_quantizer_internal", None)
+        if not np.all(np.isfinite(np.asarray(variable))):
+            raise UnsupportedModel(
+                f"its {role} holds NaN or infinite values", where=layer.name, mend="train the model again"
+            )
         found.append(Weights(role, quantizer, quantized(quantizer, np.asarray(variable))))
     return tuple(found)
 

@@ -184,12 +184,10 @@ def _layout(node: Any, name: str, data: NDArray[Any]) -> NDArray[Any]:
     if node.get_attr("_weights_transposed", False):
         data = np.moveaxis(data, 0, -1)
     op = op_of(node)
-    if op == "other":
-        return data
     if op == "dense":
         return data.reshape(node.get_attr("n_in"), node.get_attr("n_out"))
-    if node.get_attr("filt_width") is None:  # recurrent and attention layers
-        raise UnsupportedModel(f"{node.class_name} layers are not taken", where=node.name)
+    if node.get_attr("filt_width") is None:
+        return data  # neither dense nor convolution: no reader of the graph knows this layer's weights
     spatial = [int(node.get_attr("filt_width"))]
     if op.endswith("2d"):
         spatial.insert(0, int(node.get_attr("filt_height")))

@@ -14,7 +14,7 @@ from typing import Any
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls.freeze import frozen
-from pquant_hls.hls.quantizers import is_quantizer, quantizer_name
+from pquant_hls.hls.quantizers import is_quantizer, keras_computes, quantizer_name
 from pquant_hls.hls.topology import Call, Topology, topology
 
 NO_OPS = frozenset(
@@ -174,7 +174,8 @@ def rebuilt(graph: Topology, apply: Callable[[Call, str, list[Any]], Any]) -> An
         if call.kind == "InputLayer":
             tensors[call.output] = keras.Input(call.shape, name=name, dtype=call.layer.dtype)
         else:
-            tensors[call.output] = apply(call, name, [tensors[source] for source in call.inputs])
+            with keras_computes(call.name):
+                tensors[call.output] = apply(call, name, [tensors[source] for source in call.inputs])
     return keras.Model([tensors[name] for name in graph.inputs], [tensors[name] for name in graph.outputs])
 
 

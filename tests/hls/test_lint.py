@@ -15,6 +15,7 @@ from hls_zoo import (
     EXACT,
     IMAGE,
     MENDED,
+    SEQUENCE,
     VECTOR,
     act,
     bare,
@@ -165,6 +166,23 @@ def test_weights_that_keras_cannot_compute_are_named():
     model.layers[2].kernel_quantizer_internal = broken
     with pytest.raises(UnsupportedModel, match="binary: Keras itself cannot compute this"):
         lint(model)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_named(value):
+    model = model_of([(VECTOR, chain(dense(4, name="broken")))])
+    model.get_layer("broken").set_weights([np.full((6, 4), value), np.zeros(4)])
+    for look in (lint, fix):
+        with pytest.raises(UnsupportedModel, match="broken: its kernel holds NaN or infinite values"):
+            look(model)
+
+
+def test_a_layer_that_cannot_be_applied_again_is_named():
+    def attention(x):
+        return kl.MultiHeadAttention(2, 2, name="look")(x, x)
+
+    with pytest.raises(UnsupportedModel, match="look: Keras itself cannot compute this"):
+        fix(model_of([(SEQUENCE, attention)]))
 
 
 def test_a_model_without_a_fixed_graph_is_refused():

@@ -154,6 +154,18 @@ def test_an_inexact_conversion_takes_a_float_model(tmp_path):
     assert np.abs(first.arrays["weight"].values - model.layers[1].kernel.numpy()).max() < 1.5 * 2.0**-10
 
 
+def test_an_inexact_conversion_takes_a_recurrent_layer(tmp_path):
+    """Its weights are no dense layer's or convolution's: the graph keeps them in hls4ml's own shape."""
+    import qkeras
+    from hls_zoo import SEQUENCE
+
+    roles = ("kernel", "recurrent", "bias")
+    layer = qkeras.QSimpleRNN(3, **{f"{role}_quantizer": bits(4) for role in roles})
+    graph = convert(model_of([(SEQUENCE, chain(layer))]), HlsSpec(), tmp_path / "p", exact=False).graph
+    (weights,) = [node.arrays["weight"] for node in graph.nodes if "weight" in node.arrays]
+    assert weights.codes.shape == (3, 3)
+
+
 def test_the_graph_holds_the_design(project):
     graph = project.graph
     assert [node.op for node in graph.nodes] == ["input", "dense", "relu", "dense", "dense"]
