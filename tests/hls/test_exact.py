@@ -160,3 +160,13 @@ def test_an_input_that_nothing_rounds_is_exact_on_its_own_grid_only(tmp_path, ca
         True,
     ]
     assert not np.array_equal(exact[1], np.asarray(model(on)[1], np.float64))
+
+
+def test_a_layer_in_half_precision_is_warned_of_and_csim_gives_its_exact_sums(tmp_path, cache):
+    model = model_of([(VECTOR, chain(dense(3, dtype="mixed_float16", name="half")))])
+    (found,) = [finding for finding in lint(model) if finding.rule == "half-precision"]
+    assert (found.layer, found.severity) == ("half", "warning")
+    x = inputs_of(model)
+    csim = predict(build(convert(model, HlsSpec(), tmp_path / "project"), cache=cache), x[0])
+    assert np.array_equal(csim, keras_predict(model, x[0]))
+    assert not np.array_equal(csim, np.asarray(model(x)[0], np.float64))

@@ -36,6 +36,7 @@ from pquant_hls.spec import HlsSpec
 
 OTHERS = {
     "wide": ("wide-sum", VECTOR, chain(act(bits(16, 3)), dense(3, bits(16)))),
+    "half precision": ("half-precision", VECTOR, chain(dense(3, dtype="mixed_float16"))),
     "unquantized input": ("input-unquantized", VECTOR, bare(dense(3))),
     "real tanh": (
         "smooth-quantizer",

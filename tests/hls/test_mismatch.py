@@ -153,5 +153,5 @@ def test_every_rule_has_its_evidence():
     shown = {case.rule for case in ALL.values()} | {rule for rule, *_ in [*MENDED.values(), *ALIKE.values()]}
     shown |= {"depthwise-resource", "stream-flatten", "reuse-factor"}
     bounded = {"smooth-quantizer", "table-activation", "softmax-kept", "average-unrounded"}
-    bounded |= {"wide-sum", "input-unquantized"}
+    bounded |= {"wide-sum", "half-precision", "input-unquantized"}
     assert set(RULES) == shown | bounded

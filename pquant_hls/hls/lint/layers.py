@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from pquant_hls.hls.freeze import KERNEL_LAYERS
 from pquant_hls.hls.lint.finding import Context, Finding, Findings, finding
 from pquant_hls.hls.normal import CHAINED, NO_OPS, is_elementwise, is_pass_through, is_softmax
 from pquant_hls.hls.plan import products_of, reuse_factors
@@ -58,6 +59,7 @@ KNOWN = (
     | NO_OPS
 )
 BATCHNORMS = frozenset({"BatchNormalization", "QBatchNormalization"})
+HALF_PRECISION = frozenset({"float16", "bfloat16"})
 FOLDING = frozenset({"QDense", "QConv1D", "QConv2D"})
 """Layers into which a batch normalization can be folded."""
 
@@ -75,6 +77,8 @@ def check(call: Call, context: Context) -> Findings:
     else:
         if getattr(call.layer, "data_format", "channels_last") == "channels_first":
             yield finding("channels-first", call, "data_format is channels_first")
+        if call.kind in KERNEL_LAYERS and (dtype := str(call.layer.compute_dtype)) in HALF_PRECISION:
+            yield finding("half-precision", call, f"Keras computes it in {dtype}")
         for rule in _BY_KIND.get(call.kind, ()):
             yield from rule(call, context)
 

@@ -43,6 +43,11 @@ RULES: Mapping[str, Rule] = {
         "sums need more than 24 bits; float32 Keras rounds them, the firmware does not",
         "compare with keras_predict, which then sums in float64, or use fewer bits",
     ),
+    "half-precision": Rule(
+        "warning",
+        "Keras computes the layer in 16-bit floats, which round what the firmware keeps",
+        "set_dtype_policy('float32') before the model is made, or compare with keras_predict, which does not round",
+    ),
     # activations
     "linear-quantizer": Rule(
         "note",
