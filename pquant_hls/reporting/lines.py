@@ -6,7 +6,7 @@ Every policy writes records of its own kind; here they get one form, for termina
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pquant_hls.qor import Latency
@@ -44,10 +44,17 @@ class Line:
 
 def lines(records: Iterable[Record], baseline: float | None = None) -> list[Line]:
     """The records a reader cares for, in their order; ``baseline`` is the original's accuracy (share)."""
-    return [_READ[record["kind"]](record, baseline) for record in records if record.get("kind") in _READ]
+    found = (_READ[record["kind"]](record) for record in records if record.get("kind") in _READ)
+    return [_with_loss(line, baseline) for line in found]
 
 
-def _round(record: Record, baseline: float | None) -> Line:
+def _with_loss(line: Line, baseline: float | None) -> Line:
+    if line.loss is not None or line.accuracy is None or baseline is None:
+        return line
+    return replace(line, loss=baseline - line.accuracy)
+
+
+def _round(record: Record) -> Line:
     qor, account = record.get("qor") or {}, record.get("account") or {}
     if not qor and "accuracy" in record:  # a pipeline's own summary of a round
         return _flat(
@@ -60,8 +67,7 @@ def _round(record: Record, baseline: float | None) -> Line:
     return Line(
         "float" if is_float else f"round {record['round']}",
         "what hls4ml makes of the float model" if is_float else _knobs(record.get("knobs", {}), units),
-        accuracy, loss=None if accuracy is None or baseline is None else baseline - accuracy,
-        ratio=record.get("compression_ratio"), weights=account.get("nonzero_weights"), **_latency(qor),
+        accuracy, ratio=record.get("compression_ratio"), weights=account.get("nonzero_weights"), **_latency(qor),
         source=source_text(qor), outcome=record.get("verdict") or "", why=why,
     )  # fmt: skip
 
@@ -90,7 +96,7 @@ def _flat(record: Record, step: str, what: str, outcome: str | None = None, why:
     )  # fmt: skip
 
 
-def _stage(record: Record, _: float | None) -> Line:
+def _stage(record: Record) -> Line:
     why = str(record.get("reason") or "").removeprefix("rolled back: ")
     settings = "; ".join(filter(None, (_settings(values) for values in record.get("settings", ()))))
     return _flat(
@@ -98,23 +104,23 @@ def _stage(record: Record, _: float | None) -> Line:
     )
 
 
-def _sensitivity(record: Record, _: float | None) -> Line:
+def _sensitivity(record: Record) -> Line:
     probe = PROBES.get(record["probe"], record["probe"])
     return Line("sensitivity", f"{record['layer']}: {probe}", loss=record["degradation"],
                 loss_error=record.get("degradation_error"))  # fmt: skip
 
 
-def _target(record: Record, _: float | None) -> Line:
+def _target(record: Record) -> Line:
     hls = record.get("target") or {}
     what = f"{hls.get('clock_ns', 0):g} ns clock, {hls.get('strategy')} strategy, reuse {hls.get('reuse_factor')}"
     return _flat(record, "target", what)
 
 
-def _relax(record: Record, _: float | None) -> Line:
+def _relax(record: Record) -> Line:
     return _flat(record, "relax", str(record.get("move", "")))
 
 
-def _trial(record: Record, _: float | None) -> Line:
+def _trial(record: Record) -> Line:
     excess, value = record.get("excess"), record.get("value")
     feasible = excess is not None and excess <= 0
     what = ", ".join(f"{name} {_short(value)}" for name, value in record.get("params", {}).items())
@@ -123,15 +129,15 @@ def _trial(record: Record, _: float | None) -> Line:
     return _flat(record, f"trial {record.get('number')}", what, outcome, str(why))
 
 
-def _stop(record: Record, _: float | None) -> Line:
+def _stop(record: Record) -> Line:
     return Line("stop", outcome=str(record.get("verdict") or ""), why=str(record.get("reason") or ""))
 
 
-def _note(record: Record, _: float | None) -> Line:
+def _note(record: Record) -> Line:
     return Line(str(record.get("step", "note")), why=str(record.get("reason") or ""))
 
 
-_READ: dict[str, Callable[[Record, float | None], Line]] = {
+_READ: dict[str, Callable[[Record], Line]] = {
     "float": _round, "round": _round, "stage": _stage, "sensitivity": _sensitivity, "target": _target,
     "relax": _relax, "trial": _trial, "stop": _stop, "note": _note,
 }  # fmt: skip

@@ -40,17 +40,22 @@ class RunReport:
         return found
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """Where name, target and budget stand: in the recipe, the study, or a pipeline's own settings."""
+        found: dict[str, Any] = self.recipe or self.identity.get("study") or self.identity
+        return found
+
+    @property
     def name(self) -> str:
-        asked = self.recipe or self.identity
-        return str(asked.get("name") or asked.get("pipeline") or self.folder.name)
+        return str(self.asked.get("name") or self.asked.get("pipeline") or self.folder.name)
 
     @property
     def hls(self) -> dict[str, Any]:
-        return dict((self.recipe or self.identity).get("hls") or {})
+        return dict(self.asked.get("hls") or {})
 
     @property
     def budget(self) -> dict[str, Any]:
-        return dict((self.recipe or self.identity).get("budget") or {})
+        return dict(self.asked.get("budget") or {})
 
     @property
     def rounds(self) -> tuple[dict[str, Any], ...]:

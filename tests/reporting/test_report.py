@@ -153,6 +153,17 @@ QUIET = (
 )
 
 
+def test_a_study_states_its_own_budget_and_target(tmp_path):
+    from pquant_hls.spec import StudySpec
+
+    study = StudySpec.parse({"name": "sweep", "budget": {"latency_ns": 60}})
+    with RunFolder.open(tmp_path / "study", {"study": study.model_dump(mode="json")}) as run:
+        run.append(STAGES[4])
+    page = to_html(read_run(tmp_path / "study"))
+    assert "<h1>sweep</h1>" in page
+    assert "Budget: latency &lt;= 60 ns. Target: Vitis, xcvu13p" in page
+
+
 def test_a_browser_shows_pictures_and_table(folder, tmp_path):
     browser = shutil.which("chromium")
     if browser is None:
