@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -15,28 +15,13 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import GoldenError, OutputError, SpecError, ToolFailed, UnsupportedModel
 from pquant_hls.export.unit import translation_unit
-from pquant_hls.hls import HlsProject, Port
+from pquant_hls.hls import HlsProject, Port, cpp_standard, is_reserved
 from pquant_hls.measure.golden import Golden, compare_weights, random_inputs, record
 from pquant_hls.measure.toolchain import run
 from pquant_hls.store import versions, write_json
 
 RANDOM_VECTORS = 256
 INFO_FILE = "emulator.json"
-_CPP_WORDS = {
-    "std",
-    "nnet",
-    "hls",
-    "namespace",
-    "class",
-    "double",
-    "float",
-    "int",
-    "void",
-    "new",
-    "delete",
-    "this",
-    "auto",
-}
 
 
 @dataclass(frozen=True)
@@ -79,21 +64,19 @@ def export_emulator(
         golden = record(project, random_inputs(project, RANDOM_VECTORS), timeout_s=timeout_s)
     elif golden.digest != project.digest():
         raise GoldenError("was recorded from another design", where=golden.project, mend="record this one")
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
     try:
-        _write(project, part, namespace, golden)
-        _prove(part, out, timeout_s)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
+            folder = Path(part) / "emulator"
+            _write(project, folder, namespace, golden)
+            _prove(folder, out, timeout_s)
     except OSError as cause:
         raise OutputError(f"cannot be written: {cause.strerror or cause}", where=out) from cause
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return Emulator(out, namespace, golden.count)
 
 
 def _check_name(namespace: str) -> None:
-    known = namespace in _CPP_WORDS or keyword.iskeyword(namespace)
-    if known or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", namespace) or "__" in namespace:
+    if is_reserved(namespace) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", namespace) or "__" in namespace:
         raise SpecError(
             f"{namespace!r} cannot be a C++ namespace",
             where="namespace",
@@ -104,7 +87,7 @@ def _check_name(namespace: str) -> None:
 def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) -> None:
     if not (project.firmware / "ap_types").is_dir():
         raise UnsupportedModel("the project lacks its ap_types headers", where=project.firmware / "ap_types")
-    folder.mkdir(parents=True)
+    folder.mkdir()
     shutil.copytree(project.firmware / "ap_types", folder / "ap_types")
     unit = f'{_origin(project)}\n#include "{namespace}.h"\n{translation_unit(project, namespace)}'
     files = {
@@ -228,19 +211,18 @@ int main() {{
 
 
 def _makefile(project: HlsProject, namespace: str) -> str:
-    standard = "c++23" if "std::" in (project.firmware / "defines.h").read_text() else "c++17"
     return f"""CXX ?= g++
 CXXFLAGS ?= -O2 -w
 AP_TYPES ?= ap_types
 
 {namespace}.so: {namespace}.cpp {namespace}.h
-\t$(CXX) $(CXXFLAGS) -std={standard} -fPIC -shared -I$(AP_TYPES) -I. $< -o $@
+\t$(CXX) $(CXXFLAGS) -std={cpp_standard(project)} -fPIC -shared -I$(AP_TYPES) -I. $< -o $@
 
 check: {namespace}_check
 \t./{namespace}_check
 
 {namespace}_check: {namespace}_check.cpp {namespace}.cpp {namespace}.h
-\t$(CXX) $(CXXFLAGS) -std={standard} -I$(AP_TYPES) -I. {namespace}_check.cpp {namespace}.cpp -o $@
+\t$(CXX) $(CXXFLAGS) -std={cpp_standard(project)} -I$(AP_TYPES) -I. {namespace}_check.cpp {namespace}.cpp -o $@
 
 clean:
 \trm -f {namespace}.so {namespace}_check

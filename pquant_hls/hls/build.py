@@ -80,9 +80,13 @@ def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> 
 
 
 def _flags(project: HlsProject, compiler: _Compiler) -> tuple[str, ...]:
-    """hls4ml's flags; C++23 only for the floating types that need it: its headers take a third more time."""
-    floats = "std::" in (project.firmware / "defines.h").read_text()
-    return (*compiler.flags, "-std=c++23" if floats else "-std=c++17")
+    """hls4ml's flags, and the standard that the sources need."""
+    return (*compiler.flags, f"-std={cpp_standard(project)}")
+
+
+def cpp_standard(project: HlsProject) -> str:
+    """C++23 only for the floating types that need it: its headers take a third more time."""
+    return "c++23" if "std::" in (project.firmware / "defines.h").read_text() else "c++17"
 
 
 def _first_error(text: str) -> str:
