@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pquant_hls.cli.measure import RESOURCES
+
 if TYPE_CHECKING:
     from pquant_hls.decide import Judgement
     from pquant_hls.qor import QoR
     from pquant_hls.spec import Budget
 
 QOR = Path("handover", "qor.json")
-RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
 LIMITS = ("latency_ns", "latency_cycles", "ii_cycles", *RESOURCES, "timing", "min_accuracy", "exact")
 
 

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 from pquant_hls.decide.judge import Check, Judgement
 from pquant_hls.errors import SpecError
-from pquant_hls.qor import QoR, Resources
-
-RESOURCES = tuple(name for name in Resources.model_fields if name not in {"available", "intervals"})
+from pquant_hls.qor import RESOURCE_NAMES, QoR
 
 
 def drift(old: QoR, new: QoR, tolerance: float = 0.0) -> Judgement:
@@ -47,4 +45,4 @@ def _figures(qor: QoR) -> dict[str, float | None]:
         "worst latency, ns": None if latency is None else latency.worst_ns,
         "II, cycles": None if latency is None else latency.ii_cycles,
     }
-    return found | {name: None if resources is None else getattr(resources, name) for name in RESOURCES}
+    return found | {name: None if resources is None else getattr(resources, name) for name in RESOURCE_NAMES}

@@ -4,6 +4,7 @@ from pquant_hls.qor.fixed import FixedType
 from pquant_hls.qor.graph import OPS, FixedArray, FixedPointGraph, Node
 from pquant_hls.qor.records import (
     BUNCH_CROSSING_NS,
+    RESOURCE_NAMES,
     Available,
     Latency,
     LayerQoR,
@@ -14,6 +15,6 @@ from pquant_hls.qor.records import (
 )
 
 __all__ = [
-    "BUNCH_CROSSING_NS", "OPS", "Available", "FixedArray", "FixedPointGraph", "FixedType", "Latency", "LayerQoR",
-    "Node", "QoR", "Record", "Resources", "Target",
+    "BUNCH_CROSSING_NS", "OPS", "RESOURCE_NAMES", "Available", "FixedArray", "FixedPointGraph", "FixedType", "Latency",
+    "LayerQoR", "Node", "QoR", "Record", "Resources", "Target",
 ]  # fmt: skip

@@ -132,6 +132,10 @@ class Available(Record):
     uram: Count | None = None
 
 
+RESOURCE_NAMES = tuple(Available.model_fields)
+"""What a design uses and a part offers: lut, ff, dsp, bram_18k, uram."""
+
+
 class Resources(Record):
     """Used resources. ``bram_18k`` counts 18 kb blocks; a Vivado tile of 36 kb is two of them.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from pquant_hls.qor import QoR
+from pquant_hls.qor import RESOURCE_NAMES, QoR
 from pquant_hls.qor.words import count, interval, latency_texts, limits, percent, points
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.picture import accuracy_picture, latency_picture
@@ -18,7 +18,6 @@ STYLE = (
     "vertical-align:top}th{background:#f4f4f4}.text{text-align:left;max-width:26em}"
     ".MET,.kept{color:#176b2c}.MISSED{color:#a31515}.UNKNOWN{color:#8a5a00}svg{margin-right:2em}"
 )
-RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
 TEXT_COLUMNS = {"step", "what", "source", "outcome", "why"}
 
 
@@ -64,7 +63,7 @@ def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
     if qor.latency is not None:
         yield f"initiation interval, cycles ({source})", count(qor.latency.ii_cycles)
     if qor.resources is not None:
-        for name in RESOURCES:
+        for name in RESOURCE_NAMES:
             value = getattr(qor.resources, name)
             low, high = qor.resources.intervals.get(name, (None, None))
             if value is not None:

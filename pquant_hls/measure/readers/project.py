@@ -18,7 +18,7 @@ from pquant_hls.measure.readers.records import (
     TimingReport,
     UtilizationReport,
 )
-from pquant_hls.qor import Latency, QoR, Resources
+from pquant_hls.qor import RESOURCE_NAMES, Latency, QoR, Resources
 
 From = Literal["csynth", "cosim", "vsynth"]
 SLACK_S = 60.0
@@ -112,10 +112,7 @@ def _check_same_run(first: CsynthReport, other: CsynthReport) -> None:
                 "clock_uncertainty_ns",
             )
         ),
-        *(
-            (name, getattr(first.resources, name), getattr(other.resources, name))
-            for name in ("lut", "ff", "dsp", "bram_18k", "uram")
-        ),
+        *((name, getattr(first.resources, name), getattr(other.resources, name)) for name in RESOURCE_NAMES),
     ]
     for what, one, two in pairs:
         if one is not None and two is not None and one != two:
@@ -163,8 +160,8 @@ def _vivado_metrics(
 ) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     if utilization is not None:
-        names = ("lut", "ff", "dsp", "bram_18k", "uram")
-        found |= _known(**{f"vsynth_{name}": getattr(utilization.resources, name) for name in names})
+        used = utilization.resources
+        found |= _known(**{f"vsynth_{name}": getattr(used, name) for name in RESOURCE_NAMES})
     if timing is not None:
         found |= _known(wns_ns=timing.wns_ns, tns_ns=timing.tns_ns, whs_ns=timing.whs_ns)
     for export in exports:
