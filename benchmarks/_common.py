@@ -58,9 +58,13 @@ def save(args: argparse.Namespace, name: str, results: object) -> None:
     if args.json is None:
         return
     record = {
-        "schema_version": SCHEMA_VERSION, "benchmark": name, "quick": args.quick, "seed": args.seed,
-        "versions": versions(), "results": results,
-    }  # fmt: skip
+        "schema_version": SCHEMA_VERSION,
+        "benchmark": name,
+        "quick": args.quick,
+        "seed": args.seed,
+        "versions": versions(),
+        "results": results,
+    }
     part = args.json.with_name(args.json.name + ".part")
     part.write_text(json.dumps(record, indent=2, default=str) + "\n")
     part.replace(args.json)

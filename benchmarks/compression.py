@@ -41,8 +41,9 @@ from pquant_hls.compress import (
     compression_ratio,
 )
 from pquant_hls.datasets import load_dataset
-from pquant_hls.models import build_mlp, fit, probabilities
+from pquant_hls.network import build_mlp
 from pquant_hls.spec.steps import FineTuneConfig
+from pquant_hls.train import fit, probabilities
 
 REAL = CORPUS.parent / "data" / "lhc_jets_hlf_5120.npz"
 AIMS = {8: 0.3, 20: 1.0, 50: 2.5}

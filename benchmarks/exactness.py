@@ -54,9 +54,12 @@ def main() -> int:
     count = Counter(verdict.result for _, verdict in found)
     show("Exactness by group", rows)
     summary = {
-        "tried": len(found), "exact": count["exact"], "refused": count["refused"], "WRONG": count["wrong"],
+        "tried": len(found),
+        "exact": count["exact"],
+        "refused": count["refused"],
+        "WRONG": count["wrong"],
         **emulated([verdict for _, verdict in found]),
-    }  # fmt: skip
+    }
     show("Exactness", [summary])
     unfit = [{"seed": v.seed, "result": v.result, "why": v.detail} for _, v in found if v.result != "exact"]
     if unfit:
@@ -73,9 +76,15 @@ def emulated(verdicts: list[Verdict]) -> dict[str, int]:
 def row(spec: HlsSpec, verdicts: list[Verdict], seconds: float) -> dict[str, object]:
     count = Counter(verdict.result for verdict in verdicts)
     return {
-        "backend": spec.backend, "io_type": spec.io_type, "tried": len(verdicts), "exact": count["exact"],
-        "refused": count["refused"], "WRONG": count["wrong"], **emulated(verdicts), "seconds": round(seconds, 1),
-    }  # fmt: skip
+        "backend": spec.backend,
+        "io_type": spec.io_type,
+        "tried": len(verdicts),
+        "exact": count["exact"],
+        "refused": count["refused"],
+        "WRONG": count["wrong"],
+        **emulated(verdicts),
+        "seconds": round(seconds, 1),
+    }
 
 
 if __name__ == "__main__":

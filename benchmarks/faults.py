@@ -36,11 +36,12 @@ import numpy as np
 from _common import parse, save, show
 from numpy.typing import NDArray
 
-from pquant_hls.hls import HlsProject, Library, build, convert, load_project, predict
+from pquant_hls.csim import Library, build, predict
+from pquant_hls.golden import CheckResult, Golden, check, random_inputs, record
+from pquant_hls.golden.check import assess
+from pquant_hls.golden.run import run
+from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.hls.project import Defines
-from pquant_hls.measure.golden import CheckResult, Golden, check, random_inputs, record
-from pquant_hls.measure.golden.check import assess
-from pquant_hls.measure.golden.run import run
 from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -254,9 +255,15 @@ def try_fault(bench: Bench, fault: Fault, folder: Path) -> Outcome:
     needed = first_shown(bench, library) if result.passed else None
     visible = result.outputs.wrong_values > 0
     return Outcome(
-        fault.kind, fault.where, fault.layer, visible, visible or bool(result.interface),
-        bool(result.weights), result.layer, needed,
-    )  # fmt: skip
+        fault.kind,
+        fault.where,
+        fault.layer,
+        visible,
+        visible or bool(result.interface),
+        bool(result.weights),
+        result.layer,
+        needed,
+    )
 
 
 def borrowed(bench: Bench, project: HlsProject) -> Library:
@@ -288,12 +295,17 @@ def summarise(kind: str, outcomes: list[Outcome]) -> dict[str, object]:
     needed = [one.needed for one in missed if one.needed is not None]
     located = [one for one in outcomes if one.named is not None]
     return {
-        "fault": kind, "tried": len(outcomes), "visible": sum(one.changes_outputs for one in outcomes),
-        "found": len(outcomes) - len(missed), "outputs": sum(one.by_outputs for one in outcomes),
-        "weights": sum(one.by_weights for one in outcomes), "missed": len(missed),
-        "needed": statistics.median(needed) if needed else None, "equal": len(missed) - len(needed),
+        "fault": kind,
+        "tried": len(outcomes),
+        "visible": sum(one.changes_outputs for one in outcomes),
+        "found": len(outcomes) - len(missed),
+        "outputs": sum(one.by_outputs for one in outcomes),
+        "weights": sum(one.by_weights for one in outcomes),
+        "missed": len(missed),
+        "needed": statistics.median(needed) if needed else None,
+        "equal": len(missed) - len(needed),
         "layer": f"{sum(one.named == one.layer for one in located)}/{len(located)}",
-    }  # fmt: skip
+    }
 
 
 def main() -> int:

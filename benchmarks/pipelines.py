@@ -92,8 +92,9 @@ def tracks() -> Any:
 
 def trained(data: Any, widths: tuple[int, ...], seed: int, epochs: int) -> Any:
     """A float network for ``data``."""
-    from pquant_hls.models import build_mlp, fit
+    from pquant_hls.network import build_mlp
     from pquant_hls.spec.steps import FineTuneConfig
+    from pquant_hls.train import fit
 
     outputs = data.n_classes if data.n_classes > 2 else 1
     model = build_mlp(data.sample_shape[0], widths, outputs, seed=seed)

@@ -25,9 +25,9 @@ from pathlib import Path
 from _common import CORPUS, parse, save, show
 
 from pquant_hls.errors import ReportError
-from pquant_hls.measure.readers import AnyReport, read_text
+from pquant_hls.readers import AnyReport, read_text
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "measure" / "readers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "readers"))
 
 from mutants import MUTATIONS, judge
 from report_factory import every_kind

@@ -43,13 +43,15 @@ def main() -> None:
 def one_round(seed: int, epochs: int) -> dict[str, float]:
     """Seconds of each part of a round, and the share of csim outputs that equal Keras."""
     from pquant_hls.compress import PruningCompression, QuantizationCompression
+    from pquant_hls.csim import build, predict
     from pquant_hls.datasets import load_dataset
-    from pquant_hls.hls import build, convert, keras_predict, predict
+    from pquant_hls.hls import convert
     from pquant_hls.measure import estimated
-    from pquant_hls.measure.rtl import Emulator
-    from pquant_hls.models import build_mlp, fit
+    from pquant_hls.network import build_mlp, keras_predict
+    from pquant_hls.rtl import Emulator
     from pquant_hls.spec import HlsSpec
     from pquant_hls.spec.steps import FineTuneConfig
+    from pquant_hls.train import fit
 
     jets = load_dataset("lhc_jets")
     model = build_mlp(seed=seed)

@@ -25,9 +25,9 @@ import numpy as np
 from _common import parse, save, show
 
 from pquant_hls.errors import PquantError
-from pquant_hls.measure.rtl import Emulator, simulate, to_verilog
-from pquant_hls.measure.rtl.synthesis import carries, cells, resources
 from pquant_hls.qor import FixedPointGraph, Target
+from pquant_hls.rtl import Emulator, simulate, to_verilog
+from pquant_hls.rtl.synthesis import carries, cells, resources
 
 PART = "xcvu13p-flga2577-2-e"
 CLOCKS_NS = (25.0, 5.0, 2.78)
@@ -62,7 +62,8 @@ def tagger(widths: tuple[int, ...], seed: int) -> Any:
 
 def compare(widths: tuple[int, ...], seed: int, rows: int, folder: Path) -> tuple[FixedPointGraph, Row]:
     """Time and equality of csim and emulator on ``rows`` random inputs, off the grid and beyond its range."""
-    from pquant_hls.hls import build, convert, predict
+    from pquant_hls.csim import build, predict
+    from pquant_hls.hls import convert
     from pquant_hls.spec import HlsSpec
 
     project = convert(tagger(widths, seed), HlsSpec(), folder / "hls")
@@ -72,9 +73,14 @@ def compare(widths: tuple[int, ...], seed: int, rows: int, folder: Path) -> tupl
     emulator, trace_s = timed(lambda: Emulator(project.graph))
     found, emulator_s = timed(lambda: emulator.predict(x))
     return project.graph, {
-        "network": "-".join(map(str, widths)), "inputs": rows, "equal": float(np.mean(found == expected)),
-        "compile s": compile_s, "csim s": csim_s, "trace s": trace_s, "emulator s": emulator_s,
-    }  # fmt: skip
+        "network": "-".join(map(str, widths)),
+        "inputs": rows,
+        "equal": float(np.mean(found == expected)),
+        "compile s": compile_s,
+        "csim s": csim_s,
+        "trace s": trace_s,
+        "emulator s": emulator_s,
+    }
 
 
 def hardware(graph: FixedPointGraph, clock_ns: float, folder: Path, synthesis: bool) -> tuple[Row, Row]:
@@ -82,10 +88,15 @@ def hardware(graph: FixedPointGraph, clock_ns: float, folder: Path, synthesis: b
     target = Target(part=PART, clock_ns=clock_ns, clock_uncertainty_ns=0.27 * clock_ns)
     project, write_s = timed(lambda: to_verilog(graph, target, folder / f"rtl_{clock_ns}"))
     built: Row = {
-        "clock ns": clock_ns, "stages": project.stages, "cycles": project.latency_cycles,
-        "latency ns": project.latency_cycles * clock_ns, "stage ns": project.stage_typical_ns,
-        "worst ns": project.stage_worst_ns, "register bits": project.register_bits, "write s": write_s,
-    }  # fmt: skip
+        "clock ns": clock_ns,
+        "stages": project.stages,
+        "cycles": project.latency_cycles,
+        "latency ns": project.latency_cycles * clock_ns,
+        "stage ns": project.stage_typical_ns,
+        "worst ns": project.stage_worst_ns,
+        "register bits": project.register_bits,
+        "write s": write_s,
+    }
     tools: Row = {"clock ns": clock_ns, "simulated cycles": None, "simulation s": None}
     tools |= dict.fromkeys(("LUT", "FF", "CARRY", "DSP", "synthesis s"))
     try:

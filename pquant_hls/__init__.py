@@ -3,9 +3,11 @@
 Data flows one way, and lower rooms never import higher ones:
 
     Keras model + data + Recipe (with a Budget)
-        compress   prune, low rank, quantize, fine-tune             Keras -> QKeras
-        hls        lint, convert, write the HLS project             QKeras -> HlsProject + FixedPointGraph
-        measure    csim, estimate, rtl, csynth, cosim               -> QoR
+        network    one reading of a Keras graph: calls, grids, normal form, types
+        compress   prune, low rank, quantize, fine-tune (train)     Keras -> QKeras
+        lint, hls  what would differ; write the HLS project         QKeras -> HlsProject + FixedPointGraph
+        csim       the project's C++ compiled and run               -> outputs
+        measure    estimate, readers, rtl, csynth, cosim            -> QoR
         decide     QoR against Budget -> MET | MISSED | UNKNOWN and the next action
         engine     the closed loop over these, kept in a run folder (store)
         pipelines, tune                                             policies and studies over the engine
@@ -19,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pquant_hls._lazy import lazy
+from pquant_hls._moved import install
 
 if TYPE_CHECKING:
     from pquant_hls.decide import judge
@@ -38,3 +41,4 @@ _HOMES = {
 __all__ = ["Budget", "Recipe", "compress_model", "judge", "measure_project", "tune_model"]
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)
+install()

@@ -70,11 +70,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     folder = tmp_path_factory.mktemp("tiny")
     keras.utils.set_random_seed(1)
     grid = {name: quantized_bits(6, 0, alpha=1) for name in ("kernel_quantizer", "bias_quantizer")}
-    model = keras.Sequential([
-        keras.Input((4,)), QActivation(quantized_bits(8, 3, alpha=1), name="q_in"),
-        QDense(3, name="fc1", kernel_initializer="he_uniform", bias_initializer="random_normal", **grid),
-        QActivation(quantized_relu(6, 2), name="relu1"), QDense(2, name="out", **grid),
-    ])  # fmt: skip
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            QActivation(quantized_bits(8, 3, alpha=1), name="q_in"),
+            QDense(3, name="fc1", kernel_initializer="he_uniform", bias_initializer="random_normal", **grid),
+            QActivation(quantized_relu(6, 2), name="relu1"),
+            QDense(2, name="out", **grid),
+        ]
+    )
     model.save(folder / "tiny.keras")
     convert(model, HlsSpec(project_name="tiny"), folder / "project")
     return Tiny(folder / "tiny.keras", folder / "project")

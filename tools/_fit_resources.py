@@ -24,19 +24,52 @@ PULL = 0.02
 SMALL = {"lut": 200.0, "ff": 100.0}
 """Added to the truth of one layer before relative deviations are taken: tiny layers matter little."""
 LUT_TERMS = (
-    "add_bits", "chain_add_bits", "saturate_bits", "negate_bits", "double_bits", "multiply_bits", "dsp",
+    "add_bits",
+    "chain_add_bits",
+    "saturate_bits",
+    "negate_bits",
+    "double_bits",
+    "multiply_bits",
+    "dsp",
     "memory_bits",
-)  # fmt: skip
+)
 FF_TERMS = (
-    "live_bits", "chain_live_bits", "waiting_bits", "border_bits", "wire_border_bits", "dsp", "out_bits", "round_in_bits",
-    "round_out_bits", "add_bits", "memory_bits",
-)  # fmt: skip
+    "live_bits",
+    "chain_live_bits",
+    "waiting_bits",
+    "border_bits",
+    "wire_border_bits",
+    "dsp",
+    "out_bits",
+    "round_in_bits",
+    "round_out_bits",
+    "add_bits",
+    "memory_bits",
+)
 TASK_TERMS = (
-    "tasks", "block_bits", "port_bits", "window_bits", "line_bits", "shared_in_bits", "shared_sum_bits",
-    "channel_lanes", "channel_memory_lanes", "channel_bits", "channel_depth_bits", "saturate_bits",
-    "multiply_bits", "table_bits", "waiting_bits", "round_in_bits", "round_out_bits", "in_bits",
-    "out_bits", "live_bits", "memory_width", "select_bits",
-)  # fmt: skip
+    "tasks",
+    "block_bits",
+    "port_bits",
+    "window_bits",
+    "line_bits",
+    "shared_in_bits",
+    "shared_sum_bits",
+    "channel_lanes",
+    "channel_memory_lanes",
+    "channel_bits",
+    "channel_depth_bits",
+    "saturate_bits",
+    "multiply_bits",
+    "table_bits",
+    "waiting_bits",
+    "round_in_bits",
+    "round_out_bits",
+    "in_bits",
+    "out_bits",
+    "live_bits",
+    "memory_width",
+    "select_bits",
+)
 Weights = dict[str, dict[str, float]]
 
 

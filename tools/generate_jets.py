@@ -35,10 +35,23 @@ Floats = npt.NDArray[np.float64]
 
 CLASSES = ("g", "q", "t", "w", "z")
 OBSERVABLES = (
-    "zlogz", "c1_b0_mmdt", "c1_b1_mmdt", "c1_b2_mmdt", "c2_b1_mmdt", "c2_b2_mmdt", "d2_b1_mmdt", "d2_b2_mmdt",
-    "d2_a1_b1_mmdt", "d2_a1_b2_mmdt", "m2_b1_mmdt", "m2_b2_mmdt", "n2_b1_mmdt", "n2_b2_mmdt", "mass_mmdt",
+    "zlogz",
+    "c1_b0_mmdt",
+    "c1_b1_mmdt",
+    "c1_b2_mmdt",
+    "c2_b1_mmdt",
+    "c2_b2_mmdt",
+    "d2_b1_mmdt",
+    "d2_b2_mmdt",
+    "d2_a1_b1_mmdt",
+    "d2_a1_b2_mmdt",
+    "m2_b1_mmdt",
+    "m2_b2_mmdt",
+    "n2_b1_mmdt",
+    "n2_b2_mmdt",
+    "mass_mmdt",
     "multiplicity",
-)  # fmt: skip
+)
 UNITS = {name: "GeV" if name == "mass_mmdt" else "1" for name in OBSERVABLES}
 
 SCHEMA_VERSION = 1
@@ -162,13 +175,26 @@ def observables(whole: Floats, groomed: Floats) -> Floats:
     total = groomed.sum(axis=0)
     share = momentum_shares(whole)
     mass = np.sqrt(max(0.0, total[3] ** 2 - (total[:3] ** 2).sum()))
-    return np.array([
-        float(share @ np.log(share)), e2_0, e2_1, e2_2,
-        ratio(e3_1, e2_1**2), ratio(e3_2, e2_2**2),
-        ratio(e3_1, e2_1**3), ratio(e3_2, e2_2**3), ratio(e3_1, e2_1**3), ratio(e3_1, e2_2**1.5),
-        ratio(one_1, e2_1), ratio(one_2, e2_2), ratio(two_1, e2_1**2), ratio(two_2, e2_2**2),
-        mass, len(whole),
-    ])  # fmt: skip
+    return np.array(
+        [
+            float(share @ np.log(share)),
+            e2_0,
+            e2_1,
+            e2_2,
+            ratio(e3_1, e2_1**2),
+            ratio(e3_2, e2_2**2),
+            ratio(e3_1, e2_1**3),
+            ratio(e3_2, e2_2**3),
+            ratio(e3_1, e2_1**3),
+            ratio(e3_1, e2_2**1.5),
+            ratio(one_1, e2_1),
+            ratio(one_2, e2_2),
+            ratio(two_1, e2_1**2),
+            ratio(two_2, e2_2**2),
+            mass,
+            len(whole),
+        ]
+    )
 
 
 def rounded(values: Floats, bits: int = SIGNIFICANT_BITS) -> npt.NDArray[np.float32]:
@@ -238,9 +264,20 @@ def les_houches_line(particle: Any) -> tuple[float, ...]:
     """One particle of Pythia's hard vertex in the order of LHAup.addParticle, which counts without beams."""
     mothers = [max(0, mother - 2) for mother in (particle.mother1(), particle.mother2())]
     return (
-        particle.id(), -1 if particle.status() == -21 else 1, *mothers, particle.col(), particle.acol(),
-        particle.px(), particle.py(), particle.pz(), particle.e(), particle.m(), 0.0, 9.0, -1.0,
-    )  # fmt: skip
+        particle.id(),
+        -1 if particle.status() == -21 else 1,
+        *mothers,
+        particle.col(),
+        particle.acol(),
+        particle.px(),
+        particle.py(),
+        particle.pz(),
+        particle.e(),
+        particle.m(),
+        0.0,
+        9.0,
+        -1.0,
+    )
 
 
 def collisions(label: str, selection: Selection, seed: int) -> Iterator[Any]:

@@ -84,7 +84,7 @@ def loader(model: Path, data: str) -> Any:
 
     def load() -> tuple[Any, Any]:
         from pquant_hls.datasets import load_dataset
-        from pquant_hls.models import load_model
+        from pquant_hls.network import load_model
 
         return load_model(model), load_dataset(data)
 
@@ -108,8 +108,9 @@ def recipe_with(source: str, backend: str | None, budget: str | None) -> Recipe:
 def _trained_tagger(recipe: Recipe, listen: Any) -> tuple[Any, Any]:
     from pquant_hls.datasets import load_dataset
     from pquant_hls.engine import Event, epoch_event
-    from pquant_hls.models import build_mlp, fit
+    from pquant_hls.network import build_mlp
     from pquant_hls.spec.steps import FineTuneConfig
+    from pquant_hls.train import fit
 
     data = load_dataset("lhc_jets")
     listen.line(f"{data.name}: {len(data.x_train):,} jets to train on, classes {' '.join(data.classes)}")
@@ -158,10 +159,16 @@ def run_job(load: Any, job: Any, show: Any, out: Path, *, resume: bool, json: bo
 def as_json(result: CompressionResult) -> dict[str, Any]:
     """A result for machines."""
     return {
-        "schema_version": 1, "verdict": str(result.verdict), "reason": result.reason, "folder": str(result.folder),
-        "qor": result.qor.model_dump(mode="json"), "rounds": list(result.history),
-        "compression_ratio": result.ratio, "best_config": result.best_config, "results": result.results,
-    }  # fmt: skip
+        "schema_version": 1,
+        "verdict": str(result.verdict),
+        "reason": result.reason,
+        "folder": str(result.folder),
+        "qor": result.qor.model_dump(mode="json"),
+        "rounds": list(result.history),
+        "compression_ratio": result.ratio,
+        "best_config": result.best_config,
+        "results": result.results,
+    }
 
 
 def _show(result: CompressionResult, recipe: Recipe) -> None:
@@ -178,10 +185,13 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
         f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs"
     )
     console.print(f"handed over in {result.folder / 'handover'}:")
-    for name, what in (("project", "HLS project, for `vitis_hls -f build_prj.tcl`"), ("model.keras", "the QKeras model"),
-                       ("qor.json", "its quality of results"),
-                       ("project.golden", "golden vectors, for `pquant-hls csim check`"),
-                       ("../ledger.jsonl", "every step and round")):  # fmt: skip
+    for name, what in (
+        ("project", "HLS project, for `vitis_hls -f build_prj.tcl`"),
+        ("model.keras", "the QKeras model"),
+        ("qor.json", "its quality of results"),
+        ("project.golden", "golden vectors, for `pquant-hls csim check`"),
+        ("../ledger.jsonl", "every step and round"),
+    ):
         console.print(f"  {name:<16} {what}")
 
 

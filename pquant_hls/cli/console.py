@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from pquant_hls.reporting.lines import Line
 
 __all__ = [
-    "Terminal", "clean_stdout", "error_console", "lines_table", "load_tensorflow", "output_console", "print_json",
+    "Terminal",
+    "clean_stdout",
+    "error_console",
+    "lines_table",
+    "load_tensorflow",
+    "output_console",
+    "print_json",
     "rounds_table",
-]  # fmt: skip
+]
 
 PLAIN_WIDTH = 150
 """Columns for tables where the output is no terminal."""
@@ -70,9 +76,18 @@ def print_json(value: Mapping[str, Any]) -> None:
 def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None, limit: str) -> Table:
     """One row for each round: size, bits, accuracy and its loss, latency with interval and source, verdict, next action."""
     table = Table(title=f"budget: {limit}", title_justify="left", show_lines=True, pad_edge=False)
-    for name, justify in (("round", "right"), ("weights kept", "right"), ("units kept", "right"), ("bits", "right"),
-                          ("csim accuracy", "right"), ("loss", "right"), ("cycles", "right"), ("ns", "right"),
-                          ("source", "left"), ("verdict", "left")):  # fmt: skip
+    for name, justify in (
+        ("round", "right"),
+        ("weights kept", "right"),
+        ("units kept", "right"),
+        ("bits", "right"),
+        ("csim accuracy", "right"),
+        ("loss", "right"),
+        ("cycles", "right"),
+        ("ns", "right"),
+        ("source", "left"),
+        ("verdict", "left"),
+    ):
         table.add_column(name, justify=justify, no_wrap=name not in {"units kept", "cycles", "ns"})  # type: ignore[arg-type]
     table.add_column("next action, and why", overflow="fold", ratio=1)
     for record in records:
@@ -92,9 +107,17 @@ def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str
         else f"{record['action']}: {record['reason']}"
     )
     return [
-        "float" if record["kind"] == "float" else str(record["round"]), *_sizes(account), "-" if bits is None else f"{bits:.0f}",
-        percent(accuracy), loss, cycles, ns, source_text(qor), record["verdict"] or "-", action,
-    ]  # fmt: skip
+        "float" if record["kind"] == "float" else str(record["round"]),
+        *_sizes(account),
+        "-" if bits is None else f"{bits:.0f}",
+        percent(accuracy),
+        loss,
+        cycles,
+        ns,
+        source_text(qor),
+        record["verdict"] or "-",
+        action,
+    ]
 
 
 def _sizes(account: Mapping[str, Any]) -> tuple[str, str]:
@@ -111,7 +134,14 @@ def lines_table(found: Sequence[Line]) -> Table:
     table.add_column("why", overflow="fold", ratio=1)
     for line in found:
         table.add_row(
-            line.step, line.what, percent(line.accuracy, line.accuracy_error), points(line.loss, line.loss_error),
-            "-" if line.ratio is None else f"{line.ratio:.2f}", line.cycles, line.ns, line.outcome, line.why,
-        )  # fmt: skip
+            line.step,
+            line.what,
+            percent(line.accuracy, line.accuracy_error),
+            points(line.loss, line.loss_error),
+            "-" if line.ratio is None else f"{line.ratio:.2f}",
+            line.cycles,
+            line.ns,
+            line.outcome,
+            line.why,
+        )
     return table

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from pquant_hls.hls import Comparison, HlsProject
-    from pquant_hls.measure.golden import Golden, Rule
+    from pquant_hls.csim import Comparison
+    from pquant_hls.golden import Golden, Rule
+    from pquant_hls.hls import HlsProject
 
 EXIT_FAILED = 1
 TEXT_SUFFIXES = {".dat", ".txt"}
@@ -66,9 +67,9 @@ def record(
     timeout: Timeout = 600.0,
 ) -> int:
     """Run csim of a project and keep inputs and outputs as golden vectors."""
+    from pquant_hls import golden as csim
     from pquant_hls.errors import OutputError
     from pquant_hls.hls import load_project
-    from pquant_hls.measure import golden as csim
 
     if golden.exists() and not overwrite:
         raise OutputError("exists already", where=golden, mend="--overwrite replaces it")
@@ -97,8 +98,8 @@ def check(
     timeout: Timeout = 600.0,
 ) -> int:
     """Compile a project as it is now and compare it with a golden, and its .txt with its .h weights."""
+    from pquant_hls import golden as csim
     from pquant_hls.cli.console import print_json
-    from pquant_hls.measure import golden as csim
 
     known = csim.Golden.load(golden)
     rule = _rule(known.rule, mode, tolerance_lsb, threshold, channel, agreement)
@@ -112,7 +113,7 @@ def check(
 
 def show(golden: Annotated[Path, typer.Argument(help="golden file")]) -> int:
     """Print what a golden file holds."""
-    from pquant_hls.measure.golden import Golden
+    from pquant_hls.golden import Golden
 
     typer.echo("\n".join(_described(Golden.load(golden))))
     return 0
@@ -133,8 +134,8 @@ def diff(
 
     with clean_stdout():
         load_tensorflow()
-        from pquant_hls.hls import compare
-        from pquant_hls.models import load_model
+        from pquant_hls.csim import compare
+        from pquant_hls.network import load_model
 
         loaded, x = load_model(model), _inputs(data, count)
         with _project(project, loaded, recipe) as found:
@@ -181,9 +182,12 @@ def _comparison(result: Comparison) -> dict[str, Any]:
 
     first = result.first
     return {
-        "schema_version": 1, "passed": first is None, "match": result.match, **asdict(result),
+        "schema_version": 1,
+        "passed": first is None,
+        "match": result.match,
+        **asdict(result),
         "first_divergent_layer": None if first is None else first.layer,
-    }  # fmt: skip
+    }
 
 
 def _difference(result: Comparison) -> list[str]:

@@ -27,8 +27,8 @@ def export(
     """Write a C++ emulator: one file, weights inside, all names in a namespace, proven equal to csim."""
     from pquant_hls.cli.console import print_json
     from pquant_hls.export import export_emulator
+    from pquant_hls.golden import Golden
     from pquant_hls.hls import load_project
-    from pquant_hls.measure.golden import Golden
 
     vectors = None if golden is None else Golden.load(golden)
     made = export_emulator(load_project(project), out, namespace, golden=vectors, timeout_s=timeout)
@@ -43,9 +43,11 @@ def export(
         )
         return 0
     typer.echo(f"{made.path}: {made.namespace}::predict equals csim on every value of {made.vectors} vectors")
-    for name, what in ((f"{made.namespace}.h, .cpp", "the emulator, with ap_types beside it"),
-                       (f"{made.namespace}_cmssw.cpp", "plug-in for CMSSW's hls4mlEmulator loader"),
-                       ("Makefile", f"`make check` repeats the comparison, `make` builds {made.namespace}.so")):  # fmt: skip
+    for name, what in (
+        (f"{made.namespace}.h, .cpp", "the emulator, with ap_types beside it"),
+        (f"{made.namespace}_cmssw.cpp", "plug-in for CMSSW's hls4mlEmulator loader"),
+        ("Makefile", f"`make check` repeats the comparison, `make` builds {made.namespace}.so"),
+    ):
         if "cmssw" not in name or (made.path / name).is_file():
             typer.echo(f"  {name:<24} {what}")
     return 0

@@ -132,9 +132,17 @@ def _show(console: Any, found: Judgement, qor: QoR) -> None:
 
 def _as_json(found: Judgement, qor: QoR) -> dict[str, Any]:
     checks = [
-        {"name": c.name, "verdict": str(c.verdict), "limit": c.limit, "low": c.low, "high": c.high, "unit": c.unit,
-         "at_least": c.at_least} for c in found.checks
-    ]  # fmt: skip
+        {
+            "name": c.name,
+            "verdict": str(c.verdict),
+            "limit": c.limit,
+            "low": c.low,
+            "high": c.high,
+            "unit": c.unit,
+            "at_least": c.at_least,
+        }
+        for c in found.checks
+    ]
     return {
         "schema_version": 1,
         "verdict": str(found.verdict),

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pquant_hls.hls import Finding
+    from pquant_hls.lint import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -40,10 +40,10 @@ def lint(
         )
     with clean_stdout():
         load_tensorflow()
-        from pquant_hls.hls import errors
-        from pquant_hls.hls import fix as mend
-        from pquant_hls.hls import lint as examine
-        from pquant_hls.models import load_model, save_model
+        from pquant_hls.lint import errors
+        from pquant_hls.lint import fix as mend
+        from pquant_hls.lint import lint as examine
+        from pquant_hls.network import load_model, save_model
 
         loaded = load_model(model)
         findings = examine(loaded, spec)

@@ -55,9 +55,13 @@ def measure(
     progress = error_console()
     with clean_stdout():
         qor = measure_project(
-            path, using, work=work, top=top, prefix=shlex.split(prefix),  # type: ignore[arg-type]
+            path,
+            using,  # type: ignore[arg-type]
+            work=work,
+            top=top,
+            prefix=shlex.split(prefix),
             on_line=lambda line: progress.print(line, style="dim", markup=False),
-        )  # fmt: skip
+        )
     if json:
         print_json({**qor.model_dump(mode="json"), "derived": derived(qor)})
     else:
@@ -92,8 +96,10 @@ def _show(qor: QoR) -> None:
     from pquant_hls.cli.console import output_console
 
     console = output_console()
-    console.print(f"{qor.design} design, source: {qor.source or 'not measured'}{f' ({qor.tool})' if qor.tool else ''}"
-                  f"{f', part {qor.part}' if qor.part else ''}")  # fmt: skip
+    console.print(
+        f"{qor.design} design, source: {qor.source or 'not measured'}{f' ({qor.tool})' if qor.tool else ''}"
+        f"{f', part {qor.part}' if qor.part else ''}"
+    )
     console.print(_figures(qor))
     if qor.layers:
         console.print(layers_table(qor.layers))
@@ -121,7 +127,7 @@ def _figures(qor: QoR) -> Table:
             ("clock estimated, ns", _number(latency.clock_estimated_ns)),
             ("slack, ns", _number(latency.slack_ns)),
             ("timing met", {True: "yes", False: "NO", None: "-"}[latency.timing_met]),
-        ]  # fmt: skip
+        ]
     rows += [(name.upper(), _resource(qor.resources, name)) for name in RESOURCES]
     for row in rows:
         table.add_row(*row)
@@ -174,8 +180,8 @@ def doctor(json: Json = False) -> int:
     from rich.table import Table
 
     from pquant_hls.cli.console import output_console, print_json
-    from pquant_hls.measure.toolchain import doctor as examine
-    from pquant_hls.measure.toolchain import exit_code
+    from pquant_hls.toolchain import doctor as examine
+    from pquant_hls.toolchain import exit_code
 
     checks = examine()
     if json:

@@ -39,10 +39,17 @@ def report(
     if junit is not None:
         write_bytes(junit, to_junit(found).encode())
     if json:
-        print_json({
-            "schema_version": 1, "verdict": found.verdict, "status": found.status, "reason": found.reason,
-            "checks": found.checks, "qor": found.qor, "lines": [asdict(line) for line in found.lines],
-        })  # fmt: skip
+        print_json(
+            {
+                "schema_version": 1,
+                "verdict": found.verdict,
+                "status": found.status,
+                "reason": found.reason,
+                "checks": found.checks,
+                "qor": found.qor,
+                "lines": [asdict(line) for line in found.lines],
+            }
+        )
     else:
         _show(found)
     return EXIT_OF_VERDICT.get(str(found.verdict), 4)

@@ -39,9 +39,24 @@ _HOMES = {
 }
 
 __all__ = [
-    "BUILTIN", "Accounting", "CompressedModel", "FineTuning", "LowRankCompression", "Outcome",
-    "PruningCompression", "QuantizationCompression", "Step", "StepRecord", "account", "compression_ratio",
-    "fixed_graph", "fold_batchnorm", "step_class", "step_from_config", "tensor_types", "units",
-]  # fmt: skip
+    "BUILTIN",
+    "Accounting",
+    "CompressedModel",
+    "FineTuning",
+    "LowRankCompression",
+    "Outcome",
+    "PruningCompression",
+    "QuantizationCompression",
+    "Step",
+    "StepRecord",
+    "account",
+    "compression_ratio",
+    "fixed_graph",
+    "fold_batchnorm",
+    "step_class",
+    "step_from_config",
+    "tensor_types",
+    "units",
+]
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.record import FLOAT_BITS, Accounting
 from pquant_hls.compress.types import enclosed_bits, quantizer_bits, tensor_types, weight_quantizers
-from pquant_hls.models.graph import Call, calls
-from pquant_hls.models.table import n_units, operation, stored_weights
+from pquant_hls.network.graph import Call, calls
+from pquant_hls.network.table import n_units, operation, stored_weights
 from pquant_hls.qor import FixedType
 
 WEIGHTED = ("dense", "conv", "depthwise_conv", "separable_conv")

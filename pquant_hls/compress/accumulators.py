@@ -10,8 +10,8 @@ import keras
 from pquant_hls.compress.calibration import Values, layer_values
 from pquant_hls.compress.types import accumulator_type, tensor_types
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.models.graph import Call, NewLayer, calls, copy_layer, rebuild
-from pquant_hls.models.table import activation_name, operation
+from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, rebuild
+from pquant_hls.network.table import activation_name, operation
 from pquant_hls.qor import FixedType
 
 FLOAT32_BITS = 24
@@ -91,5 +91,6 @@ def guarded(model: keras.Model, inputs: Sequence[Values]) -> tuple[str, ...]:
     return tuple(
         f"{name}: sums of {kind.width} bits exceed float32's {FLOAT32_BITS}, "
         "Keras rounds them and the firmware does not"
-        for name, kind in accumulators(model).items() if kind.width > FLOAT32_BITS
-    )  # fmt: skip
+        for name, kind in accumulators(model).items()
+        if kind.width > FLOAT32_BITS
+    )

@@ -11,10 +11,10 @@ import numpy as np
 import qkeras
 from numpy.typing import NDArray
 
-from pquant_hls.models.graph import calls
-from pquant_hls.models.train import EVALUATION_BATCH, as_list
+from pquant_hls.network.graph import calls
 from pquant_hls.qor import FixedType
 from pquant_hls.spec.steps import PruneConfig, QuantizeConfig
+from pquant_hls.train import EVALUATION_BATCH, as_list
 
 Values = NDArray[Any]
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.models.graph import Call, calls
-from pquant_hls.models.table import activation_name, operation
+from pquant_hls.network.graph import Call, calls
+from pquant_hls.network.table import activation_name, operation
 
 FIXED = 0
 """The channel that can never be removed."""
@@ -85,8 +85,9 @@ def trace_channels(model: keras.Model) -> Channels:
         forest.fix(outputs[tensor._keras_history.operation.name])
     return Channels(
         {name: forest.names(ids) for name, ids in outputs.items()},
-        {name: forest.names(ids) for name, ids in made.items()}, table,
-    )  # fmt: skip
+        {name: forest.names(ids) for name, ids in made.items()},
+        table,
+    )
 
 
 def _refuse(call: Call) -> None:

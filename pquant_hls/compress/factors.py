@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.models.graph import Call, NewLayer, copy_layer
-from pquant_hls.models.table import operation
+from pquant_hls.network.graph import Call, NewLayer, copy_layer
+from pquant_hls.network.table import operation
 
 Matrix = NDArray[np.float64]
 
@@ -145,9 +145,15 @@ def _as_channel(call: Call, first: Matrix, second: Matrix) -> Sequence[NewLayer]
 def _as_spatial(call: Call, vertical: Matrix, horizontal: Matrix) -> Sequence[NewLayer]:
     (down, right), (gap_down, gap_right) = call.layer.strides, call.layer.dilation_rate
     front = copy_layer(
-        call.layer, filters=vertical.shape[-1], kernel_size=(vertical.shape[0], 1), strides=(down, 1),
-        dilation_rate=(gap_down, 1), use_bias=False, activation="linear", name=f"{call.name}_basis",
-    )  # fmt: skip
+        call.layer,
+        filters=vertical.shape[-1],
+        kernel_size=(vertical.shape[0], 1),
+        strides=(down, 1),
+        dilation_rate=(gap_down, 1),
+        use_bias=False,
+        activation="linear",
+        name=f"{call.name}_basis",
+    )
     back = copy_layer(
         call.layer, kernel_size=(1, horizontal.shape[1]), strides=(1, right), dilation_rate=(1, gap_right)
     )

@@ -9,9 +9,9 @@ import numpy as np
 
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
-from pquant_hls.models.metrics import class_metrics
-from pquant_hls.models.train import TrainingHistory, check, fit, probabilities, targets_of, validation
 from pquant_hls.spec.steps import FineTuneConfig, TrainingConfig
+from pquant_hls.train import TrainingHistory, check, fit, probabilities, targets_of, validation
+from pquant_hls.train.metrics import class_metrics
 
 
 class FineTuning(Step[FineTuneConfig]):
@@ -34,10 +34,11 @@ def training_figures(history: TrainingHistory) -> dict[str, float | None]:
     """Figures of one training: epochs run, the one restored and its validation scores."""
     best = next((report for report in history.epochs if report.epoch == history.best_epoch), None)
     return {
-        "epochs": float(len(history.epochs)), "best_epoch": float(history.best_epoch),
+        "epochs": float(len(history.epochs)),
+        "best_epoch": float(history.best_epoch),
         "val_accuracy": None if best is None else best.val_accuracy,
         "val_loss": None if best is None else best.val_loss,
-    }  # fmt: skip
+    }
 
 
 def training_notes(history: TrainingHistory) -> tuple[str, ...]:

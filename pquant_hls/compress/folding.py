@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.models.graph import Call, NewLayer, calls, copy_layer, rebuild
-from pquant_hls.models.table import activation_name, operation
+from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, rebuild
+from pquant_hls.network.table import activation_name, operation
 
 Vector = NDArray[np.float64]
 _LINEAR = ("dense", "conv", "depthwise_conv", "separable_conv")
@@ -61,9 +61,10 @@ def _fold(model: keras.Model, norm: Call) -> keras.Model:
         changed = {call.name: _scaled_before(call, scale, shift) for call in readers}
     else:
         raise UnsupportedModel(
-            "this BatchNormalization cannot be folded exactly", where=norm.name,
+            "this BatchNormalization cannot be folded exactly",
+            where=norm.name,
             mend="put it directly behind a dense or convolution layer without activation",
-        )  # fmt: skip
+        )
     return rebuild(model, lambda call: _swap(call, norm, changed))
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.folding import scale_and_shift
 from pquant_hls.compress.types import accumulator_type, output_type, quantizer_type, weight_quantizers
-from pquant_hls.models.graph import Call, calls
-from pquant_hls.models.table import activation_name, operation, stored_weights
+from pquant_hls.network.graph import Call, calls
+from pquant_hls.network.table import activation_name, operation, stored_weights
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
 
 DEFAULT = FixedType(16, 6)

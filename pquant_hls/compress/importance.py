@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.channels import Channels
 from pquant_hls.errors import DataError, UnsupportedModel
-from pquant_hls.models.graph import Call, calls, wants_list
-from pquant_hls.models.table import operation
-from pquant_hls.models.train import Target, as_list, targets_of
+from pquant_hls.network.graph import Call, calls, wants_list
+from pquant_hls.network.table import operation
 from pquant_hls.spec.steps import PruneConfig
+from pquant_hls.train import Target, as_list, targets_of
 
 Scores = dict[str, NDArray[np.float64]]
 """Importance of each unit by layer: float64 (units,), higher stays."""

@@ -44,10 +44,13 @@ class CycleCounter:
     def _without(self, dropped: Set[int]) -> FixedPointGraph:
         gone = {name: np.isin(ids, sorted(dropped)) for name, ids in self.channels.outputs.items()}
         feeds = {call.name: call.inputs[0] for call in self.channels.table if call.inputs}
-        return replace(self.graph, nodes=tuple(
-            _thinned(node, gone[feeds[node.name]], gone[node.name]) if "weight" in node.arrays else node
-            for node in self.graph.nodes
-        ))  # fmt: skip
+        return replace(
+            self.graph,
+            nodes=tuple(
+                _thinned(node, gone[feeds[node.name]], gone[node.name]) if "weight" in node.arrays else node
+                for node in self.graph.nodes
+            ),
+        )
 
 
 def _thinned(node: Node, rows: np.ndarray, columns: np.ndarray) -> Node:
@@ -63,9 +66,12 @@ def _thinned(node: Node, rows: np.ndarray, columns: np.ndarray) -> Node:
 
 
 def drop_by_cycles(
-    cut: Cut, families: Sequence[Sequence[str]], worth: Mapping[int, float], counter: CycleCounter,
+    cut: Cut,
+    families: Sequence[Sequence[str]],
+    worth: Mapping[int, float],
+    counter: CycleCounter,
     done: Callable[[], bool],
-) -> None:  # fmt: skip
+) -> None:
     """Drop channels until ``done``, each time by the cheapest move.
 
     The price of a move is what it loses over the share of its family that it takes, divided by 1 + GAIN for

@@ -12,8 +12,8 @@ from pquant_hls.compress.factors import Factor, factors
 from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
-from pquant_hls.models.graph import Call, calls, rebuild
-from pquant_hls.models.table import operation
+from pquant_hls.network.graph import Call, calls, rebuild
+from pquant_hls.network.table import operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import LowRankConfig
 
@@ -139,8 +139,10 @@ def _check_rank(call: Call, rank: int) -> None:
     kernel = call.layer.kernel.shape
     largest = min(int(np.prod(kernel[:-1])), int(kernel[-1]))
     if rank > max(largest, 1):
-        raise SpecError(f"rank {rank} is out of range for a kernel of {tuple(kernel)}: at most {largest}",
-                        where=f"layers.{call.name}")  # fmt: skip
+        raise SpecError(
+            f"rank {rank} is out of range for a kernel of {tuple(kernel)}: at most {largest}",
+            where=f"layers.{call.name}",
+        )
 
 
 def _refusal(call: Call, found: Sequence[Factor]) -> str:

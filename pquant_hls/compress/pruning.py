@@ -20,8 +20,8 @@ from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.compress.surgery import remove
 from pquant_hls.compress.zeros import zero_weights
 from pquant_hls.errors import DataError
-from pquant_hls.models.train import check, fit
 from pquant_hls.spec.steps import PruneConfig
+from pquant_hls.train import check, fit
 
 
 class PruningCompression(Step[PruneConfig]):

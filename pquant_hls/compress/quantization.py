@@ -14,8 +14,8 @@ from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, 
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
-from pquant_hls.models.train import check, fit, targets_of
 from pquant_hls.spec.steps import QuantizeConfig
+from pquant_hls.train import check, fit, targets_of
 
 
 class QuantizationCompression(Step[QuantizeConfig]):

@@ -14,16 +14,19 @@ import qkeras
 
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.models.graph import Call, NewLayer, calls, copy_layer, rebuild
-from pquant_hls.models.table import activation_name, operation
+from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, rebuild
+from pquant_hls.network.table import activation_name, operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
 
 WEIGHTED = ("dense", "conv", "depthwise_conv")
 MIN_BIAS_BITS = 6
 _QKERAS = {
-    "Dense": "QDense", "Conv1D": "QConv1D", "Conv2D": "QConv2D", "DepthwiseConv2D": "QDepthwiseConv2D",
-}  # fmt: skip
+    "Dense": "QDense",
+    "Conv1D": "QConv1D",
+    "Conv2D": "QConv2D",
+    "DepthwiseConv2D": "QDepthwiseConv2D",
+}
 _PLAIN = ("relu", "tanh", "sigmoid")
 """Activations with a quantized twin that hls4ml computes exactly."""
 
@@ -298,9 +301,18 @@ def is_linear_quantizer(call: Call) -> bool:
 
 
 _SHAPING = (
-    "units", "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
-    "use_bias", "depth_multiplier", "trainable",
-)  # fmt: skip
+    "units",
+    "filters",
+    "kernel_size",
+    "strides",
+    "padding",
+    "data_format",
+    "dilation_rate",
+    "groups",
+    "use_bias",
+    "depth_multiplier",
+    "trainable",
+)
 
 
 def _short(inner: str) -> str:

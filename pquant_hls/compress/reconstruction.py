@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.calibration import Values, layer_values
 from pquant_hls.compress.channels import Channels
-from pquant_hls.models.graph import Call
-from pquant_hls.models.table import operation
+from pquant_hls.network.graph import Call
+from pquant_hls.network.table import operation
 
 DAMPING = 0.03
 """Pull towards the present weights, as a share of the mean squared input."""

@@ -11,7 +11,7 @@ from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.importance import Scores
 from pquant_hls.compress.latency import CycleCounter, drop_by_cycles
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.models.table import operation
+from pquant_hls.network.table import operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig
 

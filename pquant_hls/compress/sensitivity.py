@@ -15,10 +15,10 @@ from pquant_hls.compress.accounting import positions
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.compress.quantized import WEIGHTED, Widths, is_linear_quantizer, quantized
 from pquant_hls.compress.types import enclosed_bits
-from pquant_hls.models.graph import Call, calls
-from pquant_hls.models.table import operation
-from pquant_hls.models.train import Target, meanings
+from pquant_hls.network.graph import Call, calls
+from pquant_hls.network.table import operation
 from pquant_hls.spec.steps import QuantizeConfig
+from pquant_hls.train import Target, meanings
 
 MEASURED = 1024
 """Events on which a width's loss is measured."""
@@ -63,8 +63,11 @@ def allocate(
     uniform = {knob: _uniform(knob, start) for knob in measured.losses}
     fixed = {knob for knob in measured.losses if knob[1] in getattr(config, _KEY[knob[0]])}
     found = spend(measured, uniform, fixed)
-    widths = replace(start, weights={**start.weights, **_of("weights", found)},
-                     activations={**start.activations, **_of("activations", found)})  # fmt: skip
+    widths = replace(
+        start,
+        weights={**start.weights, **_of("weights", found)},
+        activations={**start.activations, **_of("activations", found)},
+    )
     told = ", ".join(
         f"{layer} {found['weights', layer]}x{found['activations', measured.reads[layer]]}"
         for layer in measured.reads
@@ -119,10 +122,12 @@ def _top_up(measured: Sensitivity, now: dict[Knob, int], fixed: set[Knob], budge
     """Raise single widths, the most helpful first, while the budget holds."""
     while True:
         raised = [
-            (losses[now[knob]] - losses[now[knob] + 1], knob) for knob, losses in measured.losses.items()
-            if knob not in fixed and now[knob] + 1 in losses
+            (losses[now[knob]] - losses[now[knob] + 1], knob)
+            for knob, losses in measured.losses.items()
+            if knob not in fixed
+            and now[knob] + 1 in losses
             and measured.ebops({**now, knob: now[knob] + 1}) <= budget
-        ]  # fmt: skip
+        ]
         gain, knob = max(raised, default=(0.0, ("", "")))
         if gain <= 0:
             return now
@@ -138,9 +143,10 @@ def measure(
     events = [part[:MEASURED] for part in inputs]
     span = range(config.min_bits, config.top_bits + 1)
     wide = replace(
-        start, weights=dict.fromkeys(start.weights, config.top_bits),
+        start,
+        weights=dict.fromkeys(start.weights, config.top_bits),
         activations={name: max(bits, config.top_bits) for name, bits in start.activations.items()},
-    )  # fmt: skip
+    )
     trial = quantized(model, wide, inputs, config)
     bench = _Trials(trial, meanings(model, events, targets), events, (targets, config))
     layers = [call for call in calls(trial) if operation(call.layer) in WEIGHTED]
@@ -179,8 +185,9 @@ def _follows(model: keras.Model, trial: keras.Model) -> dict[str, str]:
     }
     return {
         call.name: call.name if call.name in own else call.inputs[0]
-        for call in calls(trial) if operation(call.layer) == "activation"
-    }  # fmt: skip
+        for call in calls(trial)
+        if operation(call.layer) == "activation"
+    }
 
 
 def distance(target: Target, found: NDArray[Any], wanted: NDArray[Any]) -> float:
@@ -199,9 +206,12 @@ class _Trials:
     """One quantized model whose weights and quantizers are exchanged for a measurement and put back."""
 
     def __init__(
-        self, model: keras.Model, wanted: list[NDArray[Any]], events: list[Values],
+        self,
+        model: keras.Model,
+        wanted: list[NDArray[Any]],
+        events: list[Values],
         settings: tuple[Sequence[Target], QuantizeConfig],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.model, self.wanted, self.events = model, wanted, events
         self.targets, self.config = settings
 

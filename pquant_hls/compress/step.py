@@ -17,12 +17,12 @@ from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord
 from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
 from pquant_hls.estimate import estimate
-from pquant_hls.models.graph import clone
-from pquant_hls.models.table import model_digest
-from pquant_hls.models.train import Progress, as_data
+from pquant_hls.network.graph import clone
+from pquant_hls.network.table import model_digest
 from pquant_hls.qor import FixedPointGraph, QoR, Target
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.steps import StepConfig
+from pquant_hls.train import Progress, as_data
 
 ENTRY_POINTS = "pquant_hls.steps"
 """Entry-point group of third-party steps: name = the step's name in recipes, object = the Step class."""
@@ -56,9 +56,14 @@ class Step(ABC, Generic[C]):
     Config: ClassVar[type[StepConfig]]
 
     def __init__(
-        self, config: C | Mapping[str, Any] | None = None, *, teacher: keras.Model | None = None,
-        cost: Cost | None = None, progress: Progress | None = None, **settings: Any,
-    ) -> None:  # fmt: skip
+        self,
+        config: C | Mapping[str, Any] | None = None,
+        *,
+        teacher: keras.Model | None = None,
+        cost: Cost | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> None:
         self.config: C = self._parse(config, settings)
         self.teacher, self.cost, self.progress = teacher, cost, progress
 
@@ -86,10 +91,16 @@ class Step(ABC, Generic[C]):
         before = self.account(model)
         outcome = self.apply(clone(model), None if data is None else as_data(data, model))
         record = StepRecord(
-            step=self.config.step, config=self.config.model_dump(mode="json"), before=before,
-            after=self.account(outcome.model), seconds=time.monotonic() - start, parent=model_digest(model),
-            child=model_digest(outcome.model), notes=outcome.notes, figures=dict(outcome.figures),
-        )  # fmt: skip
+            step=self.config.step,
+            config=self.config.model_dump(mode="json"),
+            before=before,
+            after=self.account(outcome.model),
+            seconds=time.monotonic() - start,
+            parent=model_digest(model),
+            child=model_digest(outcome.model),
+            notes=outcome.notes,
+            figures=dict(outcome.figures),
+        )
         return CompressedModel(outcome.model, record)
 
     def account(self, model: keras.Model) -> Accounting:
@@ -140,8 +151,11 @@ def step_class(name: str) -> type[Step[Any]]:
 
 
 def step_from_config(
-    config: StepConfig, *, teacher: keras.Model | None = None, cost: Cost | None = None,
+    config: StepConfig,
+    *,
+    teacher: keras.Model | None = None,
+    cost: Cost | None = None,
     progress: Progress | None = None,
-) -> Step[Any]:  # fmt: skip
+) -> Step[Any]:
     """The step that a recipe's configuration describes."""
     return step_class(config.step)(config, teacher=teacher, cost=cost, progress=progress)

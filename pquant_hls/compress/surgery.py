@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.compress.channels import Channels
-from pquant_hls.models.graph import Call, NewLayer, copy_layer, rebuild
-from pquant_hls.models.table import operation
+from pquant_hls.network.graph import Call, NewLayer, copy_layer, rebuild
+from pquant_hls.network.table import operation
 
 Mask = NDArray[np.bool_]
 

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.models.graph import Call, calls
-from pquant_hls.models.table import operation, stored_weights
+from pquant_hls.network.graph import Call, calls
+from pquant_hls.network.table import operation, stored_weights
 from pquant_hls.qor import FixedType
 
 ROUNDING, SATURATION = "RND_CONV", "SAT"

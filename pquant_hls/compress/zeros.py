@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.accounting import WEIGHTED
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.models.graph import calls
-from pquant_hls.models.table import operation
+from pquant_hls.network.graph import calls
+from pquant_hls.network.table import operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig
 

@@ -16,6 +16,21 @@ from pquant_hls.decide.drift import drift
 from pquant_hls.decide.judge import Check, Judgement, Verdict, accuracy_floor, combine, judge
 
 __all__ = [
-    "KNOBS", "Action", "Check", "Judgement", "Limit", "Move", "Round", "Verdict", "accuracy_floor", "best_round",
-    "combine", "costliest", "drift", "judge", "next_action", "relaxations", "tightenings",
-]  # fmt: skip
+    "KNOBS",
+    "Action",
+    "Check",
+    "Judgement",
+    "Limit",
+    "Move",
+    "Round",
+    "Verdict",
+    "accuracy_floor",
+    "best_round",
+    "combine",
+    "costliest",
+    "drift",
+    "judge",
+    "next_action",
+    "relaxations",
+    "tightenings",
+]

@@ -29,9 +29,32 @@ _HOMES = {
 }
 
 __all__ = [
-    "NO_LIMIT", "Bench", "CompressionResult", "Ending", "Event", "Gate", "Goal", "Listener", "LoopResult",
-    "Point", "Score", "Workbench", "check_gates", "check_model", "closed_loop", "compress_model", "conclude", "dropped",
-    "epoch_event", "finish", "hand_over", "loss", "preflight", "quantized", "score_of", "silent",
-]  # fmt: skip
+    "NO_LIMIT",
+    "Bench",
+    "CompressionResult",
+    "Ending",
+    "Event",
+    "Gate",
+    "Goal",
+    "Listener",
+    "LoopResult",
+    "Point",
+    "Score",
+    "Workbench",
+    "check_gates",
+    "check_model",
+    "closed_loop",
+    "compress_model",
+    "conclude",
+    "dropped",
+    "epoch_event",
+    "finish",
+    "hand_over",
+    "loss",
+    "preflight",
+    "quantized",
+    "score_of",
+    "silent",
+]
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

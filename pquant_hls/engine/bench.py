@@ -16,25 +16,20 @@ from typing import Any
 import numpy as np
 
 from pquant_hls.compress import Accounting, Step, StepRecord, account, compression_ratio, step_from_config
+from pquant_hls.csim import build, predict
 from pquant_hls.datasets import Dataset
 from pquant_hls.datasets.records import Split
 from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, rates_of, score_of
 from pquant_hls.estimate import estimate
-from pquant_hls.hls import HlsProject, build, convert, keras_predict, load_project, predict
+from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.measure import estimated, measure_better, measure_design, target_of
-from pquant_hls.models import (
-    EpochReport,
-    accuracy,
-    load_model,
-    model_digest,
-    probabilities,
-    save_model,
-)
+from pquant_hls.network import keras_predict, load_model, model_digest, save_model
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import RunFolder, digest_of, read_json, write_json
+from pquant_hls.train import EpochReport, accuracy, probabilities
 
 GOLDEN = 64
 """Inputs whose csim outputs the Verilog, where it is measured, must give too."""
@@ -180,10 +175,12 @@ class Bench:
         )
         qor = self._latency(project, folder, (self.data.x_val[:GOLDEN], np.asarray(outputs)[:GOLDEN]))
         qor = qor.with_(
-            digest=project.digest(), accuracy_source="csim", accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
+            digest=project.digest(),
+            accuracy_source="csim",
+            accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
             csim_match=None if reference is None else float(np.mean(outputs == reference)),
             metrics={**qor.metrics, "seconds": round(time.perf_counter() - begun, 2)},
-        )  # fmt: skip
+        )
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
 
     def _latency(self, project: HlsProject, folder: Path, golden: Any) -> QoR:

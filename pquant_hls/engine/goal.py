@@ -113,9 +113,13 @@ def finish(bench: Bench, ending: Ending, *, pipeline: str, unpacks: tuple[str, .
     failing = "; ".join(str(check) for check in judgement.failing())
     reason = f"{ending.reason}; {failing}" if failing and failing not in ending.reason else ending.reason
     bench.run.set_status(
-        "finished", verdict=str(judgement.verdict), reason=reason, pipeline=pipeline,
-        baseline_accuracy=bench.baseline_accuracy, checks=[str(check) for check in judgement.checks],
-    )  # fmt: skip
+        "finished",
+        verdict=str(judgement.verdict),
+        reason=reason,
+        pipeline=pipeline,
+        baseline_accuracy=bench.baseline_accuracy,
+        checks=[str(check) for check in judgement.checks],
+    )
     return CompressionResult(
         final.model,
         qor,

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pquant_hls.csim import build, predict
 from pquant_hls.decide import Verdict
 from pquant_hls.engine.bench import Bench, Point, csim_accuracy
 from pquant_hls.engine.events import Event
 from pquant_hls.errors import NotMeasured
-from pquant_hls.hls import build, load_project, predict
+from pquant_hls.golden import record, write_testbench
+from pquant_hls.hls import load_project
 from pquant_hls.measure.design import RTL
-from pquant_hls.measure.golden import record, write_testbench
-from pquant_hls.models import save_model
+from pquant_hls.network import save_model
 from pquant_hls.qor import QoR
 from pquant_hls.store import write_json
 
@@ -82,8 +83,10 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         test = csim_accuracy(outputs, bench.data.y_test, project.graph) if own else None
         floating = bench.keras_accuracy(bench.teacher, "test") if own else None
         more = {
-            "baseline_accuracy": bench.baseline_accuracy, "test_accuracy": test, "test_accuracy_float": floating,
-        }  # fmt: skip
+            "baseline_accuracy": bench.baseline_accuracy,
+            "test_accuracy": test,
+            "test_accuracy_float": floating,
+        }
         qor = best.qor.with_(metrics={**best.qor.metrics, **more})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
     return qor

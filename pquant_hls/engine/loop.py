@@ -109,9 +109,13 @@ def _judged(bench: Bench, point: Point, knobs: Mapping[str, float], action: Acti
         raise SpecError("a round ended without a measurement")
     latency = point.qor.latency
     return Round(
-        knobs=dict(knobs), judgement=bench.judge(point), move=action.move, accuracy=point.qor.accuracy,
-        phase="relax" if action.kind == "relax" else "tighten", worst_ns=None if latency is None else latency.worst_ns_hi,
-    )  # fmt: skip
+        knobs=dict(knobs),
+        judgement=bench.judge(point),
+        move=action.move,
+        accuracy=point.qor.accuracy,
+        phase="relax" if action.kind == "relax" else "tighten",
+        worst_ns=None if latency is None else latency.worst_ns_hi,
+    )
 
 
 def _decide(bench: Bench, recipe: Recipe, history: Sequence[Round], points: Sequence[Point]) -> Action:
@@ -119,10 +123,13 @@ def _decide(bench: Bench, recipe: Recipe, history: Sequence[Round], points: Sequ
     base = points[-1] if met else _base_point(history, points)
     moves = relaxations(history, recipe.loop) if met else tightenings(history, recipe.loop)
     return next_action(
-        history, recipe.loop, [_with_forecast(bench, base, move) for move in moves],
-        budget_ns=recipe.budget.latency_ns, floor_ns=_floor(bench, base, history[points.index(base)].knobs, recipe),
+        history,
+        recipe.loop,
+        [_with_forecast(bench, base, move) for move in moves],
+        budget_ns=recipe.budget.latency_ns,
+        floor_ns=_floor(bench, base, history[points.index(base)].knobs, recipe),
         layers=() if points[-1].qor is None else points[-1].qor.layers,
-    )  # fmt: skip
+    )
 
 
 def _base_point(history: Sequence[Round], points: Sequence[Point]) -> Point:
@@ -179,12 +186,16 @@ def round_record(
     """One round as the ledger keeps it."""
     qor = point.qor
     return {
-        "kind": kind, "round": number, "digest": point.digest, "parent": point.parent,
+        "kind": kind,
+        "round": number,
+        "digest": point.digest,
+        "parent": point.parent,
         "knobs": {} if done is None else dict(done.knobs),
-        "account": None if point.account is None else point.account.model_dump(mode="json"), "compression_ratio": point.ratio,
+        "account": None if point.account is None else point.account.model_dump(mode="json"),
+        "compression_ratio": point.ratio,
         "qor": None if qor is None else qor.model_dump(mode="json", exclude={"layers"}),
         "verdict": None if done is None else str(done.judgement.verdict),
         "checks": [] if done is None else [str(check) for check in done.judgement.checks],
         "action": None if action is None else action.kind,
         "reason": None if action is None else action.reason,
-    }  # fmt: skip
+    }

@@ -16,8 +16,8 @@ from pquant_hls.engine.loop import closed_loop
 from pquant_hls.errors import ToolNotFound, UnsupportedModel
 from pquant_hls.hls import convert
 from pquant_hls.measure import has_synthesis
-from pquant_hls.measure.toolchain import require
-from pquant_hls.models import input_shapes, model_digest, n_outputs
+from pquant_hls.network import input_shapes, model_digest, n_outputs
+from pquant_hls.programs import require
 from pquant_hls.spec import Budget, HlsSpec, Recipe
 from pquant_hls.store import RunFolder
 
@@ -53,9 +53,12 @@ def compress_model(
         result = closed_loop(bench, model, recipe)
         qor = hand_over(bench, result.best, result.verdict)
         run.set_status(
-            "finished", verdict=str(result.verdict), reason=result.action.reason,
-            baseline_accuracy=bench.baseline_accuracy, handed_over=1 + result.points.index(result.best),
-        )  # fmt: skip
+            "finished",
+            verdict=str(result.verdict),
+            reason=result.action.reason,
+            baseline_accuracy=bench.baseline_accuracy,
+            handed_over=1 + result.points.index(result.best),
+        )
         rounds = tuple(record for record in run.ledger() if record["kind"] in {"float", "round"})
         return CompressionResult(
             result.best.model,
@@ -73,13 +76,15 @@ def check_model(model: Any) -> None:
     if not isinstance(model, keras.Model):
         raise UnsupportedModel(
             f"expected a Keras model, got {type(model).__name__} {model!r:.80}",
-            where="model", mend="pquant_hls.models.load_model reads one from a file",
-        )  # fmt: skip
+            where="model",
+            mend="pquant_hls.network.load_model reads one from a file",
+        )
     if not getattr(model, "inputs", None):
         raise UnsupportedModel(
-            "its inputs are not known", where=f"model {model.name}",
+            "its inputs are not known",
+            where=f"model {model.name}",
             mend="give a Sequential or functional model with an Input, not a subclassed or unbuilt one",
-        )  # fmt: skip
+        )
     nested = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
     if nested:
         raise UnsupportedModel(
@@ -93,9 +98,10 @@ def check_model(model: Any) -> None:
     inputs, outputs = (tuple(side[0].shape[1:]) for side in (model.inputs, model.outputs))
     if None in inputs or len(outputs) != 1:
         raise UnsupportedModel(
-            f"takes inputs {inputs} and gives {outputs}", where=f"model {model.name}",
+            f"takes inputs {inputs} and gives {outputs}",
+            where=f"model {model.name}",
             mend="firmware needs inputs of a fixed size and one score for each class",
-        )  # fmt: skip
+        )
 
 
 def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = None) -> None:
@@ -103,9 +109,10 @@ def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = N
     require("g++", mend="apt-get install g++")
     if budget is not None and budget.measure in SYNTHESIS and not has_synthesis(hls):
         raise ToolNotFound(
-            f"{budget.measure} needs {hls.backend} HLS, which is not on PATH", where="budget.measure",
+            f"{budget.measure} needs {hls.backend} HLS, which is not on PATH",
+            where="budget.measure",
             mend="install it, set hls.tool_prefix, or measure: auto",
-        )  # fmt: skip
+        )
     check_model(model)
     check_dataset(data, input_shapes(model)[0], n_outputs(model))
     with tempfile.TemporaryDirectory() as scratch:

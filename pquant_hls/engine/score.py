@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from pquant_hls.decide import Check
 from pquant_hls.errors import SpecError
-from pquant_hls.models.metrics import BACKGROUND_RATES, Proportion, accuracy, class_metrics, decisions
 from pquant_hls.spec.model import unknown_key
+from pquant_hls.train.metrics import BACKGROUND_RATES, Proportion, accuracy, class_metrics, decisions
 
 LHC_CROSSING_HZ = 40.08e6
 """LHC bunch crossings a second, all slots counted (LHC design report, CERN-2004-003)."""

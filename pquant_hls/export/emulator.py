@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.csim import cpp_standard
 from pquant_hls.errors import GoldenError, OutputError, SpecError, ToolFailed, UnsupportedModel
 from pquant_hls.export.unit import translation_unit
-from pquant_hls.hls import HlsProject, Port, cpp_standard, is_reserved
-from pquant_hls.measure.golden import Golden, compare_weights, random_inputs, record
-from pquant_hls.measure.toolchain import run
+from pquant_hls.golden import Golden, compare_weights, random_inputs, record
+from pquant_hls.hls import HlsProject, Port
+from pquant_hls.network import is_reserved
+from pquant_hls.programs import run
 from pquant_hls.store import versions, write_json
 
 RANDOM_VECTORS = 256
@@ -91,18 +93,27 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
     shutil.copytree(project.firmware / "ap_types", folder / "ap_types")
     unit = f'{_origin(project)}\n#include "{namespace}.h"\n{translation_unit(project, namespace)}'
     files = {
-        f"{namespace}.h": _header(project, namespace), f"{namespace}.cpp": unit,
-        f"{namespace}_check.cpp": _check_program(project, namespace), "vectors.txt": _vectors(golden),
+        f"{namespace}.h": _header(project, namespace),
+        f"{namespace}.cpp": unit,
+        f"{namespace}_check.cpp": _check_program(project, namespace),
+        "vectors.txt": _vectors(golden),
         "Makefile": _makefile(project, namespace),
-    }  # fmt: skip
+    }
     if project.spec is None or project.spec.io_type == "io_parallel":
         files[f"{namespace}_cmssw.cpp"] = _cmssw(project, namespace)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    write_json(folder / INFO_FILE, {
-        "namespace": namespace, "project": project.name, "digest": project.digest(), "vectors": golden.count,
-        "inputs": [_described(port) for port in project.inputs], "outputs": [_described(port) for port in project.outputs],
-    })  # fmt: skip
+    write_json(
+        folder / INFO_FILE,
+        {
+            "namespace": namespace,
+            "project": project.name,
+            "digest": project.digest(),
+            "vectors": golden.count,
+            "inputs": [_described(port) for port in project.inputs],
+            "outputs": [_described(port) for port in project.outputs],
+        },
+    )
 
 
 def _prove(part: Path, out: Path, timeout_s: float) -> None:
@@ -167,8 +178,10 @@ def _check_program(project: HlsProject, namespace: str) -> str:
     read = " && ".join(
         f"read({'expected_' if port in outputs else ''}{port.name}, {port.size})" for port in ports
     )
-    same = "\n".join(f"        same = same && equal(\"{port.name}\", row, {port.name}, expected_{port.name}, {port.size});"
-                     for port in outputs)  # fmt: skip
+    same = "\n".join(
+        f'        same = same && equal("{port.name}", row, {port.name}, expected_{port.name}, {port.size});'
+        for port in outputs
+    )
     return f"""// Runs {namespace} on vectors.txt: inputs, then the outputs that csim gave for them.
 #include "{namespace}.h"
 #include <cstdio>

@@ -13,12 +13,8 @@ from typing import Any
 import numpy as np
 
 from pquant_hls.errors import OutputError, SpecError, UnsupportedModel
-from pquant_hls.hls.capture import captured
 from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import register
-from pquant_hls.hls.lint import errors, lint
-from pquant_hls.hls.normal import is_reserved, normal_form
-from pquant_hls.hls.plan import plan, reuse_factors
 from pquant_hls.hls.project import (
     GRAPH_FILE,
     NORMAL_MODEL,
@@ -27,7 +23,11 @@ from pquant_hls.hls.project import (
     HlsProject,
     load_project,
 )
-from pquant_hls.hls.topology import topology
+from pquant_hls.lint import errors, lint
+from pquant_hls.network.capture import captured
+from pquant_hls.network.normal import is_reserved, normal_form
+from pquant_hls.network.plan import plan, reuse_factors
+from pquant_hls.network.topology import topology
 from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 

@@ -169,7 +169,7 @@ def _array(node: Any, name: str, exact: bool) -> FixedArray:
 
 
 def _on_minimal_grid(values: NDArray[np.float64], node: Any) -> FixedArray:
-    from pquant_hls.hls.quantizers import fraction_bits
+    from pquant_hls.network.quantizers import fraction_bits
 
     bits = fraction_bits(values)
     if bits is None:

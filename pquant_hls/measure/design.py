@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from pquant_hls.errors import NotMeasured, ReportError, SpecError, ToolFailed
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, load_project
-from pquant_hls.measure.readers import AnyReport, CsynthReport, has_reports, read_project, read_report
-from pquant_hls.measure.toolchain import locate, synthesize
+from pquant_hls.programs import locate
 from pquant_hls.qor import QoR, Target
 from pquant_hls.qor.parts import available
+from pquant_hls.readers import AnyReport, CsynthReport, has_reports, read_project, read_report
 from pquant_hls.spec import Budget, HlsSpec
+from pquant_hls.toolchain import synthesize
 
 Floats = NDArray[np.float64]
 PROGRAMS = {"Vitis": ("vitis_hls", "vitis-run"), "Vivado": ("vivado_hls",)}
@@ -28,17 +29,21 @@ RTL = "rtl"
 """Folder of the Verilog project, beside the HLS project it was made from."""
 _ELSE = "run C synthesis and read its reports, or convert the model with this package"
 FLOW: dict[str, tuple[Literal["csynth", "cosim", "export", "vsynth"], ...]] = {
-    "csynth": ("csynth",), "cosim": ("csynth", "cosim"), "vsynth": ("csynth", "export", "vsynth"),
-}  # fmt: skip
+    "csynth": ("csynth",),
+    "cosim": ("csynth", "cosim"),
+    "vsynth": ("csynth", "export", "vsynth"),
+}
 """Steps of the vendor's tool behind each source."""
 
 
 def target_of(spec: HlsSpec) -> Target:
     """The HLS options as the estimator takes them."""
     return Target(
-        part=spec.part, clock_ns=spec.clock_ns, clock_uncertainty_ns=spec.clock_uncertainty_ns,
+        part=spec.part,
+        clock_ns=spec.clock_ns,
+        clock_uncertainty_ns=spec.clock_uncertainty_ns,
         tool="vitis" if spec.backend == "Vitis" else "vivado",
-    )  # fmt: skip
+    )
 
 
 def has_synthesis(spec: HlsSpec) -> bool:
@@ -47,8 +52,12 @@ def has_synthesis(spec: HlsSpec) -> bool:
 
 
 def measure_design(
-    project: HlsProject, budget: Budget, folder: Path, on_line: OnLine | None = None, golden: Golden | None = None
-) -> QoR:  # fmt: skip
+    project: HlsProject,
+    budget: Budget,
+    folder: Path,
+    on_line: OnLine | None = None,
+    golden: Golden | None = None,
+) -> QoR:
     """Latency and resources of one of this package's projects, from the source ``budget.measure`` names.
 
     ``auto`` is C synthesis where its tool is on PATH, else the estimator. What no source can tell is None, with
@@ -126,7 +135,7 @@ def _rtl_or_none(project: HlsProject, folder: Path, golden: Golden | None) -> Qo
 
 
 def _rtl(project: HlsProject, folder: Path, golden: Golden | None = None) -> QoR:
-    from pquant_hls.measure.rtl import measure_rtl
+    from pquant_hls.rtl import measure_rtl
 
     if project.graph is None or project.spec is None:
         raise NotMeasured(
@@ -146,9 +155,14 @@ def _of_the_part(qor: QoR) -> QoR:
 
 
 def measure_project(
-    path: str | Path, using: Using = "auto", *, work: Path | None = None, prefix: Sequence[str] = (),
-    on_line: OnLine | None = None, top: str | None = None,
-) -> QoR:  # fmt: skip
+    path: str | Path,
+    using: Using = "auto",
+    *,
+    work: Path | None = None,
+    prefix: Sequence[str] = (),
+    on_line: OnLine | None = None,
+    top: str | None = None,
+) -> QoR:
     """QoR of a project folder or of one report file.
 
     Parameters

@@ -110,8 +110,10 @@ class Search:
         self.gained, self.stale = walk.point, 0
         self.moves = [Move("pruning", 0.25, 0.05), Move("bits", 1, 1), Move("low rank", 0.05, 0.01)]
         self.make: dict[str, Callable[[Move], list[AnyStep]]] = {
-            "pruning": self._prune, "bits": self._fewer_bits, "low rank": self._low_rank,
-        }  # fmt: skip
+            "pruning": self._prune,
+            "bits": self._fewer_bits,
+            "low rank": self._low_rank,
+        }
 
     def begin(self) -> None:
         """The first point that is firmware: 8 bits, or 12 and 16 where that breaks a floor."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pquant_hls.engine import CompressionResult
-from pquant_hls.models import model_digest
+from pquant_hls.network import model_digest
 from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.setup import setup_of
 from pquant_hls.spec import StudySpec
@@ -34,9 +34,11 @@ class AutoTuningPipeline:
     """
 
     def __init__(
-        self, search_space: Mapping[str, Any] | None = None,
-        objective: str | Callable[..., float] = "compression_accuracy", **options: Any,
-    ) -> None:  # fmt: skip
+        self,
+        search_space: Mapping[str, Any] | None = None,
+        objective: str | Callable[..., float] = "compression_accuracy",
+        **options: Any,
+    ) -> None:
         if "timeout" in options:
             options["timeout_s"] = options.pop("timeout")
         own = {name: options.pop(name) for name in list(options) if name in STUDY}

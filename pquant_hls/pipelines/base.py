@@ -20,7 +20,7 @@ from pquant_hls.engine import (
     finish,
     preflight,
 )
-from pquant_hls.models import model_digest
+from pquant_hls.network import model_digest
 from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.setup import Setup, setup_of
 from pquant_hls.store import RunFolder, digest_of
@@ -52,9 +52,12 @@ class Pipeline(ABC):
         setup = self.setup.with_(**options)
         preflight(model, data, setup.hls, setup.budget)
         identity = {
-            "pipeline": self.name, "settings": self.settings(), **setup.identity(),
-            "model": model_digest(model), "data": data.digest,
-        }  # fmt: skip
+            "pipeline": self.name,
+            "settings": self.settings(),
+            **setup.identity(),
+            "model": model_digest(model),
+            "data": data.digest,
+        }
         out = Path("runs") / f"{self.name}-{digest_of(identity)[:12]}" if setup.out is None else setup.out
         with RunFolder.open(out, identity, resume=setup.resume or setup.out is None) as run:
             bench = Bench(data, setup.hls, setup.budget or NO_LIMIT, run, setup.listener, gates=setup.gates)

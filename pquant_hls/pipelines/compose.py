@@ -23,7 +23,7 @@ from pquant_hls.engine import (
 from pquant_hls.errors import DataError, NoGain, UnsupportedModel
 from pquant_hls.hls import convert
 from pquant_hls.measure import estimated
-from pquant_hls.models import class_metrics, n_outputs, probabilities
+from pquant_hls.network import n_outputs
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.data import as_arrays, as_dataset
 from pquant_hls.pipelines.setup import Setup
@@ -31,6 +31,7 @@ from pquant_hls.pipelines.steps import as_steps, describe, steps_of
 from pquant_hls.pipelines.walk import Walk, name_of
 from pquant_hls.qor import QoR
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.train import class_metrics, probabilities
 
 
 class CompressionPipeline(Trainable):

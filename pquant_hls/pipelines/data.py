@@ -14,8 +14,9 @@ from pquant_hls.datasets.labels import class_numbers
 from pquant_hls.datasets.records import SPLITS
 from pquant_hls.engine import check_model
 from pquant_hls.errors import DataError
-from pquant_hls.models import n_outputs, probabilities
-from pquant_hls.models.metrics import decisions
+from pquant_hls.network import n_outputs
+from pquant_hls.train import probabilities
+from pquant_hls.train.metrics import decisions
 
 SAMPLE = 4096
 """Events drawn where a model comes with no data at all."""
@@ -155,9 +156,10 @@ def _gathered(source: Any, rank: int, where: str) -> tuple[np.ndarray, np.ndarra
         taken += pairs[-1][0].nbytes
         if taken > MOST_BYTES:
             raise DataError(
-                f"gave more than {MOST_BYTES / 2**30:g} GiB and did not end", where=where,
+                f"gave more than {MOST_BYTES / 2**30:g} GiB and did not end",
+                where=where,
                 mend="end the loader after one pass, or give arrays",
-            )  # fmt: skip
+            )
     if not pairs:
         raise DataError("the loader gave no batches", where=where, mend="a generator can be read only once")
     labels = [y for _, y in pairs if y is not None]
@@ -196,9 +198,10 @@ def _pair(batch: Any, rank: int, where: str) -> tuple[np.ndarray, np.ndarray | N
         raise DataError("batches with several inputs or names are not taken", where=where, mend=FORMS)
     if len(parts) > 2:
         raise DataError(
-            f"batches have {len(parts)} parts", where=where,
+            f"batches have {len(parts)} parts",
+            where=where,
             mend="give (x, y): sample weights are not used, class_balance weighs classes",
-        )  # fmt: skip
+        )
     x = _array(parts[0], where)
     y = _array(parts[1], where) if len(parts) > 1 else None
     if x.ndim == rank - 1:

@@ -32,9 +32,15 @@ class HEPCompressionPipeline:
         self.options = options
 
     def compress_trigger_model(
-        self, model: Any, target_latency_ns: float | str = 100, train: Any = None, val: Any = None,
-        *, calibration: Any = None, **options: Any,
-    ) -> CompressionResult:  # fmt: skip
+        self,
+        model: Any,
+        target_latency_ns: float | str = 100,
+        train: Any = None,
+        val: Any = None,
+        *,
+        calibration: Any = None,
+        **options: Any,
+    ) -> CompressionResult:
         """Compress until the firmware's worst-case latency is within ``target_latency_ns``, or say why it
         cannot be.
 
@@ -78,9 +84,14 @@ class HEPCompressionPipeline:
         return TriggerPipeline(plan, **merged).run(model, data)
 
     def compress_jet_tagger(
-        self, model: Any, train: Any, preserve_rare_classes: bool = True, val: Any = None, test: Any = None,
+        self,
+        model: Any,
+        train: Any,
+        preserve_rare_classes: bool = True,
+        val: Any = None,
+        test: Any = None,
         **options: Any,
-    ) -> CompressionResult:  # fmt: skip
+    ) -> CompressionResult:
         """Compress a classifier and keep the rare classes' efficiency at fixed background.
 
         Parameters

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from pquant_hls.datasets import Dataset
 from pquant_hls.engine import Ending, Gate, Goal, Point, Score, Workbench, dropped
 from pquant_hls.errors import DataError, SpecError
-from pquant_hls.models import calls
+from pquant_hls.network import calls
 from pquant_hls.pipelines.base import Pipeline
 from pquant_hls.pipelines.setup import Setup, several
 from pquant_hls.pipelines.walk import AnyStep, Walk

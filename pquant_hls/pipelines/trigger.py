@@ -157,9 +157,15 @@ class TriggerPipeline(Pipeline):
         )
         steps = self._steps(sparsity, bits, start, setup)
         return Recipe.parse(
-            {"name": self.name, "seed": setup.seed, "steps": steps, "hls": setup.hls,
-             "budget": setup.budget, "loop": loop}
-        )  # fmt: skip
+            {
+                "name": self.name,
+                "seed": setup.seed,
+                "steps": steps,
+                "hls": setup.hls,
+                "budget": setup.budget,
+                "loop": loop,
+            }
+        )
 
     def _other_targets(
         self, bench: Workbench, best: Point, goal: Goal, history: list[dict[str, Any]]

@@ -15,6 +15,18 @@ from pquant_hls.qor.records import (
 )
 
 __all__ = [
-    "BUNCH_CROSSING_NS", "OPS", "RESOURCE_NAMES", "Available", "FixedArray", "FixedPointGraph", "FixedType", "Latency",
-    "LayerQoR", "Node", "QoR", "Record", "Resources", "Target",
-]  # fmt: skip
+    "BUNCH_CROSSING_NS",
+    "OPS",
+    "RESOURCE_NAMES",
+    "Available",
+    "FixedArray",
+    "FixedPointGraph",
+    "FixedType",
+    "Latency",
+    "LayerQoR",
+    "Node",
+    "QoR",
+    "Record",
+    "Resources",
+    "Target",
+]

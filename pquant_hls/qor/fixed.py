@@ -95,9 +95,12 @@ class FixedType:
         if found is None:
             raise SpecError(f"{text!r} is not a fixed-point type", mend="for example ap_fixed<16,6>")
         return cls(
-            int(found["w"]), int(found["i"]), signed=not found["u"],
-            rounding=found["r"] or "TRN", saturation=found["s"] or "WRAP",
-        )  # fmt: skip
+            int(found["w"]),
+            int(found["i"]),
+            signed=not found["u"],
+            rounding=found["r"] or "TRN",
+            saturation=found["s"] or "WRAP",
+        )
 
     def to_codes(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Integer codes of ``values`` (any shape) after this type's rounding and overflow.

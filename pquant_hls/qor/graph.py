@@ -21,13 +21,46 @@ from pquant_hls.qor.fixed import FixedType
 SCHEMA_VERSION = 1
 
 OPS = (
-    "input", "dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d", "batchnorm",
-    "max_pooling1d", "max_pooling2d", "average_pooling1d", "average_pooling2d",
-    "global_max_pooling1d", "global_max_pooling2d", "global_average_pooling1d", "global_average_pooling2d",
-    "quantize", "relu", "leaky_relu", "elu", "hard_tanh", "hard_sigmoid", "binary_tanh", "ternary_tanh",
-    "tanh", "sigmoid", "softmax", "add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate",
-    "reshape", "transpose", "zero_padding1d", "zero_padding2d", "clone", "other",
-)  # fmt: skip
+    "input",
+    "dense",
+    "conv1d",
+    "conv2d",
+    "depthwise_conv1d",
+    "depthwise_conv2d",
+    "batchnorm",
+    "max_pooling1d",
+    "max_pooling2d",
+    "average_pooling1d",
+    "average_pooling2d",
+    "global_max_pooling1d",
+    "global_max_pooling2d",
+    "global_average_pooling1d",
+    "global_average_pooling2d",
+    "quantize",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "hard_tanh",
+    "hard_sigmoid",
+    "binary_tanh",
+    "ternary_tanh",
+    "tanh",
+    "sigmoid",
+    "softmax",
+    "add",
+    "subtract",
+    "multiply",
+    "average",
+    "maximum",
+    "minimum",
+    "concatenate",
+    "reshape",
+    "transpose",
+    "zero_padding1d",
+    "zero_padding2d",
+    "clone",
+    "other",
+)
 
 
 @dataclass(frozen=True)
@@ -129,9 +162,13 @@ class FixedPointGraph:
     def to_bytes(self) -> bytes:
         """The graph as one zip archive of ``graph.json`` and one ``.npy`` for each array, the same bytes for the same graph."""
         header = {
-            "schema_version": SCHEMA_VERSION, "name": self.name, "io_type": self.io_type, "backend": self.backend,
-            "outputs": list(self.outputs), "nodes": [_node_header(node) for node in self.nodes],
-        }  # fmt: skip
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "io_type": self.io_type,
+            "backend": self.backend,
+            "outputs": list(self.outputs),
+            "nodes": [_node_header(node) for node in self.nodes],
+        }
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             _add(archive, "graph.json", json.dumps(header, sort_keys=True, indent=1).encode())
@@ -182,10 +219,15 @@ def _add(archive: zipfile.ZipFile, name: str, blob: bytes) -> None:
 
 def _node_header(node: Node) -> dict[str, Any]:
     return {
-        "name": node.name, "op": node.op, "inputs": list(node.inputs), "shape": list(node.shape),
-        "result": node.result.text, "types": {key: kind.text for key, kind in node.types.items()},
-        "arrays": {key: array.frac_bits for key, array in node.arrays.items()}, "attrs": dict(node.attrs),
-    }  # fmt: skip
+        "name": node.name,
+        "op": node.op,
+        "inputs": list(node.inputs),
+        "shape": list(node.shape),
+        "result": node.result.text,
+        "types": {key: kind.text for key, kind in node.types.items()},
+        "arrays": {key: array.frac_bits for key, array in node.arrays.items()},
+        "attrs": dict(node.attrs),
+    }
 
 
 def _read_node(archive: zipfile.ZipFile, entry: dict[str, Any]) -> Node:
@@ -194,7 +236,12 @@ def _read_node(archive: zipfile.ZipFile, entry: dict[str, Any]) -> Node:
         blob = io.BytesIO(archive.read(f"{entry['name']}.{key}.npy"))
         arrays[key] = FixedArray(np.load(blob, allow_pickle=False), int(frac_bits))
     return Node(
-        name=entry["name"], op=entry["op"], inputs=tuple(entry["inputs"]), shape=tuple(entry["shape"]),
-        result=FixedType.parse(entry["result"]), arrays=arrays, attrs=entry["attrs"],
+        name=entry["name"],
+        op=entry["op"],
+        inputs=tuple(entry["inputs"]),
+        shape=tuple(entry["shape"]),
+        result=FixedType.parse(entry["result"]),
+        arrays=arrays,
+        attrs=entry["attrs"],
         types={key: FixedType.parse(text) for key, text in entry["types"].items()},
-    )  # fmt: skip
+    )

@@ -98,10 +98,18 @@ def _table(found: Sequence[Line]) -> str:
 
 def _row(line: Line, classes: Sequence[str]) -> str:
     cells: tuple[Any, ...] = (
-        line.step, line.what, count(line.weights), percent(line.accuracy, line.accuracy_error),
-        points(line.loss, line.loss_error), "-" if line.ratio is None else f"{line.ratio:.2f}", line.cycles, line.ns,
-        line.source or "-", line.outcome or "-", line.why,
-    )  # fmt: skip
+        line.step,
+        line.what,
+        count(line.weights),
+        percent(line.accuracy, line.accuracy_error),
+        points(line.loss, line.loss_error),
+        "-" if line.ratio is None else f"{line.ratio:.2f}",
+        line.cycles,
+        line.ns,
+        line.source or "-",
+        line.outcome or "-",
+        line.why,
+    )
     texts = (f"<td {kind}>{escape(cell)}</td>" for cell, kind in zip(cells, classes, strict=True))
     return f"<tr>{''.join(texts)}</tr>"
 

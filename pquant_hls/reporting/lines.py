@@ -67,9 +67,14 @@ def _round(record: Record) -> Line:
     return Line(
         "float" if is_float else f"round {record['round']}",
         "what hls4ml makes of the float model" if is_float else _knobs(record.get("knobs", {}), units),
-        accuracy, ratio=record.get("compression_ratio"), weights=account.get("nonzero_weights"), **_latency(qor),
-        source=source_text(qor), outcome=record.get("verdict") or "", why=why,
-    )  # fmt: skip
+        accuracy,
+        ratio=record.get("compression_ratio"),
+        weights=account.get("nonzero_weights"),
+        **_latency(qor),
+        source=source_text(qor),
+        outcome=record.get("verdict") or "",
+        why=why,
+    )
 
 
 def _latency(qor: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,8 +84,9 @@ def _latency(qor: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "cycles": interval(found.cycles_max_lo, found.cycles_max, found.cycles_max_hi),
         "ns": interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}"),
-        "ns_low": found.worst_ns_lo, "worst_ns": found.worst_ns_hi,
-    }  # fmt: skip
+        "ns_low": found.worst_ns_lo,
+        "worst_ns": found.worst_ns_hi,
+    }
 
 
 def _flat(record: Record, step: str, what: str, outcome: str | None = None, why: str | None = None) -> Line:
@@ -89,11 +95,22 @@ def _flat(record: Record, step: str, what: str, outcome: str | None = None, why:
     kept = record.get("kept")
     told = record.get("verdict") or ("" if kept is None else "kept" if kept else "rolled back")
     return Line(
-        step, what, record.get("accuracy"), record.get("accuracy_error"), record.get("degradation"),
-        record.get("degradation_error"), record.get("compression_ratio"), None, interval(None, cycles, None),
-        "-" if worst is None else f"<= {worst:.1f}", None, worst, None, told if outcome is None else outcome,
+        step,
+        what,
+        record.get("accuracy"),
+        record.get("accuracy_error"),
+        record.get("degradation"),
+        record.get("degradation_error"),
+        record.get("compression_ratio"),
+        None,
+        interval(None, cycles, None),
+        "-" if worst is None else f"<= {worst:.1f}",
+        None,
+        worst,
+        None,
+        told if outcome is None else outcome,
         str(record.get("reason") or "") if why is None else why,
-    )  # fmt: skip
+    )
 
 
 def _stage(record: Record) -> Line:
@@ -106,8 +123,12 @@ def _stage(record: Record) -> Line:
 
 def _sensitivity(record: Record) -> Line:
     probe = PROBES.get(record["probe"], record["probe"])
-    return Line("sensitivity", f"{record['layer']}: {probe}", loss=record["degradation"],
-                loss_error=record.get("degradation_error"))  # fmt: skip
+    return Line(
+        "sensitivity",
+        f"{record['layer']}: {probe}",
+        loss=record["degradation"],
+        loss_error=record.get("degradation_error"),
+    )
 
 
 def _target(record: Record) -> Line:
@@ -138,9 +159,16 @@ def _note(record: Record) -> Line:
 
 
 _READ: dict[str, Callable[[Record], Line]] = {
-    "float": _round, "round": _round, "stage": _stage, "sensitivity": _sensitivity, "target": _target,
-    "relax": _relax, "trial": _trial, "stop": _stop, "note": _note,
-}  # fmt: skip
+    "float": _round,
+    "round": _round,
+    "stage": _stage,
+    "sensitivity": _sensitivity,
+    "target": _target,
+    "relax": _relax,
+    "trial": _trial,
+    "stop": _stop,
+    "note": _note,
+}
 
 
 def _knobs(knobs: Mapping[str, float], units: Mapping[str, int] | None) -> str:

@@ -86,7 +86,14 @@ def read_run(folder: Path) -> RunReport:
     run = read_json(folder / "run.json")
     qor = read_json(folder / QOR) if (folder / QOR).is_file() else None
     return RunReport(
-        folder, dict(run.get("identity") or {}), str(run.get("status")), run.get("verdict"), str(run.get("reason", "")),
-        tuple(read_ledger(folder)), run.get("baseline_accuracy"), run.get("handed_over"), qor,
+        folder,
+        dict(run.get("identity") or {}),
+        str(run.get("status")),
+        run.get("verdict"),
+        str(run.get("reason", "")),
+        tuple(read_ledger(folder)),
+        run.get("baseline_accuracy"),
+        run.get("handed_over"),
+        qor,
         tuple(run.get("checks", ())),
-    )  # fmt: skip
+    )

@@ -16,6 +16,19 @@ from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
 from pquant_hls.spec.study import Range, StudySpec
 
 __all__ = [
-    "STEP_CONFIGS", "BitsLadder", "Budget", "HlsSpec", "LoopSpec", "Range", "Recipe", "ResourceLimits", "SparsityLadder",
-    "Spec", "StepConfig", "StudySpec", "recipe_folder", "recipe_names", "step_config",
-]  # fmt: skip
+    "STEP_CONFIGS",
+    "BitsLadder",
+    "Budget",
+    "HlsSpec",
+    "LoopSpec",
+    "Range",
+    "Recipe",
+    "ResourceLimits",
+    "SparsityLadder",
+    "Spec",
+    "StepConfig",
+    "StudySpec",
+    "recipe_folder",
+    "recipe_names",
+    "step_config",
+]

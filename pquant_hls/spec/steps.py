@@ -121,9 +121,10 @@ class TrainingConfig(StepConfig):
         False, "weigh each class by the inverse of its frequency", search=[False, True]
     )
     preserve_rare_classes: bool = parameter(
-        False, "class_balance, and floors for rare_classes; where none are named, for those rarer than 0.8 of "
+        False,
+        "class_balance, and floors for rare_classes; where none are named, for those rarer than 0.8 of "
         "the average class, or if none is, for all",
-    )  # fmt: skip
+    )
     rare_classes: tuple[int | str, ...] = parameter(
         (), "classes whose efficiency must not fall, by name or index"
     )
@@ -145,9 +146,10 @@ class PruneConfig(TrainingConfig):
         "structured", "structured rebuilds a smaller model; magnitude and n_m keep its shape and set zeros"
     )
     importance: Literal["l1", "l2", "batchnorm", "taylor", "random"] = parameter(
-        "taylor", "what ranks units (zeroing methods rank by |weight|, or at random)",
+        "taylor",
+        "what ranks units (zeroing methods rank by |weight|, or at random)",
         search=["l1", "l2", "taylor"],
-    )  # fmt: skip
+    )
     ranking: Literal["global", "layer"] = parameter(
         "layer",
         "layer: the same share of each layer; global: one ranking over all",
@@ -212,9 +214,12 @@ class LowRankConfig(StepConfig):
     step: Literal["low_rank"] = "low_rank"
     rank: int | None = parameter(None, "rank of every layer it makes cheaper", ge=1, search=(2, 64, "log"))
     energy: float | None = parameter(
-        None, "kept share of the squared singular values; 0.95 where nothing else chooses", gt=0, le=1,
+        None,
+        "kept share of the squared singular values; 0.95 where nothing else chooses",
+        gt=0,
+        le=1,
         search=(0.7, 0.999),
-    )  # fmt: skip
+    )
     gain: bool = parameter(False, "choose the rank by the estimator's gain, at least min_energy kept")
     min_energy: float = parameter(0.8, "least kept energy when gain chooses", gt=0, le=1)
     layers: dict[str, Annotated[int, Field(ge=1)]] = parameter({}, "rank of single layers")
@@ -223,8 +228,15 @@ class LowRankConfig(StepConfig):
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        given = [name for name, on in (("rank", self.rank is not None), ("energy", self.energy is not None),
-                                       ("gain", self.gain)) if on]  # fmt: skip
+        given = [
+            name
+            for name, on in (
+                ("rank", self.rank is not None),
+                ("energy", self.energy is not None),
+                ("gain", self.gain),
+            )
+            if on
+        ]
         if len(given) > 1:
             raise ValueError(f"one rule chooses the rank, got {' and '.join(given)}")
         return self

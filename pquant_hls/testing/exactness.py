@@ -13,10 +13,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.csim import build, predict
 from pquant_hls.errors import NotMeasured, PquantError
-from pquant_hls.hls import build, convert, errors, fix, keras_predict, lint, predict
-from pquant_hls.measure.rtl import emulate
+from pquant_hls.hls import convert
+from pquant_hls.lint import errors, fix, lint
+from pquant_hls.network import keras_predict
 from pquant_hls.qor import FixedPointGraph
+from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.networks import combined, random_inputs, random_model
 

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
+from pquant_hls import golden as csim
 from pquant_hls.errors import GoldenError, PquantError
+from pquant_hls.golden import CheckResult, Golden, Rule
+from pquant_hls.golden.file import to_text
 from pquant_hls.hls import HlsProject, load_project
-from pquant_hls.measure import golden as csim
-from pquant_hls.measure.golden import CheckResult, Golden, Rule
-from pquant_hls.measure.golden.file import to_text
 
 RANDOM_INPUTS = 256
 Arrays = ArrayLike | list[ArrayLike]
 
 
 class RuleOptions(TypedDict, total=False):
-    """Options of ``pquant_hls.measure.golden.Rule``."""
+    """Options of ``pquant_hls.golden.Rule``."""
 
     mode: csim.Mode
     tolerance_lsb: int
@@ -45,9 +45,14 @@ class CsimRegression:
         self._named = 0
 
     def check(
-        self, project: Path | str, inputs: Arrays | None = None, *, labels: ArrayLike | None = None,
-        name: str | None = None, **rule: Unpack[RuleOptions],
-    ) -> CheckResult:  # fmt: skip
+        self,
+        project: Path | str,
+        inputs: Arrays | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        name: str | None = None,
+        **rule: Unpack[RuleOptions],
+    ) -> CheckResult:
         """Compile the project with g++ and compare csim with the golden; fail the test where they differ.
 
         The first call records the golden and fails, so that it is looked at before it counts. With

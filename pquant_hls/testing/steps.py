@@ -20,7 +20,8 @@ import pytest
 
 from pquant_hls.compress import CompressedModel, Step, StepRecord
 from pquant_hls.errors import SpecError
-from pquant_hls.models import build_mlp, load_model, model_digest, n_outputs, save_model, scores
+from pquant_hls.network import build_mlp, load_model, model_digest, n_outputs, save_model
+from pquant_hls.train import scores
 
 
 class StepConformance:

@@ -71,6 +71,8 @@ def known(value: float | None, what: str) -> float:
 
 
 OBJECTIVES: Mapping[str, Objective] = {
-    "compression_accuracy": compression_accuracy, "compression_only": compression_only,
-    "latency_accuracy": latency_accuracy, "resources_accuracy": resources_accuracy,
-}  # fmt: skip
+    "compression_accuracy": compression_accuracy,
+    "compression_only": compression_only,
+    "latency_accuracy": latency_accuracy,
+    "resources_accuracy": resources_accuracy,
+}

@@ -32,7 +32,7 @@ from pquant_hls.engine import (
     silent,
 )
 from pquant_hls.errors import NoGain, NotMeasured, SpecError
-from pquant_hls.models import model_digest
+from pquant_hls.network import model_digest
 from pquant_hls.spec import StudySpec
 from pquant_hls.store import RunFolder, digest_of
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures

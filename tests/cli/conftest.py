@@ -11,7 +11,7 @@ from pquant_hls.cli import main
 
 # The reports and the mock tools of the measure room's tests.
 for room in ("readers", "toolchain"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure" / room))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / room))
 
 
 @pytest.fixture

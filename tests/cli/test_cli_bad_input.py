@@ -15,7 +15,7 @@ RECIPE = "steps: [{step: quantize, bits: 8, epochs: 1}]\nbudget: {latency_ns: 10
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A model, data that fit it and data that do not, a recipe."""
-    from pquant_hls.models import build_mlp, save_model
+    from pquant_hls.network import build_mlp, save_model
 
     folder = tmp_path_factory.mktemp("files")
     save_model(build_mlp(4, (6,), 3), folder / "model.keras")

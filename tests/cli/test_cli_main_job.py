@@ -11,7 +11,7 @@ import pytest
 from report_factory import Fake, csynth_rpt, csynth_xml
 from tool_mocks import BANNER, SCRIPT
 
-from pquant_hls.models import save_model
+from pquant_hls.network import save_model
 
 pytestmark = pytest.mark.gxx
 
@@ -33,7 +33,7 @@ def add_mock(folder, monkeypatch, cycles):
 @pytest.fixture(scope="module")
 def words(tmp_path_factory):
     """The user's own model and data, and the command that compresses them."""
-    from pquant_hls.models import build_mlp
+    from pquant_hls.network import build_mlp
 
     folder = tmp_path_factory.mktemp("user")
     rng = np.random.default_rng(3)

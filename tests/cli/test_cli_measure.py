@@ -18,8 +18,15 @@ def test_a_project_is_shown_with_its_share_of_the_part(shell, tmp_path):
     write_project(tmp_path)
     status, out, _ = shell("measure", tmp_path)
     assert status == 0
-    for text in ("source: csynth (Vitis HLS 2023.1), part xcvu13p-flga2577-2-e", "60.0", "2.4", "(0.36 % of the part)",
-                 "slack, ns", "initiation interval", "dense"):  # fmt: skip
+    for text in (
+        "source: csynth (Vitis HLS 2023.1), part xcvu13p-flga2577-2-e",
+        "60.0",
+        "2.4",
+        "(0.36 % of the part)",
+        "slack, ns",
+        "initiation interval",
+        "dense",
+    ):
         assert text in out
 
 
@@ -87,7 +94,7 @@ import signal
 from pathlib import Path
 
 from pquant_hls.cli.app import _stop_as_by_ctrl_c
-from pquant_hls.measure.toolchain import process, synthesize
+from pquant_hls.toolchain import process, synthesize
 
 _stop_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
 process.GRACE_S = 0.3

@@ -31,8 +31,9 @@ def test_record_check_show(csim, mini_project, tmp_path, edit):
     assert status == 0
     assert "50 vectors of mini" in said
     assert csim("check", mini_project, "--golden", golden)[:2] == (
-        0, "csim passed: mini, 50 inputs, every bit equal\n",
-    )  # fmt: skip
+        0,
+        "csim passed: mini, 50 inputs, every bit equal\n",
+    )
     assert "output  layer4_out (2,), ap_fixed<12,6>, kept in steps of 0.015625" in csim("show", golden)[1]
     edit(mini_project, "firmware/weights/w4.txt", "0.53125", "0.56250")
     status, said, _ = csim("check", mini_project, "--golden", golden)

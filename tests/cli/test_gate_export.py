@@ -27,8 +27,14 @@ def call(capfd):
 
 def kept(path, source="estimate", lut=900.0, **latency):
     found = Latency(cycles_max=7, ii_cycles=1, clock_target_ns=5, clock_estimated_ns=4, **latency)
-    qor = QoR(source=source, latency=found, resources=Resources(lut=lut), csim_match=1.0, accuracy=0.74,
-              metrics={"baseline_accuracy": 0.75})  # fmt: skip
+    qor = QoR(
+        source=source,
+        latency=found,
+        resources=Resources(lut=lut),
+        csim_match=1.0,
+        accuracy=0.74,
+        metrics={"baseline_accuracy": 0.75},
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**qor.model_dump(mode="json"), "verdict": "MET", "versions": {}}))
     return path
@@ -36,9 +42,15 @@ def kept(path, source="estimate", lut=900.0, **latency):
 
 def test_limits_decide_the_status(call, tmp_path):
     file = kept(tmp_path / "run" / "handover" / "qor.json", **INTERVAL)
-    for limits, status in ((("latency_ns=40 ns",), 0), (("latency_ns=35",), 4), (("latency_ns=25",), 1),
-                           (("lut=900", "exact=true", "ii_cycles=1"), 0), (("lut=900", "ff=10"), 4), (("lut=899",), 1),
-                           (("latency_cycles=8", "timing=true", "min_accuracy=0.74"), 0)):  # fmt: skip
+    for limits, status in (
+        (("latency_ns=40 ns",), 0),
+        (("latency_ns=35",), 4),
+        (("latency_ns=25",), 1),
+        (("lut=900", "exact=true", "ii_cycles=1"), 0),
+        (("lut=900", "ff=10"), 4),
+        (("lut=899",), 1),
+        (("latency_cycles=8", "timing=true", "min_accuracy=0.74"), 0),
+    ):
         words = [word for text in limits for word in ("--limit", text)]
         assert call("gate", file, *words)[0] == status, limits
     assert call("gate", tmp_path / "run", "--recipe", "jet_tagger_vu13p_200mhz")[0] == 0, (

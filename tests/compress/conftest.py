@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from pquant_hls.models import build_mlp, fit
+from pquant_hls.network import build_mlp
 from pquant_hls.spec.steps import FineTuneConfig
+from pquant_hls.train import fit
 
 CLASSES = ("a", "b", "c")
 

@@ -21,7 +21,7 @@ from pquant_hls.compress import (
 )
 from pquant_hls.errors import SpecError
 from pquant_hls.estimate import estimate
-from pquant_hls.models import model_digest
+from pquant_hls.network import model_digest
 from pquant_hls.qor import Target
 from pquant_hls.spec.steps import FineTuneConfig, PruneConfig, QuantizeConfig
 
@@ -31,10 +31,13 @@ L = keras.layers
 def by_hand() -> keras.Model:
     """Inputs of 5 bits; 3 x 2 weights of 4 bits, of which one is 0; biases of 6 bits, one 0."""
     fixed = partial(qkeras.quantized_bits, alpha=1.0)
-    model = keras.Sequential([
-        keras.Input((3,)), qkeras.QActivation(fixed(5, 1), name="q"),
-        qkeras.QDense(2, kernel_quantizer=fixed(4, 0), bias_quantizer=fixed(6, 1), name="d"),
-    ])  # fmt: skip
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            qkeras.QActivation(fixed(5, 1), name="q"),
+            qkeras.QDense(2, kernel_quantizer=fixed(4, 0), bias_quantizer=fixed(6, 1), name="d"),
+        ]
+    )
     model.get_layer("d").set_weights(
         [np.array([[0.5, 0.375], [-0.625, 0.0], [0.25, 0.75]]), np.array([0.25, 0.0])]
     )

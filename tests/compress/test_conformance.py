@@ -82,8 +82,10 @@ def test_steps_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> N
     assert step_class("scale") is Scaling
 
 
-@pytest.mark.parametrize(("offered", "text"), [(ImportError("no module"), "cannot be loaded: no module"),
-                                               (print, "not a Step class")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("offered", "text"),
+    [(ImportError("no module"), "cannot be loaded: no module"), (print, "not a Step class")],
+)
 def test_steps_that_are_none_are_told(offered: Any, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Point:
         name = "scale"
@@ -103,7 +105,7 @@ def test_steps_that_are_none_are_told(offered: Any, text: str, monkeypatch: pyte
 
 def test_importing_the_rooms_does_not_import_tensorflow() -> None:
     code = (
-        "import sys, pquant_hls.compress, pquant_hls.models; from pquant_hls.models import roc_auc; "
+        "import sys, pquant_hls.compress, pquant_hls.network; from pquant_hls.train import roc_auc; "
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'qkeras')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

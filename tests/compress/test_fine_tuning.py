@@ -10,9 +10,9 @@ import pytest
 
 from pquant_hls.compress import FineTuning, PruningCompression, QuantizationCompression
 from pquant_hls.errors import DataError, SpecError
-from pquant_hls.models import build_mlp, scores
-from pquant_hls.models.train import targets_of
-from pquant_hls.models.train.judge import with_floors
+from pquant_hls.network import build_mlp
+from pquant_hls.train import scores, targets_of
+from pquant_hls.train.judge import with_floors
 
 
 @pytest.fixture(scope="module")

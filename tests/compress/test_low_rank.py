@@ -12,8 +12,8 @@ from random_graphs import batch, randomise
 from pquant_hls.compress import LowRankCompression, account
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.estimate import estimate
-from pquant_hls.models import predict, scores
 from pquant_hls.qor import FixedPointGraph, QoR, Target
+from pquant_hls.train import predict, scores
 
 L = keras.layers
 COST = partial(estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35))

@@ -20,9 +20,10 @@ from pquant_hls.compress.pruning import ramp
 from pquant_hls.compress.zeros import block_mask, largest
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
 from pquant_hls.estimate import estimate
-from pquant_hls.models import clone, scores
+from pquant_hls.network import clone
 from pquant_hls.qor import FixedPointGraph, QoR, Target
 from pquant_hls.spec.steps import PruneConfig
+from pquant_hls.train import scores
 
 L = keras.layers
 TARGET = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)

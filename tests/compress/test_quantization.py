@@ -16,9 +16,10 @@ from pquant_hls.compress.quantized import separated
 from pquant_hls.compress.sensitivity import Sensitivity, spend
 from pquant_hls.compress.types import enclosed_bits, quantizer_type, tensor_types
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
-from pquant_hls.models import calls, evaluate, layer_table, operation, predict, scores
+from pquant_hls.network import calls, layer_table, operation
 from pquant_hls.qor import FixedType
 from pquant_hls.spec.steps import QuantizeConfig
+from pquant_hls.train import evaluate, predict, scores
 
 L = keras.layers
 
@@ -197,9 +198,10 @@ def test_bits_go_where_they_are_felt() -> None:
     """Two layers of equal cost, one of them ten times as sensitive."""
     span = range(2, 9)
     losses = {
-        ("weights", "a"): {b: 10 * 4.0**-b for b in span}, ("weights", "b"): {b: 4.0**-b for b in span},
+        ("weights", "a"): {b: 10 * 4.0**-b for b in span},
+        ("weights", "b"): {b: 4.0**-b for b in span},
         ("activations", "x"): dict.fromkeys(span, 0.0),
-    }  # fmt: skip
+    }
     cost = {name: {b: 100 * b for b in span} for name in "ab"}
     measured = Sensitivity(losses, cost, {"a": "x", "b": "x"})
     uniform = dict.fromkeys(losses, 5)
@@ -296,7 +298,7 @@ def test_what_the_step_emits_passes_the_linter(seed: int) -> None:
 
     from random_graphs import batch, random_model
 
-    from pquant_hls.hls import lint
+    from pquant_hls.lint import lint
 
     model = random_model(seed)
     inputs = batch(model, 100)

@@ -12,11 +12,13 @@ import pytest
 from random_graphs import randomise
 
 from pquant_hls.compress import FineTuning, LowRankCompression, PruningCompression, QuantizationCompression
-from pquant_hls.hls import build, convert, lint
-from pquant_hls.hls import predict as csim
-from pquant_hls.hls.normal import normal_form
-from pquant_hls.models import predict
+from pquant_hls.csim import build
+from pquant_hls.csim import predict as csim
+from pquant_hls.hls import convert
+from pquant_hls.lint import lint
+from pquant_hls.network.normal import normal_form
 from pquant_hls.spec import HlsSpec
+from pquant_hls.train import predict
 
 L = keras.layers
 pytestmark = [pytest.mark.gxx, pytest.mark.slow]
@@ -65,11 +67,19 @@ def test_several_inputs_and_outputs(tmp_path: Path, csim_cache: Path) -> None:
 
 def test_an_image_network(tmp_path: Path, csim_cache: Path) -> None:
     """Convolutions of three kinds, normalized and pruned, mean pooling; ternary weights."""
-    model = keras.Sequential([
-        keras.Input((6, 6, 1)), L.Conv2D(6, 3, use_bias=False, name="c"), L.BatchNormalization(name="n"), L.ReLU(name="r"),
-        L.DepthwiseConv2D(2, activation="relu", name="d"), L.SeparableConv2D(4, 2, activation="relu", name="s"),
-        L.AveragePooling2D(2, name="p"), L.Flatten(name="f"), L.Dense(2, activation="softmax", name="o"),
-    ])  # fmt: skip
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            L.Conv2D(6, 3, use_bias=False, name="c"),
+            L.BatchNormalization(name="n"),
+            L.ReLU(name="r"),
+            L.DepthwiseConv2D(2, activation="relu", name="d"),
+            L.SeparableConv2D(4, 2, activation="relu", name="s"),
+            L.AveragePooling2D(2, name="p"),
+            L.Flatten(name="f"),
+            L.Dense(2, activation="softmax", name="o"),
+        ]
+    )
     randomise(model, 4)
     rng = np.random.default_rng(1)
     y = rng.integers(2, size=200)

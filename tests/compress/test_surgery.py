@@ -15,7 +15,8 @@ from pquant_hls.compress import PruningCompression, QuantizationCompression, uni
 from pquant_hls.compress.channels import FIXED, Channels, trace_channels
 from pquant_hls.compress.surgery import remove
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.models import calls, model_digest, operation, predict
+from pquant_hls.network import calls, model_digest, operation
+from pquant_hls.train import predict
 
 L = keras.layers
 

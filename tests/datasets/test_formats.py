@@ -88,8 +88,16 @@ def test_the_split_keeps_the_classes_shares_and_follows_the_seed(tmp_path, array
 
 def test_given_splits_stay_as_they_are(tmp_path, arrays):
     x, y = arrays["x"], arrays["y"]
-    np.savez(tmp_path / "split.npz", X_train=x[:50], Y_train=y[:50], x_val=x[50:60], y_val=y[50:60],
-             x_test=x[60:], y_test=y[60:], class_names=["g", "q", "t"])  # fmt: skip
+    np.savez(
+        tmp_path / "split.npz",
+        X_train=x[:50],
+        Y_train=y[:50],
+        x_val=x[50:60],
+        y_val=y[50:60],
+        x_test=x[60:],
+        y_test=y[60:],
+        class_names=["g", "q", "t"],
+    )
     data = load_dataset(tmp_path / "split.npz")
     assert np.array_equal(data.x_train, x[:50])
     assert np.array_equal(data.y_val, y[50:60])

@@ -54,13 +54,24 @@ def test_figures_of_the_rtl_never_decide_on_the_hls_project():
 
 
 @given(
-    latency=st.none() | st.builds(Latency, cycles_max=optional, ii_cycles=optional, clock_target_ns=st.none() | st.just(5.0),
-                                  clock_estimated_ns=st.none() | st.just(4.0)),
+    latency=st.none()
+    | st.builds(
+        Latency,
+        cycles_max=optional,
+        ii_cycles=optional,
+        clock_target_ns=st.none() | st.just(5.0),
+        clock_estimated_ns=st.none() | st.just(4.0),
+    ),
     resources=st.none() | st.builds(Resources, lut=optional, dsp=optional),
-    accuracy=st.none() | st.just(0.9), match=st.none() | st.just(1.0),
-    limits=st.builds(ResourceLimits, lut=optional, dsp=optional), ii=st.none() | st.integers(1, 5), cycles=optional,
-    loss=st.none() | st.just(0.1), baseline=st.none() | st.just(0.9), timing=st.booleans(),
-)  # fmt: skip
+    accuracy=st.none() | st.just(0.9),
+    match=st.none() | st.just(1.0),
+    limits=st.builds(ResourceLimits, lut=optional, dsp=optional),
+    ii=st.none() | st.integers(1, 5),
+    cycles=optional,
+    loss=st.none() | st.just(0.1),
+    baseline=st.none() | st.just(0.9),
+    timing=st.booleans(),
+)
 @settings(max_examples=300)
 def test_a_missing_metric_never_yields_met(
     latency, resources, accuracy, match, limits, ii, cycles, loss, baseline, timing
@@ -95,10 +106,12 @@ def test_nothing_checked_is_not_met():
 
 
 LOOPS = st.builds(
-    LoopSpec, max_rounds=st.integers(1, 12), relax=st.booleans(),
+    LoopSpec,
+    max_rounds=st.integers(1, 12),
+    relax=st.booleans(),
     sparsity=st.none() | st.builds(SparsityLadder, step=st.floats(0.05, 0.5), max=st.floats(0, 0.95)),
     bits=st.none() | st.builds(BitsLadder, step=st.integers(1, 3), min=st.integers(2, 6)),
-)  # fmt: skip
+)
 
 
 def play(loop, start, outcome, forecast=None):

@@ -8,9 +8,12 @@ import pytest
 
 RECIPE = {
     "name": "small",
-    "steps": [{"step": "prune", "sparsity": 0.25}, {"step": "quantize", "bits": 8, "epochs": 2, "batch_size": 256}],
+    "steps": [
+        {"step": "prune", "sparsity": 0.25},
+        {"step": "quantize", "bits": 8, "epochs": 2, "batch_size": 256},
+    ],
     "budget": {"latency_ns": 1000, "max_accuracy_loss": 0.3},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +33,9 @@ def few_jets():
 @pytest.fixture(scope="session")
 def small_tagger(few_jets):
     """A float 16-12-8-5 tagger, barely trained."""
-    from pquant_hls.models import build_mlp, fit
+    from pquant_hls.network import build_mlp
     from pquant_hls.spec.steps import FineTuneConfig
+    from pquant_hls.train import fit
 
     model = build_mlp(16, (12, 8), 5, seed=1)
     fit(model, few_jets, FineTuneConfig(epochs=6, batch_size=128, learning_rate=5e-3))

@@ -43,7 +43,7 @@ def test_handed_over_project_carries_clock_and_uncertainty(finished):
 
 
 def test_golden_vectors_hold_for_the_handed_over_project(finished):
-    from pquant_hls.measure.golden import check
+    from pquant_hls.golden import check
 
     _, folder, _ = finished
     found = check(
@@ -112,8 +112,10 @@ def test_bad_data_is_refused_before_a_folder_is_made(small_tagger, few_jets, tmp
     x[7, 3] = np.nan
     recipe = Recipe.parse(RECIPE)
     for wrong, message in (
-        ({"x_train": x}, "NaN"), ({"x_val": few_jets.x_val[:, :5]}, "shape"), ({"y_test": few_jets.y_test + 3}, "class"),
-    ):  # fmt: skip
+        ({"x_train": x}, "NaN"),
+        ({"x_val": few_jets.x_val[:, :5]}, "shape"),
+        ({"y_test": few_jets.y_test + 3}, "class"),
+    ):
         with pytest.raises(DataError, match=f"(?i){message}"):
             compress_model(small_tagger, dataclasses.replace(few_jets, **wrong), recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -128,7 +130,7 @@ def test_without_a_compiler_the_mend_is_named(small_tagger, few_jets, tmp_path, 
 
 @pytest.mark.slow
 def test_a_recipe_that_delivers_rtl_is_judged_by_its_own_verilog(few_jets, tmp_path):
-    from pquant_hls.models import build_mlp
+    from pquant_hls.network import build_mlp
 
     pytest.importorskip("pyosys")
     budget = {"latency_ns": 100, "measure": "rtl", "deliver": "rtl"}

@@ -32,18 +32,32 @@ def scripts() -> Iterator[Any]:
 def dense(n_in: int, n_out: int, key: str) -> dict[str, Any]:
     """One dense layer as the corpus writes it."""
     return {
-        "op": "dense", "name": key, "n_in": n_in, "n_out": n_out, "strategy": "latency", "reuse_factor": 1,
-        "input_type": TYPE, "output_type": TYPE, "weight_type": WEIGHT, "accum_type": TYPE, "n_zeros": 2,
-        "arrays": {"weight": {"key": f"{key}.weight", "shape": [n_in, n_out], "axes": "in,out", "frac_bits": 7}},
-    }  # fmt: skip
+        "op": "dense",
+        "name": key,
+        "n_in": n_in,
+        "n_out": n_out,
+        "strategy": "latency",
+        "reuse_factor": 1,
+        "input_type": TYPE,
+        "output_type": TYPE,
+        "weight_type": WEIGHT,
+        "accum_type": TYPE,
+        "n_zeros": 2,
+        "arrays": {
+            "weight": {"key": f"{key}.weight", "shape": [n_in, n_out], "axes": "in,out", "frac_bits": 7}
+        },
+    }
 
 
 def record() -> dict[str, Any]:
     """A tagger of two dense layers with the report of its top."""
     relu = {"op": "relu", "name": "act", "n_in": 8, "input_type": TYPE, "output_type": TYPE}
     return {
-        "schema": "synthesis-corpus-design/1", "id": "mine", "kind": "parallel_mlp_latency",
-        "source": {"repo": "owner/name"}, "trust": {"level": "high"},
+        "schema": "synthesis-corpus-design/1",
+        "id": "mine",
+        "kind": "parallel_mlp_latency",
+        "source": {"repo": "owner/name"},
+        "trust": {"level": "high"},
         "tool": {"name": "Vitis HLS", "version": "2023.1"},
         "target": {"part": "xcvu13p-flga2577-2-e", "clock_target_ns": 5.0, "clock_uncertainty_ns": 0.62},
         "hls4ml": {"io_type": "io_parallel", "backend": "Vitis"},
@@ -51,7 +65,7 @@ def record() -> dict[str, Any]:
         "layers": [dense(6, 8, "a"), relu, dense(8, 3, "b")],
         "result": {"latency_cycles_max": 5, "used": {"lut": 3000, "ff": 700, "dsp": 0, "bram_18k": None}},
         "weights_file": "mine.npz",
-    }  # fmt: skip
+    }
 
 
 def write(folder: Path, entry: object, *, weights: bool = True) -> Path:

@@ -12,8 +12,8 @@ import pytest
 
 from pquant_hls.errors import GoldenError, OutputError, SpecError, ToolFailed
 from pquant_hls.export import export_emulator
+from pquant_hls.golden import random_inputs, record
 from pquant_hls.hls import convert, load_project
-from pquant_hls.measure.golden import random_inputs, record
 from pquant_hls.spec import HlsSpec
 
 pytestmark = pytest.mark.gxx
@@ -109,7 +109,7 @@ def test_the_plugin_gives_the_same_numbers(mini_project, tmp_path):
     folder = export_emulator(load_project(mini_project), tmp_path / "out", "jets_v1").path
     (folder / "emulator.h").write_text(LOADER)
     (folder / "main.cpp").write_text(PROGRAM)
-    subprocess.run(["g++", "-std=c++17", "-Iap_types", "main.cpp", "-o", "main"], cwd=folder, check=True)  # fmt: skip
+    subprocess.run(["g++", "-std=c++17", "-Iap_types", "main.cpp", "-o", "main"], cwd=folder, check=True)
     subprocess.run(["./main"], cwd=folder, check=True)
 
 
@@ -148,11 +148,17 @@ def test_a_stream_of_convolutions(tmp_path):
 
     keras.utils.set_random_seed(2)
     grid = {name: quantized_bits(5, 0, alpha=1) for name in ("kernel_quantizer", "bias_quantizer")}
-    model = keras.Sequential([
-        keras.Input((5, 5, 1)), QActivation(quantized_bits(6, 2, alpha=1), name="q_in"),
-        QConv2D(2, 2, name="conv", **grid), QActivation(quantized_relu(5, 2), name="relu"),
-        keras.layers.MaxPooling2D(2, name="pool"), keras.layers.Flatten(name="flat"), QDense(2, name="out", **grid),
-    ])  # fmt: skip
+    model = keras.Sequential(
+        [
+            keras.Input((5, 5, 1)),
+            QActivation(quantized_bits(6, 2, alpha=1), name="q_in"),
+            QConv2D(2, 2, name="conv", **grid),
+            QActivation(quantized_relu(5, 2), name="relu"),
+            keras.layers.MaxPooling2D(2, name="pool"),
+            keras.layers.Flatten(name="flat"),
+            QDense(2, name="out", **grid),
+        ]
+    )
     project = convert(model, HlsSpec(io_type="io_stream"), tmp_path / "project")
     made = export_emulator(project, tmp_path / "out", "images")
     assert not (made.path / "images_cmssw.cpp").exists(), "the loader passes arrays, not streams"

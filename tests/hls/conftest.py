@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pquant_hls.hls import HlsProject, Library, build, convert
+from pquant_hls.csim import Library, build
+from pquant_hls.hls import HlsProject, convert
 from pquant_hls.spec import HlsSpec
 
 
@@ -21,7 +22,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def quick_compiles(monkeypatch):
     """g++ without optimization, for designs that run once on a few inputs; test_project.py has it as users do."""
-    module = importlib.import_module("pquant_hls.hls.build")
+    module = importlib.import_module("pquant_hls.csim.build")
     real = module._probe
 
     def plain(path):

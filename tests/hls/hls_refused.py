@@ -65,7 +65,10 @@ REFUSED: dict[str, Case] = {
     "no kernel quantizer": Case("weights-off-grid", VECTOR, chain(qkeras.QDense(4)), "differs"),
     "plain Dense": Case("weights-off-grid", VECTOR, chain(kl.Dense(4)), "differs", DENSE),
     "bernoulli": Case(
-        "random-rounding", VECTOR, chain(dense(4, qkeras.bernoulli(alpha=1))), "keras",
+        "random-rounding",
+        VECTOR,
+        chain(dense(4, qkeras.bernoulli(alpha=1))),
+        "keras",
         chain(dense(4, qkeras.binary(alpha=1))),
     ),
     "activation alpha": Case("activation-alpha", VECTOR, activated(qkeras.binary(alpha="auto")), "differs"),
@@ -76,11 +79,17 @@ REFUSED: dict[str, Case] = {
     "qnoise": Case("part-quantized", VECTOR, activated(relu(4, qnoise_factor=0.5)), "differs"),
     "leaky": Case("leaky-relu", VECTOR, activated(relu(4, negative_slope=0.25)), "differs", RELU),
     "bounded": Case(
-        "relu-bound", VECTOR, activated(relu(4, 2, is_quantized_clip=False, relu_upper_bound=1.5)), "differs",
+        "relu-bound",
+        VECTOR,
+        activated(relu(4, 2, is_quantized_clip=False, relu_upper_bound=1.5)),
+        "differs",
         activated(relu(4, 1)),
     ),
     "ternary tie": Case(
-        "ternary-threshold", VECTOR, activated(qkeras.ternary(alpha=1, threshold=0.5)), "differs",
+        "ternary-threshold",
+        VECTOR,
+        activated(qkeras.ternary(alpha=1, threshold=0.5)),
+        "differs",
         activated(qkeras.ternary(alpha=1)),
     ),
     "use_sigmoid": Case("unsupported-activation", VECTOR, activated(relu(4, use_sigmoid=1)), "differs", RELU),
@@ -91,25 +100,41 @@ REFUSED: dict[str, Case] = {
     "hard_sigmoid": Case("unsupported-activation", VECTOR, activated("hard_sigmoid"), "raises", HARD),
     "hard_tanh": Case("unsupported-activation", VECTOR, activated("hard_tanh"), "raises", HARD),
     "smooth_sigmoid": Case("unsupported-activation", VECTOR, activated("smooth_sigmoid"), "raises", HARD),
-    "relu_po2": Case("unsupported-activation", VECTOR, activated(qkeras.quantized_relu_po2(4)), "raises", RELU),
-    "po2 activation": Case("unsupported-activation", VECTOR, activated(qkeras.quantized_po2(4)), "raises", RELU),
+    "relu_po2": Case(
+        "unsupported-activation", VECTOR, activated(qkeras.quantized_relu_po2(4)), "raises", RELU
+    ),
+    "po2 activation": Case(
+        "unsupported-activation", VECTOR, activated(qkeras.quantized_po2(4)), "raises", RELU
+    ),
     "linear activation": Case(
-        "unsupported-activation", VECTOR, activated(qkeras.quantized_linear(4, 1)), "raises", activated(bits(4, 1))
+        "unsupported-activation",
+        VECTOR,
+        activated(qkeras.quantized_linear(4, 1)),
+        "raises",
+        activated(bits(4, 1)),
     ),
     "ulaw activation": Case(
         "unsupported-activation", VECTOR, activated(qkeras.quantized_ulaw(4)), "raises", RELU
     ),
-    "hswish": Case("unsupported-activation", VECTOR, activated(qkeras.quantized_hswish(4, 1)), "raises", RELU),
+    "hswish": Case(
+        "unsupported-activation", VECTOR, activated(qkeras.quantized_hswish(4, 1)), "raises", RELU
+    ),
     "bernoulli activation": Case(
         "unsupported-activation", VECTOR, activated(qkeras.bernoulli(alpha=1)), "raises", BINARY
     ),
     "negative integer bits": Case("unsupported-activation", VECTOR, activated(relu(4, -1)), "keras", RELU),
     "inner sigmoid": Case(
-        "unsupported-activation", VECTOR, after_dense(kl.Activation("sigmoid"), dense(2)), "differs",
+        "unsupported-activation",
+        VECTOR,
+        after_dense(kl.Activation("sigmoid"), dense(2)),
+        "differs",
         chain(dense(4, activation=qkeras.quantized_sigmoid(6)), dense(2)),
     ),
     "inner softmax": Case(
-        "unsupported-activation", VECTOR, after_dense(kl.Softmax(), dense(2)), "differs",
+        "unsupported-activation",
+        VECTOR,
+        after_dense(kl.Softmax(), dense(2)),
+        "differs",
         chain(dense(4, activation=relu(6, 2)), dense(2)),
     ),
     "elu": Case("unsupported-activation", VECTOR, after_dense(kl.Activation("elu")), "differs", RELU),
@@ -119,25 +144,41 @@ REFUSED: dict[str, Case] = {
     "LSTM": Case("unsupported-layer", SEQUENCE, chain(kl.LSTM(3)), "breaks", chain(conv1d(2, 3))),
     "LeakyReLU": Case("unsupported-layer", VECTOR, after_dense(kl.LeakyReLU()), "differs", RELU),
     "adaptive": Case(
-        "unsupported-layer", VECTOR, after_dense(qkeras.QAdaptiveActivation("quantized_relu", 4)), "raises", RELU
+        "unsupported-layer",
+        VECTOR,
+        after_dense(qkeras.QAdaptiveActivation("quantized_relu", 4)),
+        "raises",
+        RELU,
     ),
     "bilinear": Case(
-        "unsupported-layer", IMAGE, chain(kl.UpSampling2D(2, interpolation="bilinear")), "differs",
+        "unsupported-layer",
+        IMAGE,
+        chain(kl.UpSampling2D(2, interpolation="bilinear")),
+        "differs",
         chain(kl.UpSampling2D(2), conv2d(1, 1)),
     ),
     "kept axes": Case(
-        "unsupported-layer", IMAGE, chain(kl.GlobalMaxPooling2D(keepdims=True), conv2d(2, 1)), "raises",
+        "unsupported-layer",
+        IMAGE,
+        chain(kl.GlobalMaxPooling2D(keepdims=True), conv2d(2, 1)),
+        "raises",
         chain(kl.GlobalMaxPooling2D(), kl.Reshape((1, 1, 2)), conv2d(2, 1)),
     ),
     "causal": Case(
-        "unsupported-layer", SEQUENCE, chain(conv1d(2, 3, padding="causal")), "keras",
+        "unsupported-layer",
+        SEQUENCE,
+        chain(conv1d(2, 3, padding="causal")),
+        "keras",
         chain(kl.ZeroPadding1D((2, 0)), conv1d(2, 3)),
     ),
     "Lambda": Case("lambda", VECTOR, after_dense(kl.Lambda(doubled)), "raises", DENSE),
     "batch norm": Case("batchnorm", VECTOR, after_dense(kl.BatchNormalization()), "differs"),
     "QBatchNormalization": Case("batchnorm", VECTOR, after_dense(qkeras.QBatchNormalization()), "differs"),
     "batch norm first": Case(
-        "batchnorm", VECTOR, chain(kl.BatchNormalization(), dense(2)), "differs",
+        "batchnorm",
+        VECTOR,
+        chain(kl.BatchNormalization(), dense(2)),
+        "differs",
         after_dense(kl.BatchNormalization(), dense(2)),
     ),
     "depth multiplier": Case(
@@ -154,13 +195,17 @@ REFUSED: dict[str, Case] = {
         "no-arithmetic", VECTOR, bare(act(bits(4, 1))), "same", bare(act(bits(8, 3)), act(relu(6, 3)))
     ),
     "open axis": Case(
-        "input-shape", (None, 3), bare(act(bits(4)), kl.GlobalMaxPooling1D()), "raises",
-        bare(act(bits(4)), kl.GlobalMaxPooling1D()), SEQUENCE,
+        "input-shape",
+        (None, 3),
+        bare(act(bits(4)), kl.GlobalMaxPooling1D()),
+        "raises",
+        bare(act(bits(4)), kl.GlobalMaxPooling1D()),
+        SEQUENCE,
     ),
     "channels first": Case(
         "channels-first", (2, 6, 6), chain(conv2d(2, 2, data_format="channels_first")), "raises", CONV, IMAGE
     ),
-}  # fmt: skip
+}
 """Refused with the default options."""
 
 
@@ -176,19 +221,24 @@ def merged_flat(*layers) -> Build:
 
 STREAMED: dict[str, Case] = {
     "padded pool": Case(
-        "stream-pooling", IMAGE, chain(kl.MaxPooling2D(4, padding="same")), "breaks", chain(kl.MaxPooling2D(2))
+        "stream-pooling",
+        IMAGE,
+        chain(kl.MaxPooling2D(4, padding="same")),
+        "breaks",
+        chain(kl.MaxPooling2D(2)),
     ),
     "overlapping pool": Case(
         "stream-pooling", IMAGE, chain(kl.MaxPooling2D(3, strides=1)), "breaks", chain(kl.MaxPooling2D(3))
     ),
-    "added flat": Case(
-        "stream-merge", IMAGE, merged_flat(kl.Flatten()), "breaks", merged_flat()
-    ),
+    "added flat": Case("stream-merge", IMAGE, merged_flat(kl.Flatten()), "breaks", merged_flat()),
     "ternary image": Case(
-        "stream-ternary", IMAGE, chain(conv2d(2, 2), act(qkeras.ternary())), "breaks",
+        "stream-ternary",
+        IMAGE,
+        chain(conv2d(2, 2), act(qkeras.ternary())),
+        "breaks",
         chain(conv2d(2, 2), act(bits(2, 1, symmetric=1))),
     ),
-}  # fmt: skip
+}
 """Refused in io_stream only."""
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pquant_hls.csim import build
+from pquant_hls.csim.cache import LIMIT_VARIABLE, prune
 from pquant_hls.errors import SpecError, ToolFailed
-from pquant_hls.hls import build, load_project
-from pquant_hls.hls.cache import LIMIT_VARIABLE, prune
+from pquant_hls.hls import load_project
 
 HOUR = 3600.0
 

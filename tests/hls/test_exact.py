@@ -25,9 +25,12 @@ from hls_zoo import (
 )
 from keras import layers as kl
 
-from pquant_hls.hls import build, convert, errors, keras_predict, lint, load_project, predict
-from pquant_hls.hls.capture import captured
+from pquant_hls.csim import build, predict
+from pquant_hls.hls import convert, load_project
 from pquant_hls.hls.handlers import register
+from pquant_hls.lint import errors, lint
+from pquant_hls.network import keras_predict
+from pquant_hls.network.capture import captured
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.exactness import check_networks
 

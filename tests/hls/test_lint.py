@@ -31,7 +31,9 @@ from hls_zoo import (
 from keras import layers as kl
 
 from pquant_hls.errors import DataError, UnsupportedModel
-from pquant_hls.hls import RULES, convert, errors, fix, keras_predict, lint
+from pquant_hls.hls import convert
+from pquant_hls.lint import RULES, errors, fix, lint
+from pquant_hls.network import keras_predict
 from pquant_hls.spec import HlsSpec
 
 OTHERS = {

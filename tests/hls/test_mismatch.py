@@ -10,10 +10,13 @@ from hls_refused import REFUSED, STREAMED, Case, halves, keras_answers
 from hls_zoo import ALIKE, IMAGE, MENDED, act, chain, conv2d, dense, depthwise, inputs_of, model_of, relu
 from keras import layers as kl
 
+from pquant_hls.csim import build, predict
 from pquant_hls.errors import PquantError, ToolFailed, UnsupportedModel
-from pquant_hls.hls import build, convert, errors, fix, keras_predict, lint, load_project, predict
-from pquant_hls.hls.capture import captured
+from pquant_hls.hls import convert, load_project
 from pquant_hls.hls.handlers import register
+from pquant_hls.lint import errors, fix, lint
+from pquant_hls.network import keras_predict
+from pquant_hls.network.capture import captured
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.networks import combined
 
@@ -148,7 +151,7 @@ def test_a_large_reuse_factor_of_a_convolution_is_wrong_until_it_is_lowered(tmp_
 
 def test_every_rule_has_its_evidence():
     """Where it is shown: here, in test_exact (MENDED, bounds), or there is no number to compare with."""
-    from pquant_hls.hls import RULES
+    from pquant_hls.lint import RULES
 
     shown = {case.rule for case in ALL.values()} | {rule for rule, *_ in [*MENDED.values(), *ALIKE.values()]}
     shown |= {"depthwise-resource", "stream-flatten", "reuse-factor"}

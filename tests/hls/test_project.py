@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from hls_zoo import VECTOR, act, bits, chain, dense, model_of
 
+from pquant_hls.csim import Library, build, compare, predict
 from pquant_hls.errors import DataError, OutputError, SpecError, ToolFailed, ToolNotFound, UnsupportedModel
-from pquant_hls.hls import Library, Port, build, compare, convert, keras_predict, load_project, predict
+from pquant_hls.hls import Port, convert, load_project
+from pquant_hls.network import keras_predict
 from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
 

@@ -35,9 +35,10 @@ def test_events(events: Any) -> Any:
 @pytest.fixture(scope="session")
 def model(train: Any, val: Any) -> Any:
     """A trained float 6-10-6-3 network."""
-    from pquant_hls.models import build_mlp, fit
+    from pquant_hls.network import build_mlp
     from pquant_hls.pipelines import as_dataset
     from pquant_hls.spec.steps import FineTuneConfig
+    from pquant_hls.train import fit
 
     net = build_mlp(6, (10, 6), 3, seed=1)
     fit(net, as_dataset(net, train, val), FineTuneConfig(epochs=15, batch_size=50, learning_rate=1e-2))

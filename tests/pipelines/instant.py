@@ -16,10 +16,10 @@ from pquant_hls.compress import Accounting
 from pquant_hls.decide import Judgement, judge
 from pquant_hls.engine import Event, Point, Score
 from pquant_hls.errors import NoGain, UnsupportedModel
-from pquant_hls.models import Proportion
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.train import Proportion
 
 WEIGHTS, EVENTS = 4000, 10_000
 UNITS = {"fc1": 64, "fc2": 32, "output": 5}

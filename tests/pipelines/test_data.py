@@ -49,9 +49,13 @@ def test_keras_loaders_generators_tables_and_lists_give_the_same_events(
 
     whole = as_dataset(model, train, val)
     for source in (
-        Loader(), (part for part in parts), (pd.DataFrame(x), pd.Series(y)), (x.tolist(), y.tolist()),
-        [x, y.tolist()], (x, y[:, None].astype(float)),
-    ):  # fmt: skip
+        Loader(),
+        (part for part in parts),
+        (pd.DataFrame(x), pd.Series(y)),
+        (x.tolist(), y.tolist()),
+        [x, y.tolist()],
+        (x, y[:, None].astype(float)),
+    ):
         assert as_dataset(model, source, val).digest == whole.digest
 
 
@@ -85,20 +89,23 @@ def test_without_labels_the_original_labels_them(model: Any, train: Any) -> None
 ROWS = np.zeros((4, 6), np.float32)
 
 
-@pytest.mark.parametrize(("source", "text"), [
-    (None, "no events to train on"),
-    ([], "no batches"),
-    (iter(()), "read only once"),
-    (3, "got a int"),
-    ("jets.npz", "got a str"),
-    (list, "got a type"),
-    ({"x": 1}, "got a dict"),
-    ([({"a": 1}, 2)], "several inputs"),
-    ([(ROWS, ROWS[:, 0], ROWS[:, 0])], "3 parts"),
-    ([(ROWS, ROWS[:, 0]), (ROWS[:, :3], ROWS[:, 0])], "do not fit together"),
-    ([(ROWS, ROWS[:, 0]), ROWS], "only some batches"),
-    (([[1.0], [1.0, 2.0]], [0, 1]), "cannot be read as an array"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (None, "no events to train on"),
+        ([], "no batches"),
+        (iter(()), "read only once"),
+        (3, "got a int"),
+        ("jets.npz", "got a str"),
+        (list, "got a type"),
+        ({"x": 1}, "got a dict"),
+        ([({"a": 1}, 2)], "several inputs"),
+        ([(ROWS, ROWS[:, 0], ROWS[:, 0])], "3 parts"),
+        ([(ROWS, ROWS[:, 0]), (ROWS[:, :3], ROWS[:, 0])], "do not fit together"),
+        ([(ROWS, ROWS[:, 0]), ROWS], "only some batches"),
+        (([[1.0], [1.0, 2.0]], [0, 1]), "cannot be read as an array"),
+    ],
+)
 def test_what_is_no_data_is_refused(model: Any, source: Any, text: str) -> None:
     with pytest.raises(DataError, match=text):
         as_dataset(model, source)
@@ -122,9 +129,13 @@ def test_what_is_no_model_of_one_input_and_output_is_refused(train: Any) -> None
     loose = keras.Sequential([keras.Input((None, 6)), keras.layers.Dense(3)])
     unbuilt = keras.Sequential([keras.layers.Dense(3)])
     for wrong, text in (
-        (None, "got NoneType"), ("tagger.keras", "load_model"), (keras.Model, "got type"), (unbuilt, "inputs are not known"),
-        (twice, "one output"), (loose, "fixed size"),
-    ):  # fmt: skip
+        (None, "got NoneType"),
+        ("tagger.keras", "load_model"),
+        (keras.Model, "got type"),
+        (unbuilt, "inputs are not known"),
+        (twice, "one output"),
+        (loose, "fixed size"),
+    ):
         with pytest.raises(UnsupportedModel, match=text):
             as_dataset(wrong, train)
 

@@ -24,21 +24,33 @@ def test_docstring_examples_run(name: str) -> None:
 
 
 RECIPE = {
-    "steps": [{"step": "prune", "sparsity": 0.3}, {"step": "quantize", "bits": 6, "epochs": 2, "batch_size": 64}],
-    "budget": {"latency_ns": 60}, "hls": {"clock_ns": 4}, "seed": 7,
-}  # fmt: skip
+    "steps": [
+        {"step": "prune", "sparsity": 0.3},
+        {"step": "quantize", "bits": 6, "epochs": 2, "batch_size": 64},
+    ],
+    "budget": {"latency_ns": 60},
+    "hls": {"clock_ns": 4},
+    "seed": 7,
+}
 
 
-@pytest.mark.parametrize(("name", "kind", "pairs"), [
-    ("standard", "StandardCompressionPipeline", ["target_compression=5", "preserve_accuracy=0.9"]),
-    ("auto", "AutoTuningPipeline", ["n_trials=3", "epochs=1", "search_space={bits: [4, 6]}", "objective=latency_accuracy"]),
-    ("trigger", "TriggerPipeline", ["sparsity=0.8", "allow=clock"]),
-    ("tagger", "TaggerPipeline", ["rank=8", "gates=[{metric: auc, max_loss: 0.1}]"]),
-    ("validation", "ValidationPipeline", ["max_degradation=0.1"]),
-    ("adaptive", "AdaptivePipeline", ["max_accuracy_loss=0.1"]),
-    ("custom", "CompressionPipeline", []),
-    ("compression", "CompressionPipeline", []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "kind", "pairs"),
+    [
+        ("standard", "StandardCompressionPipeline", ["target_compression=5", "preserve_accuracy=0.9"]),
+        (
+            "auto",
+            "AutoTuningPipeline",
+            ["n_trials=3", "epochs=1", "search_space={bits: [4, 6]}", "objective=latency_accuracy"],
+        ),
+        ("trigger", "TriggerPipeline", ["sparsity=0.8", "allow=clock"]),
+        ("tagger", "TaggerPipeline", ["rank=8", "gates=[{metric: auc, max_loss: 0.1}]"]),
+        ("validation", "ValidationPipeline", ["max_degradation=0.1"]),
+        ("adaptive", "AdaptivePipeline", ["max_accuracy_loss=0.1"]),
+        ("custom", "CompressionPipeline", []),
+        ("compression", "CompressionPipeline", []),
+    ],
+)
 def test_every_pipeline_has_its_command(
     name: str, kind: str, pairs: list[str], model: Any, train: Any, val: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,12 +77,15 @@ def test_every_pipeline_has_its_command(
         assert made.setup.epochs == 2
 
 
-@pytest.mark.parametrize(("words", "text"), [
-    (["compress", "--pipeline", "standrad"], "one of standard, auto"),
-    (["compress", "--pipeline", "standard", "--set", "target"], "name=value"),
-    (["tune", "--objective", "speed"], "objective"),
-    (["tune", "--study", "no_such_study.yaml"], "no_such_study.yaml"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["compress", "--pipeline", "standrad"], "one of standard, auto"),
+        (["compress", "--pipeline", "standard", "--set", "target"], "name=value"),
+        (["tune", "--objective", "speed"], "objective"),
+        (["tune", "--study", "no_such_study.yaml"], "no_such_study.yaml"),
+    ],
+)
 def test_bad_options_end_with_two_and_one_line(
     words: list[str], text: str, tmp_path: Path, capsys: Any
 ) -> None:

@@ -235,9 +235,14 @@ def test_a_study_sets_each_constraint_and_never_calls_an_excess_met(
     law: Law, cycles: int, allowed: float, objective: str
 ) -> None:
     spec = StudySpec.parse(
-        {"space": {"bits": [3, 8], "sparsity": [0.0, 0.9]}, "n_trials": 4, "tolerance": 0.1, "objective": objective,
-         "budget": {"latency_ns": 5.0 * cycles, "max_accuracy_loss": allowed}}
-    )  # fmt: skip
+        {
+            "space": {"bits": [3, 8], "sparsity": [0.0, 0.9]},
+            "n_trials": 4,
+            "tolerance": 0.1,
+            "objective": objective,
+            "budget": {"latency_ns": 5.0 * cycles, "max_accuracy_loss": allowed},
+        }
+    )
     with tempfile.TemporaryDirectory() as folder:
         bench = InstantBench(law, budget=spec.budget, run=Folder(path=Path(folder)))
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))

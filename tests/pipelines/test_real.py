@@ -12,7 +12,7 @@ import pytest
 
 from pquant_hls.decide import Verdict
 from pquant_hls.errors import OutputError, SpecError
-from pquant_hls.models import load_model, model_digest
+from pquant_hls.network import load_model, model_digest
 from pquant_hls.pipelines import (
     CompressionPipeline,
     Gate,
@@ -58,8 +58,12 @@ def test_a_result_unpacks_and_leaves_a_run_folder(standard: Any) -> None:
     model, qor, verdict, history, folder = standard
     assert (len(standard), standard[1]) == (5, qor)
     assert (model, qor, verdict, history, folder) == (
-        standard.model, standard.qor, standard.verdict, standard.history, standard.folder,
-    )  # fmt: skip
+        standard.model,
+        standard.qor,
+        standard.verdict,
+        standard.history,
+        standard.folder,
+    )
     for name in ("run.json", "ledger.jsonl", "handover/model.keras", "handover/qor.json", "handover/project"):
         assert (folder / name).exists(), name
     assert json.loads((folder / "run.json").read_text())["status"] == "finished"
@@ -89,7 +93,9 @@ def test_a_run_is_taken_up_where_it_stopped(
 def test_wider_accumulators_change_no_value_and_no_type_but_their_own(
     standard: Any, val: Any, tmp_path: Path
 ) -> None:
-    from pquant_hls.hls import build, convert, keras_predict, predict
+    from pquant_hls.csim import build, predict
+    from pquant_hls.hls import convert
+    from pquant_hls.network import keras_predict
     from pquant_hls.spec import HlsSpec
 
     plain = convert(standard.model, HlsSpec(), tmp_path / "plain")
@@ -214,14 +220,17 @@ def test_the_documented_pipeline_and_step_run(model: Any, train: Any, val: Any, 
     assert result.history[1]["kept"]
 
 
-@pytest.mark.parametrize(("make", "where"), [
-    (lambda: CompressionPipeline({"methods": ["prunning"]}), "methods.0"),
-    (lambda: CompressionPipeline({"methods": ["pruning"], "quantization": {"bits": 4}}), "quantization"),
-    (lambda: CompressionPipeline({"methods": ["pruning"], "pruning": {"sparsty": 0.5}}), "sparsty"),
-    (lambda: StandardCompressionPipeline(0.5), "target_compression"),
-    (lambda: StandardCompressionPipeline(bugdet=3), "bugdet"),
-    (lambda: HEPCompressionPipeline(epoch=3), "epoch"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [
+        (lambda: CompressionPipeline({"methods": ["prunning"]}), "methods.0"),
+        (lambda: CompressionPipeline({"methods": ["pruning"], "quantization": {"bits": 4}}), "quantization"),
+        (lambda: CompressionPipeline({"methods": ["pruning"], "pruning": {"sparsty": 0.5}}), "sparsty"),
+        (lambda: StandardCompressionPipeline(0.5), "target_compression"),
+        (lambda: StandardCompressionPipeline(bugdet=3), "bugdet"),
+        (lambda: HEPCompressionPipeline(epoch=3), "epoch"),
+    ],
+)
 def test_wrong_settings_are_named(make: Any, where: str) -> None:
     with pytest.raises(SpecError, match=re.escape(where)):
         make()

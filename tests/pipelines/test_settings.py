@@ -33,27 +33,69 @@ MAKERS: dict[str, Any] = {
     "hep": HEPCompressionPipeline,
 }
 EVERYWHERE = [
-    ("seed", -1), ("seed", "first"), ("epochs", -1), ("epochs", math.nan), ("verbose", -1), ("verbose", "loud"),
-    ("resume", "perhaps"), ("out", 3), ("hls", {"clok_ns": 5}), ("hls", 5), ("gates", 3), ("gates", [1]),
-    ("gates", [{"metric": "auc"}]), ("training", {"learning_rat": 1e-3}), ("training", 3), ("listen", "me"),
-    ("budget", 0), ("budget", -5), ("budget", math.nan), ("budget", math.inf), ("budget", "soon"), ("budget", {}),
+    ("seed", -1),
+    ("seed", "first"),
+    ("epochs", -1),
+    ("epochs", math.nan),
+    ("verbose", -1),
+    ("verbose", "loud"),
+    ("resume", "perhaps"),
+    ("out", 3),
+    ("hls", {"clok_ns": 5}),
+    ("hls", 5),
+    ("gates", 3),
+    ("gates", [1]),
+    ("gates", [{"metric": "auc"}]),
+    ("training", {"learning_rat": 1e-3}),
+    ("training", 3),
+    ("listen", "me"),
+    ("budget", 0),
+    ("budget", -5),
+    ("budget", math.nan),
+    ("budget", math.inf),
+    ("budget", "soon"),
+    ("budget", {}),
     ("budget", {"latencyns": 5}),
-]  # fmt: skip
+]
 OWN = {
     "standard": [
         ("target_compression", value) for value in (0, 1, -3, math.nan, math.inf, "eight", None, [8])
-    ] + [("preserve_accuracy", value) for value in (0, 1.5, 98, math.nan, "all", None)],
-    "adaptive": [("max_accuracy_loss", value) for value in (-0.1, 2, math.nan, "some", None)] + [("budget", None)],
+    ]
+    + [("preserve_accuracy", value) for value in (0, 1.5, 98, math.nan, "all", None)],
+    "adaptive": [("max_accuracy_loss", value) for value in (-0.1, 2, math.nan, "some", None)]
+    + [("budget", None)],
     "validation": [("max_degradation", value) for value in (-0.1, 1, math.nan, "some", None)],
-    "auto": [("n_trials", 0), ("timeout", 0), ("objective", "speed"), ("tolerance", 2), ("search_space", {"bitz": [3, 5]}),
-        ("search_space", {"bits": [0, 8]}), ("search_space", {"bits": ["a", "b"]}), ("search_space", {"sparsity": [0, 2]}),
-        ("search_space", {"reuse_factor": [0, 1]}), ("search_space", 3), ("search_space", {"bits": 4})],
-    "hep": [
-        ("sparsity", 1), ("sparsity", math.nan), ("bits", 1), ("bits", "six"), ("max_rounds", 0), ("allow", "magic"),
-        ("allow", None), ("clocks_ns", (0,)), ("reuse_factors", (1,)), ("max_accuracy_loss", -1), ("rank", 0),
-        ("rare_classes", None), ("background_rate", 0), ("background_rate", math.nan), ("max_efficiency_loss", 2),
+    "auto": [
+        ("n_trials", 0),
+        ("timeout", 0),
+        ("objective", "speed"),
+        ("tolerance", 2),
+        ("search_space", {"bitz": [3, 5]}),
+        ("search_space", {"bits": [0, 8]}),
+        ("search_space", {"bits": ["a", "b"]}),
+        ("search_space", {"sparsity": [0, 2]}),
+        ("search_space", {"reuse_factor": [0, 1]}),
+        ("search_space", 3),
+        ("search_space", {"bits": 4}),
     ],
-}  # fmt: skip
+    "hep": [
+        ("sparsity", 1),
+        ("sparsity", math.nan),
+        ("bits", 1),
+        ("bits", "six"),
+        ("max_rounds", 0),
+        ("allow", "magic"),
+        ("allow", None),
+        ("clocks_ns", (0,)),
+        ("reuse_factors", (1,)),
+        ("max_accuracy_loss", -1),
+        ("rank", 0),
+        ("rare_classes", None),
+        ("background_rate", 0),
+        ("background_rate", math.nan),
+        ("max_efficiency_loss", 2),
+    ],
+}
 
 
 @pytest.mark.parametrize("name", list(MAKERS))
@@ -66,25 +108,34 @@ def test_a_wrong_setting_is_a_spec_error_that_names_it(name: str) -> None:
         assert "\n" not in text
 
 
-@pytest.mark.parametrize(("name", "wrong", "right"), [
-    ("standard", "target_compresion", "target_compression"), ("validation", "max_degradaton", "max_degradation"),
-    ("auto", "n_trial", "n_trials"), ("hep", "max_round", "max_rounds"), ("compression", "sed", "seed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("standard", "target_compresion", "target_compression"),
+        ("validation", "max_degradaton", "max_degradation"),
+        ("auto", "n_trial", "n_trials"),
+        ("hep", "max_round", "max_rounds"),
+        ("compression", "sed", "seed"),
+    ],
+)
 def test_a_misspelt_option_is_told_the_right_name(name: str, wrong: str, right: str) -> None:
     with pytest.raises(SpecError, match=f"{wrong}: unknown option, did you mean '{right}'"):
         MAKERS[name](**{wrong: 3})
 
 
-@pytest.mark.parametrize(("config", "text"), [
-    ({"methods": None}, "expected a list of steps"),
-    ({"methods": "pruning"}, "expected a list of steps"),
-    ({"methods": ["pruning"], "pruning": 3}, "pruning: expected settings"),
-    ({"methods": [3]}, "methods.0"),
-    ({}, "methods: this key is required"),
-    ([], "expected a list of steps"),
-    (None, "expected a list of steps"),
-    ([{"step": "prune", "sparsity": 1.0}], "steps.0.sparsity"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"methods": None}, "expected a list of steps"),
+        ({"methods": "pruning"}, "expected a list of steps"),
+        ({"methods": ["pruning"], "pruning": 3}, "pruning: expected settings"),
+        ({"methods": [3]}, "methods.0"),
+        ({}, "methods: this key is required"),
+        ([], "expected a list of steps"),
+        (None, "expected a list of steps"),
+        ([{"step": "prune", "sparsity": 1.0}], "steps.0.sparsity"),
+    ],
+)
 def test_a_wrong_list_of_steps_is_refused_by_both_pipelines_that_take_one(config: Any, text: str) -> None:
     for made in (CompressionPipeline, ValidationPipeline):
         with pytest.raises(SpecError, match=re.escape(text)):
@@ -131,9 +182,10 @@ def test_a_source_whose_tool_is_missing_is_refused_before_any_training(
 def test_progress_is_silent_plain_or_moving(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LOG, "handlers", [])
     events = [
-        Event("stage", "prune"), Event("epoch", "training", {"epoch": 1, "epochs": 2, "loss": 0.5}),
+        Event("stage", "prune"),
+        Event("epoch", "training", {"epoch": 1, "epochs": 2, "loss": 0.5}),
         Event("round", "round 1", {"qor": {"accuracy": 0.75, "source": "estimate"}, "verdict": "MET"}),
-    ]  # fmt: skip
+    ]
     said = []
     for verbose in (0, 1, 2):
         for event in events:

@@ -12,9 +12,13 @@ from pquant_hls.qor import FixedType
 from pquant_hls.qor.fixed import ROUNDINGS, SATURATIONS
 
 types = st.builds(
-    FixedType, st.integers(2, 24), st.integers(-4, 12), signed=st.booleans(),
-    rounding=st.sampled_from(ROUNDINGS), saturation=st.sampled_from(SATURATIONS),
-)  # fmt: skip
+    FixedType,
+    st.integers(2, 24),
+    st.integers(-4, 12),
+    signed=st.booleans(),
+    rounding=st.sampled_from(ROUNDINGS),
+    saturation=st.sampled_from(SATURATIONS),
+)
 
 
 @given(types)
@@ -59,11 +63,15 @@ def _symmetric_edge(kind, codes):
 @pytest.mark.parametrize(
     ("rounding", "expected"),
     [
-        ("TRN", [-2, -2, -1, 0, 1, 2]), ("TRN_ZERO", [-1, -1, 0, 0, 1, 2]), ("RND", [-2, -1, 0, 1, 2, 3]),
-        ("RND_ZERO", [-2, -1, 0, 0, 1, 2]), ("RND_INF", [-2, -2, -1, 1, 2, 3]), ("RND_MIN_INF", [-2, -2, -1, 0, 1, 2]),
+        ("TRN", [-2, -2, -1, 0, 1, 2]),
+        ("TRN_ZERO", [-1, -1, 0, 0, 1, 2]),
+        ("RND", [-2, -1, 0, 1, 2, 3]),
+        ("RND_ZERO", [-2, -1, 0, 0, 1, 2]),
+        ("RND_INF", [-2, -2, -1, 1, 2, 3]),
+        ("RND_MIN_INF", [-2, -2, -1, 0, 1, 2]),
         ("RND_CONV", [-2, -2, 0, 0, 2, 2]),
     ],
-)  # fmt: skip
+)
 def test_rounding_modes_on_halves(rounding, expected):
     """One value off the half, then the halves around zero, as UG1399 tabulates them."""
     values = np.array([-1.75, -1.5, -0.5, 0.5, 1.5, 2.5])

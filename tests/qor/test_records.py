@@ -49,9 +49,15 @@ def test_interval_bounds_the_nanoseconds():
 
 @pytest.mark.parametrize(
     "values",
-    [{"cycles_max": 8, "cycles_max_lo": 9, "cycles_max_hi": 12}, {"cycles_max_lo": 9}, {"cycles_min": 5, "cycles_max": 4},
-     {"cycles_max": -1}, {"clock_target_ns": float("nan")}, {"latency": 4}],
-)  # fmt: skip
+    [
+        {"cycles_max": 8, "cycles_max_lo": 9, "cycles_max_hi": 12},
+        {"cycles_max_lo": 9},
+        {"cycles_min": 5, "cycles_max": 4},
+        {"cycles_max": -1},
+        {"clock_target_ns": float("nan")},
+        {"latency": 4},
+    ],
+)
 def test_impossible_records_are_refused(values):
     with pytest.raises(ValidationError):
         Latency(**values)
@@ -73,10 +79,18 @@ def test_qor_reads_back_from_json():
 
 @pytest.mark.parametrize(
     ("part", "family"),
-    [("xcvu13p-flga2577-2-e", "ultrascale+"), ("xcvu9p-flgb2104-2-e", "ultrascale+"), ("xcku115-flvb2104-2-i", "ultrascale"),
-     ("xc7vx690tffg1927-2", "7series"), ("xc7z020clg400-1", "7series"), ("xcu250-figd2104-2L-e", "ultrascale+"),
-     ("xczu9eg-ffvb1156-2-e", "ultrascale+"), ("xcvc1902-vsva2197-2MP-e-S", "versal"), ("ep4ce6", "unknown")],
-)  # fmt: skip
+    [
+        ("xcvu13p-flga2577-2-e", "ultrascale+"),
+        ("xcvu9p-flgb2104-2-e", "ultrascale+"),
+        ("xcku115-flvb2104-2-i", "ultrascale"),
+        ("xc7vx690tffg1927-2", "7series"),
+        ("xc7z020clg400-1", "7series"),
+        ("xcu250-figd2104-2L-e", "ultrascale+"),
+        ("xczu9eg-ffvb1156-2-e", "ultrascale+"),
+        ("xcvc1902-vsva2197-2MP-e-S", "versal"),
+        ("ep4ce6", "unknown"),
+    ],
+)
 def test_family_of_a_part(part, family):
     assert Target(part=part, clock_ns=5, clock_uncertainty_ns=1).family == family
 

@@ -31,10 +31,17 @@ def latency(low, high):
 def record(number, verdict, found, **more):
     qor = {"latency": found, "accuracy": 0.7, "source": "estimate"}
     return {
-        "kind": "round" if number else "float", "round": number, "knobs": {"bits": 8}, "qor": qor,
-        "account": {"nonzero_weights": 100}, "verdict": verdict, "action": "stop", "reason": "<why>",
-        "checks": [f"latency 30..40 ns (limit <= 40): {verdict}"], **more,
-    }  # fmt: skip
+        "kind": "round" if number else "float",
+        "round": number,
+        "knobs": {"bits": 8},
+        "qor": qor,
+        "account": {"nonzero_weights": 100},
+        "verdict": verdict,
+        "action": "stop",
+        "reason": "<why>",
+        "checks": [f"latency 30..40 ns (limit <= 40): {verdict}"],
+        **more,
+    }
 
 
 @pytest.fixture
@@ -105,16 +112,47 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 
 
 STAGES = (
-    {"kind": "sensitivity", "layer": "fc1", "probe": "bits", "degradation": 0.012, "degradation_error": 0.002},
-    {"kind": "stage", "stage": "pruning", "settings": [{"seed": 0, "sparsity": 0.25, "sparsity_of": "weights"}],
-     "accuracy": 0.71, "accuracy_error": 0.004, "degradation": 0.02, "compression_ratio": 1.3, "cycles": None,
-     "worst_ns": None, "kept": False, "reason": "rolled back: accuracy 0.71 (limit >= 0.72): MISSED"},
+    {
+        "kind": "sensitivity",
+        "layer": "fc1",
+        "probe": "bits",
+        "degradation": 0.012,
+        "degradation_error": 0.002,
+    },
+    {
+        "kind": "stage",
+        "stage": "pruning",
+        "settings": [{"seed": 0, "sparsity": 0.25, "sparsity_of": "weights"}],
+        "accuracy": 0.71,
+        "accuracy_error": 0.004,
+        "degradation": 0.02,
+        "compression_ratio": 1.3,
+        "cycles": None,
+        "worst_ns": None,
+        "kept": False,
+        "reason": "rolled back: accuracy 0.71 (limit >= 0.72): MISSED",
+    },
     {"kind": "step", "step": "prune"},
-    {"kind": "relax", "move": "bits 5 -> 6", "accuracy": 0.74, "cycles": 5, "worst_ns": 25.0, "kept": True,
-     "verdict": "MET", "reason": "more accurate and still met"},
+    {
+        "kind": "relax",
+        "move": "bits 5 -> 6",
+        "accuracy": 0.74,
+        "cycles": 5,
+        "worst_ns": 25.0,
+        "kept": True,
+        "verdict": "MET",
+        "reason": "more accurate and still met",
+    },
     {"kind": "trial", "number": 0, "params": {"bits": 6, "sparsity": 0.5}, "value": 1.25, "excess": -1.0},
-    {"kind": "trial", "number": 1, "params": {"bits": 4}, "value": None, "excess": 1e9, "error": "SpecError: no"},
-)  # fmt: skip
+    {
+        "kind": "trial",
+        "number": 1,
+        "params": {"bits": 4},
+        "value": None,
+        "excess": 1e9,
+        "error": "SpecError: no",
+    },
+)
 
 
 @pytest.fixture

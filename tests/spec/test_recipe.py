@@ -27,8 +27,14 @@ def test_there_are_recipes_for_the_known_triggers():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": [{"step": "prune", "sparsty": 0.5}]}, r"steps\.0\.sparsty: unknown key, did you mean 'sparsity'\?"),
-        ({"steps": [{"step": "prun", "sparsity": 0.5}]}, r"steps\.0\.step: unknown step, did you mean 'prune'\?"),
+        (
+            {"steps": [{"step": "prune", "sparsty": 0.5}]},
+            r"steps\.0\.sparsty: unknown key, did you mean 'sparsity'\?",
+        ),
+        (
+            {"steps": [{"step": "prun", "sparsity": 0.5}]},
+            r"steps\.0\.step: unknown step, did you mean 'prune'\?",
+        ),
         ({"steps": [{"sparsity": 0.5}]}, r"steps\.0: a step needs its name"),
         ({"steps": [{"step": "prune", "sparsity": 1.0}]}, r"steps\.0\.sparsity: .*\[0, 1\)"),
         ({"steps": [{"step": "quantize", "bits": "six"}]}, r"steps\.0\.bits: .*integer"),
@@ -38,7 +44,10 @@ def test_there_are_recipes_for_the_known_triggers():
         ({"budget": {}}, r"budget: no limit is set"),
         ({"budget": {"latency_ns": "60 parsec"}}, r"budget\.latency_ns: unknown unit 'parsec'"),
         ({"budget": {"latency_ns": -5}}, r"budget\.latency_ns: .*greater than 0"),
-        ({"budget": {"latency_ns": 60, "resources": {"luts": 5}}}, r"budget\.resources\.luts: unknown key, did you mean 'lut'"),
+        (
+            {"budget": {"latency_ns": 60, "resources": {"luts": 5}}},
+            r"budget\.resources\.luts: unknown key, did you mean 'lut'",
+        ),
         ({"budget": {"latency_ns": 60, "measure": "rtl"}}, r"budget: .*deliver: rtl"),
         ({"budget": {"latency_ns": 2}}, r"less than one clock"),
         ({"hls": {"clock_ns": "0 MHz"}}, r"hls\.clock_ns: a frequency must be positive"),
@@ -46,7 +55,7 @@ def test_there_are_recipes_for_the_known_triggers():
         ({"loop": {"bits": {"min": 1}}}, r"loop\.bits\.min: "),
         ({"schema_version": 2}, r"schema_version: "),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_recipe_names_its_path(change, message):
     with pytest.raises(SpecError, match=message):
         Recipe.parse({**GOOD, **change})

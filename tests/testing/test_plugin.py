@@ -64,15 +64,17 @@ def test_a_failure_says_where_and_regeneration_fails_once(repository, mini_proje
         edit(mini_project, f"firmware/weights/w4.{copy}", "0.53125", "0.56250")
     broken = run(repository)
     broken.assert_outcomes(failed=1, passed=1)
-    broken.stdout.fnmatch_lines([
-        "csim_regression: csim FAILED: mini, 256 inputs, every bit equal",
-        "  *values differ, on *inputs, by up to * LSB",
-        "*index channel *expected *obtained *LSBs  output",
-        "*layer4_out",
-        "  first divergent layer: out, on * of 256 inputs",
-        "  changed since it was recorded: firmware/weights/w4.h, firmware/weights/w4.txt",
-        "  where this is meant to be, --csim-regen records the golden anew",
-    ])  # fmt: skip
+    broken.stdout.fnmatch_lines(
+        [
+            "csim_regression: csim FAILED: mini, 256 inputs, every bit equal",
+            "  *values differ, on *inputs, by up to * LSB",
+            "*index channel *expected *obtained *LSBs  output",
+            "*layer4_out",
+            "  first divergent layer: out, on * of 256 inputs",
+            "  changed since it was recorded: firmware/weights/w4.h, firmware/weights/w4.txt",
+            "  where this is meant to be, --csim-regen records the golden anew",
+        ]
+    )
     again = run(repository, "--csim-regen")
     again.assert_outcomes(failed=1, passed=1)
     again.stdout.fnmatch_lines(["csim_regression: the golden was recorded anew*"])
@@ -162,7 +164,7 @@ def test_a_check_needs_neither_keras_nor_tensorflow(mini_project, csim_cache):
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
         "from pquant_hls.testing.regression import CsimRegression\n"
-        "from pquant_hls.measure.golden import check, record\n"
+        "from pquant_hls.golden import check, record\n"
         "project, cache = Path(sys.argv[1]), Path(sys.argv[2])\n"
         "assert check(project, record(project, np.zeros((2, 3)), cache=cache), cache=cache).passed\n"
         "sys.exit(str({'tensorflow', 'keras', 'hls4ml'} & set(sys.modules) or '') or 0)"

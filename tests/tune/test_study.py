@@ -77,8 +77,9 @@ def data() -> Any:
 
 @pytest.fixture(scope="module")
 def model(data: Any) -> Any:
-    from pquant_hls.models import build_mlp, fit
+    from pquant_hls.network import build_mlp
     from pquant_hls.spec.steps import FineTuneConfig
+    from pquant_hls.train import fit
 
     net = build_mlp(5, (6,), 1, seed=0)
     fit(net, data, FineTuneConfig(epochs=10, batch_size=32, learning_rate=1e-2))

@@ -62,9 +62,13 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def study_spec(storage: str, **changes: Any) -> StudySpec:
     values = {
-        "space": {"bits": [3, 8], "sparsity": [0.0, 0.9]}, "n_trials": TRIALS, "name": "shared", "sampler": "random",
-        "budget": {"latency_ns": 50}, "storage": storage,
-    }  # fmt: skip
+        "space": {"bits": [3, 8], "sparsity": [0.0, 0.9]},
+        "n_trials": TRIALS,
+        "name": "shared",
+        "sampler": "random",
+        "budget": {"latency_ns": 50},
+        "storage": storage,
+    }
     return StudySpec.parse({**values, **changes})
 
 

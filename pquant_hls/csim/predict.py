@@ -1,0 +1,147 @@
+"""Run a csim library in a child process; whatever it does, the caller lives on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pquant_hls.csim.build import Library, build
+from pquant_hls.csim.child import run_child
+from pquant_hls.errors import DataError, ToolFailed
+from pquant_hls.hls.project import HlsProject, Port
+
+Floats = NDArray[np.float64]
+Outputs = Floats | list[Floats]
+_RUNNER = Path(__file__).with_name("runner.py")
+
+
+@overload
+def predict(
+    library: Library | HlsProject,
+    x: ArrayLike | Sequence[ArrayLike],
+    *,
+    trace: Literal[False] = False,
+    timeout_s: float = 600.0,
+) -> Outputs: ...
+
+
+@overload
+def predict(
+    library: Library | HlsProject,
+    x: ArrayLike | Sequence[ArrayLike],
+    *,
+    trace: Literal[True],
+    timeout_s: float = 600.0,
+) -> tuple[Outputs, dict[str, Floats]]: ...
+
+
+def predict(
+    library: Library | HlsProject,
+    x: ArrayLike | Sequence[ArrayLike],
+    *,
+    trace: bool = False,
+    timeout_s: float = 600.0,
+) -> Outputs | tuple[Outputs, dict[str, Floats]]:
+    """What the firmware computes, by the generated C++.
+
+    Parameters
+    ----------
+    library : a compiled library, or a project, which is then built with the default cache.
+    x : real numbers (n, *input shape), or a list of such arrays for several inputs.
+    trace : also return every layer's result, by the firmware's layer names, float64 (n, *layer shape).
+
+    Returns
+    -------
+    float64 (n, *output shape), a list of them for several outputs. Values come through the library's double
+    entry, exact for types of up to 53 bits.
+
+    Raises
+    ------
+    DataError : ``x`` does not fit the project's inputs.
+    ToolFailed : the library crashed, ended the process, ran beyond ``timeout_s`` seconds or cannot be loaded.
+    """
+    lib = build(library) if isinstance(library, HlsProject) else library
+    arrays = _as_inputs(lib.project.inputs, x)
+    with tempfile.TemporaryDirectory(prefix="pquant-csim-") as scratch:
+        job = _write_job(lib, arrays, Path(scratch), trace)
+        _run(job, lib.project, timeout_s)
+        return _read(job, lib.project, trace)
+
+
+def _as_inputs(ports: tuple[Port, ...], x: ArrayLike | Sequence[ArrayLike]) -> list[Floats]:
+    """One contiguous float64 (n, size) array for each port."""
+    given = list(x) if len(ports) > 1 and isinstance(x, list | tuple) else [x]
+    if len(given) != len(ports):
+        raise DataError(f"the project has {len(ports)} inputs, got {len(given)} arrays")
+    arrays = [np.asarray(array, np.float64) for array in given]
+    for port, array in zip(ports, arrays, strict=True):
+        if array.ndim == 0 or (array.shape[1:] != port.shape and int(np.prod(array.shape[1:])) != port.size):
+            raise DataError(
+                f"expected (n, {', '.join(map(str, port.shape))}), got {array.shape}", where=port.name
+            )
+        if not np.all(np.isfinite(array)):
+            raise DataError("the input holds NaN or infinite values", where=port.name)
+    if len({array.shape[0] for array in arrays}) != 1:
+        raise DataError(f"inputs of different lengths {[array.shape[0] for array in arrays]}")
+    return [np.ascontiguousarray(array.reshape(array.shape[0], -1)) for array in arrays]
+
+
+def _write_job(lib: Library, arrays: list[Floats], scratch: Path, trace: bool) -> Path:
+    for index, array in enumerate(arrays):
+        np.save(scratch / f"in{index}.npy", array)
+    traced = {name: int(np.prod(shape)) for name, shape in lib.project.traced.items()} if trace else {}
+    job = {
+        "library": str(lib.path),
+        "name": lib.project.name,
+        "inputs": [str(scratch / f"in{index}.npy") for index in range(len(arrays))],
+        "outputs": [str(scratch / f"out{index}.npy") for index in range(len(lib.project.outputs))],
+        "output_sizes": [port.size for port in lib.project.outputs],
+        "traced": traced,
+        "trace_slots": len(lib.project.traced) + 64,
+        "trace_files": {name: str(scratch / f"trace{index}.npy") for index, name in enumerate(traced)},
+    }
+    path = scratch / "job.json"
+    path.write_text(json.dumps(job))
+    return path
+
+
+def _run(job: Path, project: HlsProject, timeout_s: float) -> None:
+    command = [sys.executable, "-I", str(_RUNNER), str(job)]
+    try:
+        done = run_child(command, job.parent, timeout_s)
+    except subprocess.TimeoutExpired as cause:
+        raise ToolFailed(
+            f"csim ran longer than {timeout_s:g} s and was stopped", where=project.path
+        ) from cause
+    words = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or [""])[-1]
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise ToolFailed(f"csim died of {name} {words}".strip(), where=project.path)
+    if done.returncode > 0:
+        raise ToolFailed(f"csim ended with status {done.returncode}: {words}", where=project.path)
+    if "ERROR:" in done.stderr:
+        raise ToolFailed(f"csim complained: {done.stderr.strip().splitlines()[0]}", where=project.path)
+
+
+def _read(job: Path, project: HlsProject, trace: bool) -> Outputs | tuple[Outputs, dict[str, Floats]]:
+    plan = json.loads(job.read_text())
+    found = [np.load(path, allow_pickle=False) for path in plan["outputs"]]
+    shaped = [array.reshape(-1, *port.shape) for array, port in zip(found, project.outputs, strict=True)]
+    outputs = shaped[0] if len(shaped) == 1 else shaped
+    if not trace:
+        return outputs
+    files = plan["trace_files"]
+    layers = {
+        name: np.load(path, allow_pickle=False).reshape(-1, *project.traced[name])
+        for name, path in files.items()
+    }
+    return outputs, layers

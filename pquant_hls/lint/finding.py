@@ -1,0 +1,66 @@
+"""What the linter says of one layer, and the list of all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pquant_hls.network.topology import Call, Topology
+from pquant_hls.spec import HlsSpec
+
+Severity = Literal["error", "warning", "note"]
+ORDER: Mapping[str, int] = {"error": 0, "warning": 1, "note": 2}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding.
+
+    ``error``: the firmware would compute something else, or cannot be made; the conversion refuses.
+    ``warning``: exact only within the bound or the condition stated.
+    ``note``: hls4ml alone would get this wrong or slow; the conversion mends it without changing the model's
+    function. ``fixable``: ``fix`` can mend it without retraining.
+    """
+
+    rule: str
+    severity: Severity
+    layer: str
+    message: str
+    mend: str
+    fixable: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.rule} {self.layer}: {self.message} ({self.mend})"
+
+
+Findings = Iterator[Finding]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a rule sees besides the call it looks at."""
+
+    graph: Topology
+    spec: HlsSpec
+
+    @property
+    def streams(self) -> bool:
+        return self.spec.io_type == "io_stream"
+
+
+def finding(
+    rule: str, call: Call, message: str, *, mend: str | None = None, fixable: bool | None = None
+) -> Finding:
+    """A finding of a listed rule; mend and fixable default to the rule's own."""
+    from pquant_hls.lint.rules import RULES
+
+    known = RULES[rule]
+    return Finding(
+        rule,
+        known.severity,
+        call.name,
+        message,
+        mend or known.mend,
+        known.fixable if fixable is None else fixable,
+    )

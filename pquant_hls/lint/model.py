@@ -1,0 +1,91 @@
+"""Rules on the model as a whole: inputs, outputs, names, widths of sums."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from pquant_hls.lint.finding import Context, Finding, Findings, finding
+from pquant_hls.network.normal import is_pass_through, is_softmax, safe_names
+from pquant_hls.network.plan import SOFTMAX_BITS, first_type, is_linear, plan
+from pquant_hls.network.sums import wide_sums
+from pquant_hls.network.topology import Call, Topology
+from pquant_hls.qor import FixedType
+
+_NO_CODE = ("Flatten", "Reshape", "Permute")
+"""Layers that may leave nothing in the generated C++."""
+USEFUL_BOUND = 0.5
+"""A probability that may be further off decides nothing."""
+
+
+def check(context: Context) -> Findings:
+    """Findings on the graph of the user's own model."""
+    calls = context.graph.calls
+    uses = Counter(call.name for call in calls)
+    for call, safe in zip(calls, safe_names(calls), strict=True):
+        if uses[call.name] > 1:
+            yield finding("shared-layer", call, f"used {uses[call.name]} times")
+        elif safe != call.name:
+            yield finding("name", call, f"becomes {safe!r} in the firmware")
+        if call.kind == "InputLayer":
+            yield from _input(call, context)
+    yield from _outputs(context)
+
+
+def _input(call: Call, context: Context) -> Findings:
+    if any(length is None for length in call.shape):
+        yield finding("input-shape", call, f"shape {call.shape} has an open axis")
+        return
+    if first_type(context.graph, call) is not None:
+        yield finding("input-rounded-twice", call, "the input port gets the first quantizer's own type")
+    else:
+        yield finding("input-unquantized", call, f"the input is rounded to {context.spec.precision} first")
+
+
+def _outputs(context: Context) -> Findings:
+    for name in context.graph.outputs:
+        call = _origin(context.graph.producer(name), context.graph)
+        if call.kind == "InputLayer":
+            yield finding("no-arithmetic", call, "this input is also an output")
+        elif is_linear(call) and _origin(context.graph.sources(call)[0], context.graph).kind == "InputLayer":
+            yield finding("no-arithmetic", call, "this output is an input, only rounded")
+    if len(set(context.graph.outputs)) != len(context.graph.outputs):
+        yield finding(
+            "no-arithmetic", context.graph.producer(context.graph.outputs[0]), "an output is listed twice"
+        )
+
+
+def _softmax(call: Call, logits: FixedType) -> Finding:
+    bound = softmax_bound(logits)
+    if bound <= USEFUL_BOUND:
+        return finding("softmax-kept", call, f"probabilities within {bound:.2g} of Keras, from tables")
+    text = f"a softmax of logits with {logits.integer} integer bits: its tables are too coarse for any answer"
+    mend = "keep_softmax: false, or QActivation(quantized_bits(16, 5, alpha=1)) before it"
+    return finding("unsupported-activation", call, text, mend=mend)
+
+
+def softmax_bound(logits: FixedType) -> float:
+    """How far a probability of hls4ml's stable softmax can lie from the exact one.
+
+    Its exponential takes the upper 10 of the bits of (largest logit - logit), so a power is too large by the
+    factor exp(step) at most; 1 over the sum, which is 1 or more, is read in steps of 1/4, so it is off by up to
+    a fifth of the probability. Entries of both tables are rounded to 2**-10.
+    """
+    step = 2.0 ** (logits.integer - int(logits.signed)) / 2.0**SOFTMAX_BITS
+    return min(1.0, 0.2 + (1.0 - math.exp(-step)) + 2.0**-7)
+
+
+def _origin(call: Call, graph: Topology) -> Call:
+    """The layer that computes what this one hands on unchanged."""
+    moves = is_pass_through(call) or call.kind in _NO_CODE
+    return _origin(graph.sources(call)[0], graph) if moves else call
+
+
+def check_types(normal: Topology, context: Context) -> Findings:
+    """Findings on the widths of sums and on softmax tables, from the types of the model in normal form."""
+    types = plan(normal, FixedType.parse(context.spec.precision)).layers
+    for call in normal.calls:
+        if is_softmax(call):
+            yield _softmax(call, types[normal.sources(call)[0].name].result)
+    for call, bits in wide_sums(normal, FixedType.parse(context.spec.precision)):
+        yield finding("wide-sum", call, f"its sums are {bits} bits wide")

@@ -1,0 +1,128 @@
+"""Keras' own answer, free of float32's rounding: what the firmware is compared with."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pquant_hls.errors import DataError
+from pquant_hls.network.capture import captured
+from pquant_hls.network.normal import copied, normal_form, rebuilt
+from pquant_hls.network.quantizers import activation_type, is_plain_relu, keras_computes, quantizer_name
+from pquant_hls.network.sums import wide_sums
+from pquant_hls.network.topology import Call, topology
+from pquant_hls.qor import FixedType
+
+Floats = NDArray[np.float64]
+BATCH = 4096
+
+
+def keras_predict(
+    model: Any, x: ArrayLike | Sequence[ArrayLike], *, keep_softmax: bool = False
+) -> Floats | list[Floats]:
+    """The model's inference, free of float32's rounding, without a final softmax or sigmoid.
+
+    ``keep_softmax`` keeps these, as the recipe's option of this name does in the firmware.
+
+    Where results need more than float32's 24 bits, Keras runs in float64, exact up to 53, and
+    ``quantized_relu``, which casts its input to float32, is computed as QKeras defines it. QKeras'
+    straight-through estimator (``x + (q(x) - x)``) leaves no residue.
+
+    Parameters
+    ----------
+    x : (n, *input shape), or a list of them for several inputs.
+
+    Returns
+    -------
+    float64 (n, *output shape), a list for several outputs.
+    """
+    found = layer_results(model, x, keep_softmax=keep_softmax)[1]
+    return found[0] if len(found) == 1 else found
+
+
+def layer_results(
+    model: Any, x: ArrayLike | Sequence[ArrayLike], *, keep_softmax: bool = False
+) -> tuple[dict[str, Floats], list[Floats]]:
+    """({layer of the normal form: its result}, outputs), all float64 (n, *shape)."""
+    import keras
+
+    with captured():
+        normal = normal_form(model, keep_softmax=keep_softmax)
+    dtype = "float64" if any(True for _ in wide_sums(topology(normal))) else "float32"
+    arrays = _arrays(model, x, dtype)
+    with _floats(dtype), captured(), keras_computes(str(model.name)):
+        exact = rebuilt(topology(normal), functools.partial(_copied_as, dtype))
+        calls = topology(exact).calls
+        probe = keras.Model(exact.inputs, [[call.layer.output for call in calls], exact.outputs])
+        for call in calls:
+            _without_estimator(call, dtype)
+        parts = [
+            probe([array[i : i + BATCH] for array in arrays], training=False)
+            for i in range(0, len(arrays[0]), BATCH)
+        ]
+    layers = [_joined([part[0][i] for part in parts]) for i in range(len(calls))]
+    outputs = [_joined([part[1][i] for part in parts]) for i in range(len(exact.outputs))]
+    return {call.name: array for call, array in zip(calls, layers, strict=True)}, outputs
+
+
+def _arrays(model: Any, x: ArrayLike | Sequence[ArrayLike], dtype: str) -> list[NDArray[Any]]:
+    """One array for each input of the model, of its shape."""
+    many = isinstance(x, list | tuple) and len(model.inputs) > 1
+    arrays = [np.asarray(array, dtype) for array in (list(x) if many else [x])]  # type: ignore[arg-type]
+    wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    found = [array.shape[1:] for array in arrays]
+    if found != wanted:
+        raise DataError(f"the model takes (n, *shape) of {wanted}, got {found}", where=str(model.name))
+    rows = {len(array) for array in arrays}
+    if len(rows) != 1 or 0 in rows:
+        raise DataError(
+            f"arrays of {sorted(rows)} rows: one is needed, the same in all", where=str(model.name)
+        )
+    return arrays
+
+
+def _joined(parts: list[Any]) -> Floats:
+    return np.concatenate([np.asarray(part, np.float64) for part in parts])
+
+
+@contextlib.contextmanager
+def _floats(dtype: str) -> Iterator[None]:
+    import keras
+
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
+def _copied_as(dtype: str, call: Call, name: str, inputs: list[Any]) -> Any:
+    layer = copied(call.layer, {"name": name, "dtype": dtype})
+    result = layer(inputs[0] if len(inputs) == 1 else inputs)
+    if call.layer.weights:
+        layer.set_weights(call.layer.get_weights())
+    return result
+
+
+def _without_estimator(call: Call, dtype: str) -> None:
+    """Let a quantizer return its value itself instead of ``x + (q(x) - x)``, which rounds."""
+    quantizer: Any = getattr(call.layer, "activation", None)
+    relu = quantizer_name(quantizer) == "quantized_relu" and is_plain_relu(quantizer)
+    kind = activation_type(quantizer) if relu and dtype == "float64" else None
+    if kind is not None:
+        call.layer.activation = functools.partial(_relu, kind)
+    elif hasattr(quantizer, "use_ste"):
+        quantizer.use_ste = False
+
+
+def _relu(kind: FixedType, x: Any) -> Any:
+    """Scale, round half to even, clip: QKeras' own formula, in the precision of ``x``."""
+    from keras import ops
+
+    return ops.clip(ops.round(x * 2.0**kind.frac), 0.0, float(kind.code_max)) * kind.lsb

@@ -1,0 +1,43 @@
+"""What a layer's rule is given: its node, the values it reads and their types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.errors import NotMeasured
+from pquant_hls.qor import FixedType, Node
+from pquant_hls.rtl._arith import MATRIX_BITS, Symbols
+
+
+@dataclass(frozen=True)
+class Call:
+    """One node; ``values`` are shaped as in the graph (no batch axis), ``kinds`` are their types."""
+
+    node: Node
+    values: tuple[Symbols, ...]
+    kinds: tuple[FixedType, ...]
+    stream: bool
+
+    @property
+    def wires(self) -> Symbols:
+        return self.values[0]
+
+    def refuse(self, why: str) -> NotMeasured:
+        return NotMeasured(f"{self.node.op}: {why}", where=self.node.name)
+
+    def constants(self, key: str) -> NDArray[np.float64]:
+        """The node's integers as values; refused where missing, or too wide for alkaid's float32 matrices."""
+        array = self.node.arrays.get(key)
+        if array is None:
+            raise self.refuse(f"the graph holds no {key}")
+        values = array.values
+        if not np.array_equal(values.astype(np.float32).astype(np.float64), values):
+            raise self.refuse(f"a {key} spans more than {MATRIX_BITS} bits")
+        return values
+
+    def bias(self, size: int) -> NDArray[np.float64]:
+        """The bias (size,), zeros where the node has none."""
+        return self.constants("bias").ravel() if "bias" in self.node.arrays else np.zeros(size)

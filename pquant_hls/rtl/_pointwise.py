@@ -1,0 +1,114 @@
+"""Activations, merges and changes of shape, by the rules of nnet_activation.h and nnet_merge.h."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from alkaid.trace import FVariable
+
+from pquant_hls.rtl import _arith as arith
+from pquant_hls.rtl._arith import Symbols
+from pquant_hls.rtl._call import Call
+from pquant_hls.rtl._windows import padded, pads
+
+
+def same(call: Call) -> Symbols:
+    return call.wires
+
+
+def relu(call: Call) -> Symbols:
+    """x above the threshold (0 as a rule), else 0."""
+    zero = arith.constant(0.0)
+    threshold = _parameter(call, "threshold", "param") if call.node.attrs.get("threshold") else 0.0
+    if threshold == 0.0:
+        return arith.each(lambda x: arith.maximum(x, zero), call.wires)
+    return arith.each(lambda x: arith.choose(arith.above(x, threshold), x, zero), call.wires)
+
+
+def leaky_relu(call: Call) -> Symbols:
+    """x where positive, else slope * x in full precision."""
+    slope = _parameter(call, "slope", "param")
+    return arith.each(lambda x: arith.choose(x.is_negative(), x * slope, x), call.wires)
+
+
+def binary_tanh(call: Call) -> Symbols:
+    """1 where x >= 0, else -1; a one-bit unsigned result stores 1 and 0 instead."""
+    if call.node.result.width == 1:
+        return arith.each(lambda x: 1.0 + x.is_negative() * -1.0, call.wires)
+    return arith.each(lambda x: 1.0 + x.is_negative() * -2.0, call.wires)
+
+
+def ternary_tanh(call: Call) -> Symbols:
+    """The sign of x where 2 x, stored in the type of x, lies outside (-1, 1], else 0.
+
+    Fused with a scale, it compares x with two thresholds instead (normalize_ternary_tanh).
+    """
+    if "threshold_hi" in call.node.arrays:
+        keys = ("threshold_hi", "threshold_lo")
+        high, low = (np.resize(call.constants(key), call.wires.shape).astype(object) for key in keys)
+        return arith.each(_between, call.wires, high, low)
+    kind = call.kinds[0]
+    return arith.each(lambda x: _ternary(arith.cast_wire(x * 2.0, kind)), call.wires)
+
+
+def _between(x: FVariable, high: float, low: float) -> FVariable:
+    below = arith.inverse(arith.above(x, low)) * -1.0
+    return arith.choose(arith.above(x, high), arith.constant(1.0), below)
+
+
+def _ternary(doubled: FVariable) -> FVariable:
+    return arith.above(doubled, 1.0) - arith.inverse(arith.above(doubled, -1.0))
+
+
+def hard_sigmoid(call: Call) -> Symbols:
+    """clip(slope * x + shift, 0, 1)."""
+    slope, shift = _parameter(call, "slope", "slope"), _parameter(call, "shift", "shift")
+    zero, one = arith.constant(0.0), arith.constant(1.0)
+    return arith.each(lambda x: arith.minimum(arith.maximum(x * slope + shift, zero), one), call.wires)
+
+
+def hard_tanh(call: Call) -> Symbols:
+    """2 * hard_sigmoid - 1."""
+    return arith.each(lambda x: x * 2.0 + -1.0, hard_sigmoid(call))
+
+
+def _parameter(call: Call, name: str, kind: str) -> float:
+    """An attribute as its own type stores it."""
+    value = call.node.attrs.get(name)
+    if value is None:
+        raise call.refuse(f"the graph does not tell the {name}")
+    stored = call.node.types.get(kind)
+    return float(value) if stored is None else arith.stored(float(value), stored)
+
+
+def merge(rule: Callable[[FVariable, FVariable], FVariable]) -> Callable[[Call], Symbols]:
+    """Element by element in full precision; a shorter input repeats (index modulo its size)."""
+
+    def layer(call: Call) -> Symbols:
+        if len(call.values) != 2:
+            raise call.refuse(f"merges {len(call.values)} inputs, hls4ml merges two")
+        first, second = (np.resize(values.ravel(), call.node.shape) for values in call.values)
+        return arith.each(rule, first, second)
+
+    return layer
+
+
+def average(first: FVariable, second: FVariable) -> FVariable:
+    return (first + second) * 0.5
+
+
+def concatenate(call: Call) -> Symbols:
+    return np.concatenate(call.values, axis=int(call.node.attrs.get("axis", -1)))
+
+
+def reshape(call: Call) -> Symbols:
+    return call.wires.reshape(call.node.shape)
+
+
+def transpose(call: Call) -> Symbols:
+    return np.transpose(call.wires, tuple(int(axis) for axis in call.node.attrs["perm"]))
+
+
+def zero_padding(call: Call) -> Symbols:
+    return padded(call.wires, pads(call.node, call.wires.ndim - 1), arith.constant(0.0))

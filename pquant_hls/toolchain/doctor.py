@@ -1,0 +1,157 @@
+"""What of the tools and packages is here, what is missing, and what that means for measuring."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Literal
+
+from pquant_hls.programs.tools import Tool, find_tools
+
+Severity = Literal["ok", "optional", "required"]
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "qkeras-v3",
+    "hls4ml",
+    "numpy",
+    "optuna",
+    "pydantic",
+    "typer",
+    "rich",
+    "PyYAML",
+    "h5py",
+    "defusedxml",
+    "alkaid",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's answer.
+
+    ``severity`` is ``ok`` when found, else whether the main job can do without it (``optional``) or not
+    (``required``). ``means`` says what works or does not; ``install`` is the line to type, empty where found.
+    """
+
+    name: str
+    severity: Severity
+    version: str | None
+    means: str
+    install: str = ""
+
+    @property
+    def is_found(self) -> bool:
+        return self.severity == "ok"
+
+
+def doctor(env: Mapping[str, str] | None = None) -> list[Check]:
+    """Python, packages and programs, in the order of their weight for the main job; imports none of them."""
+    tools = find_tools(env)
+    return [
+        _python(),
+        *(_package(name) for name in PACKAGES),
+        *_conflicts(),
+        *_compilers(tools),
+        *_vendor(tools, os.environ if env is None else env),
+        _tool(
+            tools,
+            "iverilog",
+            "optional",
+            "simulation of the RTL to confirm its cycles",
+            "apt-get install iverilog",
+        ),
+        _pyosys(),
+    ]
+
+
+def exit_code(checks: Sequence[Check]) -> int:
+    """0 when the main job can run, 3 otherwise."""
+    return 3 if any(check.severity == "required" for check in checks) else 0
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Check("python", "ok", version, "supported")
+    return Check(
+        "python", "required", version, "only 3.11 to 3.13 are supported", "apt-get install python3.12"
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _package(name: str) -> Check:
+    version = _version(name)
+    if version is not None:
+        return Check(name, "ok", version, "installed")
+    return Check(name, "required", None, "the main job needs it", "pip install pquant_hls")
+
+
+def _conflicts() -> list[Check]:
+    """HGQ2 installs a package named qkeras over the files of qkeras-v3 without a warning."""
+    version = _version("HGQ2")
+    if version is None:
+        return []
+    means = "overwrites qkeras-v3's files: quantized models are then not what they say"
+    return [
+        Check(
+            "HGQ2",
+            "required",
+            version,
+            means,
+            "pip uninstall HGQ2 && pip install --force-reinstall qkeras-v3",
+        )
+    ]
+
+
+def _compilers(tools: Mapping[str, Tool]) -> list[Check]:
+    return [
+        _tool(tools, "g++", "required", "csim (the firmware's C++ compiled and run)", "apt-get install g++"),
+        _tool(tools, "make", "optional", "make quickstart or make test", "apt-get install make"),
+    ]
+
+
+def _tool(tools: Mapping[str, Tool], name: str, severity: Severity, use: str, install: str) -> Check:
+    tool = tools.get(name)
+    if tool is None:
+        return Check(name, severity, None, f"no {use}", install)
+    return Check(name, "ok", tool.version, use)
+
+
+def _vendor(tools: Mapping[str, Tool], env: Mapping[str, str]) -> list[Check]:
+    """HLS synthesis and Vivado; without them latency is an estimate with its interval."""
+    settings = "source <tool folder>/settings64.sh, or name a machine that has it by a command prefix"
+    hls = [tools[name] for name in ("vitis_hls", "vitis-run", "vivado_hls") if name in tools]
+    checks = [Check(tool.name, "ok", tool.version, _synthesis(tool)) for tool in hls]
+    if not hls:
+        means = "no csynth by vitis_hls, vitis-run or vivado_hls: latency and resources are estimated"
+        checks.append(Check("vitis_hls", "optional", None, means, settings))
+    checks.append(_tool(tools, "vivado", "optional", "vsynth (Vivado's resources and timing)", settings))
+    if (hls or "vivado" in tools) and not any(
+        name in env for name in ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
+    ):
+        means = "no license variable set: parts beyond the free edition may be refused"
+        checks.append(Check("license", "optional", None, means, "export XILINXD_LICENSE_FILE=port@server"))
+    return checks
+
+
+def _synthesis(tool: Tool) -> str:
+    backend = "Vivado" if tool.name == "vivado_hls" else "Vitis"
+    return f"csynth and cosim of {backend} projects"
+
+
+def _pyosys() -> Check:
+    version = _version("pyosys")
+    if version is not None:
+        return Check("pyosys", "ok", version, "resources of the RTL by open synthesis")
+    means = "no resources of the RTL by open synthesis"
+    return Check("pyosys", "optional", None, means, "pip install 'pquant_hls[rtl]'")

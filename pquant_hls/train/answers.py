@@ -1,0 +1,70 @@
+"""Running a model: its raw outputs, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from pquant_hls.network.table import Head, heads_of
+from pquant_hls.train.metrics import accuracy, cross_entropy
+from pquant_hls.train.records import Array, inputs_of
+
+EVALUATION_BATCH = 8192
+
+
+def as_fed(model: keras.Model, batch: Sequence[Any]) -> Any:
+    """A batch in the structure the model was made with: one array, a list, or a dict by input name."""
+    if isinstance(model, keras.Sequential):
+        return batch[0]
+    return keras.tree.pack_sequence_as(model.input, list(batch))
+
+
+def scores(model: keras.Model, x: Any) -> Array:
+    """The model's (first) output for ``x``, float32 (events, ...), in inference mode."""
+    return predict(model, x)[0]
+
+
+def predict(model: keras.Model, x: Any) -> list[Array]:
+    """All outputs of the model for ``x``, float32 (events, ...), in inference mode."""
+    inputs = inputs_of(model, x)
+    parts = []
+    for start in range(0, len(inputs[0]), EVALUATION_BATCH):
+        batch = [part[start : start + EVALUATION_BATCH] for part in inputs]
+        found = model(as_fed(model, batch), training=False)
+        parts.append([np.asarray(value) for value in keras.tree.flatten(found)])
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def probabilities(model: keras.Model, x: Any) -> Array:
+    """Scores of the (first) output as probabilities: softmax or sigmoid applied where it ends in logits."""
+    return as_probabilities(scores(model, x), heads_of(model)[0])
+
+
+def as_probabilities(found: Array, head: Head) -> Array:
+    """Outputs of a head as probabilities, float64: softmax over several columns, sigmoid of one."""
+    found = found.astype(np.float64)
+    if head != "linear":
+        return found
+    if found.shape[-1] == 1:
+        return 1 / (1 + np.exp(-found))
+    shifted = np.exp(found - found.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def logits_of(found: Array, *, columns: bool = False) -> Array:
+    """Logits that give these probabilities back: ln p, or ln p / (1 - p) for one column or for ``columns``
+    that stand for themselves.
+    """
+    clipped = np.clip(found, 1e-7, 1 - 1e-7)
+    alone = columns or found.shape[-1] == 1
+    return np.asarray(np.log(clipped) - np.log(1 - clipped) if alone else np.log(clipped), np.float32)
+
+
+def evaluate(model: keras.Model, x: Any, y: Any) -> dict[str, float]:
+    """``accuracy`` (share), its binomial ``accuracy_error``, and ``loss`` (cross entropy, nats)."""
+    found = probabilities(model, x)
+    share = accuracy(found, y)
+    return {"accuracy": share.value, "accuracy_error": share.error, "loss": cross_entropy(found, y)}

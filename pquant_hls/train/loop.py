@@ -1,0 +1,158 @@
+"""Gradient steps: losses of every kind of target, zeros that stay zero, seeds."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pquant_hls.spec.steps import TrainingConfig
+from pquant_hls.train.answers import as_fed
+from pquant_hls.train.records import Array
+from pquant_hls.train.samples import Samples
+from pquant_hls.train.targets import Target
+
+FINAL_RATE = 0.01
+"""The learning rate falls to this share of its start."""
+
+
+class Loop:
+    """Gradient steps, one epoch in one graph call."""
+
+    def __init__(
+        self, model: keras.Model, targets: Sequence[Target], samples: Samples, config: TrainingConfig
+    ) -> None:
+        self.model, self.targets, self.config = model, targets, config
+        self.n = len(samples.alpha)
+        self.steps = math.ceil(self.n / config.batch_size)
+        self.rng = np.random.default_rng([config.seed, 0])
+        self.optimizer = keras.optimizers.Adam(config.learning_rate)
+        self.optimizer.build(model.trainable_variables)
+        self.masks = zero_masks(model)
+        seed_layers(model, config.seed)
+        self.graph = tf.function(self._epoch, autograph=False)
+        tf.get_logger().addFilter(_not_retracing)
+        self.tensors = [
+            tf.constant(part)
+            for part in (samples.alpha, *samples.labels, *samples.soft, *samples.weight, *samples.inputs)
+        ]
+
+    def epoch(self, number: int) -> float:
+        """Train for one epoch; returns the mean loss."""
+        first = (number - 1) * self.steps
+        done = np.arange(first, first + self.steps) / max(1, self.config.epochs * self.steps)
+        order = self.rng.permutation(self.n)
+        rates = learning_rates(self.config, done)
+        return float(self.graph(tf.constant(order), tf.constant(rates, tf.float32), *self.tensors))
+
+    def _epoch(self, order: Any, rates: Any, *tensors: Any) -> Any:
+        """Written as a graph loop by hand: autograph does not read this source under Python 3.13."""
+
+        def body(step: Any, total: Any) -> tuple[Any, Any]:
+            chosen = order[step * self.config.batch_size : (step + 1) * self.config.batch_size]
+            self.optimizer.learning_rate.assign(rates[step])
+            return step + 1, total + self._step(*[tf.gather(part, chosen) for part in tensors])
+
+        start = (tf.constant(0), tf.constant(0.0))
+        _, total = tf.while_loop(lambda step, _: step < self.steps, body, start, parallel_iterations=1)
+        return total / float(self.steps)
+
+    def _step(self, alpha: Any, *tensors: Any) -> Any:
+        count = len(self.targets)
+        labels, soft, weight = (tensors[i * count : (i + 1) * count] for i in range(3))
+        with tf.GradientTape() as tape:
+            found = keras.tree.flatten(self.model(as_fed(self.model, tensors[3 * count :]), training=True))
+            losses = [
+                self._loss(target, values, (alpha, *learnt))
+                for target, values, *learnt in zip(self.targets, found, labels, soft, weight, strict=True)
+            ]
+            loss = tf.add_n(losses) + tf.add_n([tf.constant(0.0), *self.model.losses])
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        for variable, mask in self.masks:
+            variable.assign(variable * mask)
+        return loss
+
+    def _loss(self, target: Target, found: Any, learnt: tuple[Any, Any, Any, Any]) -> Any:
+        """Mean loss of one output, times its weight."""
+        alpha, labels, soft, weight = learnt
+        if target.task != "values":
+            found = logits(target, found)
+        share = tf.reshape(alpha, [-1, *[1] * (len(found.shape) - 2)])
+        each = hard_loss(target, labels, found) * (1 - share)
+        if self.config.distillation > 0:
+            each += soft_loss(target, soft, found, self.config.temperature) * share
+        return target.output.weight(self.config) * tf.reduce_mean(each * weight)
+
+
+def learning_rates(config: TrainingConfig, done: Array) -> Array:
+    """Learning rate at each share of the training done."""
+    rate = config.learning_rate
+    if config.schedule == "cosine":
+        return rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + np.cos(np.pi * done)))
+    return rate * FINAL_RATE**done if config.schedule == "exponential" else np.full(done.shape, rate)
+
+
+def logits(target: Target, found: Any) -> Any:
+    """Logits of an output that ends in a softmax, a sigmoid or in logits."""
+    if target.output.head == "linear":
+        return found
+    clipped = tf.clip_by_value(found, 1e-7, 1 - 1e-7)
+    return (
+        tf.math.log(clipped) - tf.math.log(1 - clipped)
+        if target.output.head == "sigmoid"
+        else tf.math.log(clipped)
+    )
+
+
+def hard_loss(target: Target, labels: Any, found: Any) -> Any:
+    """Loss of each label (events, ...): cross entropy, or squared distance of values."""
+    if target.task == "values":
+        return tf.reduce_mean((found - labels) ** 2, axis=-1)
+    if target.task == "flags":
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, found), axis=-1)
+    if found.shape[-1] == 1:
+        return tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, tf.float32), found[..., 0])
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, found)
+
+
+def soft_loss(target: Target, soft: Any, found: Any, heat: float) -> Any:
+    """T^2 times the cross entropy with the teacher's softened targets (Hinton et al. 2015); squared distance
+    of values.
+    """
+    if target.task == "values":
+        return tf.reduce_mean((found - soft) ** 2, axis=-1)
+    if target.task == "flags" or found.shape[-1] == 1:
+        each = tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(soft / heat), found / heat)
+        return heat**2 * tf.reduce_mean(each, axis=-1)
+    return heat**2 * tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(soft / heat), found / heat)
+
+
+def _not_retracing(entry: logging.LogRecord) -> bool:
+    """Each model has a graph of its own, so TensorFlow's advice on retracing does not apply."""
+    return "triggered tf.function retracing" not in entry.getMessage()
+
+
+def zero_masks(model: keras.Model) -> list[tuple[Any, Any]]:
+    """(kernel variable, 0/1 mask) of each kernel that holds exact zeros; a kernel of zeros only is not
+    masked.
+    """
+    found = []
+    for variable in model.trainable_variables:
+        value = np.asarray(variable)
+        if "kernel" in variable.name and 0 < np.count_nonzero(value) < value.size:
+            found.append((variable, tf.constant((value != 0).astype(np.float32))))
+    return found
+
+
+def seed_layers(model: keras.Model, seed: int) -> None:
+    """Put the random states inside layers (dropout, noise) to what ``seed`` says."""
+    for index, layer in enumerate(model._flatten_layers()):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign(np.array([seed, index], dtype=np.uint32))

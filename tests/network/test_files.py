@@ -1,0 +1,202 @@
+"""Model files: what loads, what is refused, and that writing is whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import qkeras
+
+from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.network import build_mlp, load_model, model_digest, save_model
+from pquant_hls.train import scores
+
+L = keras.layers
+
+
+def qkeras_model() -> keras.Model:
+    fixed = qkeras.quantized_bits(6, 1, alpha=1.0)
+    return keras.Sequential(
+        [
+            keras.Input((4,)),
+            qkeras.QActivation(fixed, name="q"),
+            qkeras.QDense(5, kernel_quantizer=fixed, bias_quantizer=fixed, name="d"),
+            qkeras.QActivation(qkeras.quantized_relu(5, 2), name="r"),
+            L.Dense(2, name="o"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("build", [lambda: build_mlp(4, (5,), 2), qkeras_model])
+def test_saved_models_come_back(build, suffix: str, tmp_path: Path) -> None:
+    model = build()
+    again = load_model(save_model(model, tmp_path / f"m{suffix}"))
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    np.testing.assert_array_equal(scores(again, x), scores(model, x))
+    assert model_digest(again) == model_digest(model)
+    assert [path.name for path in tmp_path.iterdir()] == [f"m{suffix}"]
+
+
+def legacy_file(folder: Path, layer: dict, arrays: dict[str, np.ndarray]) -> Path:
+    """A .h5 as Keras 2.15 wrote it, with one layer of three units behind four inputs."""
+    entry = {
+        "class_name": "InputLayer",
+        "config": {
+            "batch_input_shape": [None, 4],
+            "dtype": "float32",
+            "sparse": False,
+            "ragged": False,
+            "name": "in",
+        },
+    }
+    config = {"class_name": "Sequential", "config": {"name": "old", "layers": [entry, layer]}}
+    path = folder / "old.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"], file.attrs["backend"] = "2.15.0", "tensorflow"
+        weights = file.create_group("model_weights")
+        weights.attrs["layer_names"] = [b"in", b"d"]
+        weights.attrs["keras_version"], weights.attrs["backend"] = "2.15.0", "tensorflow"
+        weights.create_group("in").attrs["weight_names"] = []
+        group = weights.create_group("d")
+        group.attrs["weight_names"] = [f"d/{name}:0".encode() for name in arrays]
+        for name, array in arrays.items():
+            group[f"d/{name}:0"] = array
+    return path
+
+
+ZEROS = {"class_name": "Zeros", "config": {}}
+GLOROT = {"class_name": "GlorotUniform", "config": {"seed": None}}
+
+
+@pytest.mark.parametrize("kind", ["Dense", "QDense"])
+def test_files_of_keras_2_come_in(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"kernel": rng.normal(0, 0.3, (4, 3)).astype(np.float32), "bias": np.full(3, 0.25, np.float32)}
+    config = {
+        "name": "d",
+        "trainable": True,
+        "dtype": "float32",
+        "units": 3,
+        "activation": "linear",
+        "use_bias": True,
+        "kernel_initializer": GLOROT,
+        "bias_initializer": ZEROS,
+    }
+    if kind == "QDense":
+        fixed = {
+            "bits": 6,
+            "integer": 0,
+            "symmetric": 0,
+            "alpha": 1.0,
+            "keep_negative": True,
+            "use_stochastic_rounding": False,
+            "qnoise_factor": 1.0,
+        }
+        quantizer = {"class_name": "quantized_bits", "config": fixed, "__passive_serialization__": True}
+        config |= {
+            "kernel_quantizer": quantizer,
+            "bias_quantizer": quantizer,
+            "kernel_range": None,
+            "bias_range": None,
+        }
+    model = load_model(legacy_file(tmp_path, {"class_name": kind, "config": config}, arrays))
+    x = rng.normal(size=(6, 4)).astype(np.float32)
+    kernel = arrays["kernel"] if kind == "Dense" else np.clip(np.round(arrays["kernel"] * 32), -32, 31) / 32
+    np.testing.assert_allclose(scores(model, x), x @ kernel + 0.25, rtol=1e-5, atol=1e-6)
+
+
+def lambda_file(folder: Path, suffix: str) -> Path:
+    inner = keras.Sequential([keras.Input((3,)), L.Lambda(lambda x: x * 2, name="evil")], name="inner")
+    model = keras.Sequential([keras.Input((3,)), inner])
+    path = folder / f"l{suffix}"
+    model.save(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_lambda_layers_are_refused_by_name(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        UnsupportedModel, match="layer 'evil' is a Lambda, which carries code and is not executed"
+    ):
+        load_model(lambda_file(tmp_path, suffix))
+
+
+def keras_2_file(folder: Path) -> Path:
+    path = folder / "old.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "Sequential", "config": {}}))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "2.15.0"}))
+    return path
+
+
+def weights_file(folder: Path) -> Path:
+    build_mlp(4, (5,), 2).save_weights(folder / "only.weights.h5")
+    return folder / "only.weights.h5"
+
+
+def text_file(folder: Path, suffix: str) -> Path:
+    path = folder / f"not{suffix}"
+    path.write_text("not a model")
+    return path
+
+
+def broken_file(folder: Path) -> Path:
+    path = save_model(build_mlp(4, (5,), 2), folder / "m.keras")
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["config.json"] = parts["config.json"].replace(b'"Dense"', b'"Denze"')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, blob in parts.items():
+            archive.writestr(name, blob)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (keras_2_file, "was written by Keras 2.15.0 (save it there as .h5"),
+        (weights_file, "holds no model configuration"),
+        (lambda folder: text_file(folder, ".keras"), "is not a Keras model"),
+        (lambda f: f / "none.h5", "no such model file"),
+        (lambda folder: text_file(folder, ".h5"), "is not an HDF5 file"),
+        (broken_file, "cannot be loaded"),
+        (lambda folder: text_file(folder, ".txt"), "is not a model file"),
+        (lambda folder: folder, "is not a model file"),
+    ],
+)
+def test_what_is_not_a_model_is_told(make, text: str, tmp_path: Path) -> None:
+    path = make(tmp_path)
+    with pytest.raises(UnsupportedModel) as caught:
+        load_model(path)
+    assert text in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_mlp(4, (5,), 2)
+    path = save_model(model, tmp_path / "m.keras")
+    before = path.read_bytes()
+
+    def full(self: object, target: Path) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(type(model), "save", full)
+    with pytest.raises(OutputError, match="no space left"):
+        save_model(model, path)
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["m.keras"]
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "missing/m.keras"])
+def test_unusable_targets_are_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught:
+        save_model(build_mlp(4, (5,), 2), tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)

@@ -1,0 +1,129 @@
+"""Looking into models and rebuilding them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from pquant_hls.errors import UnsupportedModel
+from pquant_hls.network import (
+    NewLayer,
+    build_mlp,
+    calls,
+    clone,
+    copy_layer,
+    has_softmax_head,
+    head_of,
+    input_shapes,
+    layer_table,
+    model_digest,
+    n_outputs,
+    operation,
+    rebuild,
+)
+from pquant_hls.train import predict
+
+L = keras.layers
+
+
+def forked() -> keras.Model:
+    """Two inputs (given as a dict), a sum, a concatenation, two outputs."""
+    a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
+    x, y = L.Dense(5, activation="relu", name="x")(a), L.Dense(5, name="y")(b)
+    total = L.Add(name="sum")([x, y])
+    both = L.Concatenate(name="both")([total, y])
+    return keras.Model({"a": a, "b": b}, [L.Dense(2, name="one")(both), L.Dense(3, name="two")(total)])
+
+
+def test_clone_shares_nothing() -> None:
+    model = forked()
+    copy = clone(model)
+    inputs = [np.ones((2, 4), np.float32), np.ones((2, 3), np.float32)]
+    before = predict(model, inputs)
+    for one, other in zip(before, predict(copy, inputs), strict=True):
+        np.testing.assert_array_equal(one, other)
+    copy.set_weights([0 * array for array in copy.get_weights()])
+    np.testing.assert_array_equal(predict(model, inputs)[0], before[0])
+
+
+def test_calls_follow_their_inputs() -> None:
+    seen: set[str] = set()
+    for call in calls(forked()):
+        assert set(call.inputs) <= seen
+        seen.add(call.name)
+    assert seen == {"a", "b", "x", "y", "sum", "both", "one", "two"}
+
+
+def test_rebuild_exchanges_drops_and_inserts() -> None:
+    model = build_mlp(4, (6,), 3)
+
+    def change(call):
+        if call.name == "relu1":
+            return []
+        if call.name == "features":
+            return [NewLayer(L.Rescaling(2.0, name="twice"))]
+        return None
+
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    (k1, b1), (k2, b2) = model.get_layer("fc1").get_weights(), model.get_layer("output").get_weights()
+    logits = (2 * x @ k1 + b1) @ k2 + b2
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    changed = rebuild(model, change)
+    assert isinstance(changed, keras.Sequential)
+    np.testing.assert_allclose(predict(changed, x)[0], expected, rtol=1e-5)
+
+
+def test_digest_sees_weights_and_structure_only() -> None:
+    model = build_mlp(4, (6,), 3, seed=1, name="one")
+    assert model_digest(build_mlp(4, (6,), 3, seed=1, name="two")) == model_digest(model)
+    assert model_digest(build_mlp(4, (6,), 3, seed=2)) != model_digest(model)
+    wider = rebuild(
+        model,
+        lambda call: [NewLayer(copy_layer(call.layer, activation="tanh"))] if call.name == "relu1" else None,
+    )
+    assert model_digest(wider) != model_digest(model)
+
+
+def test_table_tells_each_layer() -> None:
+    rows = {row.name: row for row in layer_table(build_mlp(4, (6,), 3))}
+    assert (rows["fc1"].operation, rows["fc1"].parameters, rows["fc1"].units) == ("dense", 30, 6)
+    assert rows["fc1"].nonzero == 24
+    assert rows["softmax"].activation == "softmax"
+    assert rows["relu1"].inputs == ("fc1",)
+
+
+@pytest.mark.parametrize(("outputs", "head"), [(3, "softmax"), (1, "sigmoid")])
+def test_heads_and_shapes(outputs: int, head: str) -> None:
+    model = build_mlp(4, (6,), outputs)
+    assert (head_of(model), has_softmax_head(model)) == (head, head == "softmax")
+    assert (n_outputs(model), input_shapes(model)) == (outputs, ((4,),))
+
+
+class Own(keras.Model):
+    def call(self, x):
+        return x
+
+
+def unbuilt() -> keras.Model:
+    return keras.Sequential([L.Dense(3)])
+
+
+@pytest.mark.parametrize("build", [Own, unbuilt])
+def test_models_without_a_graph_are_refused(build) -> None:
+    with pytest.raises(UnsupportedModel, match="without a layer graph"):
+        calls(build())
+
+
+def test_operations_outside_layers_are_refused() -> None:
+    entry = keras.Input((3,))
+    with pytest.raises(UnsupportedModel, match="operation outside any layer"):
+        calls(keras.Model(entry, keras.ops.exp(entry)))
+
+
+def test_foreign_layers_are_unknown() -> None:
+    class Dense(L.Dense):
+        pass
+
+    assert operation(Dense(3)) == "other"
+    assert operation(L.Dense(3)) == "dense"

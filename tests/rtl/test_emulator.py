@@ -1,0 +1,134 @@
+"""The emulator equals the firmware's loops, value by value, or refuses by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rtl_graphs as graphs
+import rtl_reference as reference
+from hypothesis import given, settings
+
+from pquant_hls.errors import DataError, NotMeasured
+from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
+from pquant_hls.rtl import Emulator, emulate
+
+SETTINGS = settings(max_examples=30, deadline=None)
+
+
+def sample(graph: FixedPointGraph, rows: int = 64, seed: int = 0) -> list[np.ndarray]:
+    """Inputs on and off the grid, beyond the range too."""
+    rng = np.random.default_rng(seed)
+    return [
+        rng.uniform(-1.2, 1.2, (rows, *node.shape)) * 2.0 ** (node.result.integer - int(node.result.signed))
+        for node in graph.inputs
+    ]
+
+
+def check(graph: FixedPointGraph) -> None:
+    x = sample(graph)
+    found = emulate(graph, x[0] if len(x) == 1 else x)
+    for out, expected in zip(
+        found if isinstance(found, list) else [found], reference.run(graph, *x), strict=True
+    ):
+        np.testing.assert_array_equal(out, expected)
+
+
+@SETTINGS
+@given(graphs.dense_graph())
+def test_dense_accumulates_rounds_and_wraps_like_the_firmware(graph):
+    check(graph)
+
+
+@SETTINGS
+@given(graphs.conv_graph())
+def test_convolutions_with_pads_strides_and_dilation(graph):
+    check(graph)
+
+
+@SETTINGS
+@given(graphs.pool_graph())
+def test_pooling_divides_and_pads_like_the_firmware(graph):
+    check(graph)
+
+
+@SETTINGS
+@given(graphs.pointwise_graph())
+def test_activations_after_a_scaling(graph):
+    check(graph)
+
+
+@SETTINGS
+@given(graphs.merge_graph())
+def test_merges_and_shapes_with_two_inputs_and_two_outputs(graph):
+    check(graph)
+
+
+def layer(op: str, result: str = "ap_fixed<16,8>", **more) -> FixedPointGraph:
+    first = Node("x", "input", (), (4,), FixedType.parse("ap_fixed<8,4>"))
+    return FixedPointGraph(
+        (first, Node("odd_one", op, ("x",), (4,), FixedType.parse(result), **more)), ("odd_one",)
+    )
+
+
+@pytest.mark.parametrize("op", ["softmax", "elu", "other"])
+def test_a_layer_without_an_exact_rule_is_refused_by_name(op):
+    with pytest.raises(NotMeasured, match="odd_one"):
+        emulate(layer(op), np.zeros((1, 4)))
+
+
+def test_a_saturating_accumulator_is_refused_only_where_it_can_saturate():
+    weights = {"weight": FixedArray(np.full((4, 4), 3), 0)}
+    wide = layer("dense", types={"accum": FixedType(16, 12, saturation="SAT")}, arrays=weights)
+    np.testing.assert_array_equal(emulate(wide, np.full((2, 4), 1.5)), np.full((2, 4), 18.0))
+    narrow = layer("dense", types={"accum": FixedType(9, 5, saturation="SAT")}, arrays=weights)
+    with pytest.raises(NotMeasured, match="saturate"):
+        emulate(narrow, np.zeros((1, 4)))
+
+
+def test_weights_wider_than_the_solver_holds_are_refused():
+    weights = {"weight": FixedArray(np.full((4, 4), (1 << 26) + 1), 20)}
+    with pytest.raises(NotMeasured, match="24 bits"):
+        emulate(layer("dense", arrays=weights), np.zeros((1, 4)))
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((2, 5)), np.zeros(4), np.full((1, 4), np.nan), [np.zeros((1, 4))] * 2]
+)
+def test_inputs_that_do_not_fit_are_named(bad):
+    with pytest.raises(DataError):
+        Emulator(layer("relu")).predict(bad)
+
+
+def test_one_trace_serves_many_batches_and_an_empty_one():
+    emulator = Emulator(layer("relu"))
+    np.testing.assert_array_equal(emulator.predict(np.full((3, 4), -1.0)), np.zeros((3, 4)))
+    np.testing.assert_array_equal(emulator.predict(np.full((2, 4), 1.25)), np.full((2, 4), 1.25))
+    assert emulator.predict(np.zeros((0, 4))).shape == (0, 4)
+
+
+def test_a_ternary_activation_on_a_wrapped_scale_sees_the_sign():
+    nodes = (
+        Node("x", "input", (), (3,), FixedType(1, 1, signed=False)),
+        Node(
+            "b",
+            "batchnorm",
+            ("x",),
+            (3,),
+            FixedType(2, 0),
+            {},
+            {"scale": FixedArray(np.array([15, 2, 0]), 3), "bias": FixedArray(np.array([0, 0, 21]), 2)},
+        ),
+        Node(
+            "a",
+            "ternary_tanh",
+            ("b",),
+            (3,),
+            FixedType(2, 2),
+            {},
+            {
+                "threshold_hi": FixedArray(np.array([0, 0, -11]), 2),
+                "threshold_lo": FixedArray(np.array([0, 0, -9]), 2),
+            },
+        ),
+    )
+    check(FixedPointGraph(nodes, ("a",)))

@@ -1,0 +1,56 @@
+"""Mock tools on PATH: Python programs that take the real command lines and fail in the known ways."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tool_mocks import BANNER, SCRIPT, Clock
+
+from pquant_hls.toolchain import process
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "readers"))
+
+
+@pytest.fixture
+def add_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts a mock tool, or another script, into a folder that with sleep and env is the whole PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sleep", "env"):
+        found = next(Path(part) / name for part in ("/usr/bin", "/bin") if (Path(part) / name).exists())
+        (folder / name).symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
+
+    def add(name: str, text: str | None = None) -> Path:
+        path = folder / name
+        banner = BANNER.format(tool=name)
+        path.write_text(SCRIPT.format(python=sys.executable, banner=banner) if text is None else text)
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return path
+
+    return add
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str], list[str]]:
+    """A Python program from its text, as a command."""
+
+    def make(text: str) -> list[str]:
+        path = tmp_path / f"program_{len(list(tmp_path.iterdir()))}.py"
+        path.write_text(text)
+        return [sys.executable, str(path)]
+
+    return make
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that a test can put forward, so that time limits pass at a known point of a run."""
+    clock = Clock()
+    monkeypatch.setattr(process, "time", clock)
+    monkeypatch.setattr(process, "GRACE_S", 0.3)
+    return clock
