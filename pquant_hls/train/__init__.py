@@ -54,7 +54,7 @@ _HOMES = {
         "probabilities",
         "scores",
     ),
-    "fit": (
+    "routine": (
         "check",
         "fit",
     ),
