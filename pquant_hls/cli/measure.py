@@ -70,13 +70,14 @@ def measure(
 
 
 def is_measured(qor: QoR) -> bool:
-    """Whether the record holds any figure of a design's latency, clock or resources."""
+    """Whether the record holds any figure of a design's latency, clock or resources; a passed cosim is none."""
     cycles = None if qor.latency is None else qor.latency.cycles_max
     used = () if qor.resources is None else (getattr(qor.resources, name) for name in RESOURCES)
-    return any(value is not None for value in (cycles, *used, *qor.metrics.values()))
+    figures = (value for name, value in qor.metrics.items() if name != "cosim_passed")
+    return any(value is not None for value in (cycles, *used, *figures))
 
 
-DERIVED = ("worst_ns", "worst_ns_lo", "worst_ns_hi", "bunch_crossings", "slack_ns", "timing_met")
+DERIVED = ("worst_ns", "worst_ns_lo", "worst_ns_hi", "bunch_crossings", "slack_ns", "timing_met", "clock_met")
 
 
 def derived(qor: QoR) -> dict[str, Any]:
@@ -90,6 +91,9 @@ def derived(qor: QoR) -> dict[str, Any]:
 def _clean(value: float | None) -> float | None:
     """Without the last bits of binary fractions: 0.301, not 0.3009999999999997."""
     return value if value is None or isinstance(value, bool) else round(value, 9)
+
+
+YES = {True: "yes", False: "NO", None: "-"}
 
 
 def _show(qor: QoR) -> None:
@@ -126,7 +130,7 @@ def _figures(qor: QoR) -> Table:
             ("clock target, ns", _number(latency.clock_target_ns)),
             ("clock estimated, ns", _number(latency.clock_estimated_ns)),
             ("slack, ns", _number(latency.slack_ns)),
-            ("timing met", {True: "yes", False: "NO", None: "-"}[latency.timing_met]),
+            ("timing met (estimated + uncertainty <= target)", YES[latency.timing_met]),
         ]
     rows += [(name.upper(), _resource(qor.resources, name)) for name in RESOURCES]
     for row in rows:

@@ -29,7 +29,8 @@ class Latency(Record):
 
     ``cycles_min`` and ``cycles_max`` are the tool's best and worst case. ``cycles_max_lo`` and ``cycles_max_hi``
     bound the worst case when it is an estimate; a measured record leaves them None. Clock fields are in ns.
-    ``clock_estimated_hi_ns`` bounds an estimated clock from above.
+    ``clock_estimated_hi_ns`` bounds an estimated clock from above. ``printed_ns`` is the worst case as the tool
+    printed it, for reports that state a time and no clock.
     """
 
     cycles_min: Cycles | None = None
@@ -41,6 +42,7 @@ class Latency(Record):
     cycles_max_lo: Cycles | None = None
     cycles_max_hi: Cycles | None = None
     clock_estimated_hi_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    printed_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Latency:
@@ -74,21 +76,23 @@ class Latency(Record):
 
     @property
     def worst_ns(self) -> float | None:
-        """cycles_max * max(target, estimated clock), as Vivado/Vitis HLS print it."""
-        return _times(self.cycles_max, self.period_ns)
+        """cycles_max * max(target, estimated clock), as Vivado/Vitis HLS print it; else what was printed."""
+        return self._or_printed(_times(self.cycles_max, self.period_ns))
 
     @property
     def worst_ns_lo(self) -> float | None:
         """Lower end of ``worst_ns``; equal to it for a measured record."""
         low = self.cycles_max if self.cycles_max_lo is None else self.cycles_max_lo
-        return _times(low, self.clock_target_ns if self.is_interval else self.period_ns)
+        return self._or_printed(_times(low, self.clock_target_ns if self.is_interval else self.period_ns))
 
     @property
     def worst_ns_hi(self) -> float | None:
         """Upper end of ``worst_ns``; equal to it for a measured record."""
-        return _times(
-            self.cycles_max if self.cycles_max_hi is None else self.cycles_max_hi, self.period_hi_ns
-        )
+        high = self.cycles_max if self.cycles_max_hi is None else self.cycles_max_hi
+        return self._or_printed(_times(high, self.period_hi_ns))
+
+    def _or_printed(self, product: float | None) -> float | None:
+        return self.printed_ns if product is None else product
 
     @property
     def is_interval(self) -> bool:
@@ -96,7 +100,17 @@ class Latency(Record):
 
     @property
     def timing_met(self) -> bool | None:
-        """Estimated <= target, the sign of the tools' own verdict. None when either is unknown."""
+        """As the tools flag it: estimated + uncertainty <= target, compared to 1 fs as they print three digits.
+
+        Without the uncertainty only a clock beyond the target is known to be missed; None otherwise.
+        """
+        if self.slack_ns is not None:
+            return round(self.slack_ns, 6) >= 0
+        return False if self.clock_met is False else None
+
+    @property
+    def clock_met(self) -> bool | None:
+        """Estimated <= target, the uncertainty left out. None when either is unknown."""
         if self.clock_target_ns is None or self.clock_estimated_ns is None:
             return None
         return self.clock_estimated_ns <= self.clock_target_ns

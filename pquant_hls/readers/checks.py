@@ -87,6 +87,13 @@ def _check_digits(clock: Clock, spot: Spot) -> None:
             )
 
 
+def check_built(clock: Clock, cycles: Cycles, used: Resources, spot: Spot) -> None:
+    """The tools estimate a clock of 0 only where they removed the whole function."""
+    is_zero = clock.estimated is not None and clock.estimated.ns == 0
+    if is_zero and (cycles.worst or used.lut or used.ff or used.dsp):
+        raise spot.at("estimated clock").error("0 ns for a design that has logic in it")
+
+
 def check_cycles(cycles: Cycles, clock: Clock, spot: Spot) -> None:
     """Order of the ranges, interval against latency, and cycles x period against the printed time."""
     check_range(cycles, spot)

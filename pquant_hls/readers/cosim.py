@@ -21,24 +21,29 @@ def recognises(block: Block) -> bool:
 
 def read(block: Block, spot: Spot) -> CosimReport:
     """Rows of both languages; the heading must be the known one, or no figure can be told from another."""
-    header = [sum(1 for line in block.lines if pattern.match(line)) for pattern in (_GROUPS, _TITLE, _TRIPLE)]
-    if header != [1, 1, 1]:
+    titles = [[line for line in block.lines if pattern.match(line)] for pattern in (_GROUPS, _TITLE, _TRIPLE)]
+    if [len(found) for found in titles] != [1, 1, 1]:
         raise spot.error("the heading of the table is damaged")
+    columns = len(_cells(titles[2][0]))
     rows: dict[str, CosimRun] = {}  # VHDL first, as all versions print them
     for number, line in enumerate(block.lines, start=block.start + 1):
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        cells = _cells(line)
         if not line.startswith("|") or cells[0] not in ("VHDL", "Verilog"):
             continue
         place = spot.at(f"line {number}")
         if (
             cells[0] in rows
             or (cells[0] == "VHDL" and rows)
-            or len(cells) not in (8, 9)
+            or len(cells) != columns
             or not line.rstrip().endswith("|")
         ):
             raise place.error(f"not one whole row for {cells[0]}")
         rows[cells[0]] = _run(cells[1:], place)
     return CosimReport(kind="cosim", file=spot.file, verilog=rows.get("Verilog"), vhdl=rows.get("VHDL"))
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def _run(cells: list[str], spot: Spot) -> CosimRun:

@@ -57,6 +57,8 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     modules = _modules(performance, utilization, clock, spot)
     _check_instances(used, _table(utilization, r"\s*\* Instance:", "Instance", spot), spot)
     _check_top(cycles, modules, spot)
+    resources = _resources(used, part, spot)
+    checks.check_built(clock, cycles, resources, spot)
     checks.check_top(title["top"], _clock_source(parts.get("Interface"), spot), spot)
     return CsynthReport(
         kind="csynth_rpt",
@@ -71,8 +73,9 @@ def read(block: Block, spot: Spot) -> CsynthReport:
         latency_ns_max=values.ns(cycles.worst_time),
         interval_min=cycles.interval_min,
         interval_max=cycles.interval_max,
-        resources=_resources(used, part, spot),
+        resources=resources,
         modules=modules,
+        date=values.date(fields.get("Date")),
         missing=_missing(clock, cycles, used, spot),
     )
 

@@ -28,6 +28,8 @@ def read(root: Element, spot: Spot) -> CsynthReport:
     part = values.part(xml.text_of(root, "UserAssignments/Part", spot), spot.at("Part"))
     checks.check_part(part, available, spot)
     top = values.function(xml.text_of(root, "UserAssignments/TopModelName", spot), spot.at("TopModelName"))
+    resources = checks.make_resources(_resources(area, "Resources", spot), available, spot)
+    checks.check_built(clock, cycles, resources, spot)
     clocks = [port for port in root.findall("InterfaceSummary/RtlPorts") if port.findtext("name") == "ap_clk"]
     checks.check_top(top, clocks[0].findtext("Object") if clocks else None, spot)
     return CsynthReport(
@@ -43,7 +45,7 @@ def read(root: Element, spot: Spot) -> CsynthReport:
         latency_ns_max=values.ns(cycles.worst_time),
         interval_min=cycles.interval_min,
         interval_max=cycles.interval_max,
-        resources=checks.make_resources(_resources(area, "Resources", spot), available, spot),
+        resources=resources,
         modules=_modules(root, spot),
         missing=missing,
     )

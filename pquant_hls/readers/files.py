@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from pquant_hls.errors import ReportError
@@ -23,6 +24,8 @@ from pquant_hls.readers.tables import Block
 from pquant_hls.readers.values import Spot
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_LINE = 20_000
+"""Characters; the longest lines of real reports, names of templates, have a few thousand."""
 _KNOWN = "csynth (.xml, .rpt, summary), cosim, csim log, export, Vivado utilization and timing, hls.app, .aps"
 
 
@@ -58,22 +61,38 @@ def read_text(text: str, file: str) -> AnyReport:
         raise spot.error("empty file", mend="run the tool again")
     if text.lstrip().startswith("<"):
         return _read_xml(text, spot)
-    block = Block(
-        tuple(line.rstrip("\r\n") for line in text.splitlines(keepends=True) if line.endswith("\n"))
-    )
-    if any(summary.TITLE.match(line) for line in block.lines):
-        return summary.read(block, spot)
-    if any(csynth_rpt.TITLE.match(line) for line in block.lines):
-        return csynth_rpt.read(block, spot)
-    if cosim.recognises(block):
-        return cosim.read(block, spot)
-    if csim.recognises(block):
-        return csim.read(block, spot)
-    if export.recognises(block):
-        return export.read(block, spot)
-    if export.recognises_run(block):
-        return export.read_run(block, spot)
-    return _read_vivado(block, spot)
+    block = Block(tuple(line.rstrip() for line in text.splitlines(keepends=True) if line.endswith("\n")))
+    for number, line in enumerate(block.lines, start=1):
+        if len(line) > MAX_LINE:
+            raise spot.at(f"line {number}").error(f"{len(line)} characters, no report has such a line")
+    found = _kinds(block)
+    if not found:
+        raise spot.error("not a report that is known", mend=f"known: {_KNOWN}")
+    (name, read), *others = found
+    if name in [other for other, _ in others]:
+        raise spot.error(f"two {name} reports in one file", mend="keep each report in a file of its own")
+    report = read(block, spot)
+    remarks = tuple(f"{file}: holds a {other} report too, which is not read" for other, _ in others)
+    return report.model_copy(update={"remarks": remarks}) if remarks else report
+
+
+def _kinds(block: Block) -> list[tuple[str, Callable[[Block, Spot], AnyReport]]]:
+    """The reports in a text, the one to read first: printed by a tool, several stand one after the other.
+
+    What C simulation printed stands in front of many reports and is passed over there.
+    """
+    commands = vivado.commands(block)
+    found: list[tuple[str, Callable[[Block, Spot], AnyReport], int]] = [
+        ("synthesis summary", summary.read, any(summary.TITLE.match(line) for line in block.lines)),
+        ("synthesis", csynth_rpt.read, any(csynth_rpt.TITLE.match(line) for line in block.lines)),
+        ("co-simulation", cosim.read, cosim.recognises(block)),
+        ("export", export.read, export.recognises(block)),
+        ("export", export.read_run, export.recognises_run(block)),
+        ("utilization", vivado.read_utilization, commands.count("report_utilization")),
+        ("timing", vivado.read_timing, commands.count("report_timing_summary")),
+    ]
+    reports = [(name, read) for name, read, count in found for _ in range(count)]
+    return reports or ([("C simulation", csim.read)] if csim.recognises(block) else [])
 
 
 def _read_xml(text: str, spot: Spot) -> AnyReport:
@@ -85,12 +104,3 @@ def _read_xml(text: str, spot: Spot) -> AnyReport:
     if project_files.recognises_aps(root):
         return project_files.read_aps(root, spot)
     raise spot.error(f"XML of a kind that is not known ({root.tag[:60]})", mend=f"known: {_KNOWN}")
-
-
-def _read_vivado(block: Block, spot: Spot) -> AnyReport:
-    command = vivado.command(block, spot)
-    if command == "report_utilization":
-        return vivado.read_utilization(block, spot)
-    if command == "report_timing_summary":
-        return vivado.read_timing(block, spot)
-    raise spot.error("not a report that is known", mend=f"known: {_KNOWN}")

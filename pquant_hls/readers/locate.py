@@ -17,6 +17,7 @@ from pathlib import Path
 from pquant_hls.errors import ReportError
 from pquant_hls.readers.files import read_report
 from pquant_hls.readers.records import AppReport
+from pquant_hls.readers.values import date
 
 _SKIP = frozenset(
     {".autopilot", "firmware", "weights", "tb_data", "csim", "verilog", "vhdl", "ip", ".git", "systemc"}
@@ -184,7 +185,7 @@ def _names(root: Path, solution: Path, top: str | None = None) -> tuple[str, str
 def _newest(solutions: list[Path]) -> Path:
     """By the dates inside the reports where all have one, else by the files' own times."""
     dates = [_date(solution) for solution in solutions]
-    if all(date is not None for date in dates):
+    if all(found is not None for found in dates):
         return max(zip(solutions, dates, strict=True), key=lambda pair: (pair[1], _mtime(pair[0])))[0]
     return max(solutions, key=_mtime)
 
@@ -196,15 +197,8 @@ def _mtime(solution: Path) -> float:
 def _date(solution: Path) -> datetime | None:
     """Newest date that a text report of this solution states, in the local time of its machine."""
     lines = [line for path in _files(solution) if path.suffix == ".rpt" for line in _head(path)]
-    dates = [" ".join(hit["date"].split()) for line in lines if (hit := _DATE.match(line))]
-    return max((found for text in dates if (found := _parsed(text))), default=None)
-
-
-def _parsed(date: str) -> datetime | None:
-    try:
-        return datetime.strptime(date, "%a %b %d %H:%M:%S %Y")
-    except ValueError:
-        return None  # a damaged date: the file's own time tells
+    dates = [date(hit["date"]) for line in lines if (hit := _DATE.match(line))]
+    return max((found for found in dates if found is not None), default=None)
 
 
 def _head(path: Path) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pquant_hls.qor import Latency, LayerQoR, QoR, Record, Resources
+from pquant_hls.qor import RESOURCE_NAMES, Latency, LayerQoR, QoR, Record, Resources
 
 Kind = Literal[
     "csynth_xml",
@@ -33,12 +34,16 @@ _OP = re.compile(r"(?P<op>[a-z][a-z0-9_]*?)(?:_(?:ap_u?fixed|array|config|ac_|\d
 
 
 class Report(Record):
-    """Base of all reports; ``file`` is the path it was read from, ``version`` the tool's, e.g. ``2023.1``."""
+    """Base of all reports; ``file`` is the path it was read from, ``version`` the tool's, e.g. ``2023.1``.
+
+    ``remarks`` say what else of the file a reader should know, such as a second report in it.
+    """
 
     kind: Kind
     file: str
     tool: str | None = None
     version: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def tool_text(self) -> str | None:
@@ -86,7 +91,8 @@ class CsynthReport(Report):
 
     ``latency_ns_min`` and ``latency_ns_max`` are the tool's own real-time latencies. ``interval_min`` and
     ``interval_max`` are in cycles; ``latency.ii_cycles`` is the larger. ``slack_ns`` and ``issue`` stand only
-    in the summary. ``missing`` names what the file should have and lacks, as when it was cut short.
+    in the summary. ``date`` is when the tool wrote a text, by the clock of its machine. ``missing`` names what
+    the file should have and lacks, as when it was cut short.
     """
 
     top: str | None = None
@@ -101,18 +107,30 @@ class CsynthReport(Report):
     modules: tuple[Module, ...] = ()
     issue: str | None = None
     slack_ns: FloatNs | None = None
+    date: datetime | None = None
     missing: tuple[str, ...] = ()
 
     @property
     def timing_met(self) -> bool | None:
-        """Estimated clock period <= target."""
+        """As the tool flags it, estimated period + uncertainty <= target; None for a summary, which has no clock."""
         return self.latency.timing_met
 
     @property
     def timing_met_with_uncertainty(self) -> bool | None:
-        """Estimated period + uncertainty <= target, compared to 1 fs as the texts hold three digits."""
-        slack = self.latency.slack_ns
-        return None if slack is None else round(slack, 6) >= 0
+        """Version 0.1.0's name of ``timing_met``."""
+        return self.timing_met
+
+    @property
+    def clock_met(self) -> bool | None:
+        """Estimated clock period <= target, the uncertainty left out."""
+        return self.latency.clock_met
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the tool built nothing at all: it does so where no output depends on an input."""
+        used = (getattr(self.resources, name) for name in RESOURCE_NAMES)
+        counts = [value for value in used if value is not None]
+        return bool(counts) and not any(counts) and not self.latency.cycles_max
 
     def to_qor(self, names: Names = NO_NAMES) -> QoR:
         """As a QoR, the tool's own real times among ``metrics``; ``names`` as for ``to_layer``."""
@@ -130,8 +148,13 @@ class CsynthReport(Report):
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """``missing`` as notes that name the file."""
-        return tuple(f"{self.file}: {what} missing" for what in self.missing)
+        """Remarks, what is ``missing`` and that nothing was built, as notes that name the file."""
+        empty = (f"{self.file}: nothing was built, the tool removed the whole function",)
+        return (
+            *self.remarks,
+            *(f"{self.file}: {what} missing" for what in self.missing),
+            *(empty if self.is_empty else ()),
+        )
 
 
 class BlockRam(Record):
@@ -143,7 +166,10 @@ class BlockRam(Record):
 
 
 class UtilizationReport(Report):
-    """Vivado ``report_utilization``; ``state`` is e.g. Synthesized or Routed, ``bram_18k`` 2 x tiles."""
+    """Vivado ``report_utilization``; ``state`` is e.g. Synthesized or Routed, ``bram_18k`` 2 x tiles.
+
+    ``slrs`` has what lies in each super logic region of a device of several, SLR0 first; empty elsewhere.
+    """
 
     design: str | None = None
     part: str | None = None
@@ -151,13 +177,29 @@ class UtilizationReport(Report):
     resources: Resources = Resources()
     bram: BlockRam = BlockRam()
     bram_available: BlockRam = BlockRam()
+    slrs: tuple[Resources, ...] = ()
     missing: tuple[str, ...] = ()
 
     def to_qor(self) -> QoR:
-        notes = tuple(f"{self.file}: {what} missing" for what in self.missing)
+        notes = (*self.remarks, *(f"{self.file}: {what} missing" for what in self.missing))
         return QoR(
-            source="vsynth", tool=self.tool_text, part=self.part, resources=self.resources, notes=notes
+            source="vsynth",
+            tool=self.tool_text,
+            part=self.part,
+            resources=self.resources,
+            metrics=self.shares_of_slrs,
+            notes=notes,
         )
+
+    @property
+    def shares_of_slrs(self) -> dict[str, float | None]:
+        """``{"slr0_lut": 8640.0, ...}``: what lies in each region."""
+        return {
+            f"slr{index}_{name}": value
+            for index, used in enumerate(self.slrs)
+            for name in RESOURCE_NAMES
+            if (value := getattr(used, name)) is not None
+        }
 
 
 class TimingReport(Report):
@@ -188,7 +230,7 @@ class TimingReport(Report):
 
     def to_qor(self) -> QoR:
         metrics = {"wns_ns": self.wns_ns, "tns_ns": self.tns_ns, "whs_ns": self.whs_ns}
-        return QoR(source="vsynth", tool=self.tool_text, part=self.part, metrics=metrics)
+        return QoR(source="vsynth", tool=self.tool_text, part=self.part, metrics=metrics, notes=self.remarks)
 
 
 class ExportReport(Report):
@@ -214,7 +256,14 @@ class ExportReport(Report):
             "clock_post_implementation_ns": self.clock_post_implementation_ns,
         }
         resources = Resources(lut=self.lut, ff=self.ff, dsp=self.dsp, uram=self.uram)
-        return QoR(source="vsynth", tool=self.tool_text, part=self.part, resources=resources, metrics=metrics)
+        return QoR(
+            source="vsynth",
+            tool=self.tool_text,
+            part=self.part,
+            resources=resources,
+            metrics=metrics,
+            notes=self.remarks,
+        )
 
 
 class CosimRun(Record):
@@ -242,11 +291,18 @@ class CosimReport(Report):
 
     def to_qor(self) -> QoR:
         run = self.run
-        if run is None or run.status != "Pass":
-            status = "no language was simulated" if run is None else f"co-simulation says {run.status}"
-            return QoR(source="cosim", notes=(f"{self.file}: {status}",))
+        if run is None:
+            return QoR(source="cosim", notes=(f"{self.file}: no language was simulated",))
+        metrics: dict[str, float | None] = {"cosim_passed": float(run.status == "Pass")}
+        if run.status != "Pass":
+            return QoR(
+                source="cosim", metrics=metrics, notes=(f"{self.file}: co-simulation says {run.status}",)
+            )
+        if run.latency_max is None:
+            note = f"{self.file}: co-simulation passed, but counted no cycles"
+            return QoR(source="cosim", metrics=metrics, notes=(note,))
         latency = Latency(cycles_min=run.latency_min, cycles_max=run.latency_max, ii_cycles=run.ii_max)
-        return QoR(source="cosim", latency=latency)
+        return QoR(source="cosim", latency=latency, metrics=metrics)
 
 
 class CsimReport(Report):

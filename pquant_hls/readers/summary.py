@@ -51,8 +51,8 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     if top is not None and top.name != title["top"]:
         raise spot.error(f"the title names {title['top']!r}, the table {top.name!r}")
     device = values.part(fields.get("Target device"), spot.at("Target device"))
-    _check_tree(rows, available(device), spot)
     version = version_of(fields, spot)
+    _check_tree(rows, available(device), version, spot)
     report = CsynthReport(
         kind="csynth_summary",
         file=spot.file,
@@ -61,6 +61,7 @@ def read(block: Block, spot: Spot) -> CsynthReport:
         top=values.function(title["top"], spot.at("title")),
         part=device,
         modules=tuple(_module(row) for row in rows if row.depth == 1 and not row.is_loop),
+        date=values.date(fields.get("Date")),
         missing=() if rows else ("table of estimates",),
     )
     return report if top is None else report.model_copy(update=_top(top, version))
@@ -72,7 +73,9 @@ def _top(row: Row, version: str | None) -> dict[str, object]:
         "pipeline_type": cycles.pipeline_type,
         "issue": row.issue,
         "slack_ns": _slack(row, version),
-        "latency": Latency(cycles_max=cycles.worst, ii_cycles=cycles.interval_max),
+        "latency": Latency(
+            cycles_max=cycles.worst, ii_cycles=cycles.interval_max, printed_ns=values.ns(cycles.worst_time)
+        ),
         "latency_ns_max": values.ns(cycles.worst_time),
         "interval_max": cycles.interval_max,
         "resources": Resources(**row.used),
@@ -156,13 +159,14 @@ def _share(text: str, spot: Spot) -> tuple[int, str] | None:
     return values.count(found["used"], spot) or 0, found["percent"]
 
 
-def _check_tree(rows: list[Row], there: Available | None, spot: Spot) -> None:
+def _check_tree(rows: list[Row], there: Available | None, version: str | None, spot: Spot) -> None:
     """Depths that follow each other, and rows that agree on clock and part; ``there`` is what the part has."""
     if rows and (rows[0].depth != 0 or rows[0].is_loop or any(row.depth == 0 for row in rows[1:])):
         raise spot.error("the table does not start with its one top function")
     for row in rows:
         checks.check_cycles(row.cycles, checks.Clock(), spot.at(f"row {row.name}"))
         _check_below(row, rows[0], spot.at(f"row {row.name}"))
+        _check_above(row, _targets(rows, version), spot.at(f"row {row.name}"))
     for name in _TITLES.values():
         total = None if there is None else getattr(there, name)
         _check_part(name, [row for row in rows if name in row.shares], total, spot)
@@ -188,6 +192,22 @@ def _check_below(row: Row, top: Row, spot: Spot) -> None:
         raise spot.error(
             f"at equal slack a clock period of {here.ns:g} ns, that of the top is {above.ns:g} ns"
         )
+
+
+def _targets(rows: list[Row], version: str | None) -> list[Printed]:
+    """The target clock as the rows with slack to spare tell it: their period is max(target, estimate)."""
+    spare = [row for row in rows if (slack := _slack(row, version)) is not None and slack > 0]
+    return [period for row in spare if not row.is_loop and (period := _period(row.cycles)) is not None]
+
+
+def _check_above(row: Row, targets: list[Printed], spot: Spot) -> None:
+    """No row takes less time for a cycle than the target."""
+    here = _period(row.cycles)
+    if here is None or row.is_loop:
+        return
+    for target in targets:
+        if here.ns + here.step_ns < target.ns - target.step_ns:
+            raise spot.error(f"{here.ns:g} ns for one cycle, the target is {target.ns:g} ns")
 
 
 def _period(cycles: Cycles) -> Printed | None:

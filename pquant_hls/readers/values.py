@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pquant_hls.errors import ReportError
 
@@ -12,9 +13,11 @@ UNIT_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "sec": 1e9}
 # Bounds far beyond any real design, to refuse what a damaged digit would turn into a figure.
 MAX_CYCLES = 10**12
 MAX_COUNT = 10**8
-CLOCK_NS = (0.1, 1000.0)
+CLOCK_NS = (0.5, 1000.0)
 MAX_CLOCK_RATIO = 100.0
 MAX_USED_RATIO = 100.0
+
+MEND = "copy or write the report anew; if the tool itself printed it so, this layout is not known here"
 
 _COUNT = re.compile(r"\d+\Z", re.ASCII)
 _AMOUNT = re.compile(r"\d+(\.\d+)?\Z", re.ASCII)
@@ -43,7 +46,7 @@ class Spot:
 
     def error(self, message: str, mend: str | None = None) -> ReportError:
         where = f"{self.file}: {self.place}" if self.place else self.file
-        return ReportError(message, where=where, mend=mend)
+        return ReportError(message, where=where, mend=MEND if mend is None else mend)
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,9 @@ def duration(text: str | None, spot: Spot, unit: str | None = None, digits: int 
 
 
 def clock(text: str | None, spot: Spot, unit: str | None = None) -> Printed | None:
-    """A clock period, which all tools print with two digits or more, zero too."""
+    """A clock period, which all tools print with two digits or more; ``0 ns`` where there is no path at all."""
+    if text is not None and text.strip() in ("0 ns", "0"):
+        return Printed(0.0, 0.001)
     return duration(text, spot, unit, digits=2)
 
 
@@ -174,6 +179,14 @@ def share(text: str | None, spot: Spot) -> tuple[float, float] | None:
         raise spot.error(f"{text.strip()[:40]!r} is not a percentage")
     value = float(text.strip()[:40])
     return value - 0.00501, value + 0.00501
+
+
+def date(text: str | None) -> datetime | None:
+    """``Mon Jan  1 10:00:00 2024``; None for another form, which only tells less."""
+    try:
+        return None if text is None else datetime.strptime(" ".join(text.split()), "%a %b %d %H:%M:%S %Y")
+    except ValueError:
+        return None
 
 
 def field(line: str) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pquant_hls.qor import Resources
 from pquant_hls.readers import checks, values
 from pquant_hls.readers.records import BlockRam, TimingReport, UtilizationReport
 from pquant_hls.readers.tables import Block, Table, table_in
@@ -23,18 +24,23 @@ _SITES = {
     "Block RAM Tile": "tile",
     "RAMB36/FIFO": "ramb36",
     "RAMB18": "ramb18",
+    "RAMB36E5": "ramb36",
+    "RAMB18E5": "ramb18",
 }
 _SITE_COLUMNS = ("Site Type", "Used", "Fixed", "Prohibited", "Available", "Util%")
+_SLR = re.compile(r"SLR(?P<index>\d)\Z", re.ASCII)
 _CLOCK_ROW = re.compile(
     r"(?P<name>\S+)\s+\{\S+ (?P<edge>\d+\.\d+)[^}]*\}\s+(?P<period>\d+\.\d+)\s+(?P<mhz>\d+\.\d+)\s*\Z"
 )
 _MET = {"All user specified timing constraints are met.": True, "Timing constraints are not met.": False}
 
 
-def command(block: Block, spot: Spot) -> str | None:
-    """Name of the Vivado command that wrote the report, None when none stands in its header."""
-    found = re.match(r"(\S+)", _header(block, spot).get("Command", ""))
-    return found[1] if found else None
+_COMMAND = re.compile(r"\| Command +: (?P<name>\S+)")
+
+
+def commands(block: Block) -> list[str]:
+    """Names of the Vivado commands that wrote the report, one for each header in it."""
+    return [found["name"] for line in block.lines if (found := _COMMAND.match(line))]
 
 
 def _header(block: Block, spot: Spot) -> dict[str, str]:
@@ -56,7 +62,8 @@ def _version(header: dict[str, str], spot: Spot) -> str | None:
 
 def read_utilization(block: Block, spot: Spot) -> UtilizationReport:
     header = _header(block, spot)
-    tables = _site_tables(block, spot)
+    found_tables = _site_tables(block, spot)
+    tables = [table for table in found_tables if not _slr_columns(table)]
     used, available = _used(tables, spot)
     _check_sums(tables, used, available, spot)
     blocks = {"tile", "ramb36", "ramb18"}
@@ -69,6 +76,7 @@ def read_utilization(block: Block, spot: Spot) -> UtilizationReport:
     if not any(_is_prohibited(table, row) for table in tables for row in table.rows):
         checks.check_part(part, there, spot)
     version = _version(header, spot)
+    slrs = _slrs([table for table in found_tables if _slr_columns(table)], used, spot)
     return UtilizationReport(
         kind="utilization",
         file=spot.file,
@@ -80,7 +88,55 @@ def read_utilization(block: Block, spot: Spot) -> UtilizationReport:
         resources=checks.make_resources(found, there, spot),
         bram=BlockRam(**{name: used.get(name) for name in blocks}),
         bram_available=BlockRam(**{name: available.get(name) for name in blocks}),
-        missing=tuple(name for name in ("lut", "ff", "dsp", "tile") if used.get(name) is None),
+        slrs=() if slrs is None else slrs,
+        missing=(
+            *(name for name in ("lut", "ff", "dsp", "tile") if used.get(name) is None),
+            *(("regions that add up to the total",) if slrs is None else ()),
+        ),
+    )
+
+
+def _slr_columns(table: Table) -> dict[str, int]:
+    """Columns of the super logic regions, ``{"SLR0": 1, ...}``; devices of several have one such table."""
+    return {title: index for index, title in enumerate(table.columns) if _SLR.match(title)}
+
+
+def _slrs(tables: list[Table], used: dict[str, float | None], spot: Spot) -> tuple[Resources, ...] | None:
+    """What lies in each region, in their order; None where the regions do not add up to the design."""
+    if len(tables) > 1:
+        raise spot.at(f"line {tables[1].line}").error("a second table of regions")
+    found: dict[int, dict[str, float]] = {}
+    for table in tables:
+        if list(_slr_columns(table)) != [f"SLR{index}" for index in range(len(_slr_columns(table)))]:
+            raise spot.at(f"table at line {table.line}").error("regions that are not SLR0, SLR1, ...")
+        for row in table.rows:
+            _add_row(table, row, found, spot.at(f"row {row[0]!r} of the table at line {table.line}"))
+    for name in {name for counts in found.values() for name in counts}:
+        total = used.get(name)
+        if total is not None and sum(counts.get(name, 0.0) for counts in found.values()) != total:
+            return None
+    return tuple(_as_resources(found[index]) for index in sorted(found))
+
+
+def _add_row(table: Table, row: tuple[str, ...], found: dict[int, dict[str, float]], spot: Spot) -> None:
+    name = _SITES.get(row[0].rstrip("*"))
+    for title, index in _slr_columns(table).items() if name is not None else ():
+        count = values.amount(row[index], spot)
+        counts = found.setdefault(int(title[-1]), {})
+        if name in counts:
+            raise spot.error("a row that stands twice")
+        if name is not None and count is not None:
+            counts[name] = count
+
+
+def _as_resources(counts: dict[str, float]) -> Resources:
+    tile = counts.get("tile")
+    return Resources(
+        lut=counts.get("lut"),
+        ff=counts.get("ff"),
+        dsp=counts.get("dsp"),
+        uram=counts.get("uram"),
+        bram_18k=None if tile is None else 2 * tile,
     )
 
 
@@ -93,7 +149,10 @@ def _site_tables(block: Block, spot: Spot) -> list[Table]:
         if line.startswith("+-") and index + 1 < len(block.lines) and "Site Type" in block.lines[index + 1]:
             table = table_in(Block(block.lines[index:], block.start + index), spot)
             if table is not None:
-                checks.check_sequence(table.columns, _SITE_COLUMNS, spot.at(f"table at line {table.line}"))
+                place = spot.at(f"table at line {table.line}")
+                if not _slr_columns(table) and not {"Used", "Available"} <= set(table.columns):
+                    raise place.error(f"columns that are not known: {', '.join(table.columns)[:120]}")
+                checks.check_sequence(table.columns, _SITE_COLUMNS, place)
                 tables.append(table)
                 index += len(table.rows) + 2
         index += 1

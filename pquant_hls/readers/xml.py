@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser
 
 from pquant_hls.readers.values import Spot, words
+
+MAX_ELEMENTS = 500_000
+"""Some hundred times what the largest real report has; a megabyte of them costs about 30 of memory."""
+
+
+class _Limited(TreeBuilder):
+    """Refuses documents of more elements than any report has, before they take the memory."""
+
+    def __init__(self, spot: Spot) -> None:
+        super().__init__()
+        self._spot, self._left = spot, MAX_ELEMENTS
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self._left -= 1
+        if self._left < 0:
+            raise self._spot.error(f"more than {MAX_ELEMENTS:,} elements, no report has so many")
+        return super().start(tag, attrs)
 
 
 def parse(text: str, spot: Spot) -> Element:
@@ -19,8 +36,10 @@ def parse(text: str, spot: Spot) -> Element:
     """
     if not text.strip():
         raise spot.error("empty file", mend="run the tool again")
+    parser = DefusedXMLParser(target=_Limited(spot), forbid_dtd=True)
     try:
-        root: Element = fromstring(text, forbid_dtd=True)
+        parser.feed(text)
+        root: Element = parser.close()
     except ParseError as cause:
         line, column = cause.position
         raise spot.at(f"line {line} column {column}").error(f"not well-formed XML ({cause.msg})") from cause

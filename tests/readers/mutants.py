@@ -224,6 +224,10 @@ def figures(report: AnyReport) -> dict[str, Any]:
 
     dump = report.model_dump()
     modules = dump.pop("modules", ())
+    dump.pop("date", None)  # when the tool ran and what else stands in the file are no figures
+    dump.pop("remarks")
+    for index, used in enumerate(dump.pop("slrs", ())):
+        walk(f"slrs.{index}", used)
     walk("", dump)
     for module in modules:
         walk(f"modules.{module['instance']}", module)

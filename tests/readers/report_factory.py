@@ -439,8 +439,10 @@ def _vivado_head(fake: Fake, command: str, state: str) -> list[str]:
     ]
 
 
-def utilization_rpt(fake: Fake, state: str = "Synthesized", ramb: tuple[int, int] = (1, 3)) -> str:
-    """``ramb`` counts RAMB36 and RAMB18."""
+def utilization_rpt(
+    fake: Fake, state: str = "Synthesized", ramb: tuple[int, int] = (1, 3), slrs: int = 0
+) -> str:
+    """``ramb`` counts RAMB36 and RAMB18; ``slrs`` regions share what is used, the first takes the rest."""
     _, dsp, ff, lut, uram = fake.used
     ramb36, ramb18 = ramb
     tile = ramb36 + ramb18 / 2
@@ -482,8 +484,39 @@ def utilization_rpt(fake: Fake, state: str = "Synthesized", ramb: tuple[int, int
             "",
             *table([row("DSPs", dsp, dsps)], head),
             "",
+            *(_regions(fake, ramb, slrs) if slrs else []),
         ]
     )
+
+
+def _regions(fake: Fake, ramb: tuple[int, int], slrs: int) -> list[str]:
+    """The table of super logic regions, in the columns that Vivado 2020 to 2023 print."""
+    _, dsp, ff, lut, uram = fake.used
+    _, dsps, ffs, luts, urams = fake.available
+
+    def row(name: str, used: float, there: int) -> list[str]:
+        parts = [used // slrs] * (slrs - 1)
+        parts = [used - sum(parts), *parts]
+        return [
+            name,
+            *(f"{part:g}" for part in parts),
+            *(f"{100 * part * slrs / there:.2f}" for part in parts),
+        ]
+
+    names = [f"SLR{index}" for index in range(slrs)]
+    rows = [
+        row("CLB LUTs", lut, luts),
+        row("  LUT as Logic", lut - 7, luts),
+        row("CLB Registers", ff, ffs),
+        row("Block RAM Tile", ramb[0] + ramb[1] / 2, 2688),
+        row("  RAMB36/FIFO", ramb[0], 2688),
+        row("  RAMB18", ramb[1], 5376),
+        row("URAM", uram, urams),
+        row("DSPs", dsp, dsps),
+    ]
+    title = "14. SLR CLB Logic and Dedicated Block Utilization"
+    head = [["Site Type", *names, *(f"{name} %" for name in names)]]
+    return [title, "-" * len(title), "", *table(rows, head), ""]
 
 
 def timing_rpt(fake: Fake, wns_ns: float = 0.214) -> str:
@@ -609,6 +642,7 @@ def every_kind() -> dict[str, str]:
         "myproject_export.rpt": export_rpt(Fake()),
         "export_impl.rpt": export_impl_rpt(Fake()),
         "vivado_synth.rpt": utilization_rpt(Fake()),
+        "slr_utilization.rpt": utilization_rpt(Fake(), "Fully Placed", slrs=4),
         "timing.rpt": timing_rpt(Fake()),
         "missed_timing.rpt": timing_rpt(Fake(), -0.311),
         "hls.app": hls_app(Fake()),

@@ -102,7 +102,7 @@ def test_a_summary_alone_names_its_function(tmp_path: Path) -> None:
     (tmp_path / "csynth.rpt").write_text(summary_rpt(Fake(top="jedi")))
     qor = read_project(tmp_path)
     assert qor.latency is not None
-    assert (find_reports(tmp_path).top, qor.latency.cycles_max, qor.latency.worst_ns) == ("jedi", 12, None)
+    assert (find_reports(tmp_path).top, qor.latency.cycles_max, qor.latency.worst_ns) == ("jedi", 12, 60.0)
     assert qor.metrics["csynth_latency_ns_max"] == 60.0
 
 
