@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pquant_hls.datasets.labels import class_numbers
-from pquant_hls.datasets.records import SPLITS, About, Dataset, Inputs, Part, Split
+from pquant_hls.datasets.labels import Place, class_numbers
+from pquant_hls.datasets.records import SPLITS, About, Dataset, Inputs, Origin, Part, Split
 from pquant_hls.datasets.split import SHARES, split_rows
 from pquant_hls.errors import DataError
 
@@ -21,12 +21,16 @@ VALIDATION_SHARES = (0.8, 0.2)
 """Shares kept for training and taken for validation where a split set brings no validation events."""
 
 
+RESERVED = frozenset({"line", "notes", "classes", "class_names", "features", "feature_names"})
+"""Keys beside the arrays; ``line`` is that of the first event in a text, ``notes`` what its reader left out."""
+
+
 def assemble(arrays: Mapping[str, Any], *, name: str, where: str, seed: int) -> Dataset:
     """A Dataset of arrays named x and y (then split by `seed`), or x_train, y_train, x_test, ...
 
     Names are read without regard to case. `classes` (or `class_names`) and `features` (or `feature_names`)
-    are optional names; without any y there are no labels. Raises DataError where arrays are missing, are not
-    numbers, or differ in length.
+    are optional names; without any y there are no labels. Other arrays are not used, and `meta["notes"]` says
+    so. Raises DataError where arrays are missing, are not numbers, or differ in length.
     """
     given = {key.lower(): value for key, value in arrays.items()}
     classes, features = _names(given, "classes", "class_names"), _names(given, "features", "feature_names")
@@ -37,9 +41,25 @@ def assemble(arrays: Mapping[str, Any], *, name: str, where: str, seed: int) -> 
     else:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise DataError(f"holds no x; found {found}", where=where, mend=KEYS_MEND)
-    labelled, numbered = _number_labels(parts, classes, where)
-    about = About(numbered, features or (), name, {"source": where})
-    return Dataset.from_parts(_in_three(labelled, seed), about)
+    unit, first = ("line", int(given["line"])) if "line" in given else ("row", 0)
+    labelled, numbered = _number_labels(parts, classes, where, lambda row: f"{unit} {row + first}")
+    split, rows = _in_three(labelled, seed)
+    notes = (*given.get("notes", ()), *_unused(given, parts))
+    meta = {"source": where, **({"notes": notes} if notes else {})}
+    about = About(numbered, features or (), name, meta, Origin(rows, unit, first))
+    return Dataset.from_parts(split, about)
+
+
+def _unused(given: Mapping[str, Any], parts: Mapping[str, Any]) -> list[str]:
+    """Arrays that nothing reads, in words; sample weights are the usual ones."""
+    used = {"x", "y"} if UNSPLIT in parts else {f"{axis}_{which}" for axis in "xy" for which in SPLITS}
+    found = sorted(set(given) - used - RESERVED)
+    weights = [
+        key for key in found if key in {"w", "weight", "weights", "sample_weight"} or key.startswith("w_")
+    ]
+    others = [key for key in found if key not in weights]
+    told = [f"{', '.join(weights)}: event weights are not used, every event counts alike"] if weights else []
+    return told + ([f"{', '.join(others)}: not read, no array of this name is known"] if others else [])
 
 
 def _given_parts(given: Mapping[str, Any], where: str) -> dict[str, tuple[Inputs, Array | None]]:
@@ -57,7 +77,7 @@ def _given_parts(given: Mapping[str, Any], where: str) -> dict[str, tuple[Inputs
 
 
 def _number_labels(
-    parts: Mapping[str, tuple[Inputs, Array | None]], classes: Sequence[str] | None, where: str
+    parts: Mapping[str, tuple[Inputs, Array | None]], classes: Sequence[str] | None, where: str, place: Place
 ) -> tuple[dict[str, Part], tuple[str, ...]]:
     """The parts with class numbers for labels: numbered over all parts together, so that names agree."""
     for which, (x, y) in parts.items():
@@ -69,24 +89,43 @@ def _number_labels(
         return {which: (x, None) for which, (x, _) in parts.items()}, tuple(classes or ())
     if len({y.shape[1:] for y in labels}) > 1:
         raise DataError(f"labels differ in shape: {[y.shape for y in labels]}", where=where)
-    numbers, names = class_numbers(np.concatenate(labels), classes, where)
     ends = np.cumsum([len(y) for y in labels])[:-1]
+    if UNSPLIT not in parts:
+        place = _place_in(list(parts), [len(y) for y in labels])
+    numbers, names = class_numbers(np.concatenate(labels), classes, where, place)
     numbered = zip(parts.items(), np.split(numbers, ends), strict=True)
     return {which: (x, chunk) for (which, (x, _)), chunk in numbered}, names
 
 
-def _in_three(parts: Mapping[str, Part], seed: int) -> dict[Split, Part]:
+def _place_in(names: Sequence[str], sizes: Sequence[int]) -> Place:
+    """The row of one of several arrays, by its number in all of them together."""
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+
+    def place(row: int) -> str:
+        part = int(np.searchsorted(starts, row, side="right")) - 1
+        return f"row {row - int(starts[part])} of y_{names[part]}"
+
+    return place
+
+
+Rows = dict[Split, npt.NDArray[np.int64]]
+
+
+def _in_three(parts: Mapping[str, Part], seed: int) -> tuple[dict[Split, Part], Rows]:
+    """Three parts, and for each event its row in the array it was given in."""
     if UNSPLIT in parts:
         return _divide(parts[UNSPLIT], seed, SHARES)
-    if "val" not in parts:
-        return _divide(parts["train"], seed, VALIDATION_SHARES) | {"test": parts["test"]}
-    return {which: parts[which] for which in SPLITS}
+    rows: Rows = {which: np.arange(len(parts[which][0])) for which in SPLITS if which in parts}
+    if "val" in parts:
+        return {which: parts[which] for which in SPLITS}, rows
+    divided, shares = _divide(parts["train"], seed, VALIDATION_SHARES)
+    return divided | {"test": parts["test"]}, rows | shares
 
 
-def _divide(part: Part, seed: int, shares: tuple[float, ...]) -> dict[Split, Part]:
+def _divide(part: Part, seed: int, shares: tuple[float, ...]) -> tuple[dict[Split, Part], Rows]:
     x, y = part
     rows = split_rows(len(x), y, seed, shares)
-    return {which: (x[chosen], None if y is None else y[chosen]) for which, chosen in rows.items()}
+    return {which: (x[chosen], None if y is None else y[chosen]) for which, chosen in rows.items()}, rows
 
 
 def _inputs(value: Any, key: str, where: str) -> Inputs:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pquant_hls.datasets.records import SPLITS, Dataset
+from pquant_hls.datasets.records import SPLITS, Dataset, Split
 from pquant_hls.errors import DataError
 
 
@@ -24,8 +24,9 @@ def check_dataset(data: Dataset, input_shape: tuple[int | None, ...], n_outputs:
     for which in SPLITS:
         x, y = data.split(which)
         _check_inputs(x, input_shape, f"{where}: x_{which}")
+        _check_finite(data, which, f"{where}: x_{which}")
         if y is not None:
-            _check_labels(y, len(x), max(2, n_outputs), f"{where}: y_{which}")
+            _check_labels(data, which, max(2, n_outputs), f"{where}: y_{which}")
     _check_class_count(data, n_outputs, where)
 
 
@@ -38,22 +39,34 @@ def _check_inputs(x: npt.NDArray[Any], input_shape: tuple[int | None, ...], wher
     )
     if not fits:
         raise DataError(f"events have shape {shape} but the model takes {tuple(input_shape)}", where=where)
-    _check_finite(x, where)
 
 
-def _check_finite(x: npt.NDArray[Any], where: str) -> None:
+def _check_finite(data: Dataset, which: Split, where: str) -> None:
+    x = data.split(which)[0]
     wrong = ~np.isfinite(x)
     count = int(wrong.sum())
     if count > 0:
         first = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), x.shape))
         raise DataError(
-            f"{count} of {x.size} values are NaN or infinite, first {x[first]} at index {first}",
+            f"{count} of {x.size} values are NaN or infinite, first {x[first]} at {_cell(data, which, first)}",
             where=where,
             mend="remove those events or replace the values",
         )
 
 
-def _check_labels(y: npt.NDArray[Any], events: int, n_classes: int, where: str) -> None:
+def _cell(data: Dataset, which: Split, index: tuple[int, ...]) -> str:
+    """``row 17, feature pt``, or the index itself where neither rows nor features have names."""
+    if data.origin is None:
+        return f"index {index}"
+    named = len(index) == 2 and len(data.features) > index[1]
+    return f"{data.place(which, index[0])}, {f'feature {data.features[index[1]]}' if named else index[1:]}"
+
+
+def _check_labels(data: Dataset, which: Split, n_classes: int, where: str) -> None:
+    x, y = data.split(which)
+    events = len(x)
+    if y is None:
+        return
     if y.ndim != 1 or len(y) != events:
         raise DataError(f"labels have shape {y.shape} for {events} events", where=where)
     if y.dtype.kind not in "iu":
@@ -62,7 +75,7 @@ def _check_labels(y: npt.NDArray[Any], events: int, n_classes: int, where: str) 
     if wrong.size > 0:
         first = int(wrong[0])
         raise DataError(
-            f"label {y[first]} at row {first} is outside the model's classes 0 to {n_classes - 1}; "
+            f"label {y[first]} at {data.place(which, first)} is outside the model's classes 0 to {n_classes - 1}; "
             f"{wrong.size} of {len(y)} are",
             where=where,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,25 @@ from pquant_hls.errors import DataError
 Array = npt.NDArray[Any]
 
 
-def class_numbers(labels: Array, classes: Sequence[str] | None, where: str) -> tuple[Labels, tuple[str, ...]]:
+Place = Callable[[int], str]
+"""What users call a row: ``row 17``, ``line 19``."""
+
+FEW_CLASSES = 1000
+"""Class numbers up to here are taken whatever the number of events."""
+
+
+def by_row(index: int) -> str:
+    return f"row {index}"
+
+
+def class_numbers(
+    labels: Array, classes: Sequence[str] | None, where: str, place: Place = by_row
+) -> tuple[Labels, tuple[str, ...]]:
     """Class numbers int64 (events,) and the names of the classes.
 
     labels : integers (events,) or (events, 1), one-hot rows (events, classes), or names (events,).
-    classes : names by number; None takes the names found, sorted, or the numbers themselves.
+    classes : names by number; None takes the names found, sorted, or the numbers themselves. place : the name
+    of a row in errors.
 
     Raises DataError for anything else, naming the first row that is wrong.
     """
@@ -28,9 +42,9 @@ def class_numbers(labels: Array, classes: Sequence[str] | None, where: str) -> t
     if table.dtype.kind == "O":
         table = np.array(table.tolist())  # of one type now, unless the labels are a mixture
     if table.dtype.kind in "US" and table.ndim == 1:
-        return _from_names(table.astype(str), classes, where)
+        return _from_names(table.astype(str), classes, where, place)
     if table.ndim == 2:
-        numbers = _from_one_hot(table, where)
+        numbers = _from_one_hot(table, where, place)
         return numbers, _names(classes, table.shape[1])
     if table.ndim != 1 or table.dtype.kind not in "biuf":
         raise DataError(
@@ -38,7 +52,7 @@ def class_numbers(labels: Array, classes: Sequence[str] | None, where: str) -> t
             where=where,
             mend="give class numbers (events,), one-hot rows (events, classes) or names (events,)",
         )
-    numbers = _from_numbers(table, where)
+    numbers = _from_numbers(table, where, place)
     return numbers, _names(classes, int(numbers.max(initial=-1)) + 1)
 
 
@@ -46,19 +60,27 @@ def _names(classes: Sequence[str] | None, count: int) -> tuple[str, ...]:
     return tuple(map(str, range(count))) if classes is None else tuple(map(str, classes))
 
 
-def _from_numbers(values: Array, where: str) -> Labels:
+def _from_numbers(values: Array, where: str, place: Place) -> Labels:
     wrong = np.flatnonzero(~(np.isfinite(values) & (values == np.floor(values))))
     if wrong.size > 0:
         first = int(wrong[0])
         raise DataError(
-            f"label {values[first]} at row {first} is not a class number, nor are {wrong.size - 1} others",
+            f"label {values[first]} at {place(first)} is not a class number, nor are {wrong.size - 1} others",
             where=where,
             mend="labels are whole numbers from 0; regression targets are not supported",
+        )
+    most = max(FEW_CLASSES, values.size)
+    if values.size > 0 and values.max() >= most:
+        first = int(np.argmax(values))
+        raise DataError(
+            f"label {values[first]:.0f} at {place(first)} would be one of as many classes, of {values.size} events",
+            where=where,
+            mend="labels are class numbers from 0: is this column an event number, a time or a weight?",
         )
     return np.asarray(values, dtype=np.int64)
 
 
-def _from_one_hot(rows: Array, where: str) -> Labels:
+def _from_one_hot(rows: Array, where: str, place: Place) -> Labels:
     if rows.dtype.kind not in "biuf":
         raise DataError(f"labels of shape {rows.shape} hold {rows.dtype}, not numbers", where=where)
     right = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)
@@ -66,19 +88,21 @@ def _from_one_hot(rows: Array, where: str) -> Labels:
     if wrong.size > 0:
         first = int(wrong[0])
         raise DataError(
-            f"label row {first} is {rows[first].tolist()}, not one-hot; {wrong.size} of {len(rows)} are not",
+            f"label {place(first)} is {rows[first].tolist()}, not one-hot; {wrong.size} of {len(rows)} are not",
             where=where,
             mend="give one 1 per row, or class numbers",
         )
     return np.asarray(np.argmax(rows, axis=1), dtype=np.int64)
 
 
-def _from_names(values: Array, classes: Sequence[str] | None, where: str) -> tuple[Labels, tuple[str, ...]]:
+def _from_names(
+    values: Array, classes: Sequence[str] | None, where: str, place: Place
+) -> tuple[Labels, tuple[str, ...]]:
     found, positions = np.unique(values, return_inverse=True)
     names = tuple(map(str, found)) if classes is None else tuple(map(str, classes))
     strangers = [str(name) for name in found if str(name) not in names]
     if strangers:
-        row = int(np.flatnonzero(values == strangers[0])[0])
-        raise DataError(f"label {strangers[0]!r} at row {row} is not one of {', '.join(names)}", where=where)
+        at = place(int(np.flatnonzero(values == strangers[0])[0]))
+        raise DataError(f"label {strangers[0]!r} at {at} is not one of {', '.join(names)}", where=where)
     numbers = np.array([names.index(str(name)) for name in found], dtype=np.int64)
     return np.take(numbers, positions.reshape(-1)), names

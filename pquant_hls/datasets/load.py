@@ -53,7 +53,7 @@ def _npy_pair(text: str) -> dict[str, Any]:
 
 def _from_function(module: str, function: str, seed: int) -> Dataset:
     where = f"{module}:{function}"
-    made = _find_function(module, function, where)()
+    made = _called(_find_function(module, function, where), where)
     if isinstance(made, Dataset):
         return made
     if isinstance(made, tuple | list) and len(made) == 2:
@@ -64,12 +64,30 @@ def _from_function(module: str, function: str, seed: int) -> Dataset:
     return assemble(made, name=where, where=where, seed=seed)
 
 
+def _called(function: Callable[[], Any], where: str) -> Any:
+    """What the user's code gives. Whatever it raises, an exit among it, is its own failure: it ends no command."""
+    try:
+        return function()
+    except DataError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DataError(f"raised {type(error).__name__}: {_line(error)}", where=where) from error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or "without a word"
+
+
 def _find_function(module: str, function: str, where: str) -> Callable[[], Any]:
     try:
         with _working_folder_on_path():
             found = getattr(importlib.import_module(module), function, None)
     except ImportError as error:
         raise DataError(f"cannot be imported: {error}", where=where) from error
+    except (Exception, SystemExit) as error:
+        raise DataError(
+            f"cannot be imported, it raised {type(error).__name__}: {_line(error)}", where=where
+        ) from error
     if not callable(found):
         raise DataError(f"module {module} has no function {function!r}", where=where)
     return found  # type: ignore[no-any-return]

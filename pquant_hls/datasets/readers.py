@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ LABEL_COLUMNS = ("label", "y", "target")
 
 DAMAGE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error)
 """What the readers raise for a damaged file; pyarrow's errors are kinds of ValueError."""
+
+_PANDAS_INDEX = re.compile(r"Unnamed: 0|__index_level_\d+__")
 
 NEEDS_COLUMNS = "needs at least one feature column and the label column"
 
@@ -86,17 +89,37 @@ def _read_csv(path: Path) -> Arrays:
         first, second = next(rows, []), next(rows, [])
     if len(first) < 2:
         raise DataError(NEEDS_COLUMNS, where=path)
-    has_header = not all(_is_number(cell) for cell in first[:-1])
+    has_header = _is_header(first, second)
     if has_header and not second:
         raise DataError("has a header but no events", where=path)
     columns = [cell.strip() for cell in first] if has_header else [f"x{i}" for i in range(len(first))]
-    label = _label_column(columns)
-    inputs = [i for i in range(len(columns)) if i != label]
-    skip = int(has_header)
-    options: dict[str, Any] = {"delimiter": ",", "skiprows": skip, "comments": None, "quotechar": '"'}
+    options: dict[str, Any] = {
+        "delimiter": ",",
+        "skiprows": int(has_header),
+        "comments": None,
+        "quotechar": '"',
+    }
+
+    def column(index: int) -> npt.NDArray[Any]:
+        return np.loadtxt(path, dtype=str, usecols=index, ndmin=1, **options)
+
+    inputs, label, notes = _columns(columns, column, path)
     x = np.loadtxt(path, dtype=np.float32, usecols=inputs, ndmin=2, **options)
-    y = np.loadtxt(path, dtype=str, usecols=label, ndmin=1, **options)
-    return {"x": x, "y": _numbers_if_possible(y), "features": [columns[i] for i in inputs]}
+    found = {"x": x, "y": _numbers_if_possible(column(label)), "features": [columns[i] for i in inputs]}
+    return {**found, "line": 1 + int(has_header), "notes": notes}
+
+
+def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether the first row names the columns, by words or by numbers as pandas writes them (0, 1, 2, ...)."""
+    cells = [cell.strip() for cell in first]
+    if not all(_is_number(cell) for cell in cells[:-1]) or cells[-1].lower() in LABEL_COLUMNS:
+        return True
+    counted = cells if _is_number(cells[-1]) else cells[:-1]
+    is_counted = any(counted == [str(start + i) for i in range(len(counted))] for start in (0, 1))
+    # two or three small numbers in a row may be an event; the second row then counts as the first does
+    return is_counted and (
+        len(counted) > 3 or any(not cell.strip().isdigit() for cell in second[: len(counted)])
+    )
 
 
 def _read_parquet(path: Path) -> Arrays:
@@ -109,10 +132,35 @@ def _read_parquet(path: Path) -> Arrays:
     columns = [str(name) for name in table.column_names]
     if len(columns) < 2:
         raise DataError(NEEDS_COLUMNS, where=path)
-    label = _label_column(columns)
-    inputs = [i for i in range(len(columns)) if i != label]
+    inputs, label, notes = _columns(columns, lambda index: table.column(index).to_numpy(), path)
     x = np.column_stack([table.column(i).to_numpy() for i in inputs])
-    return {"x": x, "y": table.column(label).to_numpy(), "features": [columns[i] for i in inputs]}
+    found = {"x": x, "y": table.column(label).to_numpy(), "features": [columns[i] for i in inputs]}
+    return {**found, "notes": notes}
+
+
+def _columns(
+    columns: Sequence[str], values: Callable[[int], npt.NDArray[Any]], path: Path
+) -> tuple[list[int], int, list[str]]:
+    """(inputs, label, notes): row numbers that pandas wrote along are neither a feature nor the label."""
+    index = [i for i, name in enumerate(columns) if _is_index(name, i, values)]
+    kept = [i for i in range(len(columns)) if i not in index]
+    if len(kept) < 2:
+        raise DataError(NEEDS_COLUMNS, where=path)
+    label = kept[_label_column([columns[i] for i in kept])]
+    notes = [f"column {columns[i] or 'without a name'!r} counts the rows: left out" for i in index]
+    return [i for i in kept if i != label], label, notes
+
+
+def _is_index(name: str, place: int, values: Callable[[int], npt.NDArray[Any]]) -> bool:
+    """Whether a column is pandas' index: by its name there, or where it counts the rows under none of its own."""
+    if _PANDAS_INDEX.fullmatch(name):
+        return True
+    if place > 0 or name.lower() not in ("", "index", "x0"):
+        return False
+    cells = np.asarray(values(place)).astype(str)
+    return len(cells) > 2 and any(
+        np.array_equal(cells, np.arange(start, start + len(cells)).astype(str)) for start in (0, 1)
+    )
 
 
 READERS: Mapping[str, Callable[[Path], Arrays]] = {

@@ -20,6 +20,22 @@ Labels = npt.NDArray[np.int64]
 Part = tuple[Inputs, Labels | None]
 
 
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where each event stood before the splits were made, so that an error names the user's own row.
+
+    rows : int64 (events,) by split, counted from 0. unit, first : what users count, and the number of row 0
+    (a text's ``line`` 2 behind a header).
+    """
+
+    rows: Mapping[Split, npt.NDArray[np.int64]]
+    unit: str = "row"
+    first: int = 0
+
+    def place(self, which: Split, index: int) -> str:
+        return f"{self.unit} {int(self.rows[which][index]) + self.first}"
+
+
 class About(NamedTuple):
     """What belongs to a data set beside its arrays; fields as in Dataset."""
 
@@ -27,6 +43,7 @@ class About(NamedTuple):
     features: tuple[str, ...]
     name: str
     meta: Mapping[str, Any]
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +53,8 @@ class Dataset:
     x_* : float32 (events, ...), in the scale the model was or will be trained on.
     y_* : int64 (events,), class numbers from 0; None in all splits where there are no labels.
     classes : names by class number. features : names of the last axis of x; empty where unknown.
-    meta : origin of the data; not part of the digest.
+    meta : origin of the data; not part of the digest. ``meta["notes"]``, where it is there, says in words what
+    of a file was left out or read otherwise than written. origin : the file's row of each event, where known.
     """
 
     x_train: Inputs
@@ -49,6 +67,7 @@ class Dataset:
     features: tuple[str, ...] = ()
     name: str = ""
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    origin: Origin | None = None
 
     @classmethod
     def from_parts(cls, parts: Mapping[Split, Part], about: About) -> Dataset:
@@ -64,6 +83,15 @@ class Dataset:
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of the input of one event, without the batch axis."""
         return tuple(int(size) for size in self.x_train.shape[1:])
+
+    def place(self, which: Split, index: int) -> str:
+        """The event as its user counts it, ``row 17`` or ``line 19``; by the split's own rows where unknown."""
+        return f"row {index}" if self.origin is None else self.origin.place(which, index)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the user's file was left out or read otherwise than written, in words."""
+        return tuple(self.meta.get("notes", ()))
 
     @property
     def n_classes(self) -> int:
