@@ -64,6 +64,7 @@ def record(
     channel: Channel = None,
     agreement: Agreement = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an existing golden")] = False,
+    force: Annotated[bool, typer.Option("--force", help="record even where no output ever moves")] = False,
     timeout: Timeout = 600.0,
 ) -> int:
     """Run csim of a project and keep inputs and outputs as golden vectors."""
@@ -77,10 +78,15 @@ def record(
     x = csim.random_inputs(found, random, seed) if not inputs else _arrays(inputs)
     rule = _rule(csim.Rule(), mode, tolerance_lsb, threshold, channel, agreement)
     known = None if labels is None else _array(labels)
-    made = csim.record(found, x, rule=rule, labels=known, timeout_s=timeout)
+    made = csim.record(found, x, rule=rule, labels=known, timeout_s=timeout, force=force)
     made.save(golden)
     size = f"{golden.stat().st_size:,} bytes"
     typer.echo(f"{golden}: {made.count} vectors of {made.project}, {size}, compared by: {made.rule}")
+    share = csim.accuracy(made)
+    if share is not None:
+        typer.echo(f"accuracy on the labels: {100 * share:.2f} %")
+    for text in csim.blind_spots(made):
+        typer.echo(f"warning: {text}", err=True)
     return 0
 
 

@@ -14,6 +14,7 @@ from pquant_hls.golden.file import Golden
 from pquant_hls.golden.layout import changed_files, file_digests, hls4ml_version, open_project
 from pquant_hls.golden.result import CheckResult
 from pquant_hls.golden.run import compiled, run
+from pquant_hls.golden.sight import blind_spots, sees_nothing
 from pquant_hls.golden.vectors import Arrays, Vectors, input_vectors
 from pquant_hls.golden.weights import compare_weights
 from pquant_hls.hls import HlsProject, Port
@@ -32,6 +33,7 @@ def record(
     labels: ArrayLike | None = None,
     cache: Path | None = None,
     timeout_s: float = 600.0,
+    force: bool = False,
 ) -> Golden:
     """Run csim of a project on ``x`` and keep what it gives.
 
@@ -41,11 +43,13 @@ def record(
     rule : how later checks compare, bit for bit by default.
     labels : class indices (n,), for the signal efficiency of the rule ``decision``.
     cache : where compiled libraries are kept; the user's own cache by default.
+    force : record even where no output ever moves.
 
     Raises
     ------
     UnsupportedModel : the project is incomplete, foreign or of an old layout.
-    GoldenError : its ``.txt`` and ``.h`` weights differ, so there is no one design to bless.
+    GoldenError : its ``.txt`` and ``.h`` weights differ, so there is no one design to bless; or every output is
+        the same on every input, so that the golden would see nothing.
     DataError : ``x`` or ``labels`` do not fit.
     ToolNotFound, ToolFailed : no g++, its error, a crash, or longer than ``timeout_s`` seconds for one step.
     """
@@ -57,7 +61,7 @@ def record(
         raise GoldenError(f"{wrong[0]}", where=found.path, mend="write the project again, then record")
     with compiled(found, cache, timeout_s) as library:
         outputs, layers = run(library, inputs, timeout_s)
-    return Golden(
+    made = Golden(
         found.name,
         inputs,
         outputs,
@@ -69,6 +73,13 @@ def record(
         hls4ml_version(found),
         {name: version for name, version in versions().items() if name in MATTER},
     )
+    if sees_nothing(made) and not force:
+        raise GoldenError(
+            blind_spots(made)[0],
+            where=found.path,
+            mend="give real inputs; a saturated softmax table does this: convert without it; or --force",
+        )
+    return made
 
 
 def _labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
