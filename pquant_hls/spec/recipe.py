@@ -17,6 +17,7 @@ from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec, unknown_key
 from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
+from pquant_hls.spec.text import read_yaml
 
 STEP_GROUP = "pquant_hls.steps"
 """Entry points by which other packages add steps."""
@@ -103,14 +104,9 @@ class Recipe(Spec):
     def load(cls, source: str | Path) -> Recipe:
         """Read a recipe from a YAML file or by the name of one in ``hls_configs``; raises SpecError with its path."""
         path = find_recipe(source)
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as cause:
-            raise SpecError(f"cannot be read: {cause}", where=path) from cause
-        except yaml.YAMLError as cause:
-            raise SpecError(f"is not YAML: {' '.join(str(cause).split())}", where=path) from cause
+        values = read_yaml(path)
         with _in_file(path):
-            return cls.parse(values if values is not None else {})
+            return cls.parse(values)
 
     def dump(self) -> str:
         """The recipe as YAML, every default spelt out."""

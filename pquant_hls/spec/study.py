@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from pquant_hls.errors import SpecError
@@ -14,6 +13,7 @@ from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec, as_spec_error, unknown_key
 from pquant_hls.spec.steps import STEP_CONFIGS
+from pquant_hls.spec.text import read_yaml
 
 ALIASES = {
     "rank": "low_rank.rank",
@@ -185,8 +185,4 @@ class StudySpec(Spec):
     def load(cls, source: str | Path) -> StudySpec:
         """Read a study from a YAML file; raises SpecError with its path."""
         path = Path(source)
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
-            raise SpecError(f"cannot be read: {' '.join(str(cause).split())}", where=path) from cause
-        return cls.parse(values if values is not None else {}, path=path.name)
+        return cls.parse(read_yaml(path), path=path.name)
