@@ -9,6 +9,7 @@ from alkaid.trace import FVariable
 from numpy.typing import NDArray
 
 from pquant_hls.qor import FixedType
+from pquant_hls.qor.fixed import fraction_bits
 from pquant_hls.rtl import _arith as arith
 from pquant_hls.rtl._arith import Symbols
 from pquant_hls.rtl._call import Call
@@ -94,17 +95,6 @@ def _finest(rows: Symbols) -> int:
 
 def _fraction(wire: FVariable) -> int:
     return fraction_bits(np.array([wire.low])) if arith.is_constant(wire) else int(wire.kif[2])
-
-
-def fraction_bits(values: Matrix) -> int:
-    """Fewest fraction bits that hold every value; negative for multiples of larger powers of two."""
-    used = values[values != 0]
-    if used.size == 0:
-        return 0
-    mantissa, exponent = np.frexp(used)
-    codes = (mantissa * 2.0**53).astype(np.int64)
-    trailing = np.log2((codes & -codes).astype(np.float64)).astype(np.int64)
-    return int(np.max(53 - trailing - exponent))
 
 
 def _check_saturation(call: Call, rows: Symbols, weights: Matrix, bias: Matrix) -> None:
