@@ -17,50 +17,10 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import PquantError, UnsupportedModel
 from pquant_hls.qor.fixed import FixedType
+from pquant_hls.qor.ops import Op
+from pquant_hls.qor.ops import op as find_op
 
 SCHEMA_VERSION = 1
-
-OPS = (
-    "input",
-    "dense",
-    "conv1d",
-    "conv2d",
-    "depthwise_conv1d",
-    "depthwise_conv2d",
-    "batchnorm",
-    "max_pooling1d",
-    "max_pooling2d",
-    "average_pooling1d",
-    "average_pooling2d",
-    "global_max_pooling1d",
-    "global_max_pooling2d",
-    "global_average_pooling1d",
-    "global_average_pooling2d",
-    "quantize",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "hard_tanh",
-    "hard_sigmoid",
-    "binary_tanh",
-    "ternary_tanh",
-    "tanh",
-    "sigmoid",
-    "softmax",
-    "add",
-    "subtract",
-    "multiply",
-    "average",
-    "maximum",
-    "minimum",
-    "concatenate",
-    "reshape",
-    "transpose",
-    "zero_padding1d",
-    "zero_padding2d",
-    "clone",
-    "other",
-)
 
 
 @dataclass(frozen=True)
@@ -79,7 +39,7 @@ class FixedArray:
 class Node:
     """One operation of the firmware, as hls4ml will compute it.
 
-    ``op`` is one of OPS. ``inputs`` name the nodes it reads. ``shape`` is the output's shape without the
+    ``op`` is one of OPS, ``kind`` its record. ``inputs`` name the nodes it reads. ``shape`` is the output's shape without the
     batch axis, channels last. ``result`` is the type each output value is stored in.
 
     ``types`` may hold ``weight``, ``bias``, ``accum``, ``table``, ``inv_table``, ``exp_table``. ``arrays`` may
@@ -102,10 +62,18 @@ class Node:
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.op not in OPS:
-            raise UnsupportedModel(f"unknown operation {self.op!r}", where=self.name)
+        find_op(self.op, where=self.name)
         for name in ("types", "arrays", "attrs"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    @property
+    def kind(self) -> Op:
+        """What the operation is, as the readers of a graph ask."""
+        return find_op(self.op)
+
+    @property
+    def is_input(self) -> bool:
+        return self.op == "input"
 
     @property
     def strategy(self) -> str:
@@ -145,7 +113,7 @@ class FixedPointGraph:
     @property
     def inputs(self) -> tuple[Node, ...]:
         """The input nodes, in the order in which the firmware takes them."""
-        return tuple(node for node in self.nodes if node.op == "input")
+        return tuple(node for node in self.nodes if node.is_input)
 
     def node(self, name: str) -> Node:
         for node in self.nodes:
