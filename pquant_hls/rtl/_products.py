@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.fixed import fraction_bits
-from pquant_hls.rtl import _arith as arith
-from pquant_hls.rtl._arith import Symbols
-from pquant_hls.rtl._call import Call
+from pquant_hls.rtl import arithmetic as arith
+from pquant_hls.rtl._call import Call, computes
 from pquant_hls.rtl._windows import padded, pads, sizes, windows
+from pquant_hls.rtl.arithmetic import Symbols
 
 Matrix = NDArray[np.float64]
 
 
+@computes("dense")
 def dense(call: Call) -> Symbols:
     """weights (n_in, n_out); acts on the last axis."""
     weights = call.constants("weight")
     return accumulate(call, call.wires.reshape(-1, weights.shape[0]), weights, call.bias(weights.shape[1]))
 
 
+@computes("conv1d", "conv2d")
 def convolution(call: Call) -> Symbols:
     """weights (*kernel, channels, filters)."""
     weights = call.constants("weight")
@@ -35,6 +37,7 @@ def convolution(call: Call) -> Symbols:
     return accumulate(call, found.reshape(-1, columns), matrix, call.bias(matrix.shape[1]))
 
 
+@computes("depthwise_conv1d", "depthwise_conv2d")
 def depthwise(call: Call) -> Symbols:
     """weights (*kernel, channels, 1): one filter for each channel."""
     weights = call.constants("weight")
@@ -48,6 +51,7 @@ def depthwise(call: Call) -> Symbols:
     return np.concatenate(each, axis=-1)
 
 
+@computes("batchnorm")
 def batchnorm(call: Call) -> Symbols:
     """x * scale + bias in full precision, stored once (nnet_batchnorm.h)."""
     scale, bias = (
