@@ -52,8 +52,12 @@ def test_attributes_and_kernels_are_read_by_the_row() -> None:
     layer = Layer(
         "DepthwiseConv2D",
         **dict.fromkeys(("pad_left", "pad_right", "pad_top", "dilation_width"), 1),
-        **{"pad_bottom": 0, "stride_width": 3, "stride_height": 2},
-        **{"filt_width": 3, "filt_height": 2, "n_chan": 4},
+        pad_bottom=0,
+        stride_width=3,
+        stride_height=2,
+        filt_width=3,
+        filt_height=2,
+        n_chan=4,
     )
     attrs = {"strides": [2, 3], "padding": [[1, 0], [1, 1]], "dilation": [1, 1]}
     assert row.attrs(layer) == attrs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -63,12 +62,9 @@ PROPERTIES = (
 
 
 @pytest.fixture
-def added() -> Iterator[None]:
+def added(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes back whatever operation a test registers."""
-    before = dict(ops._ops._things)
-    yield
-    ops._ops._things.clear()
-    ops._ops._things.update(before)
+    monkeypatch.setattr(ops._ops, "_things", dict(ops._ops._things))
 
 
 @pytest.mark.parametrize("name", TRUE)
@@ -98,13 +94,13 @@ def test_a_name_belongs_to_one_operation(added: None) -> None:
 
 
 @pytest.fixture
-def installed(added: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EntryPoint]]:
+def installed(added: None, monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
     """The entry points that ``load_installed`` finds, as if nobody had asked for an operation before."""
     points: list[EntryPoint] = []
     monkeypatch.setattr(ops, "entry_points", lambda group: points if group == "pquant_hls.ops" else [])
     monkeypatch.setattr(ops, "_groups", [ops.GROUP])
     monkeypatch.setattr(ops._ops, "_pending", [ops.load_installed])
-    yield points
+    return points
 
 
 def test_an_installed_package_adds_an_operation(installed: list[EntryPoint]) -> None:
