@@ -41,18 +41,19 @@ def cast(site: Site) -> Module:
 @costs("clip")
 def clip(site: Site) -> Module:
     """A comparison and a selection for each value."""
-    values, data, result, rounds = site.values, site.data.width, site.node.result.width, _rounds(site)
+    data, bits, rounds = site.data.width, site.result_bits, _rounds(site)
     counts = {
-        "round_bits" if rounds else "relu_bits": float(values * (data + result)),
-        "round_out_bits" if rounds else "out_bits": float(values * result),
-        "round_in_bits" if rounds else "in_bits": float(values * data),
+        "round_bits" if rounds else "relu_bits": site.values * data + bits,
+        "round_out_bits" if rounds else "out_bits": bits,
+        "round_in_bits" if rounds else "in_bits": float(site.values * data),
     }
     return site.logic(site.delay.relu_ns(data, rounds=rounds), counts)
 
 
 def _rounds(site: Site) -> bool:
     """Rounding and saturation add their own adders."""
-    return (site.node.result.rounding, site.node.result.saturation) != ("TRN", "WRAP")
+    kind = site.node.grid or site.node.result
+    return (kind.rounding, kind.saturation) != ("TRN", "WRAP")
 
 
 @costs("merge")

@@ -53,6 +53,16 @@ class Site:
         live = self.live.get(self.node.name)
         return self.width if live is None else int(live.sum())
 
+    @property
+    def result_bits(self) -> float:
+        """Bits of the results of ``values``, each in its own type where the node has a grid."""
+        grid, width = self.node.grid, self.node.result.width
+        if grid is None:
+            return float(self.values * width)
+        own = np.minimum(np.broadcast_to(grid.width, self.node.shape), width)
+        live = self.live.get(self.node.name)
+        return float(own.mean() * self.values if live is None else own[live].sum())
+
     def logic(self, end_ns: float, counts: Mapping[str, float], rule: str = "logic") -> Module:
         """The module of logic without state that ends at ``end_ns``."""
         cycles, first, last = timed(end_ns, self.target.budget_ns)

@@ -2,6 +2,7 @@
 
 from pquant_hls.qor.fixed import FixedType
 from pquant_hls.qor.graph import FixedArray, FixedPointGraph, Node
+from pquant_hls.qor.grid import FixedGrid
 from pquant_hls.qor.ops import OPS, Op, register_op
 from pquant_hls.qor.records import (
     BUNCH_CROSSING_NS,
@@ -21,6 +22,7 @@ __all__ = [
     "RESOURCE_NAMES",
     "Available",
     "FixedArray",
+    "FixedGrid",
     "FixedPointGraph",
     "FixedType",
     "Latency",

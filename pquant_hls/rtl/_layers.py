@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
+from alkaid.trace import FVariable
+
 from pquant_hls.errors import NotMeasured
+from pquant_hls.qor import FixedType
 from pquant_hls.rtl import _pointwise, _pooling, _products  # noqa: F401 : their rules
 from pquant_hls.rtl import arithmetic as arith
 from pquant_hls.rtl._call import LAYERS, Call
@@ -27,4 +30,11 @@ def apply_layer(call: Call) -> Symbols:
     out = layer(call)
     if out.size != prod(call.node.shape):
         raise call.refuse(f"computed shape {out.shape}, the graph says {call.node.shape}")
-    return arith.cast(out, call.node.result).reshape(call.node.shape)
+    out = out.reshape(call.node.shape)
+    if call.node.grid is not None:
+        out = arith.each(_stored, out, call.node.grid.kinds(call.node.shape))
+    return arith.cast(out, call.node.result)
+
+
+def _stored(wire: FVariable, kind: FixedType | None) -> FVariable:
+    return arith.constant(0.0) if kind is None else arith.cast_wire(wire, kind)
