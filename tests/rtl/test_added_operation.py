@@ -24,7 +24,7 @@ X = np.array([[-4.0, -3.875, -0.125], [0.0, 0.25, 3.875]])
 def absolute(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operation ``abs``, taken back behind each test."""
     for registry in (ops._ops, _costs, LAYERS):
-        monkeypatch.setattr(registry, "_things", dict(registry._things))  # type: ignore[attr-defined]
+        monkeypatch.setattr(registry, "_things", dict(registry._things))
     register_op(Op("abs", "clip"))
 
 
