@@ -76,7 +76,7 @@ def _average(call: Call, cells: Symbols, count: int) -> FVariable:
     exact = all(int(wire.kif[2]) <= accum.frac for wire in cells if not arith.is_constant(wire))
     if not exact and accum.rounding not in SHIFT_INVARIANT:
         raise call.refuse(f"the order of sums in the accumulator {accum} is not modelled")
-    if accum.saturation != "WRAP" and len(cells) * max(map(arith.reach, cells)) > accum.code_max * accum.lsb:
+    if accum.saturation != "WRAP" and len(cells) * max(map(arith.reach, cells)) > accum.high:
         raise call.refuse(f"the accumulator {accum} may saturate midway")
     summed = arith.cast_wire(arith.total(arith.cast(cells, accum)), accum)
     return arith.cast_wire(arith.divide(summed, count, accum.frac), accum)

@@ -108,5 +108,5 @@ def _check_saturation(call: Call, rows: Symbols, weights: Matrix, bias: Matrix) 
         return
     reach = arith.each(arith.reach, rows).astype(np.float64) @ np.abs(weights)
     rounding = accum.lsb * (len(weights) + 1)  # a rounded term may be up to one LSB larger
-    if not accum.signed or np.max(reach + np.abs(bias)) + rounding > accum.code_max * accum.lsb:
+    if not accum.signed or np.max(reach + np.abs(bias)) + rounding > accum.high:
         raise call.refuse(f"the accumulator {accum} may saturate midway, in an order the tool chooses")
