@@ -7,7 +7,6 @@ firmware is measured on hls4ml's own graph, not on this one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -88,7 +87,7 @@ class _Builder:
         op: str,
         feeds: tuple[str, ...],
         result: FixedType,
-        **more: Mapping[str, Any],
+        **more: Any,
     ) -> None:
         shape = tuple(1 if size is None else int(size) for size in call.shape)
         self.nodes.append(Node(name, op, feeds, shape, result, **more))

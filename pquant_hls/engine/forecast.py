@@ -15,8 +15,6 @@ from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
 
-WEIGHTED = ("dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
-
 
 def forecast_ns(
     graph: FixedPointGraph, target: Target, now: Mapping[str, float], then: Mapping[str, float]
@@ -50,7 +48,7 @@ def imagine(graph: FixedPointGraph, now: Mapping[str, float], then: Mapping[str,
     share = _share_lost(now.get("sparsity", 0.0), then.get("sparsity", 0.0))
     bits = int(now.get("bits", 0) - then.get("bits", now.get("bits", 0)))
     first, outputs = {node.name for node in graph.inputs}, set(graph.outputs)
-    weighted = [node.name for node in graph.nodes if node.op in WEIGHTED]
+    weighted = [node.name for node in graph.nodes if node.kind.weighted]
     last = weighted[-1:] if outputs else []
     nodes = tuple(
         _narrow(
@@ -74,13 +72,13 @@ def _reads_input(graph: FixedPointGraph, node: Node, inputs: set[str]) -> bool:
         if name in inputs:
             return True
         source = graph.node(name)
-        if source.op not in WEIGHTED:
+        if not source.kind.weighted:
             pending.extend(source.inputs)
     return False
 
 
 def _thin(node: Node, share: float, *, rows: bool, columns: bool) -> Node:
-    if node.op not in WEIGHTED or share <= 0 or "weight" not in node.arrays:
+    if not node.kind.weighted or share <= 0 or "weight" not in node.arrays:
         return node
     weight = node.arrays["weight"]
     codes = weight.codes.copy()

@@ -10,11 +10,12 @@ from pquant_hls.estimate.channels import with_channels
 from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.intervals import OFFSET, bounds, design_class
 from pquant_hls.estimate.layers import layer_module
-from pquant_hls.estimate.liveness import Mask, live_values
+from pquant_hls.estimate.liveness import live_values
 from pquant_hls.estimate.module import Module, Moment
 from pquant_hls.estimate.operators import operators
 from pquant_hls.estimate.products import top_rule
 from pquant_hls.estimate.resources import NAMES, module_resources, resource_model
+from pquant_hls.estimate.site import Mask, Site
 from pquant_hls.estimate.stream import stream_added
 from pquant_hls.qor import FixedPointGraph, Latency, LayerQoR, QoR, Resources, Target
 
@@ -79,7 +80,7 @@ def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
         raise NotMeasured("the graph has no nodes", where=graph.name)
     delay = operators(target)
     live = live_values(graph)
-    modules = tuple(layer_module(graph, node, target, delay, live) for node in graph.nodes)
+    modules = tuple(layer_module(Site(graph, node, target, delay, live)) for node in graph.nodes)
     if graph.io_type == "io_stream":
         added = dict(zip((node.name for node in graph.nodes), stream_added(modules), strict=True))
         modules = with_channels(graph, modules, target)
@@ -107,8 +108,7 @@ def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
 
 def is_dataflow(modules: tuple[Module, ...]) -> bool:
     """Whether hls4ml writes the top of an io_parallel design as tasks instead of one pipeline."""
-    waits = any(module.first_ns == math.inf and module.rule == "analogy" for module in modules)
-    return waits or any(module.rule in ("conv", "resource", "recurrent") for module in modules)
+    return any(module.loops or module.rule in ("conv", "resource") for module in modules)
 
 
 def _pipeline(
@@ -142,8 +142,8 @@ def _with_borders(
     held = []
     for node, module in zip(graph.nodes, modules, strict=True):
         values = int(live[node.name].sum()) if node.name in live else math.prod(node.shape)
-        states = last[node.name] - times[node.name][1].state + (1 if node.op == "input" else 0)
-        name = "wire_border_bits" if module.is_wire and node.op != "input" else "border_bits"
+        states = last[node.name] - times[node.name][1].state + (1 if node.is_input else 0)
+        name = "wire_border_bits" if module.is_wire and not node.is_input else "border_bits"
         held.append(
             replace(module, counts={**module.counts, name: float(states * values * node.result.width)})
         )

@@ -7,22 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.estimate.site import Mask
 from pquant_hls.qor import FixedPointGraph, Node
-
-ELEMENTWISE = (
-    "quantize",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "hard_tanh",
-    "hard_sigmoid",
-    "binary_tanh",
-    "ternary_tanh",
-    "tanh",
-    "sigmoid",
-    "batchnorm",
-)
-Mask = NDArray[np.bool_]
 
 
 def live_values(graph: FixedPointGraph) -> dict[str, Mask]:
@@ -44,7 +30,7 @@ def _varying(graph: FixedPointGraph) -> dict[str, Mask]:
         codes = _codes(node)
         if before is not None and codes is not None and len(before) == len(codes):
             varies[node.name] = np.asarray((codes[before] != 0).any(axis=0))
-        elif before is not None and node.op in ELEMENTWISE and before.shape == node.shape:
+        elif before is not None and node.kind.elementwise and before.shape == node.shape:
             varies[node.name] = before
         else:
             varies[node.name] = np.ones(node.shape, bool)
@@ -68,11 +54,11 @@ def _reads(node: Node, own: Mask | None, shape: tuple[int, ...]) -> Mask:
     codes = _codes(node)
     if own is not None and codes is not None and (len(codes),) == shape:
         return np.asarray((codes[:, own] != 0).any(axis=1))
-    if own is not None and node.op in ELEMENTWISE and own.shape == shape:
+    if own is not None and node.kind.elementwise and own.shape == shape:
         return own
     return np.ones(shape, bool)
 
 
 def _codes(node: Node) -> NDArray[np.int64] | None:
-    array = node.arrays.get("weight") if node.op == "dense" else None
+    array = node.arrays.get("weight") if node.kind.dense else None
     return None if array is None or array.codes.ndim != 2 else array.codes

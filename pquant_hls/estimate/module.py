@@ -16,7 +16,7 @@ class Module:
     its last register (the same for a module without registers). ``gap_cycles`` pass before the next module
     may start. ``counts`` are what LUT, FF, DSP and BRAM are computed from. ``rule`` names the rule, which
     is also the class its interval was measured for. ``slow_ns`` is a chain that no register may cut: the clock
-    is at least that long.
+    is at least that long. One that ``loops`` visits the places of its input itself, one after another.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Module:
     counts: dict[str, float] = field(default_factory=dict)
     note: str = ""
     slow_ns: float = 0.0
+    loops: bool = False
 
     @property
     def is_port(self) -> bool:

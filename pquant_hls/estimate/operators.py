@@ -37,6 +37,11 @@ class Operators:
     relu_round: Table
     fitted: bool
 
+    @property
+    def table_family(self) -> str:
+        """Which entry of the table times stands for this family."""
+        return "7series" if self.family == "7series" else "ultrascale+"
+
     def add_ns(self, width: NDArray[np.int64] | int) -> Delays:
         return _at(self.add, width)
 

@@ -9,27 +9,25 @@ from dataclasses import replace
 import numpy as np
 
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.liveness import Mask
 from pquant_hls.estimate.module import Module, timed
-from pquant_hls.estimate.operators import Operators, is_dsp
+from pquant_hls.estimate.operators import is_dsp
 from pquant_hls.estimate.schedule import Schedule, schedule_sum
+from pquant_hls.estimate.site import Mask, Site, costs
 from pquant_hls.estimate.weights import Codes, Operands, bits, distinct_sums, odd_part, signed_digits
-from pquant_hls.qor import FixedPointGraph, FixedType, Node, Target
-
-PRODUCTS = ("dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
+from pquant_hls.qor import FixedType, Node, Target
 
 
-def product_module(
-    graph: FixedPointGraph, node: Node, target: Target, delay: Operators, live: Mapping[str, Mask]
-) -> Module:
+@costs("product")
+def product_module(site: Site) -> Module:
     """The module of a dense or convolution node, without the sums that the tool removes."""
-    whole = operands_of(node, graph.node(node.inputs[0]).result)
-    operands = _built(whole, live.get(node.inputs[0]), live.get(node.name))
+    node, target = site.node, site.target
+    whole = operands_of(node, site.data)
+    operands = _built(whole, site.live.get(node.inputs[0]), site.live.get(node.name))
     strategy = node.strategy.lower()
     shares = strategy not in ("latency", "distributed_arithmetic")
     if shares and node.reuse_factor > 1:
         return replace(_resource(node, operands), slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target))
-    schedule = schedule_sum(operands, delay, target.budget_ns)
+    schedule = schedule_sum(operands, site.delay, target.budget_ns)
     counts = product_counts(operands, schedule)
     cycles, first, last = timed(schedule.end_ns, target.budget_ns)
     rule = "chain" if schedule.chained else "tree"
@@ -79,7 +77,7 @@ def _built(operands: Operands, rows: Mask | None, columns: Mask | None) -> Opera
 
 def _matrix(node: Node, codes: Codes) -> Codes:
     """(terms of one sum, outputs) from the stored shape."""
-    if node.op.startswith("depthwise"):
+    if node.kind.depthwise:
         return codes.reshape(-1, codes.shape[-2] * codes.shape[-1])
     return codes.reshape(-1, codes.shape[-1])
 

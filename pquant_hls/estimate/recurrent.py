@@ -16,18 +16,20 @@ from pquant_hls.estimate.module import Module
 from pquant_hls.estimate.operators import Operators
 from pquant_hls.estimate.products import operands_of, product_counts, shared_products
 from pquant_hls.estimate.schedule import schedule_sum
+from pquant_hls.estimate.site import Site, costs
 from pquant_hls.estimate.weights import Operands
-from pquant_hls.qor import FixedArray, FixedPointGraph, Node, Target
+from pquant_hls.qor import FixedArray, Node, Target
 
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 PRODUCTS_OF_STATE = 3
 """Multiplications of one unit by its gates (LSTM: input, forget, output; GRU: reset and both updates)."""
 
 
-def recurrent_module(graph: FixedPointGraph, node: Node, target: Target, delay: Operators) -> Module:
+@costs(*GATES, "Bidirectional")
+def recurrent_module(site: Site) -> Module:
     """The module of an LSTM, GRU or SimpleRNN, or of two: ``n_sequence`` steps, one after another."""
     rules = constants()["recurrent"]
-    source = graph.node(node.inputs[0])
+    node, source, target, delay = site.node, site.source, site.target, site.delay
     both = node.attrs["op_name"] == "Bidirectional"  # one step of each direction side by side
     gates = GATES[str(node.attrs.get("cell") or node.attrs["op_name"])]
     units = int(node.attrs.get("n_state") or node.shape[-1])
@@ -38,7 +40,7 @@ def recurrent_module(graph: FixedPointGraph, node: Node, target: Target, delay: 
         _sum(node, "recurrent_weight", units, gates * units, node),
     )
     parts = [_product(found, factor, delay, target) for found, factor in zip(sums, reuse, strict=True)]
-    tail = rules["tail_ns"]["7series" if delay.family == "7series" else "ultrascale+"]
+    tail = rules["tail_ns"][delay.table_family]
     step = max(cycles for cycles, _ in parts) + math.ceil(tail / target.budget_ns)
     loop = rules["loop_cycles"] if node.strategy.lower() == "resource" else rules["pipelined_loop_cycles"]
     counted = (parts[0][1], parts[1][1], _gates(node, gates, units))
@@ -47,7 +49,7 @@ def recurrent_module(graph: FixedPointGraph, node: Node, target: Target, delay: 
     cycles = steps * (step + int(loop)) + 1
     built = {name: value * (2 if both else 1) for name, value in counts.items()}
     rule = "analogy" if both else "recurrent"
-    return Module(node.name, node.op, rule, cycles, math.inf, math.inf, cycles, 0, built)
+    return Module(node.name, node.op, rule, cycles, math.inf, math.inf, cycles, 0, built, loops=True)
 
 
 def _sum(node: Node, name: str, n_in: int, n_out: int, data: Node) -> Operands:

@@ -16,22 +16,21 @@ from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.module import Module
 from pquant_hls.qor import FixedPointGraph, Node, Target
 
-POOLS = ("max_pooling1d", "max_pooling2d", "average_pooling1d", "average_pooling2d")
 Rules = Mapping[str, Any]
 
 
 def streamed(graph: FixedPointGraph, node: Node, module: Module, target: Target) -> Module:
     """The task of ``node`` in a dataflow region, from what its logic costs at one place."""
-    if node.op in ("input", "reshape") or not node.inputs:
+    if node.kind.wire or not node.inputs:
         return module
     rules = constants()["stream"]
     reads, writes = _places(graph, node), max(1, math.prod(node.shape[:-1]))
-    if node.op == "dense":
+    if node.kind.dense:
         cycles = _dense(node, module, reads, rules)
-    elif is_convolution(node):
+    elif node.kind.convolution:
         cycles = _convolution(node, module, reads, target, rules)
-    elif node.op in POOLS:
-        slow = node.op.endswith("2d") and target.family == "7series"
+    elif has_pool_windows(node):
+        slow = node.kind.rank == 2 and target.family == "7series"
         slow = slow and target.clock_ns <= rules["pool_slow_clock_ns"]
         cycles = reads * (2 if slow else 1) + rules["end_cycles"]
     else:
@@ -52,12 +51,12 @@ def _rule(node: Node, module: Module) -> str:
     """Products that queue for multipliers at each place have a rule of their own."""
     if module.rule == "analogy":
         return module.rule
-    queues = is_convolution(node) and node.reuse_factor > 1 and node.strategy.lower() != "resource"
+    queues = node.kind.convolution and node.reuse_factor > 1 and node.strategy.lower() != "resource"
     return "stream_reuse" if queues else "stream"
 
 
-def is_convolution(node: Node) -> bool:
-    return node.op.startswith(("conv", "depthwise"))
+def has_pool_windows(node: Node) -> bool:
+    return node.kind.pool and not node.kind.whole
 
 
 def _elements(graph: FixedPointGraph, node: Node) -> int:
@@ -70,9 +69,9 @@ def _task_counts(graph: FixedPointGraph, node: Node) -> dict[str, float]:
     source = graph.node(node.inputs[0])
     bits = float(source.shape[-1] * source.result.width) if source.shape else 1.0
     window = _window(node)
-    if node.op == "dense" and len(source.shape) > 1:  # all places are gathered before the product
+    if node.kind.dense and len(source.shape) > 1:  # all places are gathered before the product
         window = list(source.shape[:-1])
-    lines = float((window[0] - 1) * source.shape[-2]) if len(window) > 1 and node.op != "dense" else 0.0
+    lines = float((window[0] - 1) * source.shape[-2]) if len(window) > 1 and not node.kind.dense else 0.0
     return {
         "tasks": 1.0,
         "port_bits": bits + float(node.shape[-1] * node.result.width),
@@ -83,9 +82,9 @@ def _task_counts(graph: FixedPointGraph, node: Node) -> dict[str, float]:
 
 def _window(node: Node) -> list[int]:
     """Places of the kernel or of the pool along each axis; nothing for layers of single places."""
-    if node.op in POOLS:
+    if has_pool_windows(node):
         return [int(size) for size in node.attrs.get("pool", ())]
-    if not is_convolution(node):
+    if not node.kind.convolution:
         return []
     if "kernel" in node.attrs:
         return [int(size) for size in node.attrs["kernel"]]
@@ -149,7 +148,7 @@ def placed(node: Node, module: Module) -> Module:
 
 def is_pointwise(node: Node) -> bool:
     """One-dimensional pointwise convolutions have a kernel of their own that takes all places at once."""
-    if node.op != "conv1d":
+    if not node.kind.convolution or node.kind.rank != 1 or node.kind.depthwise:
         return False
     weight = node.arrays.get("weight")
     if "kernel" in node.attrs:

@@ -50,12 +50,11 @@ class Operands:
 
     @property
     def sum_bits(self) -> int:
-        """Bits that the widest sum really has: a product without the dropped bits, grown by the adders."""
+        """Bits that the widest sum really has: a product without the dropped bits, grown by the adders; at least 1."""
         top = int(bits(self.codes).max(initial=0))
         terms = int((self.codes != 0).sum(axis=0).max(initial=1))
-        return min(
-            self.accum.width, self.data_bits + top - self.dropped_bits + int(np.ceil(np.log2(max(terms, 1))))
-        )
+        grown = self.data_bits + top - self.dropped_bits + int(np.ceil(np.log2(max(terms, 1))))
+        return max(1, min(self.accum.width, grown))
 
     @property
     def column_bits(self) -> NDArray[np.float64]:

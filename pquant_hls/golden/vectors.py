@@ -143,7 +143,7 @@ def random_inputs(project: HlsProject, count: int, seed: int = 0) -> Floats | li
 
 def _random(port: Port, count: int, rng: np.random.Generator) -> Floats:
     kind = port.type or FixedType(16, 6)
-    low, high = kind.code_min * kind.lsb, kind.code_max * kind.lsb
+    low, high = kind.low, kind.high
     margin = 0.1 * (high - low)
     wide = rng.uniform(low - margin, high + margin, (count - count // 2, *port.shape))
     normal = rng.normal(0.0, min(1.0, (high - low) / 4), (count // 2, *port.shape))

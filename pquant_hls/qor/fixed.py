@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +64,16 @@ class FixedType:
         return (1 << (self.width - 1)) - 1 if self.signed else (1 << self.width) - 1
 
     @property
+    def low(self) -> float:
+        """The least value of the type."""
+        return self.code_min * self.lsb
+
+    @property
+    def high(self) -> float:
+        """The largest value of the type."""
+        return self.code_max * self.lsb
+
+    @property
     def kif(self) -> tuple[bool, int, int]:
         """(keep_negative, integer bits without the sign, fraction bits)."""
         return self.signed, self.integer - int(self.signed), self.frac
@@ -100,6 +112,30 @@ class FixedType:
             signed=not found["u"],
             rounding=found["r"] or "TRN",
             saturation=found["s"] or "WRAP",
+        )
+
+    @classmethod
+    def covering(cls, low: float, high: float, frac: int) -> FixedType:
+        """The narrowest type with ``frac`` fraction bits whose range holds [low, high].
+
+        ``frac`` may be negative; a range without negative values gives an unsigned type. Modes are TRN, WRAP.
+        """
+        bottom, top = floor(low * 2.0**frac), ceil(high * 2.0**frac)
+        signed = bottom < 0
+        magnitude = max(top.bit_length() if top > 0 else 0, (-bottom - 1).bit_length() if signed else 0)
+        width = max(magnitude + int(signed), 1)
+        return cls(width, width - frac, signed)
+
+    @classmethod
+    def union(cls, kinds: Iterable[FixedType]) -> FixedType:
+        """The narrowest type that stores every value of all ``kinds`` (at least one) exactly."""
+        known = tuple(kinds)
+        if not known:
+            raise SpecError("the union of no fixed-point types")
+        return cls.covering(
+            min(kind.low for kind in known),
+            max(kind.high for kind in known),
+            max(kind.frac for kind in known),
         )
 
     def to_codes(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -143,3 +179,31 @@ def wrap_or_saturate(codes: NDArray[np.float64], kind: FixedType) -> NDArray[np.
     if kind.saturation == "SAT_ZERO":
         clipped = np.where(clipped == codes, clipped, 0.0)
     return clipped.astype(np.int64)
+
+
+def fraction_bits(values: NDArray[np.float64]) -> int:
+    """Fewest fraction bits that hold every value exactly (any shape, finite); 0 where all are 0.
+
+    Negative for multiples of larger powers of two; up to 1074 for the smallest float64.
+    """
+    lowest = _lowest_bit(np.asarray(values, np.float64))
+    return 0 if lowest.size == 0 else -int(lowest.min())
+
+
+def enclosed_bits(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Bits from the highest to the lowest set bit of each magnitude (same shape, int64); 0 for 0.
+
+    This is the width of a constant in HGQ's EBOPs (Sun et al., arXiv:2405.00645, section III).
+    """
+    values = np.asarray(values, np.float64)
+    found = np.zeros(values.shape, np.int64)
+    used = values != 0
+    found[used] = np.frexp(values[used])[1] - _lowest_bit(values)
+    return found
+
+
+def _lowest_bit(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Exponent of the lowest set bit of each value that is not 0 (n,)."""
+    mantissa, exponent = np.frexp(np.abs(values[values != 0]))
+    whole = (mantissa * 2.0**53).astype(np.int64)
+    return np.asarray(exponent - 54 + np.frexp((whole & -whole).astype(np.float64))[1], np.int64)

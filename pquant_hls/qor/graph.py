@@ -17,50 +17,12 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import PquantError, UnsupportedModel
 from pquant_hls.qor.fixed import FixedType
+from pquant_hls.qor.grid import FixedGrid
+from pquant_hls.qor.ops import Op
+from pquant_hls.qor.ops import op as find_op
 
-SCHEMA_VERSION = 1
-
-OPS = (
-    "input",
-    "dense",
-    "conv1d",
-    "conv2d",
-    "depthwise_conv1d",
-    "depthwise_conv2d",
-    "batchnorm",
-    "max_pooling1d",
-    "max_pooling2d",
-    "average_pooling1d",
-    "average_pooling2d",
-    "global_max_pooling1d",
-    "global_max_pooling2d",
-    "global_average_pooling1d",
-    "global_average_pooling2d",
-    "quantize",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "hard_tanh",
-    "hard_sigmoid",
-    "binary_tanh",
-    "ternary_tanh",
-    "tanh",
-    "sigmoid",
-    "softmax",
-    "add",
-    "subtract",
-    "multiply",
-    "average",
-    "maximum",
-    "minimum",
-    "concatenate",
-    "reshape",
-    "transpose",
-    "zero_padding1d",
-    "zero_padding2d",
-    "clone",
-    "other",
-)
+SCHEMA_VERSIONS = (1, 2)
+"""Graphs without grids are written as 1, so that their bytes and digests stay; those with one as 2."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +41,9 @@ class FixedArray:
 class Node:
     """One operation of the firmware, as hls4ml will compute it.
 
-    ``op`` is one of OPS. ``inputs`` name the nodes it reads. ``shape`` is the output's shape without the
-    batch axis, channels last. ``result`` is the type each output value is stored in.
+    ``op`` is one of OPS, ``kind`` its record. ``inputs`` name the nodes it reads. ``shape`` is the output's shape without the
+    batch axis, channels last. ``result`` is the type each output value is stored in; where there is a ``grid``, each
+    was stored in its own type before. A port has one type, so an input has no grid.
 
     ``types`` may hold ``weight``, ``bias``, ``accum``, ``table``, ``inv_table``, ``exp_table``. ``arrays`` may
     hold ``weight`` and ``bias``: dense (n_in, n_out); conv1d (width, channels, filters); conv2d (height, width,
@@ -100,12 +63,37 @@ class Node:
     types: Mapping[str, FixedType] = field(default_factory=dict)
     arrays: Mapping[str, FixedArray] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    grid: FixedGrid | None = None
 
     def __post_init__(self) -> None:
-        if self.op not in OPS:
-            raise UnsupportedModel(f"unknown operation {self.op!r}", where=self.name)
+        find_op(self.op, where=self.name)
+        self._check_grid()
         for name in ("types", "arrays", "attrs"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def _check_grid(self) -> None:
+        if self.grid is None:
+            return
+        if self.is_input or "grid" in self.arrays:
+            raise UnsupportedModel(
+                "neither an input nor a node with an array 'grid' has a grid", where=self.name
+            )
+        shape = self.grid.width.shape
+        try:
+            fits = np.broadcast_shapes(shape, self.shape) == self.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise UnsupportedModel(f"a grid {shape} does not fit values {self.shape}", where=self.name)
+
+    @property
+    def kind(self) -> Op:
+        """What the operation is, as the readers of a graph ask."""
+        return find_op(self.op)
+
+    @property
+    def is_input(self) -> bool:
+        return self.op == "input"
 
     @property
     def strategy(self) -> str:
@@ -145,7 +133,7 @@ class FixedPointGraph:
     @property
     def inputs(self) -> tuple[Node, ...]:
         """The input nodes, in the order in which the firmware takes them."""
-        return tuple(node for node in self.nodes if node.op == "input")
+        return tuple(node for node in self.nodes if node.is_input)
 
     def node(self, name: str) -> Node:
         for node in self.nodes:
@@ -162,7 +150,7 @@ class FixedPointGraph:
     def to_bytes(self) -> bytes:
         """The graph as one zip archive of ``graph.json`` and one ``.npy`` for each array, the same bytes for the same graph."""
         header = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1 if all(node.grid is None for node in self.nodes) else 2,
             "name": self.name,
             "io_type": self.io_type,
             "backend": self.backend,
@@ -173,9 +161,9 @@ class FixedPointGraph:
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             _add(archive, "graph.json", json.dumps(header, sort_keys=True, indent=1).encode())
             for node in self.nodes:
-                for key, array in sorted(node.arrays.items()):
+                for key, codes in sorted(_codes(node).items()):
                     blob = io.BytesIO()
-                    np.save(blob, array.codes.astype(np.int64), allow_pickle=False)
+                    np.save(blob, codes.astype(np.int64), allow_pickle=False)
                     _add(archive, f"{node.name}.{key}.npy", blob.getvalue())
         return buffer.getvalue()
 
@@ -185,9 +173,9 @@ class FixedPointGraph:
         try:
             with zipfile.ZipFile(io.BytesIO(blob)) as archive:
                 header = json.loads(archive.read("graph.json"))
-                if header["schema_version"] != SCHEMA_VERSION:
+                if header["schema_version"] not in SCHEMA_VERSIONS:
                     raise UnsupportedModel(
-                        f"graph schema {header['schema_version']} is not {SCHEMA_VERSION}", where=where
+                        f"graph schema {header['schema_version']} is none of {SCHEMA_VERSIONS}", where=where
                     )
                 nodes = tuple(_read_node(archive, entry) for entry in header["nodes"])
             return cls(nodes, tuple(header["outputs"]), header["io_type"], header["backend"], header["name"])
@@ -217,8 +205,18 @@ def _add(archive: zipfile.ZipFile, name: str, blob: bytes) -> None:
     archive.writestr(entry, blob)
 
 
+def _codes(node: Node) -> dict[str, NDArray[np.int64]]:
+    grid = {} if node.grid is None else {"grid": node.grid.to_array()}
+    return {key: array.codes for key, array in node.arrays.items()} | grid
+
+
 def _node_header(node: Node) -> dict[str, Any]:
-    return {
+    grid = (
+        {}
+        if node.grid is None
+        else {"grid": {"rounding": node.grid.rounding, "saturation": node.grid.saturation}}
+    )
+    return grid | {
         "name": node.name,
         "op": node.op,
         "inputs": list(node.inputs),
@@ -231,17 +229,19 @@ def _node_header(node: Node) -> dict[str, Any]:
 
 
 def _read_node(archive: zipfile.ZipFile, entry: dict[str, Any]) -> Node:
-    arrays = {}
-    for key, frac_bits in entry["arrays"].items():
+    def array(key: str) -> NDArray[np.int64]:
         blob = io.BytesIO(archive.read(f"{entry['name']}.{key}.npy"))
-        arrays[key] = FixedArray(np.load(blob, allow_pickle=False), int(frac_bits))
+        return np.asarray(np.load(blob, allow_pickle=False), np.int64)
+
+    modes = entry.get("grid")
     return Node(
         name=entry["name"],
         op=entry["op"],
         inputs=tuple(entry["inputs"]),
         shape=tuple(entry["shape"]),
         result=FixedType.parse(entry["result"]),
-        arrays=arrays,
+        arrays={key: FixedArray(array(key), int(bits)) for key, bits in entry["arrays"].items()},
         attrs=entry["attrs"],
+        grid=None if modes is None else FixedGrid.from_array(array("grid"), modes),
         types={key: FixedType.parse(text) for key, text in entry["types"].items()},
     )

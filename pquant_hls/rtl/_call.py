@@ -1,7 +1,8 @@
-"""What a layer's rule is given: its node, the values it reads and their types."""
+"""What a layer's rule is given (its node, the values it reads and their types), and the rules by name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedType, Node
-from pquant_hls.rtl._arith import MATRIX_BITS, Symbols
+from pquant_hls.qor.ops import load_installed
+from pquant_hls.qor.registry import Registry
+from pquant_hls.rtl.arithmetic import MATRIX_BITS, Symbols
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,14 @@ class Call:
     def bias(self, size: int) -> NDArray[np.float64]:
         """The bias (size,), zeros where the node has none."""
         return self.constants("bias").ravel() if "bias" in self.node.arrays else np.zeros(size)
+
+
+Layer = Callable[[Call], Symbols]
+LAYERS: Registry[Layer] = Registry("exact rule", load_installed)
+
+
+def computes(*names: str) -> Callable[[Layer], Layer]:
+    """A decorator: this rule gives the exact output values of the operations of these names, before they are stored in
+    the node's result type. ``rtl.arithmetic`` has what it may do with the values.
+    """
+    return LAYERS.named(*names)

@@ -1,53 +1,17 @@
-"""The operations of a FixedPointGraph that have an exact rule, by name."""
+"""The exact rule of a node, applied."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from math import prod
-from operator import add, mul, sub
-from types import MappingProxyType
+
+from alkaid.trace import FVariable
 
 from pquant_hls.errors import NotMeasured
-from pquant_hls.rtl import _arith as arith
-from pquant_hls.rtl import _pointwise as pointwise
-from pquant_hls.rtl import _pooling as pooling
-from pquant_hls.rtl import _products as products
-from pquant_hls.rtl._arith import Symbols
-from pquant_hls.rtl._call import Call
-
-Layer = Callable[[Call], Symbols]
-
-LAYERS: Mapping[str, Layer] = MappingProxyType(
-    {
-        "dense": products.dense,
-        "batchnorm": products.batchnorm,
-        **dict.fromkeys(("conv1d", "conv2d"), products.convolution),
-        **dict.fromkeys(("depthwise_conv1d", "depthwise_conv2d"), products.depthwise),
-        **{f"{whole}max_pooling{n}d": pooling.max_pooling for whole in ("", "global_") for n in (1, 2)},
-        **{
-            f"{whole}average_pooling{n}d": pooling.average_pooling
-            for whole in ("", "global_")
-            for n in (1, 2)
-        },
-        **dict.fromkeys(("quantize", "clone"), pointwise.same),
-        "relu": pointwise.relu,
-        "leaky_relu": pointwise.leaky_relu,
-        "binary_tanh": pointwise.binary_tanh,
-        "ternary_tanh": pointwise.ternary_tanh,
-        "hard_sigmoid": pointwise.hard_sigmoid,
-        "hard_tanh": pointwise.hard_tanh,
-        "add": pointwise.merge(add),
-        "subtract": pointwise.merge(sub),
-        "multiply": pointwise.merge(mul),
-        "average": pointwise.merge(pointwise.average),
-        "maximum": pointwise.merge(arith.maximum),
-        "minimum": pointwise.merge(arith.minimum),
-        "concatenate": pointwise.concatenate,
-        "reshape": pointwise.reshape,
-        "transpose": pointwise.transpose,
-        **dict.fromkeys(("zero_padding1d", "zero_padding2d"), pointwise.zero_padding),
-    }
-)
+from pquant_hls.qor import FixedType
+from pquant_hls.rtl import _pointwise, _pooling, _products  # noqa: F401 : their rules
+from pquant_hls.rtl import arithmetic as arith
+from pquant_hls.rtl._call import LAYERS, Call
+from pquant_hls.rtl.arithmetic import Symbols
 
 
 def apply_layer(call: Call) -> Symbols:
@@ -66,4 +30,11 @@ def apply_layer(call: Call) -> Symbols:
     out = layer(call)
     if out.size != prod(call.node.shape):
         raise call.refuse(f"computed shape {out.shape}, the graph says {call.node.shape}")
-    return arith.cast(out, call.node.result).reshape(call.node.shape)
+    out = out.reshape(call.node.shape)
+    if call.node.grid is not None:
+        out = arith.each(_stored, out, call.node.grid.kinds(call.node.shape))
+    return arith.cast(out, call.node.result)
+
+
+def _stored(wire: FVariable, kind: FixedType | None) -> FVariable:
+    return arith.constant(0.0) if kind is None else arith.cast_wire(wire, kind)

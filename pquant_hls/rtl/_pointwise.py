@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import add, mul, sub
 
 import numpy as np
 from alkaid.trace import FVariable
 
-from pquant_hls.rtl import _arith as arith
-from pquant_hls.rtl._arith import Symbols
-from pquant_hls.rtl._call import Call
+from pquant_hls.rtl import arithmetic as arith
+from pquant_hls.rtl._call import Call, computes
 from pquant_hls.rtl._windows import padded, pads
+from pquant_hls.rtl.arithmetic import Symbols
 
 
+@computes("quantize", "clone")
 def same(call: Call) -> Symbols:
     return call.wires
 
 
+@computes("relu")
 def relu(call: Call) -> Symbols:
     """x above the threshold (0 as a rule), else 0."""
     zero = arith.constant(0.0)
@@ -26,12 +29,14 @@ def relu(call: Call) -> Symbols:
     return arith.each(lambda x: arith.choose(arith.above(x, threshold), x, zero), call.wires)
 
 
+@computes("leaky_relu")
 def leaky_relu(call: Call) -> Symbols:
     """x where positive, else slope * x in full precision."""
     slope = _parameter(call, "slope", "param")
     return arith.each(lambda x: arith.choose(x.is_negative(), x * slope, x), call.wires)
 
 
+@computes("binary_tanh")
 def binary_tanh(call: Call) -> Symbols:
     """1 where x >= 0, else -1; a one-bit unsigned result stores 1 and 0 instead."""
     if call.node.result.width == 1:
@@ -39,6 +44,7 @@ def binary_tanh(call: Call) -> Symbols:
     return arith.each(lambda x: 1.0 + x.is_negative() * -2.0, call.wires)
 
 
+@computes("ternary_tanh")
 def ternary_tanh(call: Call) -> Symbols:
     """The sign of x where 2 x, stored in the type of x, lies outside (-1, 1], else 0.
 
@@ -61,6 +67,7 @@ def _ternary(doubled: FVariable) -> FVariable:
     return arith.above(doubled, 1.0) - arith.inverse(arith.above(doubled, -1.0))
 
 
+@computes("hard_sigmoid")
 def hard_sigmoid(call: Call) -> Symbols:
     """clip(slope * x + shift, 0, 1)."""
     slope, shift = _parameter(call, "slope", "slope"), _parameter(call, "shift", "shift")
@@ -68,6 +75,7 @@ def hard_sigmoid(call: Call) -> Symbols:
     return arith.each(lambda x: arith.minimum(arith.maximum(x * slope + shift, zero), one), call.wires)
 
 
+@computes("hard_tanh")
 def hard_tanh(call: Call) -> Symbols:
     """2 * hard_sigmoid - 1."""
     return arith.each(lambda x: x * 2.0 + -1.0, hard_sigmoid(call))
@@ -82,33 +90,40 @@ def _parameter(call: Call, name: str, kind: str) -> float:
     return float(value) if stored is None else arith.stored(float(value), stored)
 
 
-def merge(rule: Callable[[FVariable, FVariable], FVariable]) -> Callable[[Call], Symbols]:
+def _merge(call: Call) -> Symbols:
     """Element by element in full precision; a shorter input repeats (index modulo its size)."""
-
-    def layer(call: Call) -> Symbols:
-        if len(call.values) != 2:
-            raise call.refuse(f"merges {len(call.values)} inputs, hls4ml merges two")
-        first, second = (np.resize(values.ravel(), call.node.shape) for values in call.values)
-        return arith.each(rule, first, second)
-
-    return layer
+    if len(call.values) != 2:
+        raise call.refuse(f"merges {len(call.values)} inputs, hls4ml merges two")
+    first, second = (np.resize(values.ravel(), call.node.shape) for values in call.values)
+    return arith.each(_MERGES[call.node.op], first, second)
 
 
-def average(first: FVariable, second: FVariable) -> FVariable:
-    return (first + second) * 0.5
+_MERGES: dict[str, Callable[[FVariable, FVariable], FVariable]] = {
+    "add": add,
+    "subtract": sub,
+    "multiply": mul,
+    "average": lambda first, second: (first + second) * 0.5,
+    "maximum": arith.maximum,
+    "minimum": arith.minimum,
+}
+computes(*_MERGES)(_merge)
 
 
+@computes("concatenate")
 def concatenate(call: Call) -> Symbols:
     return np.concatenate(call.values, axis=int(call.node.attrs.get("axis", -1)))
 
 
+@computes("reshape")
 def reshape(call: Call) -> Symbols:
     return call.wires.reshape(call.node.shape)
 
 
+@computes("transpose")
 def transpose(call: Call) -> Symbols:
     return np.transpose(call.wires, tuple(int(axis) for axis in call.node.attrs["perm"]))
 
 
+@computes("zero_padding1d", "zero_padding2d")
 def zero_padding(call: Call) -> Symbols:
     return padded(call.wires, pads(call.node, call.wires.ndim - 1), arith.constant(0.0))

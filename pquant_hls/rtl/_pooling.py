@@ -8,15 +8,16 @@ from math import prod
 import numpy as np
 from alkaid.trace import FVariable
 
-from pquant_hls.rtl import _arith as arith
-from pquant_hls.rtl._arith import Symbols
-from pquant_hls.rtl._call import Call
+from pquant_hls.rtl import arithmetic as arith
+from pquant_hls.rtl._call import Call, computes
 from pquant_hls.rtl._windows import padded, pads, sizes, windows
+from pquant_hls.rtl.arithmetic import Symbols
 
 SHIFT_INVARIANT = ("TRN", "RND", "RND_MIN_INF")
 """Roundings for which round(y + x) = y + round(x) when y is on the grid, so sums may be reordered."""
 
 
+@computes("max_pooling1d", "max_pooling2d", "global_max_pooling1d", "global_max_pooling2d")
 def max_pooling(call: Call) -> Symbols:
     """Padding is the type's top bit: a signed type's least value, but half of an unsigned one's range."""
     kind = call.kinds[0]
@@ -25,6 +26,7 @@ def max_pooling(call: Call) -> Symbols:
     return _reduce(call, cells, lambda group, _: _largest(call, group))
 
 
+@computes("average_pooling1d", "average_pooling2d", "global_average_pooling1d", "global_average_pooling2d")
 def average_pooling(call: Call) -> Symbols:
     """Divides by the cells inside the image, or by all of them where ``count_pad`` is set."""
     cells = _cells(call, call.wires, arith.constant(0.0))
@@ -43,7 +45,7 @@ def _reduce(call: Call, cells: Symbols, rule: Callable[[Symbols, int], FVariable
 def _cells(call: Call, wires: Symbols, fill: object) -> Symbols:
     """(positions, cells of a window, channels); a global pooling has one position."""
     rank = wires.ndim - 1
-    if call.node.op.startswith("global"):
+    if call.node.kind.whole:
         return wires.reshape(1, -1, wires.shape[-1])
     pool = sizes(call.node, "pool", rank)
     strides = sizes(call.node, "strides", rank, pool)
@@ -74,7 +76,7 @@ def _average(call: Call, cells: Symbols, count: int) -> FVariable:
     exact = all(int(wire.kif[2]) <= accum.frac for wire in cells if not arith.is_constant(wire))
     if not exact and accum.rounding not in SHIFT_INVARIANT:
         raise call.refuse(f"the order of sums in the accumulator {accum} is not modelled")
-    if accum.saturation != "WRAP" and len(cells) * max(map(arith.reach, cells)) > accum.code_max * accum.lsb:
+    if accum.saturation != "WRAP" and len(cells) * max(map(arith.reach, cells)) > accum.high:
         raise call.refuse(f"the accumulator {accum} may saturate midway")
     summed = arith.cast_wire(arith.total(arith.cast(cells, accum)), accum)
     return arith.cast_wire(arith.divide(summed, count, accum.frac), accum)

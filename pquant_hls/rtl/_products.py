@@ -9,20 +9,23 @@ from alkaid.trace import FVariable
 from numpy.typing import NDArray
 
 from pquant_hls.qor import FixedType
-from pquant_hls.rtl import _arith as arith
-from pquant_hls.rtl._arith import Symbols
-from pquant_hls.rtl._call import Call
+from pquant_hls.qor.fixed import fraction_bits
+from pquant_hls.rtl import arithmetic as arith
+from pquant_hls.rtl._call import Call, computes
 from pquant_hls.rtl._windows import padded, pads, sizes, windows
+from pquant_hls.rtl.arithmetic import Symbols
 
 Matrix = NDArray[np.float64]
 
 
+@computes("dense")
 def dense(call: Call) -> Symbols:
     """weights (n_in, n_out); acts on the last axis."""
     weights = call.constants("weight")
     return accumulate(call, call.wires.reshape(-1, weights.shape[0]), weights, call.bias(weights.shape[1]))
 
 
+@computes("conv1d", "conv2d")
 def convolution(call: Call) -> Symbols:
     """weights (*kernel, channels, filters)."""
     weights = call.constants("weight")
@@ -34,6 +37,7 @@ def convolution(call: Call) -> Symbols:
     return accumulate(call, found.reshape(-1, columns), matrix, call.bias(matrix.shape[1]))
 
 
+@computes("depthwise_conv1d", "depthwise_conv2d")
 def depthwise(call: Call) -> Symbols:
     """weights (*kernel, channels, 1): one filter for each channel."""
     weights = call.constants("weight")
@@ -47,6 +51,7 @@ def depthwise(call: Call) -> Symbols:
     return np.concatenate(each, axis=-1)
 
 
+@computes("batchnorm")
 def batchnorm(call: Call) -> Symbols:
     """x * scale + bias in full precision, stored once (nnet_batchnorm.h)."""
     scale, bias = (
@@ -96,17 +101,6 @@ def _fraction(wire: FVariable) -> int:
     return fraction_bits(np.array([wire.low])) if arith.is_constant(wire) else int(wire.kif[2])
 
 
-def fraction_bits(values: Matrix) -> int:
-    """Fewest fraction bits that hold every value; negative for multiples of larger powers of two."""
-    used = values[values != 0]
-    if used.size == 0:
-        return 0
-    mantissa, exponent = np.frexp(used)
-    codes = (mantissa * 2.0**53).astype(np.int64)
-    trailing = np.log2((codes & -codes).astype(np.float64)).astype(np.int64)
-    return int(np.max(53 - trailing - exponent))
-
-
 def _check_saturation(call: Call, rows: Symbols, weights: Matrix, bias: Matrix) -> None:
     """A wrapping sum is the same in any order; a saturating one only where it can never reach its limits."""
     accum = call.node.types["accum"]
@@ -114,5 +108,5 @@ def _check_saturation(call: Call, rows: Symbols, weights: Matrix, bias: Matrix) 
         return
     reach = arith.each(arith.reach, rows).astype(np.float64) @ np.abs(weights)
     rounding = accum.lsb * (len(weights) + 1)  # a rounded term may be up to one LSB larger
-    if not accum.signed or np.max(reach + np.abs(bias)) + rounding > accum.code_max * accum.lsb:
+    if not accum.signed or np.max(reach + np.abs(bias)) + rounding > accum.high:
         raise call.refuse(f"the accumulator {accum} may saturate midway, in an order the tool chooses")

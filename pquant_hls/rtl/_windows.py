@@ -10,7 +10,7 @@ import numpy as np
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import Node
-from pquant_hls.rtl._arith import Symbols
+from pquant_hls.rtl.arithmetic import Symbols
 
 Ints = Sequence[int]
 

@@ -12,9 +12,9 @@ from alkaid.trace.passes import optimize
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedPointGraph
-from pquant_hls.rtl._arith import HARDWARE, Symbols
 from pquant_hls.rtl._call import Call
 from pquant_hls.rtl._layers import apply_layer
+from pquant_hls.rtl.arithmetic import HARDWARE, Symbols
 
 EXACT_BITS = 53
 """alkaid keeps intervals as float64: wider values could lose bits unnoticed."""
@@ -44,7 +44,7 @@ def bridge(graph: FixedPointGraph) -> Program:
     values: dict[str, Symbols] = {}
     wires = []
     for node in graph.nodes:
-        if node.op == "input":
+        if node.is_input:
             fresh = FVArrayInput(node.shape, HARDWARE)
             wires.append(fresh.ravel())
             values[node.name] = np.asarray(fresh.quantize(*node.result.kif))

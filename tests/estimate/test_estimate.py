@@ -307,3 +307,11 @@ def test_deep_channels_of_a_stream_are_block_memory():
     vivado = VU13P.model_copy(update={"tool": "vivado"})
     deep = estimate(FixedPointGraph((image, act, last), ("b",), "io_stream"), vivado)
     assert deep.resources.bram_18k == 4  # 1024 places of 16 bits for each of four channels
+
+
+def test_an_accumulator_that_drops_every_product_costs_no_negative_bits():
+    first = Node("x", "input", (), (6,), FixedType(10, 0))
+    coarse = dense("fc", "x", np.full((6, 5), 3))
+    coarse = replace(coarse, types={**coarse.types, "accum": FixedType(2, 8)})
+    qor = estimate(FixedPointGraph((first, coarse), ("fc",)), VU13P)
+    assert all(layer.ff >= 0 and layer.lut >= 0 for layer in qor.layers)

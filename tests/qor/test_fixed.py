@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import FixedType
-from pquant_hls.qor.fixed import ROUNDINGS, SATURATIONS
+from pquant_hls.qor.fixed import ROUNDINGS, SATURATIONS, enclosed_bits, fraction_bits
 
 types = st.builds(
     FixedType,
@@ -83,3 +83,44 @@ def test_overflow_modes():
     assert FixedType(4, 4, saturation="SAT").to_codes(np.array([9.0, -9.0])).tolist() == [7, -8]
     assert FixedType(4, 4, saturation="SAT_SYM").to_codes(np.array([9.0, -9.0])).tolist() == [7, -7]
     assert FixedType(4, 4, saturation="SAT_ZERO").to_codes(np.array([9.0, -8.0])).tolist() == [0, -8]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "frac", "text"),
+    [
+        (0, 0, 0, "ap_ufixed<1,1>"),
+        (0, 3.75, 2, "ap_ufixed<4,2>"),
+        (-4, 3, 0, "ap_fixed<3,3>"),
+        (-1, 4, 0, "ap_fixed<4,4>"),
+        (-0.5, 0.25, 4, "ap_fixed<4,0>"),
+        (-48, 16, -4, "ap_fixed<3,7>"),
+        (-8, -5, 0, "ap_fixed<4,4>"),
+    ],
+)
+def test_the_narrowest_type_of_a_range(low, high, frac, text):
+    assert str(FixedType.covering(low, high, frac)) == text
+
+
+@given(st.lists(types, min_size=1, max_size=4))
+def test_a_union_holds_every_value_of_its_types_and_no_narrower_one_does(kinds):
+    union = FixedType.union(kinds)
+    ends = np.array([end for kind in kinds for end in (kind.low, kind.high, kind.lsb)])
+    assert np.array_equal(union.quantize(ends), ends)
+    assert union.frac == max(kind.frac for kind in kinds)
+    if union.width > 1:
+        narrower = FixedType(union.width - 1, union.integer - 1, union.signed)
+        assert not np.array_equal(narrower.quantize(ends), ends)
+
+
+def test_no_types_have_no_union():
+    with pytest.raises(SpecError):
+        FixedType.union([])
+
+
+@given(st.lists(st.tuples(st.integers(-(2**20), 2**20), st.integers(-30, 30)), min_size=1))
+def test_fraction_and_enclosed_bits_are_those_of_the_binary_digits(parts):
+    values = np.array([code * 2.0**-frac for code, frac in parts])
+    digits = [bin(abs(code))[2:].strip("0") for code, _ in parts]
+    assert enclosed_bits(values).tolist() == [len(text) for text in digits]
+    trailing = [frac - ((code & -code).bit_length() - 1) for code, frac in parts if code]
+    assert fraction_bits(values) == max(trailing, default=0)

@@ -14,7 +14,7 @@ import pytest
 from alkaid.trace import FVArrayInput, trace
 
 from pquant_hls.qor import FixedType
-from pquant_hls.rtl import _arith as arith
+from pquant_hls.rtl import arithmetic as arith
 
 ZERO, ONE = arith.constant(0.0), arith.constant(1.0)
 Rule = tuple[Callable, Callable]

@@ -112,7 +112,7 @@ def _overflow(wire: FVariable, kind: FixedType) -> FVariable:
         return constant(stored(wire.low, kind))
     if kind.saturation == "WRAP":
         return wire.quantize(*kind.kif, "WRAP", "TRN")
-    least, most = kind.code_min * kind.lsb, kind.code_max * kind.lsb
+    least, most = kind.low, kind.high
     if kind.saturation != "SAT_ZERO":
         bottom = -most if kind.saturation == "SAT_SYM" and kind.signed else least
         clipped = minimum(maximum(wire, constant(bottom)), constant(most))
