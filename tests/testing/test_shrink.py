@@ -1,0 +1,109 @@
+"""A failing network becomes small while it still fails, and a planted fault is found, shrunk and replayed."""
+
+from __future__ import annotations
+
+import itertools
+
+import keras
+import pytest
+
+from pquant_hls.hls import convert as conversion  # noqa: F401  the module below is reached by its name
+from pquant_hls.network import keras_predict
+from pquant_hls.rtl import emulate
+from pquant_hls.spec import HlsSpec
+from pquant_hls.testing.exactness import emulated, failing, prepared
+from pquant_hls.testing.networks import draw
+from pquant_hls.testing.shrink import candidates, shrink
+from pquant_hls.testing.sketch import Node, Quantizer, Sketch
+
+QUANTIZERS = {
+    name: Quantizer("quantized_bits", {"bits": 6, "integer": 1, "alpha": 1})
+    for name in ("kernel_quantizer", "bias_quantizer")
+}
+RELU = Quantizer("quantized_relu", {"bits": 5, "integer": 1}, "text")
+
+
+def planted() -> Sketch:
+    """Three layers, two inputs, a merge and two outputs, with one relu inside a dense layer."""
+
+    def dense(key, source, **options):
+        settings = {"units": 4, "use_bias": True, **QUANTIZERS, **options, "name": f"n0_fc{key}"}
+        return Node(key, "QDense", (source,), settings)
+
+    first = QUANTIZERS["kernel_quantizer"]
+    nodes = (
+        Node(0, "Input", (), {"shape": (4,), "name": "n0_a"}),
+        Node(1, "QActivation", (0,), {"activation": first, "name": "n0_qa"}),
+        Node(2, "Input", (), {"shape": (4,), "name": "n0_b"}),
+        Node(3, "QActivation", (2,), {"activation": first, "name": "n0_qb"}),
+        dense(4, 1),
+        dense(5, 3, activation=RELU),
+        Node(6, "Add", (4, 5), {"name": "n0_sum"}),
+        dense(7, 6),
+        Node(8, "Dropout", (7,), {"rate": 0.1, "name": "n0_drop"}),
+    )
+    return Sketch(0, nodes, (8, 4))
+
+
+def test_a_network_shrinks_to_what_matters():
+    """Pure: the predicate looks at the sketch alone."""
+    small = shrink(planted(), lambda s: any(node.quantizer() == RELU for node in s.nodes), limit=60)
+    assert len(small.nodes) <= 3
+    assert small.outputs == (5,)
+    assert small.node(5).options["units"] == 1
+    assert small.node(5).weights == "zeros"
+
+
+def test_no_try_is_made_beyond_the_limit():
+    tried = []
+    shrink(planted(), lambda s: bool(tried.append(s)), limit=7)
+    assert len(tried) == 7
+
+
+def test_candidates_are_smaller_or_plainer_and_never_the_same():
+    sketch = draw(3)
+    assert all(str(other) != str(sketch) for other in candidates(sketch))
+    assert any(len(other.nodes) < len(sketch.nodes) for other in candidates(sketch))
+
+
+def without_relu(normal):
+    """A copy of a model in normal form whose relus are gone."""
+
+    def copied(layer):
+        relu = "relu" in str(getattr(layer, "activation", ""))
+        kept = layer.__class__.from_config(layer.get_config())
+        return keras.layers.Activation("linear", name=layer.name) if relu else kept
+
+    copy = keras.models.clone_model(normal, clone_function=copied)
+    copy.set_weights(normal.get_weights())
+    return copy
+
+
+@pytest.fixture
+def dropped_relu(monkeypatch):
+    """A normal form that drops an activation, in the conversion and in the old reference alike."""
+    for module in ("pquant_hls.hls.convert", "pquant_hls.network.reference"):
+        real = __import__(module, fromlist=["normal_form"]).normal_form
+        monkeypatch.setattr(
+            f"{module}.normal_form", lambda model, real=real, **options: without_relu(real(model, **options))
+        )
+
+
+@pytest.mark.slow
+def test_a_fault_of_the_normal_form_is_seen_and_shrunk(dropped_relu, tmp_path):
+    spec, places = HlsSpec(), itertools.count()
+    case = prepared(planted(), spec, tmp_path / "whole")
+    emulated(case)
+    assert case.verdict is not None
+    assert case.verdict.kind == "wrong emulator"
+    assert "Keras gives" in case.verdict.detail
+    # the reference that shares the normal form cannot see it
+    pairs = zip(keras_predict(case.model, case.x), emulate(case.project.graph, case.x), strict=True)
+    assert all((old == new).all() for old, new in pairs)
+
+    fails = failing(spec, lambda: tmp_path / f"t{next(places)}", case.verdict.kind)
+    small = shrink(planted(), lambda sketch: fails(sketch) is not None, limit=25)
+    assert len(small.nodes) <= 3, str(small)
+    assert [node.kind for node in small.nodes][-1] == "QDense"
+    assert small.nodes[-1].quantizer() is not None
+    assert fails(small).detail == fails(small).detail  # replayed, it fails the same way
