@@ -213,5 +213,21 @@ CONSTRUCTS: Mapping[str, Test] = {
     "unsigned": _quantizer(lambda h: h.get("keep_negative", 1) == 0),
 }
 
+OPEN = frozenset(
+    {
+        "probability inside the graph",
+        "logits and softmax",
+        "a value and its dropout",
+        "ternary after relu",
+        "ternary after average",
+        "symmetric quantized_sigmoid",
+        "mask",
+        "zeroed layer",
+        "layer of 1 LSB",
+        "quantizer in Activation",
+    }
+)
+"""What the conversion still gets wrong (tests/testing/test_faults.py): to be emptied as each is mended."""
 
-__all__ = ["CONSTRUCTS", "constructs"]
+
+__all__ = ["CONSTRUCTS", "OPEN", "constructs"]

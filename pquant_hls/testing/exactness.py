@@ -62,7 +62,11 @@ class Verdict:
     @property
     def kind(self) -> str:
         """What two failures of one kind share: stage, result and an exception's words without names and numbers."""
-        said = re.sub(r"\S*/\S*|‘.*?’|'.*?'|\[with.*|\d+", "", self.detail) if self.result == "crash" else ""
+        said = (
+            re.sub(r"\S*/\S*|\u2018.*?\u2019|'.*?'|\[with.*|\d+", "", self.detail)
+            if self.result == "crash"
+            else ""
+        )
         return " ".join([self.result, self.stage, *said.split()[:12]])
 
 

@@ -6,12 +6,14 @@ the same seed. What it holds is read off the sketch by ``testing.constructs``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.testing.constructs import constructs
 from pquant_hls.testing.drawing import Drawer
 from pquant_hls.testing.parts import ENDS, PARTS, SHARES, WHOLES, body, entry, head
 from pquant_hls.testing.sketch import Quantizer, Sketch, build
@@ -62,6 +64,13 @@ def _shape(rng: np.random.Generator, family: str) -> tuple[int, ...]:
         "sequence": (int(rng.integers(4, 9)), int(rng.integers(1, 4))),
         "image": (int(rng.integers(4, 7)), int(rng.integers(4, 7)), int(rng.integers(1, 3))),
     }[family]
+
+
+def seeds_without(names: Iterable[str], count: int, start: int = 0) -> list[int]:
+    """The first ``count`` seeds from ``start`` on whose networks hold none of these constructs."""
+    unwanted = frozenset(names)
+    found = (seed for seed in itertools.count(start) if not constructs(draw(seed)) & unwanted)
+    return list(itertools.islice(found, count))
 
 
 def random_model(seed: int, family: str | None = None, *, without: Sequence[str] = ()) -> Any:
@@ -148,4 +157,13 @@ def _renaming(prefix: str) -> Callable[[Any], Any]:
     return copy
 
 
-__all__ = ["FAMILIES", "combined", "draw", "inputs_of", "rails", "random_inputs", "random_model"]
+__all__ = [
+    "FAMILIES",
+    "combined",
+    "draw",
+    "inputs_of",
+    "rails",
+    "random_inputs",
+    "random_model",
+    "seeds_without",
+]

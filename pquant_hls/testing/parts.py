@@ -364,8 +364,10 @@ def _stem(node: Node, seed: int) -> Node:
 
 
 def _integers(drawer: Drawer, sketch: Sketch) -> Sketch:
-    """The first input holds whole numbers."""
+    """The first input holds whole numbers, which Keras' kernels would not take."""
     first = sketch.entries[0]
+    if any(user.kind != "QActivation" for user in sketch.users(first.key)):
+        return sketch
     kind = drawer.any_of("int32", "uint8")
     new = replace(first, options={**first.options, "dtype": kind})
     return replace(sketch, nodes=tuple(new if node is first else node for node in sketch.nodes))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pquant_hls.testing.sketch import WEIGHTED, Node, Quantizer, Sketch, apply
+from pquant_hls.testing.sketch import WEIGHTED, Node, Quantizer, Sketch, apply, is_plain
 
 PLAIN: Mapping[str, Any] = {
     "use_bias": False,
@@ -21,14 +21,14 @@ INPUT = Quantizer("quantized_bits", {"bits": 5, "integer": 2, "alpha": 1})
 
 def shrink(sketch: Sketch, fails: Callable[[Sketch], bool], *, limit: int = 60) -> Sketch:
     """The smallest sketch found in ``limit`` tries for which ``fails`` still holds, as it does for ``sketch``."""
-    tried: set[str] = {str(sketch)}
+    tried: set[str] = {repr(sketch)}
     while True:
         for smaller in candidates(sketch):
             if len(tried) > limit:
                 return sketch
-            if str(smaller) in tried:
+            if repr(smaller) in tried:
                 continue
-            tried.add(str(smaller))
+            tried.add(repr(smaller))
             if fails(smaller):
                 sketch = smaller
                 break
@@ -136,9 +136,8 @@ def _narrower(sketch: Sketch) -> Iterator[Sketch]:
 
 def _plainer(sketch: Sketch) -> Iterator[Sketch]:
     for node in sketch.nodes:
-        plain = f"n{sketch.seed}_l{node.key}"
-        if node.options.get("name", plain) != plain:
-            yield _optioned(sketch, node, name=plain)
+        if not is_plain(node.options.get("name", "")):
+            yield _optioned(sketch, node, name=f"n{sketch.seed}_l{node.key}")
         for option, value in node.options.items():
             if isinstance(value, Quantizer):
                 yield from (

@@ -7,6 +7,7 @@ the weights of the others as they are.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,11 @@ class Quantizer:
         return lsb, least, 2.0**integer - lsb
 
 
+def is_plain(name: str) -> bool:
+    """Whether a layer's name is of the usual form, which is not shown."""
+    return re.fullmatch(r"(n\d+_[a-z]+\d+[a-z]?\d*)?", name) is not None
+
+
 @dataclass(frozen=True)
 class Node:
     """One call. ``kind`` is Keras' or QKeras' layer class; ``Operator``, ``Nested`` and ``Again`` (the layer of
@@ -67,7 +73,8 @@ class Node:
     weights: str = "random"
 
     def __str__(self) -> str:
-        shown = [f"{k}={v}" for k, v in self.options.items() if k != "name"]
+        plain = is_plain(self.options.get("name", ""))
+        shown = [f"{k}={v}" for k, v in self.options.items() if k != "name" or not plain]
         mode = [] if self.weights == "random" or self.kind not in WEIGHTED else [f"weights={self.weights}"]
         sources = ", ".join(f"t{i}" for i in self.inputs)
         return f"t{self.key} = {self.kind}({', '.join(shown + mode)})({sources})"
@@ -197,4 +204,15 @@ def _share(node: Node, word: str, shape: tuple[int, ...], rng: np.random.Generat
     return kept * (1.0 if grid is None or word == "bias" else min(grid[0], 1.0))
 
 
-__all__ = ["MERGES", "OPERATORS", "WEIGHTED", "Node", "Quantizer", "Sketch", "apply", "build", "reloaded"]
+__all__ = [
+    "MERGES",
+    "OPERATORS",
+    "WEIGHTED",
+    "Node",
+    "Quantizer",
+    "Sketch",
+    "apply",
+    "build",
+    "is_plain",
+    "reloaded",
+]
