@@ -31,8 +31,8 @@ class Held:
     def name(self) -> str:
         return self.quantizer.name
 
-    def get(self, option: str, otherwise: int = 0) -> int:
-        return int(self.quantizer.options.get(option, otherwise))
+    def get(self, option: str, otherwise: int = 0) -> float:
+        return float(self.quantizer.options.get(option, otherwise))
 
 
 def _quantizers(sketch: Sketch) -> Iterator[Held]:
@@ -210,6 +210,15 @@ CONSTRUCTS: Mapping[str, Test] = {
         lambda h: "kernel" in h.option and h.name == "quantized_bits" and h.get("alpha") != 1
     ),
     "powers of two": _quantizer(lambda h: h.name == "quantized_po2"),
+    "weights with a factor": _quantizer(
+        lambda h: "kernel" in h.option and h.quantizer.options.get("alpha") in (0.5, 2.0)
+    ),
+    "a step of 2 or more": _quantizer(
+        lambda h: h.name != "quantized_po2" and h.get("integer") > h.get("bits") - 1
+    ),
+    "an input that is not used": lambda s: any(
+        not s.users(n.key) and n.key not in s.outputs for n in s.entries
+    ),
     "unsigned": _quantizer(lambda h: h.get("keep_negative", 1) == 0),
 }
 

@@ -71,9 +71,29 @@ class Drawer:
             lambda: Quantizer("quantized_bits", {"bits": 4, "integer": 0, "keep_negative": 0, "alpha": 1}),
             lambda: self.quantized_bits(9, 16, 1),
             lambda: self.quantized_bits(2, 6, 0, negative=True),
+            lambda: Quantizer(self.any_of("binary", "ternary"), {"alpha": self.any_of(0.5, 2.0)}),
+            lambda: Quantizer("quantized_bits", {"bits": 4, "integer": 0, "alpha": self.any_of(0.5, 2.0)}),
         ]
-        share = [0.5, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05]
-        return kinds[int(self.rng.choice(len(kinds), p=share))]()
+        share = [0.42, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.04, 0.04]
+        found = kinds[int(self.rng.choice(len(kinds), p=share))]()
+        return Quantizer(found.name, found.options, "text") if self.chance(0.1) else found
+
+    def bias_quantizer(self) -> Quantizer:
+        kinds: list[Callable[[], Quantizer]] = [
+            lambda: self.quantized_bits(3, 8, 1),
+            lambda: self.quantized_bits(3, 10, 6),
+            lambda: Quantizer("quantized_po2", {"bits": 3, "max_value": 1}),
+            lambda: Quantizer("quantized_bits", {"bits": 4, "integer": 1}),
+        ]
+        return kinds[int(self.rng.choice(len(kinds), p=[0.7, 0.1, 0.1, 0.1]))]()
+
+    def coarse(self) -> Quantizer:
+        """A type whose least significant bit is worth more than 1."""
+        bits = self.bits(2, 5)
+        integer = bits + self.bits(0, 2)
+        if self.chance(0.5):
+            return Quantizer("quantized_relu", {"bits": bits, "integer": integer + 1})
+        return Quantizer("quantized_bits", {"bits": bits, "integer": integer, "alpha": 1})
 
     def activation(self) -> Quantizer:
         symmetric = {"symmetric": int(self.chance(0.5))}
@@ -92,7 +112,7 @@ class Drawer:
         return kinds[int(self.rng.choice(len(kinds), p=share))]()
 
     def quantizers(self, role: str = "kernel") -> dict[str, Any]:
-        return {f"{role}_quantizer": self.weight_quantizer(), "bias_quantizer": self.quantized_bits(3, 8, 1)}
+        return {f"{role}_quantizer": self.weight_quantizer(), "bias_quantizer": self.bias_quantizer()}
 
     def dense(self, x: int, units: int, **options: Any) -> int:
         settings = {"units": units, "use_bias": self.chance(0.85), **self.quantizers(), **options}

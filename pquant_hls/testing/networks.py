@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.testing.blocks import body, entry, head
 from pquant_hls.testing.constructs import constructs
 from pquant_hls.testing.drawing import Drawer
-from pquant_hls.testing.parts import ENDS, PARTS, SHARES, WHOLES, body, entry, head
+from pquant_hls.testing.parts import ENDS, PARTS, SHARES, WHOLES
 from pquant_hls.testing.sketch import Quantizer, Sketch, build
 
 FAMILIES = ("mlp", "sequence", "image")
@@ -39,7 +40,7 @@ def draw(seed: int, family: str | None = None, *, without: Sequence[str] = ()) -
     x = body(drawer, entry(drawer, _shape(rng, chosen)), [PARTS[name] for name in parts])
     outputs = [*drawer.outputs, *_end(drawer, head(drawer, x), without)]
     sketch = Sketch(seed, tuple(drawer.nodes), tuple(outputs))
-    for name in _some(rng, WHOLES, int(drawer.chance(0.5)), without):
+    for name in _some(rng, WHOLES, int(drawer.chance(0.6)), without):
         sketch = WHOLES[name](drawer, sketch)
     return sketch
 
@@ -60,9 +61,9 @@ def _end(drawer: Drawer, x: int, without: Sequence[str]) -> list[int]:
 
 def _shape(rng: np.random.Generator, family: str) -> tuple[int, ...]:
     return {
-        "mlp": (int(rng.integers(3, 9)),),
-        "sequence": (int(rng.integers(4, 9)), int(rng.integers(1, 4))),
-        "image": (int(rng.integers(4, 7)), int(rng.integers(4, 7)), int(rng.integers(1, 3))),
+        "mlp": (int(rng.integers(1, 9)),),
+        "sequence": (int(rng.integers(2, 9)), int(rng.integers(1, 4))),
+        "image": (int(rng.integers(3, 7)), int(rng.integers(3, 7)), int(rng.integers(1, 3))),
     }[family]
 
 

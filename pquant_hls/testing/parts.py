@@ -1,4 +1,4 @@
-"""What random networks are put together from: the usual blocks, and odd parts each drawn on purpose.
+"""What random networks hold beside the usual blocks: odd parts, each drawn on purpose.
 
 PARTS go into the body, ENDS behind the head, WHOLES change the finished sketch. To widen the generator, add
 a function to one of these tables and its name, with what tells it in a sketch, to ``testing.constructs``.
@@ -6,118 +6,15 @@ a function to one of these tables and its name, with what tells it in a sketch, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from pquant_hls.testing.blocks import Part, conv, dense_block, entry, flat, sides
 from pquant_hls.testing.drawing import Drawer
 from pquant_hls.testing.sketch import Node, Quantizer, Sketch
 
-Part = Callable[[Drawer, int], int]
 TERNARY = Quantizer("ternary", {"alpha": 1})
-
-
-def entry(drawer: Drawer, shape: tuple[int, ...]) -> int:
-    """An input and, mostly, the quantizer that takes it up."""
-    x = drawer.add("Input", shape=shape)
-    if drawer.chance(0.05):
-        return x
-    relu = drawer.chance(0.15)
-    low, high = (2, 16) if drawer.chance(0.2) else (4, 10)
-    return drawer.act(x, drawer.relu(low, high, 2) if relu else drawer.quantized_bits(low, high, 3))
-
-
-def body(drawer: Drawer, x: int, parts: Sequence[Part]) -> int:
-    steps: list[Part | None] = [*parts, *[None] * drawer.bits(1, 2)]
-    for index in drawer.rng.permutation(len(steps)):
-        x = _block(drawer, x) if (step := steps[index]) is None else step(drawer, x)
-    return x
-
-
-def _block(drawer: Drawer, x: int) -> int:
-    blocks = {1: _DENSE_BLOCKS, 2: _SEQUENCE_BLOCKS, 3: _IMAGE_BLOCKS}[len(drawer.shape(x))]
-    return drawer.any_of(*blocks)(drawer, x)
-
-
-def head(drawer: Drawer, x: int) -> int:
-    x = drawer.dense(flat(drawer, x), drawer.bits(1, 4))
-    return drawer.activated(x) if drawer.chance(0.3) else x
-
-
-def flat(drawer: Drawer, x: int) -> int:
-    return drawer.add("Flatten", x) if len(drawer.shape(x)) > 1 else x
-
-
-def _normalized(drawer: Drawer, x: int) -> int:
-    return drawer.add("BatchNormalization", x) if drawer.chance(0.1) else x
-
-
-def _dense_block(drawer: Drawer, x: int) -> int:
-    return drawer.activated(_normalized(drawer, drawer.dense(x, drawer.bits(2, 6))))
-
-
-def _sides(drawer: Drawer, x: int, count: int) -> list[int]:
-    units = drawer.bits(2, 4)
-    return [drawer.activated(drawer.dense(x, units)) for _ in range(count)]
-
-
-def _skip_block(drawer: Drawer, x: int) -> int:
-    """A block beside another, joined by a random merge."""
-    count = drawer.bits(2, 3)
-    two = ["Add", "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate", "Average"]
-    return drawer.add(
-        drawer.any_of(*(["Add", "Concatenate"] if count > 2 else two)), *_sides(drawer, x, count)
-    )
-
-
-def _conv_options(drawer: Drawer, x: int) -> dict[str, Any]:
-    size = min(3, *drawer.shape(x)[:-1])
-    return {"kernel_size": drawer.bits(1, size), "padding": drawer.any_of("same", "valid")}
-
-
-def _conv(drawer: Drawer, x: int, **options: Any) -> int:
-    axes = len(drawer.shape(x)) - 1
-    chosen = {**_conv_options(drawer, x), "strides": drawer.bits(1, 2), **drawer.quantizers(), **options}
-    return drawer.add(f"QConv{axes}D", x, filters=drawer.bits(1, 3), **chosen)
-
-
-def _conv_block(drawer: Drawer, x: int) -> int:
-    return drawer.activated(_normalized(drawer, _conv(drawer, x)))
-
-
-def _depthwise(drawer: Drawer, x: int) -> int:
-    options = {**_conv_options(drawer, x), **drawer.quantizers("depthwise")}
-    return drawer.activated(drawer.add("QDepthwiseConv2D", x, **options))
-
-
-def _pool(drawer: Drawer, x: int) -> int:
-    axes = len(drawer.shape(x)) - 1
-    if min(drawer.shape(x)[:-1]) < 2:
-        return x
-    if drawer.chance(0.5):
-        return drawer.add(f"MaxPooling{axes}D", x, pool_size=2)
-    return _rounded(drawer, drawer.add(f"AveragePooling{axes}D", x, pool_size=2))
-
-
-def _global_pool(drawer: Drawer, x: int) -> int:
-    axes = len(drawer.shape(x)) - 1
-    if drawer.chance(0.5):
-        return drawer.add(f"GlobalMaxPooling{axes}D", x)
-    return _rounded(drawer, drawer.add(f"GlobalAveragePooling{axes}D", x))
-
-
-def _rounded(drawer: Drawer, x: int) -> int:
-    """A quantizer after an average, as every average over no power of two needs."""
-    return drawer.act(x, drawer.any_of(drawer.quantized_bits(3, 8, 3), drawer.relu(3, 8, 2)))
-
-
-def _per_step(drawer: Drawer, x: int) -> int:
-    return drawer.activated(drawer.dense(x, drawer.bits(2, 4)))
-
-
-_DENSE_BLOCKS = (_dense_block, _dense_block, _skip_block)
-_SEQUENCE_BLOCKS = (_conv_block, _conv_block, _pool, _global_pool, _per_step)
-_IMAGE_BLOCKS = (_conv_block, _conv_block, _depthwise, _pool, _global_pool)
 
 
 def _ternary_after_relu(drawer: Drawer, x: int) -> int:
@@ -126,7 +23,7 @@ def _ternary_after_relu(drawer: Drawer, x: int) -> int:
 
 def _ternary_after_average(drawer: Drawer, x: int) -> int:
     if len(drawer.shape(x)) == 1:
-        return drawer.act(drawer.add("Average", *_sides(drawer, x, 2)), TERNARY)
+        return drawer.act(drawer.add("Average", *sides(drawer, x, 2)), TERNARY)
     return drawer.act(drawer.add(f"GlobalAveragePooling{len(drawer.shape(x)) - 1}D", x), TERNARY)
 
 
@@ -145,13 +42,13 @@ def _masked(drawer: Drawer, x: int) -> int:
     size = tuple(min(3, length) for length in drawer.shape(x)[:2])
     mask = drawer.rng.integers(0, 2, size)
     mask[0, 0] = 0
-    return drawer.activated(_conv(drawer, x, kernel_size=size, mask=mask.tolist()))
+    return drawer.activated(conv(drawer, x, kernel_size=size, mask=mask.tolist()))
 
 
 def _emptied(drawer: Drawer, x: int) -> int:
     """A layer pruned to nothing, to single bits or to a few weights, before a coarser quantizer."""
     kernel = drawer.quantized_bits(6, 12, 0)
-    weights = drawer.any_of("zeros", "zeros", "lsb", "lsb", "sparse")
+    weights = drawer.any_of("zeros", "zeros", "lsb", "lsb", "lsb", "sparse")
     settings = {"kernel_quantizer": kernel, "bias_quantizer": drawer.quantized_bits(4, 8, 0)}
     units = {"units": drawer.bits(1, 3), "use_bias": drawer.chance(0.3)}
     x = drawer.add("QDense", x, weights=weights, **units, **settings)
@@ -181,7 +78,7 @@ def _probability(drawer: Drawer, x: int) -> int:
 def _nested(drawer: Drawer, x: int) -> int:
     inner = Drawer(drawer.rng, drawer.seed)
     start = inner.add("Input", shape=drawer.shape(x))
-    end = _dense_block(inner, start)
+    end = dense_block(inner, start)
     sketch = Sketch(drawer.seed, tuple(_prefixed(node) for node in inner.nodes), (end,))
     return drawer.add("Nested", x, sketch=sketch)
 
@@ -191,20 +88,23 @@ def _prefixed(node: Node) -> Node:
 
 
 def _operator(drawer: Drawer, x: int) -> int:
-    a, b = _sides(drawer, x, 2)
+    a, b = sides(drawer, x, 2)
     x = drawer.add("Operator", a, b, sign=drawer.any_of("+", "+", "-", "*", "maximum", "minimum"))
     return drawer.act(x) if drawer.chance(0.6) else x
 
 
 def _constant(drawer: Drawer, x: int) -> int:
-    [a] = _sides(drawer, x, 1)
+    [a] = sides(drawer, x, 1)
     return drawer.add("Operator", a, sign=drawer.any_of("+", "-", "*"), constant=drawer.any_of(0.5, 2, 1.0))
 
 
 def _shared(drawer: Drawer, x: int) -> int:
     """One dense layer on two tensors, or twice in a row."""
-    a, b = _sides(drawer, x, 2)
+    a, b = sides(drawer, x, 2)
     first = drawer.dense(a, drawer.shape(a)[-1])
+    if drawer.chance(0.3):  # a layer that only rounds
+        rounds = drawer.act(first)
+        return drawer.add("Multiply", rounds, drawer.add("Again", b, of=rounds))
     if drawer.chance(0.3):
         return drawer.act(drawer.add("Again", drawer.act(first), of=first))
     return drawer.add("Add", drawer.act(first), drawer.act(drawer.add("Again", b, of=first)))
@@ -234,9 +134,20 @@ def _wide(drawer: Drawer, x: int) -> int:
     return drawer.act(x, drawer.any_of(drawer.quantized_bits(12, 16, 4), drawer.relu(12, 16, 4)))
 
 
+def _coarse(drawer: Drawer, x: int) -> int:
+    """More integer bits than bits: a step of 2 and more."""
+    options = {"kernel_quantizer": drawer.quantized_bits(4, 8, 3)}
+    return drawer.act(drawer.dense(x, 3, **options), drawer.coarse())
+
+
+def _joined(drawer: Drawer, x: int) -> int:
+    """Two of one shape side by side along the first axis."""
+    return drawer.add("Concatenate", *sides(drawer, x, 2), axis=1)
+
+
 def _normal_anywhere(drawer: Drawer, x: int) -> int:
     """A batch normalization first, after a layer with a kernel, or after an activation."""
-    if drawer.chance(0.6):
+    if drawer.chance(0.35):
         x = drawer.dense(x, 3)
     return drawer.act(drawer.add("BatchNormalization", x))
 
@@ -270,11 +181,11 @@ def _moved(drawer: Drawer, x: int) -> int:
 def _two_averages(drawer: Drawer, x: int) -> int:
     """An average that is rounded in two ways, or by a binary, a tanh or a sigmoid."""
     if len(drawer.shape(x)) == 1:
-        x = drawer.add("Average", *_sides(drawer, x, 2))
+        x = drawer.add("Average", *sides(drawer, x, 2))
     else:
         x = drawer.add(f"GlobalAveragePooling{len(drawer.shape(x)) - 1}D", x)
     names = ("binary", "quantized_tanh", "quantized_sigmoid")
-    name = drawer.any_of(*names)
+    name = drawer.any_of("binary", *names)
     first = drawer.act(x, Quantizer(name, {"alpha": 1} if name == "binary" else {"bits": drawer.bits(2, 8)}))
     return drawer.add("Add", first, drawer.act(x)) if drawer.chance(0.3) else first
 
@@ -300,6 +211,8 @@ PARTS: dict[str, Part] = {
     "quantizer in Activation": _in_activation,
     "negative integer bits": _negative,
     "wide": _wide,
+    "coarse": _coarse,
+    "joined along the first axis": _joined,
     "batch normalization anywhere": _normal_anywhere,
     "dropout": _dropped,
     "second input": _second_input,
@@ -309,7 +222,7 @@ PARTS: dict[str, Part] = {
 }
 
 
-SHARES = {"emptied layer": 1.8, "nested model": 0.6, "operator with a constant": 0.6, "an output twice": 0.6}
+SHARES = {"emptied layer": 2.0, "nested model": 0.6, "operator with a constant": 0.6, "an output twice": 0.6}
 """How often a part is drawn, beside 1 of the others: what is refused teaches little."""
 
 
@@ -378,13 +291,27 @@ def _suffix(sketch: Sketch) -> str:
     return ".keras" if any(node.kind == "Operator" for node in sketch.nodes) else ".h5"
 
 
+def _unused(drawer: Drawer, sketch: Sketch) -> Sketch:
+    """An input that nothing takes."""
+    key = drawer.add("Input", shape=(drawer.bits(1, 4),))
+    return replace(sketch, nodes=(*sketch.nodes, drawer.nodes[key]))
+
+
+def _reordered(_: Drawer, sketch: Sketch) -> Sketch:
+    """The inputs the other way round: the one that is used last comes first."""
+    others = tuple(node for node in sketch.nodes if node.kind != "Input")
+    return replace(sketch, nodes=(*sketch.entries[::-1], *others))
+
+
 WHOLES: dict[str, Callable[[Drawer, Sketch], Sketch]] = {
     "names that clash": _renamed,
     "saved as .keras": lambda _, sketch: replace(sketch, file=".keras"),
     "saved as .h5": lambda _, sketch: replace(sketch, file=_suffix(sketch)),
     "outputs in another order": lambda _, sketch: replace(sketch, outputs=sketch.outputs[::-1]),
     "whole numbers": _integers,
+    "an input that is not used": _unused,
+    "inputs in another order": _reordered,
 }
 
 
-__all__ = ["ENDS", "PARTS", "SHARES", "TERNARY", "WHOLES", "body", "entry", "flat", "head"]
+__all__ = ["ENDS", "PARTS", "SHARES", "TERNARY", "WHOLES"]
