@@ -164,8 +164,9 @@ def float64(model: Any) -> Iterator[None]:
             if _is_quantizer(getattr(layer, "activation", None)):
                 _set(stack, layer, "activation", _acting(layer.activation))
             for name in [name for name in vars(layer) if name.endswith("_quantizer_internal")]:
-                if getattr(layer, name) is not None:
-                    _set(stack, layer, name, _as_in_predict(getattr(layer, name)))
+                quantizer = getattr(layer, name)
+                _set(stack, layer, name, _cast if quantizer is None else _as_in_predict(quantizer))
+                _set(stack, layer, name.removesuffix("_internal"), "in use")
         yield
 
 
@@ -184,6 +185,12 @@ def _floats(stack: contextlib.ExitStack, kind: str) -> None:
 
 def _is_quantizer(function: Any) -> bool:
     return hasattr(function, "get_config") and type(function).__module__.startswith("qkeras")
+
+
+def _cast(weights: Any) -> Any:
+    from keras import ops
+
+    return ops.cast(weights, "float64")
 
 
 def _as_in_predict(quantizer: Any) -> Callable[[Any], Any]:
