@@ -107,6 +107,17 @@ def _coarser(sketch: Sketch) -> bool:
     )
 
 
+def _beyond(sketch: Sketch) -> bool:
+    """A quantizer whose step is more than twice what the quantizer before can give."""
+    found = False
+    for node in sketch.nodes:
+        quantizer = node.quantizer() if node.kind in ACTS else None
+        source = None if quantizer is None else sketch.node(node.inputs[0]).quantizer()
+        if quantizer is not None and source is not None and quantizer.grid and source.grid:
+            found = found or quantizer.grid[0] > 2 * (source.grid[2] + source.grid[0])
+    return found
+
+
 def _folds(sketch: Sketch, node: Node) -> bool:
     source = sketch.node(node.inputs[0])
     return source.kind in WEIGHTED and "activation" not in source.options
@@ -152,6 +163,10 @@ CONSTRUCTS: Mapping[str, Test] = {
     "a value and its dropout": lambda s: any(
         s.node(k).kind in IDLE and s.node(k).inputs[0] in s.outputs for k in s.outputs
     ),
+    "a value and its reshape": lambda s: any(
+        s.node(k).kind in ("Reshape", "Flatten") and s.node(k).inputs[0] in s.outputs for k in s.outputs
+    ),
+    "coarser than all it is given": _beyond,
     "dropout at the end": lambda s: _ends(s, lambda node: node.kind in IDLE),
     "dropout inside": lambda s: any(n.kind in IDLE and s.users(n.key) for n in s.nodes),
     "ternary after relu": lambda s: _follows(s, "ternary", _is_relu),
@@ -227,6 +242,8 @@ OPEN = frozenset(
         "probability inside the graph",
         "logits and softmax",
         "a value and its dropout",
+        "a value and its reshape",
+        "coarser than all it is given",
         "ternary after relu",
         "ternary after average",
         "symmetric quantized_sigmoid",

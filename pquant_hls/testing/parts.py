@@ -140,6 +140,15 @@ def _coarse(drawer: Drawer, x: int) -> int:
     return drawer.act(drawer.dense(x, 3, **options), drawer.coarse())
 
 
+def _beyond(drawer: Drawer, x: int) -> int:
+    """A quantizer whose step is beyond all that it is given."""
+    first = drawer.act(
+        drawer.dense(x, 2), drawer.any_of(drawer.relu(2, 4, 1), drawer.quantized_bits(2, 4, 1))
+    )
+    bits, integer = drawer.bits(2, 4), drawer.bits(5, 8)
+    return drawer.act(first, Quantizer("quantized_bits", {"bits": bits, "integer": integer, "alpha": 1}))
+
+
 def _joined(drawer: Drawer, x: int) -> int:
     """Two of one shape side by side along the first axis."""
     return drawer.add("Concatenate", *sides(drawer, x, 2), axis=1)
@@ -212,6 +221,7 @@ PARTS: dict[str, Part] = {
     "negative integer bits": _negative,
     "wide": _wide,
     "coarse": _coarse,
+    "coarser than all": _beyond,
     "joined along the first axis": _joined,
     "batch normalization anywhere": _normal_anywhere,
     "dropout": _dropped,
@@ -247,6 +257,7 @@ ENDS: dict[str, Callable[[Drawer, int], list[int]]] = {
     "logits and softmax": lambda drawer, x: [x, _softmax(drawer, x)],
     "an output twice": lambda _, x: [x, x],
     "a value and its dropout": lambda drawer, x: [x, _dropout(drawer, x)],
+    "a value and its reshape": lambda drawer, x: [x, drawer.add("Reshape", x, target_shape=(-1, 1))],
     "two heads": lambda drawer, x: [x, drawer.dense(x, drawer.bits(1, 3))],
     "a linear activation": lambda drawer, x: [drawer.add("Activation", x, activation="linear")],
 }

@@ -63,8 +63,9 @@ def is_plain(name: str) -> bool:
 @dataclass(frozen=True)
 class Node:
     """One call. ``kind`` is Keras' or QKeras' layer class; ``Operator``, ``Nested`` and ``Again`` (the layer of
-    the node whose key is ``of``, once more) are others. ``options`` go to the layer; ``weights`` says how its
-    weights are drawn: ``random``, ``zeros``, ``lsb`` (at most one of the kernel quantizer) or ``sparse``."""
+    the node whose key is ``of``, once more) are others. ``options`` go to the layer, but for ``active``, which
+    calls a dropout with ``training=True``. ``weights`` says how its weights are drawn: ``random``, ``zeros``,
+    ``lsb`` (at most one of the kernel quantizer) or ``sparse``."""
 
     key: int
     kind: str
@@ -148,7 +149,8 @@ def apply(node: Node, inputs: list[Any], layers: dict[int, Any], seed: int) -> A
         return layers[node.options["of"]](inputs[0])
     layer = layers[node.key] = _layer(node)
     merges = node.kind in MERGES
-    result = layer(inputs if merges or len(inputs) > 1 else inputs[0])
+    active = {"training": True} if node.options.get("active") else {}
+    result = layer(inputs if merges or len(inputs) > 1 else inputs[0], **active)
     if node.kind != "Nested":
         layer.set_weights(_weights(layer, node, seed))
     return result
@@ -169,6 +171,7 @@ def _layer(node: Node) -> Any:
     if node.kind == "Nested":
         return _functional(node.options["sketch"], node.options["name"])
     options = {k: v.made() if isinstance(v, Quantizer) else v for k, v in node.options.items()}
+    options.pop("active", None)
     if options.get("mask") is not None:
         options["mask"] = np.array(options["mask"], np.float32)
     home = qkeras if node.kind.startswith("Q") else keras.layers

@@ -64,11 +64,14 @@ FAULTS = {
     ),
     "logits and their softmax": net(dense(), ("Softmax", {}), outputs=(2, 3)),
     "a value and its dropout": net(dense(), ("Dropout", {"rate": 0.1}), outputs=(2, 3)),
+    "a value and its reshape": net(dense(), ("Reshape", {"target_shape": (2, 1)}), outputs=(2, 3)),
+    "a quantizer coarser than all it is given": net(act(relu(4, 1)), act(bits(4, 6))),
+    "a dropout that stays on": net(dense(), ("Dropout", {"rate": 0.5, "active": True}), dense()),
     "a quantizer in Activation": net(dense(), ("Activation", {"activation": relu(6, 2)})),
 }
 
 
-@pytest.mark.xfail(reason="known since 0.1.0, not yet mended")
+@pytest.mark.xfail(raises=AssertionError, reason="known since 0.1.0, not yet mended")
 @pytest.mark.gxx
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
