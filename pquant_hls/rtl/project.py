@@ -23,6 +23,9 @@ from pquant_hls.rtl.timing import Pipeline, pipeline
 SCHEMA_VERSION = 1
 INFO_FILE, GRAPH_FILE = "rtl.json", "graph.zip"
 GOLDEN_VECTORS = 64
+KEYS = ("name", "stages", "latency_cycles", "stage_typical_ns", "stage_worst_ns", "register_bits")
+LATER_KEYS = ("lut", "products", "note")
+"""What ``rtl.json`` holds since version 0.2."""
 Floats = NDArray[np.float64]
 
 
@@ -31,7 +34,8 @@ class RtlProject:
     """A written Verilog project.
 
     ``latency_cycles`` counts register ranks from input to output, both included; a new input is taken each
-    cycle (II = 1). ``stage_typical_ns`` and ``stage_worst_ns`` are the longest stage's delay by ``timing``.
+    cycle (II = 1). ``stage_typical_ns`` and ``stage_worst_ns`` are the period expected after routing and its upper
+    bound; ``lut`` is what is expected there with its bounds, None in a folder of version 0.1.0, as is ``products``.
     """
 
     path: Path
@@ -43,6 +47,9 @@ class RtlProject:
     stage_typical_ns: float
     stage_worst_ns: float
     register_bits: int
+    lut: tuple[float, float, float] | None = None
+    products: int | None = None
+    note: str = ""
 
     @property
     def sources(self) -> tuple[Path, Path]:
@@ -103,8 +110,9 @@ def load_rtl_project(path: Path) -> RtlProject:
             raise OutputError(
                 f"schema {info['schema_version']} is not {SCHEMA_VERSION}", where=path / INFO_FILE
             )
-        keys = ("name", "stages", "latency_cycles", "stage_typical_ns", "stage_worst_ns", "register_bits")
-        values = {key: info[key] for key in keys}
+        values = {key: info[key] for key in KEYS}
+        values |= {key: info[key] for key in LATER_KEYS if key in info}
+        values["lut"] = None if values.get("lut") is None else tuple(values["lut"])
         target = Target.model_validate(info["target"])
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise OutputError(f"not a Verilog project: {cause}", where=path / INFO_FILE) from cause
@@ -131,6 +139,7 @@ def _predict(program: Program, rows: Floats) -> Floats:
 def _describe(
     out: Path, name: str, graph: FixedPointGraph, target: Target, pipelined: Pipeline
 ) -> RtlProject:
+    found = pipelined.routed
     return RtlProject(
         out,
         name,
@@ -138,9 +147,12 @@ def _describe(
         target,
         pipelined.stages,
         pipelined.latency_cycles,
-        round(pipelined.typical_ns, 3),
-        round(pipelined.worst_ns, 3),
+        round(found.period_ns, 3),
+        round(found.period_high_ns, 3),
         pipelined.register_bits,
+        (round(found.lut), round(found.lut_low), round(found.lut_high)),
+        pipelined.products,
+        found.note,
     )
 
 
@@ -187,10 +199,9 @@ def _files(project: RtlProject, pipelined: Pipeline, rows: Floats, expected: Flo
 
 
 def _info(project: RtlProject) -> dict[str, Any]:
-    keys = ("name", "stages", "latency_cycles", "stage_typical_ns", "stage_worst_ns", "register_bits")
     return {
         "schema_version": SCHEMA_VERSION,
-        **{key: getattr(project, key) for key in keys},
+        **{key: getattr(project, key) for key in (*KEYS, *LATER_KEYS)},
         "ii_cycles": 1,
         "graph_digest": project.graph.digest(),
         "target": project.target.model_dump(),

@@ -159,8 +159,8 @@ def readme(
         stages=pipelined.stages,
         latency=pipelined.latency_cycles,
         latency_ns=f"{pipelined.latency_cycles * target.clock_ns:g}",
-        typical=f"{pipelined.typical_ns:.2f}",
-        worst=f"{pipelined.worst_ns:.2f}",
+        typical=f"{pipelined.routed.period_ns:.2f}",
+        worst=f"{pipelined.routed.period_high_ns:.2f}",
         registers=pipelined.register_bits,
         ports="\n".join(rows),
     )
