@@ -17,7 +17,7 @@ MODULES = {
     "models.metrics": "train.metrics",
     "models.train": "train",
     "models.train.fit": "train.routine",
-    **{f"hls.{name}": f"csim.{name}" for name in ("cache", "child", "runner")},
+    **{f"hls.{name}": f"csim.{name}" for name in ("cache", "runner")},
     **{
         f"hls.{name}": f"network.{name}"
         for name in ("topology", "quantizers", "freeze", "normal", "plan", "sums", "capture", "reference")

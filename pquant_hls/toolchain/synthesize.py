@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pquant_hls.errors import ReportError, ToolFailed, ToolNotFound, UnsupportedModel
-from pquant_hls.programs.process import OnLine, RunResult, ask, run
-from pquant_hls.programs.tools import require
+from pquant_hls.programs import Limits, OnLine, RunResult, ask, require, run
 from pquant_hls.qor import QoR
 from pquant_hls.readers import From, ProjectReports, compose, find_reports
 from pquant_hls.toolchain.explain import explain
@@ -58,7 +57,7 @@ def synthesize(
         require("vivado", mend=_INSTALL)
     command = _command(project, tool, ordered)
     before = _snapshot(project)
-    result = run(command, project, timeout_s, project / LOG, on_line, prefix)
+    result = run(command, project, Limits(timeout_s), project / LOG, on_line, prefix)
     new = {path for path, stamp in _snapshot(project).items() if before.get(path) != stamp}
     if not result.ok:
         raise _failure(project, result)

@@ -284,6 +284,14 @@ def test_whatever_the_library_does_the_caller_lives(body, words, tmp_path, proje
 
 
 @pytest.mark.gxx
+def test_a_library_that_takes_all_memory_is_stopped(tmp_path, project, jets, monkeypatch):
+    monkeypatch.setenv("PQUANT_HLS_MEMORY_MB", "300")
+    body = "for (;;) memset(malloc(1 << 22), 1, 1 << 22);"
+    with pytest.raises(ToolFailed, match="csim took more than 300 MB of memory"):
+        predict(library_of(body, tmp_path, project), jets)
+
+
+@pytest.mark.gxx
 def test_values_pass_the_bridge_whole(tmp_path, project):
     x = np.random.default_rng(0).normal(size=(5, 6))
     doubled = predict(library_of("for (int i = 0; i < 3; i++) y[i] = 2 * x[i];", tmp_path, project), x)

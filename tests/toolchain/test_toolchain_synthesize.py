@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from program_mocks import Clock, is_gone
 from report_factory import (
     Fake,
     cosim_rpt,
@@ -18,7 +19,6 @@ from report_factory import (
     utilization_rpt,
     write_project,
 )
-from tool_mocks import Clock, is_gone
 
 from pquant_hls.errors import ReportError, ToolFailed, ToolNotFound, UnsupportedModel
 from pquant_hls.toolchain import synthesize
