@@ -19,7 +19,7 @@ Recipe_ = Annotated[str, typer.Option("--recipe", help="a YAML file, or the name
 Out = Annotated[Path, typer.Option("--out", help="run folder; new or empty")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on with the interrupted run in --out")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, progress on stderr")]
-Backend = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado, in place of the recipe's")]
+Backend = Annotated[str | None, typer.Option("--backend", help="Vitis, Vivado or an added one, in place of the recipe's")]
 BudgetNs = Annotated[
     str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")
 ]
@@ -97,7 +97,7 @@ def recipe_with(source: str, backend: str | None, budget: str | None) -> Recipe:
 
     recipe = Recipe.load(source)
     if backend is not None:
-        hls = {**recipe.hls.model_dump(), "backend": backend.capitalize()}
+        hls = {**recipe.hls.model_dump(), "backend": backend}
         recipe = recipe.with_(hls=HlsSpec.parse(hls, path="--backend"))
     if budget is not None:
         limits = {**recipe.budget.model_dump(), "latency_ns": budget}

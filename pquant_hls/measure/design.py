@@ -21,7 +21,6 @@ from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.toolchain import synthesize
 
 Floats = NDArray[np.float64]
-PROGRAMS = {"Vitis": ("vitis_hls", "vitis-run"), "Vivado": ("vivado_hls",)}
 Using = Literal["auto", "report", "estimate", "rtl", "csynth", "cosim", "vsynth"]
 OnLine = Callable[[str], None]
 Golden = tuple[Floats, Floats]
@@ -42,13 +41,13 @@ def target_of(spec: HlsSpec) -> Target:
         part=spec.part,
         clock_ns=spec.clock_ns,
         clock_uncertainty_ns=spec.clock_uncertainty_ns,
-        tool="vitis" if spec.backend == "Vitis" else "vivado",
+        tool=spec.tools.tool,
     )
 
 
 def has_synthesis(spec: HlsSpec) -> bool:
     """Whether the C synthesis tool of the backend is on PATH, or a prefix says where it is."""
-    return bool(spec.tool_prefix) or any(locate(name) is not None for name in PROGRAMS[spec.backend])
+    return bool(spec.tool_prefix) or any(locate(name) is not None for name in spec.tools.program_names)
 
 
 def measure_design(

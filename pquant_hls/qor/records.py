@@ -216,12 +216,15 @@ class QoR(Record):
 
 
 class Target(Record):
-    """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage."""
+    """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage.
+
+    ``tool`` is the C synthesis tool whose scheduling is meant; None: one that no estimator knows.
+    """
 
     part: str
     clock_ns: Nanoseconds
     clock_uncertainty_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    tool: Literal["vitis", "vivado"] = "vitis"
+    tool: Literal["vitis", "vivado"] | None = "vitis"
     tool_version: str | None = None
 
     @property

@@ -1,5 +1,6 @@
 """Recipes and their parts: frozen, strict, versioned."""
 
+from pquant_hls.spec.backends import BACKENDS, Backend, backend_of
 from pquant_hls.spec.budget import Budget, ResourceLimits
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec
@@ -16,7 +17,9 @@ from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
 from pquant_hls.spec.study import Range, StudySpec
 
 __all__ = [
+    "BACKENDS",
     "STEP_CONFIGS",
+    "Backend",
     "BitsLadder",
     "Budget",
     "HlsSpec",
@@ -28,6 +31,7 @@ __all__ = [
     "Spec",
     "StepConfig",
     "StudySpec",
+    "backend_of",
     "recipe_folder",
     "recipe_names",
     "step_config",

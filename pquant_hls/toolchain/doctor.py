@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
 
-from pquant_hls.programs.tools import Tool, find_tools
+from pquant_hls.programs import PROGRAMS, Tool, find_tools
+from pquant_hls.spec import BACKENDS, Backend
 
 Severity = Literal["ok", "optional", "required"]
 PACKAGES = (
@@ -50,13 +51,17 @@ class Check:
 
 def doctor(env: Mapping[str, str] | None = None) -> list[Check]:
     """Python, packages and programs, in the order of their weight for the main job; imports none of them."""
-    tools = find_tools(env)
+    backends = [BACKENDS.find(name) for name in BACKENDS.names()]
+    tools = find_tools(
+        env, programs=(*PROGRAMS, *(program for one in backends for program in one.all_programs))
+    )
     return [
         _python(),
         *(_package(name) for name in PACKAGES),
         *_conflicts(),
         *_compilers(tools),
-        *_vendor(tools, os.environ if env is None else env),
+        *_synthesis(tools, backends),
+        *_licenses(tools, backends, os.environ if env is None else env),
         _tool(
             tools,
             "iverilog",
@@ -127,26 +132,40 @@ def _tool(tools: Mapping[str, Tool], name: str, severity: Severity, use: str, in
     return Check(name, "ok", tool.version, use)
 
 
-def _vendor(tools: Mapping[str, Tool], env: Mapping[str, str]) -> list[Check]:
-    """HLS synthesis and Vivado; without them latency is an estimate with its interval."""
-    settings = "source <tool folder>/settings64.sh, or name a machine that has it by a command prefix"
-    hls = [tools[name] for name in ("vitis_hls", "vitis-run", "vivado_hls") if name in tools]
-    checks = [Check(tool.name, "ok", tool.version, _synthesis(tool)) for tool in hls]
-    if not hls:
-        means = "no csynth by vitis_hls, vitis-run or vivado_hls: latency and resources are estimated"
-        checks.append(Check("vitis_hls", "optional", None, means, settings))
-    checks.append(_tool(tools, "vivado", "optional", "vsynth (Vivado's resources and timing)", settings))
-    if (hls or "vivado" in tools) and not any(
-        name in env for name in ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
-    ):
-        means = "no license variable set: parts beyond the free edition may be refused"
-        checks.append(Check("license", "optional", None, means, "export XILINXD_LICENSE_FILE=port@server"))
-    return checks
+def _synthesis(tools: Mapping[str, Tool], backends: Sequence[Backend]) -> list[Check]:
+    """C synthesis of each backend, and what its further steps need; without any, latency is an estimate."""
+    found = [
+        Check(name, "ok", tools[name].version, f"{', '.join(one.flow)} of {one.name} projects")
+        for one in backends
+        for name in one.program_names
+        if name in tools
+    ]
+    if not found:
+        names = [name for one in backends for name in one.program_names]
+        means = f"no csynth by {', '.join(names[:-1])} or {names[-1]}: latency and resources are estimated"
+        found = [Check(names[0], "optional", None, means, _install(backends))]
+    needed = {program.name: step for one in backends for step, program in one.needs.items()}
+    return [
+        *found,
+        *(_tool(tools, name, "optional", step, _install(backends)) for name, step in needed.items()),
+    ]
 
 
-def _synthesis(tool: Tool) -> str:
-    backend = "Vivado" if tool.name == "vivado_hls" else "Vitis"
-    return f"csynth and cosim of {backend} projects"
+def _install(backends: Sequence[Backend]) -> str:
+    return "; ".join(dict.fromkeys(one.install for one in backends))
+
+
+def _licenses(tools: Mapping[str, Tool], backends: Sequence[Backend], env: Mapping[str, str]) -> list[Check]:
+    """Backends that are here without a word of where their license is."""
+    means = "no license variable set: parts beyond the free edition may be refused"
+    unset = {
+        one.licenses[0]: Check("license", "optional", None, means, f"export {one.licenses[0]}=port@server")
+        for one in backends
+        if one.licenses
+        and any(name in tools for name in (program.name for program in one.all_programs))
+        and not any(name in env for name in one.licenses)
+    }
+    return list(unset.values())
 
 
 def _pyosys() -> Check:

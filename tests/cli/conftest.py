@@ -10,7 +10,7 @@ import pytest
 from pquant_hls.cli import main
 
 # The reports and the mock tools of the measure room's tests.
-for room in ("readers", "toolchain"):
+for room in ("readers", "toolchain", "programs"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / room))
 
 

@@ -11,7 +11,8 @@ import time
 
 import pytest
 from report_factory import Fake, cosim_rpt, csim_log, csynth_xml, summary_rpt, timing_rpt, write_project
-from tool_mocks import BANNER, SCRIPT, is_gone
+from program_mocks import is_gone
+from tool_mocks import BANNER, SCRIPT
 
 
 def test_a_project_is_shown_with_its_share_of_the_part(shell, tmp_path):
