@@ -15,7 +15,7 @@ from pquant_hls.engine.events import Event
 from pquant_hls.errors import NotMeasured
 from pquant_hls.golden import record, write_testbench
 from pquant_hls.hls import load_project
-from pquant_hls.measure.design import RTL
+from pquant_hls.measure.by_verilog import FOLDER as RTL
 from pquant_hls.network import save_model
 from pquant_hls.qor import QoR
 from pquant_hls.store import write_json

@@ -13,15 +13,14 @@ from pquant_hls.engine.bench import Bench
 from pquant_hls.engine.events import Listener, silent
 from pquant_hls.engine.handover import CompressionResult, hand_over
 from pquant_hls.engine.loop import closed_loop
-from pquant_hls.errors import ToolNotFound, UnsupportedModel
+from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls import convert
-from pquant_hls.measure import has_synthesis
+from pquant_hls.measure import check_source
 from pquant_hls.network import input_shapes, model_digest, n_outputs
 from pquant_hls.programs import require
 from pquant_hls.spec import Budget, HlsSpec, Recipe
 from pquant_hls.store import RunFolder
 
-SYNTHESIS = ("csynth", "cosim", "vsynth")
 """Sources of a budget that need the vendor's tool."""
 
 
@@ -107,12 +106,8 @@ def check_model(model: Any) -> None:
 def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = None) -> None:
     """Everything that can be known to fail before training does."""
     require("g++", mend="apt-get install g++")
-    if budget is not None and budget.measure in SYNTHESIS and not has_synthesis(hls):
-        raise ToolNotFound(
-            f"{budget.measure} needs {hls.backend} HLS, which is not on PATH",
-            where="budget.measure",
-            mend="install it, set hls.tool_prefix, or measure: auto",
-        )
+    if budget is not None:
+        check_source(budget, hls)
     check_model(model)
     check_dataset(data, input_shapes(model)[0], n_outputs(model))
     with tempfile.TemporaryDirectory() as scratch:

@@ -15,7 +15,6 @@ BUNCH_CROSSING_NS = 25.0
 Cycles = Annotated[int, Field(ge=0)]
 Nanoseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Source = Literal["csynth", "cosim", "vsynth", "report", "estimate", "rtl"]
 
 
 class Record(BaseModel):
@@ -192,12 +191,12 @@ class QoR(Record):
 
     ``accuracy`` is a share (0..1) on the test split, ``accuracy_source`` who computed it (csim, emulator, keras);
     ``metrics`` hold further figures by name (``auc``, ``efficiency_at_fpr_0.01``...). ``csim_match`` is the share
-    of output values on which csim equals Keras. ``digest`` is that of the design measured.
+    of output values on which csim equals Keras. ``source`` is the evaluator's name, ``digest`` is that of the design measured.
     """
 
     schema_version: Literal[1] = 1
     design: Literal["hls", "rtl"] = "hls"
-    source: Source | None = None
+    source: Annotated[str, Field(min_length=1)] | None = None
     tool: str | None = None
     part: str | None = None
     digest: str | None = None

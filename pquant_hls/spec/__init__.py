@@ -1,9 +1,10 @@
 """Recipes and their parts: frozen, strict, versioned."""
 
 from pquant_hls.spec.backends import BACKENDS, Backend, backend_of
-from pquant_hls.spec.budget import Budget, ResourceLimits
+from pquant_hls.spec.budget import AUTO, Budget, ResourceLimits
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec
+from pquant_hls.spec.plugins import EVALUATOR_GROUP, Registry, offered
 from pquant_hls.spec.recipe import (
     BitsLadder,
     LoopSpec,
@@ -17,7 +18,9 @@ from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
 from pquant_hls.spec.study import Range, StudySpec
 
 __all__ = [
+    "AUTO",
     "BACKENDS",
+    "EVALUATOR_GROUP",
     "STEP_CONFIGS",
     "Backend",
     "BitsLadder",
@@ -26,12 +29,14 @@ __all__ = [
     "LoopSpec",
     "Range",
     "Recipe",
+    "Registry",
     "ResourceLimits",
     "SparsityLadder",
     "Spec",
     "StepConfig",
     "StudySpec",
     "backend_of",
+    "offered",
     "recipe_folder",
     "recipe_names",
     "step_config",

@@ -8,7 +8,10 @@ from typing import Generic, TypeVar
 
 from pquant_hls.errors import SpecError
 
+EVALUATOR_GROUP = "pquant_hls.evaluators"
 T = TypeVar("T")
+_registered: dict[str, dict[str, object]] = {}
+"""What was registered in this process, by group."""
 
 
 class Registry(Generic[T]):
@@ -20,19 +23,18 @@ class Registry(Generic[T]):
 
     def __init__(self, group: str, kind: str, expected: type[T]) -> None:
         self.group, self.kind, self._expected = group, kind, expected
-        self._registered: dict[str, T] = {}
 
     def register(self, name: str, thing: T) -> None:
         """Offer ``thing`` in this process, also in place of what an installed package offers by this name."""
-        self._registered[name] = thing
+        _registered.setdefault(self.group, {})[name] = thing
 
     def unregister(self, name: str) -> None:
         """Take back what ``register`` was given."""
-        self._registered.pop(name, None)
+        _registered.get(self.group, {}).pop(name, None)
 
     def names(self) -> tuple[str, ...]:
-        """Every name that ``find`` knows, in alphabetical order; nothing is loaded."""
-        return tuple(sorted({*self._registered, *_offers(self.group)}, key=str.lower))
+        """Every name that ``find`` knows."""
+        return offered(self.group)
 
     def find(self, name: str, *, where: object = None) -> T:
         """What goes by this name.
@@ -41,28 +43,43 @@ class Registry(Generic[T]):
         ------
         SpecError : nothing does, the known ones are named; or what an installed package offers is none of its kind.
         """
-        known = {found.lower(): found for found in self.names()}
-        if name.lower() not in known:
-            raise SpecError(
-                f"unknown {self.kind} {name!r}", where=where, mend=f"known are {', '.join(known.values())}"
-            )
-        exact = known[name.lower()]
-        return self._registered[exact] if exact in self._registered else self._loaded(exact)
+        exact = known_name(self.group, self.kind, name, where=where)
+        thing = _registered.get(self.group, {}).get(exact)
+        return self._checked(
+            exact, _loaded(self.kind, _offers(self.group)[exact]) if thing is None else thing
+        )
 
-    def _loaded(self, name: str) -> T:
-        point = _offers(self.group)[name]
-        try:
-            offered = point.load()
-        except (ImportError, AttributeError) as cause:
-            raise SpecError(f"{self.kind} {name!r} cannot be loaded: {cause}", where=self.group) from cause
-        if isinstance(offered, type) and issubclass(offered, self._expected):
-            offered = offered()
-        if not isinstance(offered, self._expected):
+    def _checked(self, name: str, thing: object) -> T:
+        if isinstance(thing, type) and issubclass(thing, self._expected):
+            thing = thing()
+        if not isinstance(thing, self._expected):
             expected = self._expected.__name__
             raise SpecError(
-                f"{self.kind} {name!r} is {point.value}, which is no {expected}", where=self.group
+                f"{self.kind} {name!r} is a {type(thing).__name__}, no {expected}", where=self.group
             )
-        return offered
+        return thing
+
+
+def offered(group: str) -> tuple[str, ...]:
+    """The names of a group, in alphabetical order; nothing is loaded."""
+    return tuple(sorted({*_registered.get(group, {}), *_offers(group)}, key=str.lower))
+
+
+def known_name(group: str, kind: str, name: str, *, where: object = None) -> str:
+    """``name`` as it is spelt in the group, whatever its case; SpecError that names the known ones otherwise."""
+    known = {found.lower(): found for found in offered(group)}
+    if name.lower() not in known:
+        raise SpecError(
+            f"unknown {kind} {name!r}", where=where, mend=f"known are {', '.join(known.values())}"
+        )
+    return known[name.lower()]
+
+
+def _loaded(kind: str, point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as cause:
+        raise SpecError(f"{kind} {point.name!r} cannot be loaded: {cause}", where=point.group) from cause
 
 
 @functools.cache

@@ -2,13 +2,14 @@
 
 from pquant_hls.toolchain.doctor import Check, doctor, exit_code
 from pquant_hls.toolchain.explain import Cause, explain
-from pquant_hls.toolchain.synthesize import STEPS, Step, synthesize
+from pquant_hls.toolchain.synthesize import STEPS, Step, backend_of_project, synthesize
 
 __all__ = [
     "STEPS",
     "Cause",
     "Check",
     "Step",
+    "backend_of_project",
     "doctor",
     "exit_code",
     "explain",

@@ -27,7 +27,7 @@ _SETTING = re.compile(r'\s*set (?P<name>\w+) "?(?P<value>[^"\s]+)"?\s*\Z')
 def synthesize(
     project_dir: str | Path,
     *,
-    steps: Sequence[Step] = ("csynth",),
+    steps: Sequence[str] = ("csynth",),
     timeout_s: float | None = None,
     on_line: OnLine | None = None,
     prefix: Sequence[str] = (),
@@ -69,7 +69,7 @@ def synthesize(
     return compose(_fresh(project, new, ordered, result), source)
 
 
-def _ordered(steps: Sequence[Step]) -> tuple[Step, ...]:
+def _ordered(steps: Sequence[str]) -> tuple[Step, ...]:
     unknown = [step for step in steps if step not in STEPS]
     if unknown or not steps:
         raise UnsupportedModel(f"unknown steps {unknown}", mend=f"some of {', '.join(STEPS)}")

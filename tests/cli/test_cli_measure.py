@@ -10,8 +10,8 @@ import sys
 import time
 
 import pytest
-from report_factory import Fake, cosim_rpt, csim_log, csynth_xml, summary_rpt, timing_rpt, write_project
 from program_mocks import is_gone
+from report_factory import Fake, cosim_rpt, csim_log, csynth_xml, summary_rpt, timing_rpt, write_project
 from tool_mocks import BANNER, SCRIPT
 
 
