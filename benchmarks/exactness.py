@@ -21,7 +21,7 @@ from pathlib import Path
 from _common import parse, save, show
 
 from pquant_hls.spec import HlsSpec
-from pquant_hls.testing.exactness import Verdict, check_networks
+from pquant_hls.testing.exactness import Exactness, check_networks
 
 GROUP = 10
 """Networks compiled into one library."""
@@ -68,12 +68,12 @@ def main() -> int:
     return 1 if summary["WRONG"] + summary["EMULATED WRONG"] > 0 else 0
 
 
-def emulated(verdicts: list[Verdict]) -> dict[str, int]:
+def emulated(verdicts: list[Exactness]) -> dict[str, int]:
     said = Counter(verdict.emulated for verdict in verdicts)
     return {"emulated": said[True], "EMULATED WRONG": said[False]}
 
 
-def row(spec: HlsSpec, verdicts: list[Verdict], seconds: float) -> dict[str, object]:
+def row(spec: HlsSpec, verdicts: list[Exactness], seconds: float) -> dict[str, object]:
     count = Counter(verdict.result for verdict in verdicts)
     return {
         "backend": spec.backend,

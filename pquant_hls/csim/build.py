@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pquant_hls.csim.cache import LIBRARY, default_cache, limit_bytes, mark_used, prune
+from pquant_hls.csim.cache import LIBRARY, default_cache, drop_oldest, limit_bytes, mark_used
 from pquant_hls.errors import ToolFailed, UnsupportedModel
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.programs import Limits, RunResult, Status, ask, require, run
@@ -31,7 +31,7 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
     """Compile the sources as they are now, hand edits included; nothing is rewritten or left in the project.
 
     The entry is named by the digest of sources, weights and compiler and moved into place whole, so checks
-    running side by side do not disturb each other. A new entry may push old ones out: see ``cache.prune``.
+    running side by side do not disturb each other. A new entry may push old ones out: see ``cache.drop_oldest``.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
         entry.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as part:
             _compile(project, Path(part), entry, timeout_s)
-        prune(root, limit)
+        drop_oldest(root, limit)
     return Library(entry / LIBRARY, project, digest)
 
 

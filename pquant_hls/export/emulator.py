@@ -27,7 +27,7 @@ INFO_FILE = "emulator.json"
 
 
 @dataclass(frozen=True)
-class Emulator:
+class WrittenEmulator:
     """A written emulator: ``#include "<namespace>.h"``, then ``<namespace>::predict(inputs..., outputs...)``."""
 
     path: Path
@@ -37,7 +37,7 @@ class Emulator:
 
 def export_emulator(
     project: HlsProject, out: Path, namespace: str, *, golden: Golden | None = None, timeout_s: float = 600.0
-) -> Emulator:
+) -> WrittenEmulator:
     """Write ``project`` as an emulator into the new folder ``out`` and compare it with csim on every vector.
 
     Parameters
@@ -74,7 +74,7 @@ def export_emulator(
             _prove(folder, out, timeout_s)
     except OSError as cause:
         raise OutputError(f"cannot be written: {cause.strerror or cause}", where=out) from cause
-    return Emulator(out, namespace, golden.count)
+    return WrittenEmulator(out, namespace, golden.count)
 
 
 def _check_name(namespace: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pquant_hls.errors import NotMeasured
-from pquant_hls.measure.evaluator import Design, Evaluator, evaluate_or_say
+from pquant_hls.measure.evaluator import Design, Evaluator, measured_or_reason
 from pquant_hls.programs import locate
 from pquant_hls.qor import QoR
 from pquant_hls.readers import From
@@ -37,7 +37,7 @@ class ByTool(Evaluator):
         spec = design.project.spec
         prefix = design.prefix or (() if spec is None else spec.tool_prefix)
         qor = synthesize(design.path, steps=steps, on_line=design.on_line, prefix=prefix, source=self.source)
-        return with_error(qor, evaluate_or_say("estimate", design))
+        return with_error(qor, measured_or_reason("estimate", design))
 
 
 class ByCsynth(ByTool):

@@ -14,8 +14,8 @@ from pquant_hls.measure.evaluator import (
     Design,
     Golden,
     OnLine,
-    evaluate,
-    evaluate_or_say,
+    measured_by,
+    measured_or_reason,
 )
 from pquant_hls.qor import QoR
 from pquant_hls.spec import AUTO, Budget, HlsSpec
@@ -37,7 +37,7 @@ def measure_design(
     design = Design(project.path, project, folder, golden, on_line=on_line)
     if project.spec is None:
         return QoR(notes=("a project of another tool: its target is not known",))
-    return evaluate_or_say(source_of(budget, project.spec), design)
+    return measured_or_reason(source_of(budget, project.spec), design)
 
 
 def source_of(budget: Budget, spec: HlsSpec) -> str:
@@ -79,14 +79,14 @@ def measure_better(project: HlsProject, qor: QoR, on_line: OnLine | None = None)
     if qor.source != "estimate" or project.spec is None or not has_synthesis(project.spec):
         return None
     try:
-        return with_error(evaluate("csynth", Design(project.path, project, on_line=on_line)), qor)
+        return with_error(measured_by("csynth", Design(project.path, project, on_line=on_line)), qor)
     except (ToolFailed, ReportError) as cause:
         return qor.with_(notes=(*qor.notes, f"left open, as the synthesis failed: {cause}"))
 
 
 def estimated(project: HlsProject) -> QoR:
     """The estimator's record; without latency, and with the reason, where it cannot take the design."""
-    return evaluate_or_say("estimate", Design(project.path, project))
+    return measured_or_reason("estimate", Design(project.path, project))
 
 
 def measure_project(
@@ -118,4 +118,4 @@ def measure_project(
     path = Path(path)
     if using == AUTO:
         using = "report" if offers_reports(path) else "estimate"
-    return evaluate(using, Design(path, None, work, None, tuple(prefix), top, on_line))
+    return measured_by(using, Design(path, None, work, None, tuple(prefix), top, on_line))

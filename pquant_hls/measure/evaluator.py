@@ -137,7 +137,7 @@ EVALUATORS = Registry(EVALUATOR_GROUP, "evaluator", Evaluator)  # type: ignore[t
 """Every evaluator there is, by name."""
 
 
-def evaluate(name: str, design: Design) -> QoR:
+def measured_by(name: str, design: Design) -> QoR:
     """What the evaluator of this name says; SpecError where there is none, else as ``Evaluator.measure``."""
     qor = EVALUATORS.find(name).measure(design)
     if not isinstance(qor, QoR):
@@ -145,10 +145,10 @@ def evaluate(name: str, design: Design) -> QoR:
     return qor if qor.source is not None else qor.with_(source=name)
 
 
-def evaluate_or_say(name: str, design: Design) -> QoR:
+def measured_or_reason(name: str, design: Design) -> QoR:
     """The same; a record without figures, with the reason among its notes, where it cannot tell."""
     try:
-        return evaluate(name, design)
+        return measured_by(name, design)
     except NotMeasured as cause:
         return QoR(design=EVALUATORS.find(name).describes, source=name, notes=(str(cause),))
 

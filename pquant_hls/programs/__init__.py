@@ -2,14 +2,14 @@
 
 from pquant_hls.programs.limits import MORE_MEMORY, Limits
 from pquant_hls.programs.process import OnLine, RunResult, Status, ask, run, with_prefix
-from pquant_hls.programs.tools import PROGRAMS, Program, Tool, find_tools, locate, require
+from pquant_hls.programs.tools import PROGRAMS, Executable, Tool, find_tools, locate, require
 
 __all__ = [
     "MORE_MEMORY",
     "PROGRAMS",
+    "Executable",
     "Limits",
     "OnLine",
-    "Program",
     "RunResult",
     "Status",
     "Tool",

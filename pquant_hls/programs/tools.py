@@ -16,7 +16,7 @@ VERSION_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
-class Program:
+class Executable:
     """An outside program: its name on PATH and how it tells its version.
 
     ``version`` is the question, ``pattern`` finds the answer (group 1). ``arguments`` follow the name when it does
@@ -39,10 +39,10 @@ class Tool:
 
 
 PROGRAMS = (
-    Program("iverilog", ("-V",)),
-    Program("vvp", ("-V",)),
-    Program("g++"),
-    Program("make"),
+    Executable("iverilog", ("-V",)),
+    Executable("vvp", ("-V",)),
+    Executable("g++"),
+    Executable("make"),
 )
 """Those this package itself may start; a backend names its own."""
 
@@ -50,7 +50,7 @@ PROGRAMS = (
 def find_tools(
     env: Mapping[str, str] | None = None,
     timeout_s: float = VERSION_TIMEOUT_S,
-    programs: Iterable[Program] = PROGRAMS,
+    programs: Iterable[Executable] = PROGRAMS,
 ) -> dict[str, Tool]:
     """Those of ``programs`` that are on the PATH of ``env`` (default: this process's), by name.
 
@@ -61,7 +61,7 @@ def find_tools(
     for program in programs:
         path = locate(program.name, environment)
         if path is not None:
-            found[program.name] = Tool(program.name, path, version_of(program, path, environment, timeout_s))
+            found[program.name] = Tool(program.name, path, _version_of(program, path, environment, timeout_s))
     return found
 
 
@@ -71,7 +71,7 @@ def locate(name: str, env: Mapping[str, str] | None = None) -> Path | None:
     return None if path is None else Path(path)
 
 
-def version_of(program: Program, path: Path, env: Mapping[str, str], timeout_s: float) -> str | None:
+def _version_of(program: Executable, path: Path, env: Mapping[str, str], timeout_s: float) -> str | None:
     """What the program at ``path`` says of its version; None where it does not."""
     answer = ask([str(path), *program.version], timeout_s, env)
     found = None if answer is None else re.search(program.pattern, answer)

@@ -44,7 +44,7 @@ def recognises_run(block: Block) -> bool:
     return any(line.startswith(f"== {stage} Resource Summary") for line in block.lines for stage in _STAGES)
 
 
-def read_run(block: Block, spot: Spot) -> ExportReport:
+def read_implementation(block: Block, spot: Spot) -> ExportReport:
     """``export_syn.rpt`` or ``export_impl.rpt`` of Vitis HLS, whose table states the clock periods in ns."""
     parts = sections(block, spot)
     stages = [name for name in _STAGES if f"{name} Resource Summary" in parts]

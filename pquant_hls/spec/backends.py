@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pquant_hls.programs import Limits, Program
+from pquant_hls.programs import Executable, Limits
 from pquant_hls.qor import QoR
 from pquant_hls.spec.plugins import Registry
 
@@ -56,11 +56,11 @@ class Backend:
     """
 
     name: str
-    programs: tuple[Program, ...]
+    programs: tuple[Executable, ...]
     uncertainty: str
     tool: Literal["vitis", "vivado"] | None = None
     flow: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: AMD_FLOW)
-    needs: Mapping[str, Program] = field(default_factory=dict)
+    needs: Mapping[str, Executable] = field(default_factory=dict)
     strategies: tuple[str, ...] = STRATEGIES
     io_types: tuple[str, ...] = IO_TYPES
     also: tuple[str, ...] = ()
@@ -74,19 +74,19 @@ class Backend:
         return tuple(program.name for program in self.programs)
 
     @property
-    def all_programs(self) -> tuple[Program, ...]:
+    def all_programs(self) -> tuple[Executable, ...]:
         """With what single steps need."""
         return (*self.programs, *self.needs.values())
 
 
-_LOGIC = Program("vivado", ("-version",), _RELEASE)
+_LOGIC = Executable("vivado", ("-version",), _RELEASE)
 _SOURCE = "source the tool's settings64.sh, or give a command prefix for a machine that has it"
 
 VITIS = Backend(
     name="Vitis",
     programs=(
-        Program("vitis_hls", ("-version",), _RELEASE, ("-f", SCRIPT, SETTINGS)),
-        Program("vitis-run", ("--version",), _RELEASE, ("--mode", "hls", "--tcl", SCRIPT)),
+        Executable("vitis_hls", ("-version",), _RELEASE, ("-f", SCRIPT, SETTINGS)),
+        Executable("vitis-run", ("--version",), _RELEASE, ("--mode", "hls", "--tcl", SCRIPT)),
     ),
     uncertainty="27%",
     tool="vitis",
@@ -96,7 +96,7 @@ VITIS = Backend(
 )
 VIVADO = Backend(
     name="Vivado",
-    programs=(Program("vivado_hls", ("-version",), _RELEASE, ("-f", SCRIPT, SETTINGS)),),
+    programs=(Executable("vivado_hls", ("-version",), _RELEASE, ("-f", SCRIPT, SETTINGS)),),
     uncertainty="12.5%",
     tool="vivado",
     needs={"vsynth": _LOGIC},

@@ -21,11 +21,11 @@ from pquant_hls.network import keras_predict
 from pquant_hls.qor import FixedPointGraph
 from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
-from pquant_hls.testing.networks import combined, random_inputs, random_model
+from pquant_hls.testing.networks import combined, drawn_inputs, random_model
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Exactness:
     """What became of one network; ``detail`` is the linter's reason or the difference found.
 
     ``emulated``: whether the emulator gives csim's values; None where it was not run or cannot take a layer.
@@ -39,7 +39,7 @@ class Verdict:
 
 def check_networks(
     seeds: Sequence[int], spec: HlsSpec, folder: Path, *, cache: Path | None = None, rows: int = 200
-) -> list[Verdict]:
+) -> list[Exactness]:
     """Judge ``random_model(seed)`` for each seed on ``rows`` random inputs, in one project and one compile.
 
     Parameters
@@ -52,7 +52,7 @@ def check_networks(
     for seed in seeds:
         model, reason = mended(random_model(seed), spec)
         if reason:
-            verdicts.append(Verdict(seed, "refused", reason))
+            verdicts.append(Exactness(seed, "refused", reason))
         else:
             taken[seed] = model
     return verdicts + (_judged(taken, spec, folder, cache, rows) if taken else [])
@@ -71,16 +71,16 @@ def mended(model: Any, spec: HlsSpec) -> tuple[Any, str]:
 
 def _judged(
     models: dict[int, Any], spec: HlsSpec, folder: Path, cache: Path | None, rows: int
-) -> list[Verdict]:
+) -> list[Exactness]:
     whole = combined(list(models.values()))
-    inputs = [random_inputs(model, rows, seed)[0] for seed, model in models.items()]
+    inputs = [drawn_inputs(model, rows, seed)[0] for seed, model in models.items()]
     try:
         project = convert(whole, spec, folder)
         library = build(project, cache=cache)
         found = predict(library, inputs if len(inputs) > 1 else inputs[0])
     except PquantError as cause:
         if len(models) == 1:
-            return [Verdict(seed, "wrong", str(cause)) for seed in models]
+            return [Exactness(seed, "wrong", str(cause)) for seed in models]
         alone = {seed: folder.with_name(f"{folder.name}-{seed}") for seed in models}
         return [
             v
@@ -119,16 +119,16 @@ def emulates(graph: FixedPointGraph, x: NDArray[np.float32], obtained: NDArray[n
     return not isinstance(found, list) and np.array_equal(found.reshape(obtained.shape), obtained)
 
 
-def _verdict(seed: int, model: Any, x: NDArray[np.float32], obtained: NDArray[np.float64]) -> Verdict:
+def _verdict(seed: int, model: Any, x: NDArray[np.float32], obtained: NDArray[np.float64]) -> Exactness:
     expected = keras_predict(model, x)
     if isinstance(expected, list):
         raise TypeError("a random network has one output")
     obtained = obtained.reshape(expected.shape)
     differing = int(np.count_nonzero(expected != obtained))
     if differing == 0:
-        return Verdict(seed, "exact")
+        return Exactness(seed, "exact")
     apart = float(np.abs(expected - obtained).max())
-    return Verdict(seed, "wrong", f"{differing} of {expected.size} values differ, by up to {apart:g}")
+    return Exactness(seed, "wrong", f"{differing} of {expected.size} values differ, by up to {apart:g}")
 
 
-__all__ = ["Verdict", "check_networks", "emulates", "mended", "parts"]
+__all__ = ["Exactness", "check_networks", "emulates", "mended", "parts"]

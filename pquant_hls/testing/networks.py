@@ -38,7 +38,7 @@ def random_model(seed: int, family: str | None = None) -> Any:
     return model
 
 
-def random_inputs(model: Any, count: int, seed: int) -> list[NDArray[np.float32]]:
+def drawn_inputs(model: Any, count: int, seed: int) -> list[NDArray[np.float32]]:
     """One (count, *shape) float32 array for each input, off every grid, a tenth of it out of range."""
     rng = np.random.default_rng(seed)
     found = []
@@ -299,4 +299,4 @@ def _set_weights(model: Any, rng: np.random.Generator) -> None:
         variable.assign(values.astype(np.float32))
 
 
-__all__ = ["FAMILIES", "combined", "random_inputs", "random_model"]
+__all__ = ["FAMILIES", "combined", "drawn_inputs", "random_model"]

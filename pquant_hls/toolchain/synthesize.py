@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pquant_hls.errors import ReportError, ToolFailed, ToolNotFound, UnsupportedModel
-from pquant_hls.programs import OnLine, Program, RunResult, ask, require, run
+from pquant_hls.programs import Executable, OnLine, RunResult, ask, require, run
 from pquant_hls.qor import QoR
 from pquant_hls.readers import From, ProjectReports, compose, find_reports
 from pquant_hls.spec.backends import OPTIONS, SCRIPT, SETTINGS, Backend, backend_of
@@ -76,7 +76,7 @@ def _ordered(steps: Sequence[str]) -> tuple[Step, ...]:
     return tuple(step for step in STEPS if step in steps)
 
 
-def _command(project: Path, path: str, program: Program, steps: tuple[Step, ...]) -> list[str]:
+def _command(project: Path, path: str, program: Executable, steps: tuple[Step, ...]) -> list[str]:
     """The tool's command line; writes the project's option file where its script reads one."""
     script = project / SCRIPT
     if not script.is_file():
@@ -112,7 +112,7 @@ def backend_of_project(project: Path) -> Backend:
     return backend_of(word)
 
 
-def _program(backend: Backend, prefix: Sequence[str]) -> tuple[str, Program]:
+def _program(backend: Backend, prefix: Sequence[str]) -> tuple[str, Executable]:
     """The backend's program, and where it is: on this machine, or on the far side of the prefix."""
     names = backend.program_names
     if not prefix:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pquant_hls.csim import build
-from pquant_hls.csim.cache import LIMIT_VARIABLE, prune
+from pquant_hls.csim.cache import LIMIT_VARIABLE, drop_oldest
 from pquant_hls.errors import SpecError, ToolFailed
 from pquant_hls.hls import load_project
 
@@ -29,23 +29,23 @@ def entry(root: Path, name: str, age_h: float, size: int = 1000) -> Path:
 
 def test_the_longest_unused_entries_go_first(tmp_path):
     old, older, new = entry(tmp_path, "aa1", 5), entry(tmp_path, "bb1", 9), entry(tmp_path, "cc1", 2)
-    prune(tmp_path, 2000)
+    drop_oldest(tmp_path, 2000)
     assert [path.exists() for path in (old, older, new)] == [True, False, True]
-    prune(tmp_path, 2000)
+    drop_oldest(tmp_path, 2000)
     assert old.exists()
 
 
 def test_what_was_used_within_the_hour_stays_whatever_the_limit(tmp_path):
     recent, old = entry(tmp_path, "aa1", 0.5), entry(tmp_path, "aa2", 1.5)
-    prune(tmp_path, 0)
+    drop_oldest(tmp_path, 0)
     assert (recent.exists(), old.exists()) == (True, False)
 
 
 def test_leftovers_of_killed_processes_go_after_a_day(tmp_path):
     (tmp_path / "aa" / ".part-1").mkdir(parents=True)
-    prune(tmp_path, 0, now=time.time() + 23 * HOUR)
+    drop_oldest(tmp_path, 0, now=time.time() + 23 * HOUR)
     assert (tmp_path / "aa" / ".part-1").exists()
-    prune(tmp_path, 0, now=time.time() + 25 * HOUR)
+    drop_oldest(tmp_path, 0, now=time.time() + 25 * HOUR)
     assert not (tmp_path / "aa" / ".part-1").exists()
 
 
@@ -64,7 +64,7 @@ def test_two_may_prune_at_once(tmp_path):
 
 def guarded(root: Path, errors: list[BaseException]) -> None:
     try:
-        prune(root, 0)
+        drop_oldest(root, 0)
     except OSError as cause:
         errors.append(cause)
 

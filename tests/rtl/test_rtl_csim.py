@@ -19,13 +19,13 @@ def test_random_networks_are_emulated_as_csim_computes_them(tmp_path, io_type, b
     from pquant_hls.csim import build, predict
     from pquant_hls.hls import convert
     from pquant_hls.testing.exactness import mended, parts
-    from pquant_hls.testing.networks import combined, random_inputs, random_model
+    from pquant_hls.testing.networks import combined, drawn_inputs, random_model
 
     spec = HlsSpec(io_type=io_type, backend=backend)
     judged = [mended(random_model(seed), spec) for seed in seeds]
     models = [model for model, reason in judged if not reason]
     project = convert(combined(models), spec, tmp_path / "project")
-    inputs = [random_inputs(model, 300, seed)[0] for seed, model in enumerate(models)]
+    inputs = [drawn_inputs(model, 300, seed)[0] for seed, model in enumerate(models)]
     found = predict(build(project, cache=tmp_path / "cache"), inputs if len(inputs) > 1 else inputs[0])
     fed = dict(zip((node.name for node in project.graph.inputs), inputs, strict=True))
     outputs = found if isinstance(found, list) else [found]

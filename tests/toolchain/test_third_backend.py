@@ -13,7 +13,7 @@ import pytest
 from pquant_hls.errors import SpecError, ToolFailed, ToolNotFound
 from pquant_hls.hls import HlsProject
 from pquant_hls.measure import has_synthesis, measure_design, target_of
-from pquant_hls.programs import Limits, Program
+from pquant_hls.programs import Executable, Limits
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Latency, Node, QoR
 from pquant_hls.spec import BACKENDS, Backend, Budget, HlsSpec, Recipe
 from pquant_hls.toolchain import doctor, synthesize
@@ -35,7 +35,7 @@ def read(folder: Path) -> QoR:
 
 THIRD = Backend(
     name="Third",
-    programs=(Program("third_hls", arguments=("--script", "build_prj.tcl")),),
+    programs=(Executable("third_hls", arguments=("--script", "build_prj.tcl")),),
     uncertainty="10%",
     strategies=("latency",),
     io_types=("io_parallel",),

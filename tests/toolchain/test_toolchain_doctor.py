@@ -9,7 +9,7 @@ import pytest
 
 from pquant_hls.programs import PROGRAMS, find_tools
 from pquant_hls.spec.backends import VITIS
-from pquant_hls.toolchain import Check, doctor, exit_code
+from pquant_hls.toolchain import ToolCheck, doctor, exit_code
 
 AddTool = Callable[..., Path]
 
@@ -18,7 +18,7 @@ def say(text: str) -> str:
     return f"#!/bin/sh\necho '{text}'\n"
 
 
-def by_name(checks: list[Check]) -> dict[str, Check]:
+def by_name(checks: list[ToolCheck]) -> dict[str, ToolCheck]:
     return {check.name: check for check in checks}
 
 
