@@ -98,7 +98,7 @@ def _first_error(done: RunResult) -> str:
     text = done.log.read_text(encoding="utf-8", errors="replace")
     for line in text.splitlines():
         if re.search(r"(?:fatal )?error:", line):
-            return f"g++: {line.strip()}"
+            return f"g++: {line.strip().removeprefix('./')}"
     return f"g++: {text.strip()[-500:] or 'failed without a message'}"
 
 
