@@ -42,7 +42,7 @@ from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.hls import HlsProject, load_project
 from pquant_hls.qor import FixedPointGraph, QoR, Target
 from pquant_hls.qor.parts import available
-from pquant_hls.spec import EVALUATOR_GROUP, HlsSpec, Registry
+from pquant_hls.spec import EVALUATOR_GROUP, HlsSpec, Plugins
 
 Floats = NDArray[np.float64]
 OnLine = Callable[[str], None]
@@ -133,7 +133,7 @@ class Evaluator(ABC):
         return None
 
 
-EVALUATORS = Registry(EVALUATOR_GROUP, "evaluator", Evaluator)  # type: ignore[type-abstract]  # never called
+EVALUATORS = Plugins(EVALUATOR_GROUP, "evaluator", Evaluator)  # type: ignore[type-abstract]  # never called
 """Every evaluator there is, by name."""
 
 

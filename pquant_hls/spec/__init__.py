@@ -4,7 +4,7 @@ from pquant_hls.spec.backends import BACKENDS, Backend, backend_of
 from pquant_hls.spec.budget import AUTO, Budget, ResourceLimits
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec
-from pquant_hls.spec.plugins import EVALUATOR_GROUP, Registry, offered
+from pquant_hls.spec.plugins import EVALUATOR_GROUP, Plugins, offered
 from pquant_hls.spec.recipe import (
     BitsLadder,
     LoopSpec,
@@ -27,9 +27,9 @@ __all__ = [
     "Budget",
     "HlsSpec",
     "LoopSpec",
+    "Plugins",
     "Range",
     "Recipe",
-    "Registry",
     "ResourceLimits",
     "SparsityLadder",
     "Spec",

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pquant_hls.programs import Executable, Limits
 from pquant_hls.qor import QoR
-from pquant_hls.spec.plugins import Registry
+from pquant_hls.spec.plugins import Plugins
 
 SCRIPT = "build_prj.tcl"
 OPTIONS = "build_opt.tcl"
@@ -106,7 +106,7 @@ VIVADO = Backend(
 )
 """``uncertainty`` as hls4ml 1.3.0 has it in its backends' ``create_initial_config``."""
 
-BACKENDS = Registry("pquant_hls.backends", "backend", Backend)
+BACKENDS = Plugins("pquant_hls.backends", "backend", Backend)
 """Every backend there is, by name."""
 
 

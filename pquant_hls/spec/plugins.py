@@ -14,7 +14,7 @@ _registered: dict[str, dict[str, object]] = {}
 """What was registered in this process, by group."""
 
 
-class Registry(Generic[T]):
+class Plugins(Generic[T]):
     """Things of one kind by name: what ``register`` was given, then the entry points of installed packages.
 
     An entry point names an object of type ``expected`` or a subclass of it, which is then called without arguments.
