@@ -94,6 +94,12 @@ def _offers(group: str) -> dict[str, EntryPoint]:
                 where=group,
                 mend="uninstall one of the packages",
             )
+    if not any(point.value.startswith("pquant_hls.") for point in found.values()):
+        raise SpecError(
+            "what pquant_hls itself offers is not registered: the package is imported but not installed",
+            where=group,
+            mend="pip install pquant_hls, or in a checkout pip install -e .",
+        )
     return found
 
 
