@@ -6,6 +6,7 @@ even when that is killed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import shlex
@@ -191,7 +192,7 @@ def _follow(process: subprocess.Popen[bytes], lines: _Lines, deadline: float) ->
             if time.monotonic() > deadline:
                 return False
             if not is_open:
-                time.sleep(_POLL_S)
+                _wait(process)
             elif selector.select(_POLL_S):
                 is_open = _read(pipe, lines)
         # All that could write has ended: what is left is what the pipe holds.
@@ -209,13 +210,19 @@ def _read(pipe: IO[bytes], lines: _Lines) -> bool:
     return chunk != b""
 
 
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """For its end, or a moment."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_POLL_S)
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End what is left and reap the warden; a second Ctrl-C ends the patience."""
     try:
         process.send_signal(signal.SIGTERM)
         limit = time.monotonic() + GRACE_S
         while process.poll() is None and time.monotonic() < limit:
-            time.sleep(_POLL_S)
+            _wait(process)
     finally:
         process.send_signal(signal.SIGHUP)
         process.wait()
