@@ -98,7 +98,9 @@ def operators(target: Target) -> Operators:
     NotMeasured : the target's tool is none whose scheduling is known.
     """
     if target.tool is None:
-        raise NotMeasured("the estimator has no rules for this backend's C synthesis", mend="run its own tool")
+        raise NotMeasured(
+            "the estimator has no rules for this backend's C synthesis", mend="run its own tool"
+        )
     table = constants()["operators"]
     key = f"{target.family}/{target.tool}"
     nearest = table[key]["like"] if key in table and "like" in table[key] else key

@@ -124,7 +124,7 @@ def _figures(fields: Mapping[str, str], spot: Spot) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     checks.check_sequence(list(fields), _ORDER, spot.at("resources"))
     for title, name in _RESOURCES.items():
-        found[name] = values.count(fields.get(title), spot.at(title))
+        found[name] = values.whole_number(fields.get(title), spot.at(title))
     for title, name in _PERIODS.items():
         period = values.clock(fields.get(title), spot.at(title), "ns")
         found[name] = None if period is None else period.ns

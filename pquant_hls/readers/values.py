@@ -65,7 +65,7 @@ def is_nothing(text: str | None) -> bool:
     return text is None or text.strip().lower() in NOTHING
 
 
-def count(text: str | None, spot: Spot, limit: int = MAX_COUNT) -> int | None:
+def whole_number(text: str | None, spot: Spot, limit: int = MAX_COUNT) -> int | None:
     """A whole number >= 0, or None where the tool wrote nothing, ``-``, ``?``, ``NA`` or ``undef``."""
     if text is None or is_nothing(text):
         return None
@@ -79,7 +79,7 @@ def count(text: str | None, spot: Spot, limit: int = MAX_COUNT) -> int | None:
 
 def cycles(text: str | None, spot: Spot) -> int | None:
     """Clock cycles."""
-    return count(text, spot, MAX_CYCLES)
+    return whole_number(text, spot, MAX_CYCLES)
 
 
 def amount(text: str | None, spot: Spot) -> float | None:
@@ -90,7 +90,7 @@ def amount(text: str | None, spot: Spot) -> float | None:
         raise spot.error(f"{text.strip()[:40]!r} is not a number >= 0")
     value = float(text.strip()[:40])
     if value > MAX_COUNT or (2 * value) % 1 != 0:
-        raise spot.error(f"{value} is not a count of blocks or half blocks")
+        raise spot.error(f"{value} is not a whole number of blocks or half blocks")
     return value
 
 

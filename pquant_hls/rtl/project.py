@@ -18,7 +18,7 @@ from pquant_hls.qor import FixedPointGraph, Target
 from pquant_hls.rtl import testbench, vectors, verilog
 from pquant_hls.rtl.bridge import Program, bridge
 from pquant_hls.rtl.emulator import Inputs, stored_inputs
-from pquant_hls.rtl.timing import Pipeline, pipeline
+from pquant_hls.rtl.timing import Pipelined, pipeline
 
 SCHEMA_VERSION = 1
 INFO_FILE, GRAPH_FILE = "rtl.json", "graph.zip"
@@ -60,7 +60,7 @@ class RtlProject:
         return self.path / "sim" / f"{self.name}_tb.v"
 
     @property
-    def ports(self) -> tuple[tuple[verilog.Port, ...], tuple[verilog.Port, ...]]:
+    def ports(self) -> tuple[tuple[verilog.VerilogPort, ...], tuple[verilog.VerilogPort, ...]]:
         return verilog.ports(self.graph)
 
 
@@ -95,7 +95,7 @@ def to_verilog(
             "the outputs do not depend on the inputs: there is nothing to build", where=graph.name
         )
     project = _describe(out, top, graph, target, pipelined)
-    rows = stored_inputs(graph, random_inputs(graph) if x_golden is None else x_golden)
+    rows = stored_inputs(graph, inputs_in_range(graph) if x_golden is None else x_golden)
     if len(rows) == 0:
         raise DataError("no golden vectors", where="x_golden")
     _write(project, pipelined, rows, _predict(program, rows))
@@ -119,7 +119,7 @@ def load_rtl_project(path: Path) -> RtlProject:
     return RtlProject(path, graph=FixedPointGraph.load(path / GRAPH_FILE), target=target, **values)
 
 
-def random_inputs(
+def inputs_in_range(
     graph: FixedPointGraph, count: int = GOLDEN_VECTORS, seed: int = 0
 ) -> list[Floats] | Floats:
     """``count`` inputs spread evenly over the whole range of each input type: float64 (count, *shape)."""
@@ -137,7 +137,7 @@ def _predict(program: Program, rows: Floats) -> Floats:
 
 
 def _describe(
-    out: Path, name: str, graph: FixedPointGraph, target: Target, pipelined: Pipeline
+    out: Path, name: str, graph: FixedPointGraph, target: Target, pipelined: Pipelined
 ) -> RtlProject:
     found = pipelined.routed
     return RtlProject(
@@ -163,7 +163,7 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _write(project: RtlProject, pipelined: Pipeline, rows: Floats, expected: Floats) -> None:
+def _write(project: RtlProject, pipelined: Pipelined, rows: Floats, expected: Floats) -> None:
     """Into a folder beside, then moved: the project is there whole or not at all."""
     out = project.path
     try:
@@ -181,7 +181,7 @@ def _write(project: RtlProject, pipelined: Pipeline, rows: Floats, expected: Flo
         raise OutputError(f"cannot write the Verilog project: {cause}", where=out) from cause
 
 
-def _files(project: RtlProject, pipelined: Pipeline, rows: Floats, expected: Floats) -> dict[str, str]:
+def _files(project: RtlProject, pipelined: Pipelined, rows: Floats, expected: Floats) -> dict[str, str]:
     name, ports = project.name, project.ports
     bits = [sum(port.bits for port in side) for side in ports]
     run = (len(rows), project.target.clock_ns)

@@ -38,7 +38,7 @@ MOST_STAGES, MORE_STAGES = 512, 64
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class Pipelined:
     """alkaid's pipelined program.
 
     ``units`` is the longest path of a stage in its delay units, ``cost`` that of all adders and choices in LUTs,
@@ -73,7 +73,7 @@ def unit_ns(target: Target) -> float:
     return UNIT_NS[target.family]
 
 
-def pipeline(logic: Any, target: Target) -> Pipeline:
+def pipeline(logic: Any, target: Target) -> Pipelined:
     """The fewest stages whose longest path fits the clock of ``target``, three-input adds fused first."""
     unit = unit_ns(target)
     fused = add_surrogate(dead_code_elimin(fuse_ternary_adders(logic)), _skip_op8_cost=True)
@@ -88,11 +88,11 @@ def pipeline(logic: Any, target: Target) -> Pipeline:
 
     even = (n for n in range(1, MOST_STAGES) if fits(total / n, expected(n, total / n)))
     least = next(even, max(1, ceil(total * unit / target.budget_ns)))
-    best: Pipeline | None = None
+    best: Pipelined | None = None
     for stages in range(least, least + MORE_STAGES):
         fsm = to_pipeline(fused, n_stages=stages, verbose=False)
         units = max((float(add_surrogate(part).latency[1]) for part in fsm.logic.values()), default=0.0)
-        found = Pipeline(fsm, stages, units, expected(stages, units), cost, products)
+        found = Pipelined(fsm, stages, units, expected(stages, units), cost, products)
         if best is None or found.routed.period_ns < best.routed.period_ns:
             best = found
         if fits(units, found.routed):

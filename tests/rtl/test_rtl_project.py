@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pquant_hls.errors import GoldenError, NotMeasured, OutputError, ToolFailed, ToolNotFound
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
 from pquant_hls.rtl import emulate, load_rtl_project, measure_rtl, simulate, synthesize, to_verilog
-from pquant_hls.rtl.project import random_inputs
+from pquant_hls.rtl.project import inputs_in_range
 from pquant_hls.rtl.synthesis import resources
 
 TARGET = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
@@ -57,7 +57,7 @@ def project(net, tmp_path_factory):
 
 
 def test_simulated_outputs_and_cycles_are_those_of_the_emulator_and_the_construction(project, net):
-    x = random_inputs(net, 40, seed=3)
+    x = inputs_in_range(net, 40, seed=3)
     found = simulate(project, x)
     np.testing.assert_array_equal(found.outputs, emulate(net, x))
     assert found.cycles == project.latency_cycles == project.stages + 1
@@ -75,7 +75,7 @@ ANY_GRAPH = st.one_of(
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(graph=ANY_GRAPH)
 def test_random_graphs_simulate_as_they_are_emulated(tmp_path_factory, graph):
-    x = random_inputs(graph, 20, seed=1)
+    x = inputs_in_range(graph, 20, seed=1)
     expected = listed(emulate(graph, x))
     assume(any((out != out[:1]).any() for out in expected))  # a drawn graph may ignore its inputs
     built = to_verilog(graph, TARGET, tmp_path_factory.mktemp("rtl") / "p")
@@ -210,7 +210,7 @@ def test_without_any_tool_the_record_holds_cycles_and_says_what_is_missing(net, 
 
 
 def test_golden_outputs_that_are_not_csims_are_refused(net, tmp_path):
-    x = random_inputs(net, 8)
+    x = inputs_in_range(net, 8)
     expected = emulate(net, x)
     expected[5, 1] += 0.125
     with pytest.raises(GoldenError, match=r"\[5, 1\]"):
@@ -220,7 +220,7 @@ def test_golden_outputs_that_are_not_csims_are_refused(net, tmp_path):
 def test_yosys_counts_the_cells_and_the_record_can_be_judged(tmp_path):
     pytest.importorskip("pyosys")
     net = small_net(widths=(2, 2))
-    x = random_inputs(net, 16)
+    x = inputs_in_range(net, 16)
     qor = measure_rtl(net, TARGET, tmp_path / "p", x_golden=x, expected=emulate(net, x))
     project = load_rtl_project(tmp_path / "p")
     assert (qor.design, qor.source) == ("rtl", "rtl")
