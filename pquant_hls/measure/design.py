@@ -34,9 +34,9 @@ def measure_design(
     reason in ``notes``. Its files go into ``folder``. ``golden`` holds inputs (n, *shape) and csim's outputs for
     them, which the Verilog must give too.
     """
-    design = Design(project.path, project, folder, golden, on_line=on_line)
     if project.spec is None:
         return QoR(notes=("a project of another tool: its target is not known",))
+    design = Design(project.path, given=project, folder=folder, golden=golden, on_line=on_line)
     return measured_or_reason(source_of(budget, project.spec), design)
 
 
@@ -79,14 +79,14 @@ def measure_better(project: HlsProject, qor: QoR, on_line: OnLine | None = None)
     if qor.source != "estimate" or project.spec is None or not has_synthesis(project.spec):
         return None
     try:
-        return with_error(measured_by("csynth", Design(project.path, project, on_line=on_line)), qor)
+        return with_error(measured_by("csynth", Design(project.path, given=project, on_line=on_line)), qor)
     except (ToolFailed, ReportError) as cause:
         return qor.with_(notes=(*qor.notes, f"left open, as the synthesis failed: {cause}"))
 
 
 def estimated(project: HlsProject) -> QoR:
     """The estimator's record; without latency, and with the reason, where it cannot take the design."""
-    return measured_or_reason("estimate", Design(project.path, project))
+    return measured_or_reason("estimate", Design(project.path, given=project))
 
 
 def measure_project(
@@ -118,4 +118,4 @@ def measure_project(
     path = Path(path)
     if using == AUTO:
         using = "report" if offers_reports(path) else "estimate"
-    return measured_by(using, Design(path, None, work, None, tuple(prefix), top, on_line))
+    return measured_by(using, Design(path, folder=work, prefix=tuple(prefix), top=top, on_line=on_line))
