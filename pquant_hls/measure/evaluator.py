@@ -52,12 +52,7 @@ OTHERWISE = "run C synthesis and read its reports, or convert the model with thi
 
 def target_of(spec: HlsSpec) -> Target:
     """The HLS options as the estimator takes them."""
-    return Target(
-        part=spec.part,
-        clock_ns=spec.clock_ns,
-        clock_uncertainty_ns=spec.clock_uncertainty_ns,
-        tool=spec.tools.tool,
-    )
+    return spec.target
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,7 @@ class Design:
 
     @property
     def target(self) -> Target:
-        return target_of(self.spec)
+        return self.spec.target
 
     @property
     def graph(self) -> FixedPointGraph:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pquant_hls.errors import SpecError
+from pquant_hls.qor import Target
 from pquant_hls.spec.backends import BACKENDS, Backend
 from pquant_hls.spec.model import Spec
 from pquant_hls.spec.units import ClockNs, Uncertainty, parse_uncertainty
@@ -67,6 +68,16 @@ class HlsSpec(Spec):
     def tools(self) -> Backend:
         """The record of the backend."""
         return BACKENDS.find(self.backend)
+
+    @property
+    def target(self) -> Target:
+        """Part, clock and tool, as the estimator takes them."""
+        return Target(
+            part=self.part,
+            clock_ns=self.clock_ns,
+            clock_uncertainty_ns=self.clock_uncertainty_ns,
+            tool=self.tools.tool,
+        )
 
     @property
     def clock_uncertainty_ns(self) -> float:
