@@ -21,8 +21,6 @@ from pquant_hls.programs import require
 from pquant_hls.spec import Budget, HlsSpec, Recipe
 from pquant_hls.store import RunFolder
 
-"""Sources of a budget that need the vendor's tool."""
-
 
 def compress_model(
     model: Any,
