@@ -19,7 +19,9 @@ Recipe_ = Annotated[str, typer.Option("--recipe", help="a YAML file, or the name
 Out = Annotated[Path, typer.Option("--out", help="run folder; new or empty")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on with the interrupted run in --out")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, progress on stderr")]
-Backend = Annotated[str | None, typer.Option("--backend", help="Vitis, Vivado or an added one, in place of the recipe's")]
+Backend = Annotated[
+    str | None, typer.Option("--backend", help="Vitis, Vivado or an added one, in place of the recipe's")
+]
 BudgetNs = Annotated[
     str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")
 ]

@@ -120,7 +120,12 @@ def test_what_it_builds_is_its_own_word() -> None:
 
 
 def test_an_unknown_backend_is_refused_at_the_recipe_naming_the_known() -> None:
-    recipe = {"name": "one", "steps": [{"step": "prune"}], "budget": {"latency_ns": 60}, "hls": {"backend": "Fourth"}}
+    recipe = {
+        "name": "one",
+        "steps": [{"step": "prune"}],
+        "budget": {"latency_ns": 60},
+        "hls": {"backend": "Fourth"},
+    }
     with pytest.raises(SpecError, match=r"unknown backend 'Fourth' .*Third, Vitis, Vivado") as caught:
         Recipe.parse(recipe)
     assert caught.value.where == "hls.backend"
