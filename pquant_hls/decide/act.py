@@ -165,7 +165,8 @@ def _tighten(
             history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on"
         )
     turns = [done.move.knob for done in history if done.move is not None]
-    move = min(moves, key=lambda m: (_or_inf(m.predicted_ns), turns.count(m.knob)))
+    free = {move.knob for move in moves if Knobs.of(history[base].knobs).knob(move.knob).free}
+    move = min(moves, key=lambda m: (m.knob not in free, _or_inf(m.predicted_ns), turns.count(m.knob)))
     went_back = "" if base == len(history) - 1 else f"{_accuracy(history[-1])}, so back to round {base + 1}; "
     cause = "; ".join(str(check) for check in history[base].judgement.failing() if not check.quality)
     predicted = "" if move.predicted_ns is None else f" (predicted {move.predicted_ns:.0f} ns)"

@@ -39,6 +39,9 @@ class Knob(ABC):
     restarts: ClassVar[bool] = False
     """Whether giving back what it took needs the original's weights."""
 
+    free: ClassVar[bool] = False
+    """Whether a turn costs no accuracy; such a knob is turned first."""
+
     opened: ClassVar[bool] = True
     """Whether it is a knob without being named in ``loop:``."""
 
@@ -162,6 +165,7 @@ class ReuseFactor(Knob):
     """How often a multiplier is used: down where cycles are missed, up where resources are; it costs no accuracy."""
 
     ladder = "reuse_factor"
+    free = True
     opened = False
 
     def tighter(self, loop: LoopSpec, found: Judgement | None = None, /) -> float | None:

@@ -89,8 +89,8 @@ class Entry(Record):
     @property
     def key(self) -> str:
         """What tells it from other entries: a resumed run repeats it, and it is not written twice."""
-        told = (self.kind, self.name, self.number, self.parent, self.digest, self.verdict, self.reason)
-        return digest_of(told)
+        place = (self.kind, self.name, self.number, self.settings.get("folder"))
+        return digest_of([*place, self.parent, self.digest, self.verdict, self.reason])
 
     @property
     def why(self) -> str:

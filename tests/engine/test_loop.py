@@ -112,7 +112,7 @@ def test_the_reuse_factor_is_raised_until_the_resources_fit() -> None:
         {
             "steps": [{"step": "quantize", "bits": 6, "mode": "ptq"}],
             "budget": {"resources": {"lut": 2000}},
-            "loop": {"bits": None, "sparsity": None, "reuse_factor": {"max": 8}},
+            "loop": {"reuse_factor": {"max": 8}},
         }
     )
 
@@ -125,6 +125,7 @@ def test_the_reuse_factor_is_raised_until_the_resources_fit() -> None:
     found = closed_loop(bench, bench.start(Toy()), made)
     assert found.verdict is Verdict.MET
     assert [int(done.knobs["hls.reuse_factor"]) for done in found.rounds] == [1, 2, 4]
+    assert {done.knobs["steps.0.bits"] for done in found.rounds} == {6}, "what costs no accuracy goes first"
     assert [(hls.reuse_factor, hls.strategy) for hls in bench.measured[-2:]] == [
         (2, "resource"),
         (4, "resource"),

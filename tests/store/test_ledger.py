@@ -47,6 +47,14 @@ def test_an_append_reads_nothing_and_writes_one_line(tmp_path: Path, monkeypatch
     assert len(read_ledger(tmp_path / "run")) == 50
 
 
+def test_two_steps_that_change_nothing_are_two_lines(tmp_path: Path) -> None:
+    idle = Entry(kind="step", name="prune", parent="a", digest="a")
+    with RunFolder.open(tmp_path, {}) as run:
+        for folder in ("steps/prune-1", "steps/prune-2", "steps/prune-1"):
+            run.append(idle.with_(settings={"folder": folder}))
+    assert len(read_ledger(tmp_path)) == 2
+
+
 def test_a_line_cut_short_is_taken_away_when_the_run_goes_on(tmp_path: Path) -> None:
     with RunFolder.open(tmp_path, {}) as run:
         run.append(STAGE)
