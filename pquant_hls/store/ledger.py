@@ -99,7 +99,12 @@ class Entry(Record):
 
     def told(self) -> dict[str, Any]:
         """All of it side by side, by the names that histories have."""
-        flat: dict[str, Any] = {"kind": self.kind, "step": self.name, "parent": self.parent, "digest": self.digest}
+        flat: dict[str, Any] = {
+            "kind": self.kind,
+            "step": self.name,
+            "parent": self.parent,
+            "digest": self.digest,
+        }
         if self.number is not None:
             flat["round" if self.kind in {"float", "round"} else "number"] = self.number
         if self.kind == "stage":
@@ -174,7 +179,9 @@ def from_v1(line: Mapping[str, Any]) -> Entry:
         figures["measured"] = line["figures"]
     numbered = {"round": f"round {number}", "trial": f"trial {number}"}
     name = numbered.get(kind) or str(line.get("stage") or line.get("step") or kind)
-    known = {*OWN, *FIGURES, "figures", "verdict", "checks"} | ({"step"} if name == line.get("step") else set())
+    known = {*OWN, *FIGURES, "figures", "verdict", "checks"} | (
+        {"step"} if name == line.get("step") else set()
+    )
     return Entry(
         kind=kind,
         name=name,
