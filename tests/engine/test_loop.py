@@ -11,6 +11,7 @@ from pquant_hls.decide import Limit, Verdict
 from pquant_hls.engine import closed_loop
 from pquant_hls.engine.bench import Point
 from pquant_hls.engine.loop import LoopResult, knobs_of, reusing, turned
+from pquant_hls.qor import Resources
 from pquant_hls.spec import HlsSpec, Recipe
 from tests.pipelines.instant import InstantBench, Law, Toy
 
@@ -35,7 +36,7 @@ def run(made: Recipe, law: Law | None = None, **more: Any) -> tuple[Recorded, Lo
     return bench, closed_loop(bench, bench.start(Toy()), made, **more)
 
 
-REPEATED = (
+REPEATED: tuple[tuple[list[dict[str, Any]], str, list[Any]], ...] = (
     (
         [{"step": "quantize", "bits": 8}, {"step": "fine_tune"}, {"step": "quantize", "bits": 6}],
         "bits",
@@ -78,7 +79,7 @@ def test_only_the_quantization_that_sets_the_grids_is_turned() -> None:
 
 
 def test_n_m_and_layers_of_their_own_are_not_turned() -> None:
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"step": "prune", "method": "n_m"},
         {"step": "prune", "layers": {"fc1": 0.5}},
         {"step": "fine_tune"},
@@ -118,8 +119,7 @@ def test_the_reuse_factor_is_raised_until_the_resources_fit() -> None:
 
     class Sharing(Recorded):
         def _qor(self, model: Toy, hls: HlsSpec) -> Any:
-            found = super()._qor(model, hls)
-            return found.with_(resources=found.resources.model_copy(update={"lut": 6000 / hls.reuse_factor}))
+            return super()._qor(model, hls).with_(resources=Resources(lut=6000 / hls.reuse_factor))
 
     bench = Sharing(Law(), budget=made.budget)
     found = closed_loop(bench, bench.start(Toy()), made)
@@ -149,7 +149,7 @@ def test_every_round_is_one_entry_and_a_lost_one_is_rolled_back() -> None:
     )
     bench, found = run(made, Law(per_sparsity=0.2, per_bit=0.0, interval=0))
     assert [entry.kind for entry in found.entries] == ["float"] + ["round"] * len(found.rounds)
-    assert bench.run.records == [dict(entry) for entry in found.entries]
+    assert bench.run.records == list(found.entries)
     lost = [entry.status == "rolled_back" for entry in found.entries[1:]]
     assert lost == [done.judgement.accuracy_verdict is Verdict.MISSED for done in found.rounds]
     assert any(lost)

@@ -10,16 +10,17 @@ from typing import Any
 
 import optuna
 import pytest
-from instant import Folder, InstantBench, Law, Toy
 
 from pquant_hls.compress import step_class
 from pquant_hls.engine import Point, closed_loop
 from pquant_hls.errors import SpecError
 from pquant_hls.pipelines import CompressionPipeline, ValidationPipeline, prune, step
+from pquant_hls.pipelines.walk import name_of, settings_of
 from pquant_hls.spec import Recipe, StudySpec, step_names
 from pquant_hls.tune import OBJECTIVES
 from pquant_hls.tune.space import orders, steps_in
 from pquant_hls.tune.study import Search
+from tests.pipelines.instant import Folder, InstantBench, Law, Toy
 
 CONFIG = """
 from typing import ClassVar, Literal
@@ -109,8 +110,8 @@ def test_steps_join_in_every_form() -> None:
     from their_steps.step import Clip  # type: ignore[import-not-found]
 
     joined = prune(0.5) >> "clip" >> {"step": "clip", "share": 0.1} >> ClipConfig() >> step("shift", by=2)
-    assert [each.step for each in joined.steps] == ["prune", "clip", "clip", "clip", "shift"]
-    assert [each.step for each in ("clip" >> prune(0.5)).steps] == ["clip", "prune"]
+    assert [name_of(each) for each in joined.steps] == ["prune", "clip", "clip", "clip", "shift"]
+    assert [name_of(each) for each in ("clip" >> prune(0.5)).steps] == ["clip", "prune"]
     assert isinstance((prune(0.5) >> Clip(share=0.1)).steps[1], Clip)
 
 
@@ -122,7 +123,8 @@ def test_pipelines_run_them() -> None:
         assert ending.history[0]["kept"]
         assert ending.best.model.kept < 1
     assert isinstance(pipeline, ValidationPipeline)
-    assert CompressionPipeline({"methods": ["clip"], "clip": {"share": 0.1}}).steps[0].share == 0.1
+    (clip,) = CompressionPipeline({"methods": ["clip"], "clip": {"share": 0.1}}).steps
+    assert settings_of(clip)["share"] == 0.1
 
 
 def test_the_loop_turns_the_parameter_that_their_configuration_declares() -> None:
