@@ -110,8 +110,7 @@ class Bench:
     def record(self, entry: Entry, text: str) -> None:
         """Put what a policy did into the ledger, and tell it."""
         self.run.append(entry)
-        told = {"round": entry.told()} if entry.kind in {"float", "round"} else {}
-        self.listen(Event("round", text, told["round"]) if told else Event("note", text))
+        self.listen(Event("round" if entry.kind in {"float", "round"} else "note", text, entry.told()))
 
     def apply(self, point: Point, step: StepConfig | Step[Any]) -> Point:
         """The point after one compression step, given by configuration or as a Step; recorded as parent -> step -> child."""

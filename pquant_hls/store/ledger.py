@@ -99,12 +99,8 @@ class Entry(Record):
 
     def told(self) -> dict[str, Any]:
         """All of it side by side, by the names that histories have."""
-        flat: dict[str, Any] = {
-            "kind": self.kind,
-            "step": self.name,
-            "parent": self.parent,
-            "digest": self.digest,
-        }
+        flat: dict[str, Any] = {"kind": self.kind, "step": self.name}
+        flat |= {"parent": self.parent, "digest": self.digest}
         if self.number is not None:
             flat["round" if self.kind in {"float", "round"} else "number"] = self.number
         if self.kind == "stage":
@@ -143,8 +139,8 @@ class Entry(Record):
         return self.told().get(name, default)
 
 
-FIGURES = (
-    *(
+FIGURES = frozenset(
+    [
         "accuracy",
         "accuracy_error",
         "degradation",
@@ -152,22 +148,36 @@ FIGURES = (
         "compression_ratio",
         "units",
         "ebops",
-    ),
-    *("cycles", "worst_ns", "lut", "value", "excess", "account", "qor", "before", "after", "seconds"),
+        "cycles",
+        "worst_ns",
+        "lut",
+        "value",
+        "excess",
+        "account",
+        "qor",
+        "before",
+        "after",
+        "seconds",
+    ]
 )
-OWN = {
-    "schema_version",
-    "kind",
-    "stage",
-    "number",
-    "round",
-    "parent",
-    "digest",
-    "child",
-    "kept",
-    "reason",
-    "error",
-}
+OWN = frozenset(
+    [
+        "schema_version",
+        "kind",
+        "stage",
+        "number",
+        "round",
+        "parent",
+        "digest",
+        "child",
+        "kept",
+        "reason",
+        "error",
+        "verdict",
+        "checks",
+        "figures",
+    ]
+)
 
 
 def from_v1(line: Mapping[str, Any]) -> Entry:
@@ -179,9 +189,7 @@ def from_v1(line: Mapping[str, Any]) -> Entry:
         figures["measured"] = line["figures"]
     numbered = {"round": f"round {number}", "trial": f"trial {number}"}
     name = numbered.get(kind) or str(line.get("stage") or line.get("step") or kind)
-    known = {*OWN, *FIGURES, "figures", "verdict", "checks"} | (
-        {"step"} if name == line.get("step") else set()
-    )
+    known = OWN | FIGURES | ({"step"} if name == line.get("step") else set())
     return Entry(
         kind=kind,
         name=name,
