@@ -84,13 +84,22 @@ def knobs_of(steps: Sequence[StepConfig], loop: LoopSpec, hls: HlsSpec) -> Knobs
 def turned(
     steps: Sequence[StepConfig], knobs: Mapping[str, float], units: Mapping[str, int]
 ) -> tuple[StepConfig, ...]:
-    """Each step with its own knobs' values; ``units`` are those of the original's layers."""
-    return tuple(
-        step.turned(
-            {name: knobs[path] for name in step.turns() if (path := f"steps.{index}.{name}") in knobs}, units
-        )
-        for index, step in enumerate(steps)
-    )
+    """Each step with its own knobs' values; ``units`` are those of the original's layers.
+
+    Raises
+    ------
+    SpecError : a value that the step does not take, with its path.
+    """
+    return tuple(_turned(step, f"steps.{index}", knobs, units) for index, step in enumerate(steps))
+
+
+def _turned(step: StepConfig, place: str, knobs: Mapping[str, float], units: Mapping[str, int]) -> StepConfig:
+    own = {name: knobs[path] for name in step.turns() if (path := f"{place}.{name}") in knobs}
+    try:
+        return step.turned(own, units)
+    except SpecError as cause:
+        where = ".".join(filter(None, (place, cause.where)))
+        raise SpecError(cause.message, where=where, mend=cause.mend) from None
 
 
 def reusing(hls: HlsSpec, factor: int) -> HlsSpec:

@@ -11,6 +11,7 @@ from pquant_hls.decide import Limit, Verdict
 from pquant_hls.engine import closed_loop
 from pquant_hls.engine.bench import Point
 from pquant_hls.engine.loop import LoopResult, knobs_of, reusing, turned
+from pquant_hls.errors import SpecError
 from pquant_hls.qor import Resources
 from pquant_hls.spec import HlsSpec, Recipe
 from tests.pipelines.instant import InstantBench, Law, Toy
@@ -93,6 +94,14 @@ def test_sparsity_counts_from_the_originals_units() -> None:
     made = recipe([{"step": "prune", "sparsity": 0.2}])
     (step,) = turned(made.steps, {"steps.0.sparsity": 0.4}, {"fc1": 64})
     assert (step.sparsity, step.reference) == (0.4, {"fc1": 64})  # type: ignore[attr-defined]
+
+
+def test_a_value_that_a_step_does_not_take_is_named_by_its_path() -> None:
+    made = recipe([{"step": "fine_tune"}, {"step": "quantize", "min_bits": 8, "max_bits": 8, "bits": 8}])
+    with pytest.raises(SpecError, match=r"^steps\.1\.bits: bits lie in 2\.\.16"):
+        turned(made.steps, {"steps.1.bits": 17}, {})
+    with pytest.raises(SpecError, match=r"^steps\.0: 2:4 is a sparsity of 0\.5, got 0\.3"):
+        recipe([{"step": "prune", "method": "n_m", "sparsity": 0.3}])
 
 
 def test_ranks_and_reuse_are_turned_only_where_the_recipe_opens_them() -> None:
