@@ -177,11 +177,17 @@ class Bench:
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
 
     def _latency(self, project: HlsProject, folder: Path, golden: Any) -> QoR:
-        """Latency and resources; where they leave the verdict open, by the next better source there is."""
+        """Latency and resources; where they leave the verdict open, by the next better source there is.
+
+        Without a budget by the best source there is.
+        """
         self.listen(Event("stage", "latency"))
+        if self.budget is None:
+            guess = estimated(project)
+            return measure_better(project, guess, self._on_line) or guess
         qor = measure_design(project, self.budget, folder, self._on_line, golden)
         checks = [check for check in judge(qor, self.budget).checks if not (check.quality or check.exactness)]
-        if not checks or combine([check.verdict for check in checks]) is not Verdict.UNKNOWN:
+        if combine([check.verdict for check in checks]) is not Verdict.UNKNOWN:
             return qor
         return measure_better(project, qor, self._on_line) or qor
 

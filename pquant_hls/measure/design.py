@@ -53,23 +53,23 @@ def has_synthesis(spec: HlsSpec) -> bool:
 
 def measure_design(
     project: HlsProject,
-    budget: Budget | None,
+    budget: Budget,
     folder: Path,
     on_line: OnLine | None = None,
     golden: Golden | None = None,
 ) -> QoR:
     """Latency and resources of one of this package's projects, from the source ``budget.measure`` names.
 
-    ``auto``, or no budget, is C synthesis where its tool is on PATH, else the estimator. What no source can tell is None, with
+    ``auto`` is C synthesis where its tool is on PATH, else the estimator. What no source can tell is None, with
     the reason in ``notes``. After a synthesis ``metrics`` hold the estimator's error on this very design
     (``estimate_error_cycles``, ``estimate_error_lut``...: estimated minus synthesised). Work goes into ``folder``.
     ``golden`` holds inputs (n, *shape) and csim's outputs for them, which the Verilog must give too.
     """
     if project.spec is None:
         return QoR(notes=("a project of another tool: its target is not known",))
-    source, deliver = ("auto", "hls") if budget is None else (budget.measure, budget.deliver)
+    source = budget.measure
     if source == "auto":
-        source = "rtl" if deliver == "rtl" else "csynth" if has_synthesis(project.spec) else "estimate"
+        source = "rtl" if budget.deliver == "rtl" else "csynth" if has_synthesis(project.spec) else "estimate"
     if source == "estimate":
         return estimated(project)
     if source == "rtl":
