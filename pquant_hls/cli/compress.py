@@ -166,7 +166,7 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
         "reason": result.reason,
         "folder": str(result.folder),
         "qor": result.qor.model_dump(mode="json"),
-        "rounds": list(result.history),
+        "rounds": [entry.told() for entry in result.history],
         "compression_ratio": result.ratio,
         "best_config": result.best_config,
         "results": result.results,
@@ -178,7 +178,7 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
     from pquant_hls.qor.words import percent
 
     console = output_console()
-    console.print(rounds_table(list(result.history), result.baseline_accuracy, limits_text(recipe)))
+    console.print(rounds_table(result.history, result.baseline_accuracy, limits_text(recipe)))
     console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
     test, floating = result.qor.metrics.get("test_accuracy"), result.qor.metrics.get("test_accuracy_float")
     console.print(f"test split, used once: csim {percent(test)}, float Keras model {percent(floating)}")

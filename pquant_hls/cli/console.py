@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,6 +18,7 @@ from pquant_hls.qor.words import count, latency_texts, percent, points, source_t
 
 if TYPE_CHECKING:
     from pquant_hls.reporting.lines import Line
+    from pquant_hls.store import Entry
 
 __all__ = [
     "Terminal",
@@ -73,7 +74,7 @@ def print_json(value: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(value, indent=1, default=str, allow_nan=False) + "\n")
 
 
-def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None, limit: str) -> Table:
+def rounds_table(entries: Iterable[Entry], baseline_accuracy: float | None, limit: str) -> Table:
     """One row for each round: size, bits, accuracy and its loss, latency with interval and source, verdict, next action."""
     table = Table(title=f"budget: {limit}", title_justify="left", show_lines=True, pad_edge=False)
     for name, justify in (
@@ -90,32 +91,33 @@ def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None,
     ):
         table.add_column(name, justify=justify, no_wrap=name not in {"units kept", "cycles", "ns"})  # type: ignore[arg-type]
     table.add_column("next action, and why", overflow="fold", ratio=1)
-    for record in records:
-        table.add_row(*_row(record, baseline_accuracy))
+    for entry in entries:
+        table.add_row(*_row(entry, baseline_accuracy))
     return table
 
 
-def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str]:
-    qor, account = record["qor"] or {}, record["account"] or {}
+def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
+    qor, account = entry.figures.get("qor") or {}, entry.figures.get("account") or {}
     accuracy = qor.get("accuracy")
     loss = points(None if accuracy is None or baseline_accuracy is None else baseline_accuracy - accuracy)
     cycles, ns = latency_texts(qor)
-    bits = record["knobs"].get("bits")
+    knobs = entry.settings.get("knobs") or {}
+    bits = [f"{value:.0f}" for path, value in knobs.items() if path.rpartition(".")[2] == "bits"]
     action = (
         "compress: this is what hls4ml makes of the float model"
-        if record["kind"] == "float"
-        else f"{record['action']}: {record['reason']}"
+        if entry.kind == "float"
+        else f"{entry.settings.get('action')}: {entry.reason}"
     )
     return [
-        "float" if record["kind"] == "float" else str(record["round"]),
+        "float" if entry.kind == "float" else str(entry.number),
         *_sizes(account),
-        "-" if bits is None else f"{bits:.0f}",
+        ", ".join(bits) or "-",
         percent(accuracy),
         loss,
         cycles,
         ns,
         source_text(qor),
-        record["verdict"] or "-",
+        entry.verdict or "-",
         action,
     ]
 

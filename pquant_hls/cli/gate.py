@@ -56,9 +56,7 @@ def gate(
         checks += drift(record_of(against), qor, _share(tolerance)).checks
     found = Judgement.of(checks)
     if junit is not None:
-        text = checks_to_junit(
-            str(design), str(found.verdict), f"source: {qor.source}", map(str, found.checks)
-        )
+        text = checks_to_junit(str(design), str(found.verdict), f"source: {qor.source}", found.checks)
         write_bytes(junit, text.encode())
     if json:
         print_json(_as_json(found, qor))

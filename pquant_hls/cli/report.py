@@ -45,7 +45,7 @@ def report(
                 "verdict": found.verdict,
                 "status": found.status,
                 "reason": found.reason,
-                "checks": found.checks,
+                "checks": [str(check) for check in found.checks],
                 "qor": found.qor,
                 "lines": [asdict(line) for line in found.lines],
             }
@@ -65,5 +65,5 @@ def _show(found: RunReport) -> None:
         console.print(lines_table(found.lines))
     else:
         limits = limits_text(Recipe.parse(found.recipe))
-        console.print(rounds_table(list(found.rounds), found.baseline_accuracy, limits))
+        console.print(rounds_table(found.rounds, found.baseline_accuracy, limits))
     console.print(f"{found.verdict or found.status}: {found.reason}")

@@ -13,7 +13,6 @@ from pquant_hls._lazy import lazy
 
 if TYPE_CHECKING:
     from pquant_hls.compress.accounting import account, units
-    from pquant_hls.compress.builtin import BUILTIN
     from pquant_hls.compress.fine_tuning import FineTuning
     from pquant_hls.compress.folding import fold_batchnorm
     from pquant_hls.compress.graphs import fixed_graph
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "accounting": ("account", "units"),
-    "builtin": ("BUILTIN",),
     "fine_tuning": ("FineTuning",),
     "graphs": ("fixed_graph",),
     "folding": ("fold_batchnorm",),
@@ -39,7 +37,6 @@ _HOMES = {
 }
 
 __all__ = [
-    "BUILTIN",
     "Accounting",
     "CompressedModel",
     "FineTuning",

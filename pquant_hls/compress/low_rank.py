@@ -63,7 +63,7 @@ class LowRankCompression(Step[LowRankConfig]):
         for key, given in (("exclude", self.config.exclude), ("layers", self.config.layers)):
             for name in given:
                 if name not in table:
-                    raise SpecError(unknown_key(name, list(table)).replace("key", "layer"), where=key)
+                    raise SpecError(unknown_key(name, table, "layer"), where=key)
         for name, rank in self.config.layers.items():
             _check_rank(table[name], rank)
             feed = table[table[name].inputs[0]].shape

@@ -55,7 +55,7 @@ class Widths:
         ):
             for name in given:
                 if name not in names:
-                    raise SpecError(unknown_key(name, names).replace("key", "layer"), where=key)
+                    raise SpecError(unknown_key(name, names, "layer"), where=key)
         weights = dict.fromkeys(weighted, config.bits)
         activations = {
             call.name: config.default_input_bits

@@ -49,7 +49,7 @@ def _known_layers(channels: Channels, config: PruneConfig) -> None:
     for key, names in (("exclude", config.exclude), ("layers", config.layers), ("keep", config.keep)):
         for name in names:
             if name not in channels.made:
-                raise SpecError(unknown_key(name, list(channels.made)).replace("key", "layer"), where=key)
+                raise SpecError(unknown_key(name, channels.made, "layer"), where=key)
             if key != "exclude" and name in config.exclude:
                 raise SpecError("the layer is excluded as well", where=f"{key}.{name}")
             if key != "exclude" and name not in channels.prunable():

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, ClassVar, Generic, TypeVar
 
 import keras
@@ -21,11 +21,9 @@ from pquant_hls.network.graph import clone
 from pquant_hls.network.table import model_digest
 from pquant_hls.qor import FixedPointGraph, QoR, Target
 from pquant_hls.spec.hls import HlsSpec
+from pquant_hls.spec.registry import STEP_GROUP, load, offered
 from pquant_hls.spec.steps import StepConfig
 from pquant_hls.train import Progress, as_data
-
-ENTRY_POINTS = "pquant_hls.steps"
-"""Entry-point group of third-party steps: name = the step's name in recipes, object = the Step class."""
 
 Cost = Callable[[FixedPointGraph], QoR]
 """Estimates a design, e.g. ``functools.partial(estimate, target=target)``."""
@@ -131,23 +129,13 @@ class Step(ABC, Generic[C]):
 
 
 def step_class(name: str) -> type[Step[Any]]:
-    """The Step class of a recipe step, built in or offered by an installed package; SpecError otherwise."""
-    from pquant_hls.compress.builtin import BUILTIN
-
-    if name in BUILTIN:
-        return BUILTIN[name]
-    added = {found.name: found for found in entry_points(group=ENTRY_POINTS)}
-    if name not in added:
-        raise SpecError(
-            f"unknown step {name!r}", where="step", mend=f"one of {', '.join([*BUILTIN, *added])}"
-        )
-    try:
-        offered = added[name].load()
-    except (ImportError, AttributeError) as cause:
-        raise SpecError(f"step {name!r} cannot be loaded: {cause}", where=ENTRY_POINTS) from cause
-    if not (isinstance(offered, type) and issubclass(offered, Step)):
-        raise SpecError(f"step {name!r} is a {type(offered).__name__}, not a Step class", where=ENTRY_POINTS)
-    return offered
+    """The Step class of a recipe step, whichever installed package offers it; SpecError where none does."""
+    found = offered(name)
+    if issubclass(found, StepConfig):
+        found = load(EntryPoint(name, found.made_by, STEP_GROUP))
+    if not issubclass(found, Step):
+        raise SpecError(f"step {name!r} is {found.__name__}, not a Step class", where=STEP_GROUP)
+    return found
 
 
 def step_from_config(

@@ -48,7 +48,7 @@ def _kernels(model: keras.Model, config: PruneConfig) -> dict[tuple[str, int], K
     for key, given in (("exclude", config.exclude), ("layers", config.layers)):
         for name in given:
             if name not in names:
-                raise SpecError(unknown_key(name, names).replace("key", "layer"), where=key)
+                raise SpecError(unknown_key(name, names, "layer"), where=key)
     found: dict[tuple[str, int], Kernel] = {}
     for call in table:
         count = 2 if operation(call.layer) == "separable_conv" else 1

@@ -23,6 +23,7 @@ class Check:
     """One limit: the interval [low, high] of the figure against it. ``at_least`` turns the limit into a floor.
 
     ``quality`` marks floors on what the model decides (accuracy, efficiency): tightening makes those worse.
+    ``exactness`` marks csim's match with Keras, ``resource`` a limit on what the design takes of the part.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Check:
     unit: str = ""
     at_least: bool = False
     quality: bool = False
+    exactness: bool = False
+    resource: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -53,10 +56,15 @@ class Check:
             return None
         return worst - self.limit if self.at_least else self.limit - worst
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """Name, figure and limit."""
         sign = ">=" if self.at_least else "<="
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.name} {_interval(self.low, self.high)}{unit} (limit {sign} {self.limit:g}): {self.verdict}"
+        return f"{self.name} {_interval(self.low, self.high)}{unit} (limit {sign} {self.limit:g})"
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.verdict}"
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -95,12 +103,14 @@ class Judgement:
         return combine(floors) if floors else Verdict.MET
 
 
-def judge(qor: QoR, budget: Budget, *, baseline_accuracy: float | None = None) -> Judgement:
-    """Judge ``qor`` by ``budget``.
+def judge(qor: QoR, budget: Budget | None, *, baseline_accuracy: float | None = None) -> Judgement:
+    """Judge ``qor`` by ``budget``; without one by exactness alone.
 
     ``baseline_accuracy`` (a share, on the same split) is what ``max_accuracy_loss`` counts from. Figures of
     another design than ``budget.deliver`` are not used: RTL cycles never decide on the HLS project.
     """
+    if budget is None:
+        return Judgement.of([_exactness(qor)])
     return Judgement.of(_checks(qor, budget, baseline_accuracy))
 
 
@@ -121,7 +131,11 @@ def _checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]
     elif budget.max_accuracy_loss is not None:
         yield Check("accuracy", 0.0, None, None, at_least=True, quality=True)
     if budget.exact:
-        yield Check("csim match", 1.0, qor.csim_match, qor.csim_match, at_least=True)
+        yield _exactness(qor)
+
+
+def _exactness(qor: QoR) -> Check:
+    return Check("csim match", 1.0, qor.csim_match, qor.csim_match, at_least=True, exactness=True)
 
 
 def accuracy_floor(budget: Budget, baseline: float | None) -> float | None:
@@ -154,5 +168,5 @@ def _resource_checks(resources: Resources | None, budget: Budget) -> Iterator[Ch
     for name, limit in budget.resources.model_dump().items():
         if limit is not None:
             value = getattr(found, name)
-            low, high = found.intervals.get(name, (value, value))
-            yield Check(name, limit, low if value is not None else None, high if value is not None else None)
+            low, high = (None, None) if value is None else found.intervals.get(name, (value, value))
+            yield Check(name, limit, low, high, resource=True)

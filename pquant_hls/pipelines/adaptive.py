@@ -13,7 +13,7 @@ from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss, quanti
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.setup import Setup, Share, as_budget, checked
-from pquant_hls.pipelines.walk import AnyStep, Walk
+from pquant_hls.pipelines.walk import KEPT, AnyStep, Walk
 from pquant_hls.spec import Budget
 from pquant_hls.spec.steps import LowRankConfig, PruneConfig, QuantizeConfig
 
@@ -145,13 +145,13 @@ class Search:
         """Back to the last point that gained on the budget: what came after only cost accuracy."""
         if self.walk.point.digest == self.gained.digest:
             return why
-        self.walk.write("back to the last gain", [], self.walk.point, self.gained, None)
+        self.walk.write("back to the last gain", [], self.walk.point, self.gained)
         self.walk.point = self.gained
         return f"{why}; back to the last point that gained"
 
     def met(self, point: Point) -> bool:
         """Whether the point would be MET, exactness left to csim at hand-over."""
-        checks = [check for check in self.goal.judge(self.bench, point).checks if check.name != "csim match"]
+        checks = [check for check in self.goal.judge(self.bench, point).checks if not check.exactness]
         return all(check.verdict is Verdict.MET for check in checks)
 
     def next_move(self) -> Move | None:
@@ -166,13 +166,8 @@ class Search:
             after = self._applied(before, self.make[move.name](move))
         except (SpecError, UnsupportedModel) as cause:
             self._learn(move, 0.0, 0.0, shrink=False)
-            self.walk.write(
-                f"{move.name} by {move.size:g}",
-                [],
-                before,
-                None,
-                f"not possible: {cause}; chosen from {others}",
-            )
+            why = f"{cause}; chosen from {others}"
+            self.walk.write(f"{move.name} by {move.size:g}", [], before, None, ("failed", why))
             return
         gain = cost_of(before, self.goal) - cost_of(after, self.goal)
         fallen = loss(self.bench.score(before), self.bench.score(after)) or (0.0, 0.0)
@@ -183,12 +178,13 @@ class Search:
             and gain < WORSE * move.gain
             and fallen[0] > max(fallen[1], move.loss or 0.0)
         )
-        self._note(
-            move,
+        self.walk.write(
+            f"{move.name} by {move.size:g}",
+            self.make[move.name](move),
             before,
             after,
-            objection,
-            f"gain {gain:.3f} for {100 * fallen[0]:.2f} points; chosen from {others}",
+            KEPT if objection is None else ("rolled_back", objection),
+            reasoning=f"gain {gain:.3f} for {100 * fallen[0]:.2f} points; chosen from {others}",
         )
         self._learn(move, gain, max(fallen[0], 0.0), shrink=objection is not None or worse)
         if objection is None:
@@ -200,10 +196,6 @@ class Search:
         for step in steps:
             point = self.bench.apply(point, step)
         return self.bench.sketch(point)
-
-    def _note(self, move: Move, before: Point, after: Point, objection: str | None, reasoning: str) -> None:
-        self.walk.write(f"{move.name} by {move.size:g}", self.make[move.name](move), before, after, objection)
-        self.walk.history[-1]["reasoning"] = reasoning
 
     def _learn(self, move: Move, gain: float, fallen: float, *, shrink: bool) -> None:
         """What a kind of move gave is what it is expected to give; a disappointing one halves, and closes at

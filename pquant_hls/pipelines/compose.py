@@ -75,9 +75,9 @@ class CompressionPipeline(Trainable):
                 after = bench.apply(walk.point, step)
             except NoGain as cause:
                 left_out.append(f"{name_of(step)} left out: {cause}")
-                walk.write(name_of(step), [step], walk.point, None, f"left out: {cause}")
+                walk.write(name_of(step), [step], walk.point, None, ("left_out", str(cause)))
                 continue
-            walk.write(name_of(step), [step], walk.point, after, None)
+            walk.write(name_of(step), [step], walk.point, after)
             walk.point = after
         done = f"{len(self.steps) - len(left_out)} of {len(self.steps)} steps done"
         if not quantized(walk.point):
@@ -140,6 +140,11 @@ class CompressionPipeline(Trainable):
 def prune(sparsity: float = 0.5, **settings: Any) -> CompressionPipeline:
     """A pipeline of one pruning step; ``settings`` are fields of PruneConfig."""
     return CompressionPipeline([PruneConfig.parse({"sparsity": sparsity, **settings})])
+
+
+def step(name: str, **settings: Any) -> CompressionPipeline:
+    """A pipeline of one step by its name, whichever installed package offers it; ``settings`` are its fields."""
+    return CompressionPipeline([{"step": name, **settings}])
 
 
 def quantize(bits: int = 6, **settings: Any) -> CompressionPipeline:

@@ -110,9 +110,7 @@ def setup_of(options: Mapping[str, Any], own: Iterable[str] = ()) -> Setup:
     """A Setup from keywords; one that it does not know is named, with the nearest of these and of ``own``."""
     for name in options:
         if name not in Setup.model_fields:
-            raise SpecError(
-                unknown_key(name, [*own, *Setup.model_fields]).replace("key", "option"), where=name
-            )
+            raise SpecError(unknown_key(name, [*own, *Setup.model_fields], "option"), where=name)
     return Setup.parse(options)
 
 

@@ -17,6 +17,7 @@ from pquant_hls.pipelines.setup import Setup, checked
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import StepConfig
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.store import Entry
 
 LOST_ENERGY = (0.02, 0.05, 0.1)
 BITS = (8, 6, 5, 4, 3)
@@ -149,11 +150,11 @@ class Climb:
                 self.limits.pop(name, None)
                 continue
             if self.walk.idle:  # too little to remove one unit: the next rung asks for more
-                self.limits[name] = self.walk.history[-1]["reason"].removeprefix("rolled back: ")
+                self.limits[name] = self.walk.history[-1].why
                 continue
             half = milder(held, rung) if self.walk.possible else None
             if half is None or not self.walk.attempt(f"{name}, milder", make(half), self._objection):
-                self.limits[name] = self.walk.history[-1]["reason"].removeprefix("rolled back: ")
+                self.limits[name] = self.walk.history[-1].why
             return
 
     def _objection(self, before: Point, after: Point) -> str | None:
@@ -189,12 +190,15 @@ class Sensitivity:
     """What halving a layer's rank or units, or 4-bit weights in it, cost in accuracy, without any
     training."""
 
-    records: tuple[dict[str, Any], ...] = ()
-    allowed: float = 0.0
+    records: tuple[Entry, ...] = ()
 
     def layers(self, kind: str) -> tuple[str, ...]:
         """Layers that stand out: more than twice the median cost of their kind."""
-        found = {entry["layer"]: entry["degradation"] for entry in self.records if entry["probe"] == kind}
+        found = {
+            entry.settings["layer"]: entry.figures["degradation"]
+            for entry in self.records
+            if entry.settings["probe"] == kind
+        }
         middle = median(found.values()) if found else 0.0
         return tuple(
             name
@@ -206,18 +210,18 @@ class Sensitivity:
 def sensitivity(bench: Workbench, start: Point) -> Sensitivity:
     """Probe each layer with weights by rank, sparsity and bits, one at a time."""
     units = {} if start.account is None else start.account.units
-    records = [
+    entries = [
         found
         for name, width in units.items()
         for kind in PROBES
         if (found := _probe(bench, start, name, width, kind))
     ]
-    for record in records:
-        bench.record(record, record["reason"])
-    return Sensitivity(tuple(records))
+    for entry in entries:
+        bench.record(entry, entry.reason)
+    return Sensitivity(tuple(entries))
 
 
-def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) -> dict[str, Any] | None:
+def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) -> Entry | None:
     step: StepConfig
     if kind == "rank":
         step = LowRankConfig(layers={layer: max(1, width // 4)}, energy=1.0, roll_back=False)
@@ -235,14 +239,14 @@ def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) ->
     fallen = None if bench.baseline is None else loss(bench.baseline, score)
     if fallen is None:
         return None
-    return {
-        "kind": "sensitivity",
-        "layer": layer,
-        "probe": kind,
-        "degradation": fallen[0],
-        "degradation_error": fallen[1],
-        "reason": f"{layer} probed by {kind}: {100 * fallen[0]:.2f} points lost",
-    }
+    return Entry(
+        kind="sensitivity",
+        name="sensitivity",
+        parent=start.digest,
+        settings={"layer": layer, "probe": kind},
+        figures={"degradation": fallen[0], "degradation_error": fallen[1]},
+        reason=f"{layer} probed by {kind}: {100 * fallen[0]:.2f} points lost",
+    )
 
 
 def _shares(needed: float) -> tuple[float, ...]:

@@ -10,7 +10,17 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.engine import Ending, Gate, Goal, Point, Score, Workbench, dropped
+from pquant_hls.engine import (
+    CompressionResult,
+    Ending,
+    Gate,
+    Goal,
+    Point,
+    Score,
+    TaggerResult,
+    Workbench,
+    dropped,
+)
 from pquant_hls.errors import DataError, SpecError
 from pquant_hls.network import calls
 from pquant_hls.pipelines.base import Pipeline
@@ -74,7 +84,7 @@ class TaggerPipeline(Pipeline):
     """``HEPCompressionPipeline.compress_jet_tagger`` as a policy."""
 
     name: ClassVar[str] = "tagger"
-    unpacks: ClassVar[tuple[str, ...]] = ("model", "results")
+    result: ClassVar[type[CompressionResult]] = TaggerResult
 
     def __init__(self, plan: TaggerPlan, rare: Sequence[str], **options: Any) -> None:
         super().__init__(**options)

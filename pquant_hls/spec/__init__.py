@@ -8,36 +8,45 @@ from pquant_hls.spec.plugins import EVALUATOR_GROUP, Plugins, offered
 from pquant_hls.spec.recipe import (
     BitsLadder,
     LoopSpec,
+    RankLadder,
     Recipe,
+    ReuseLadder,
     SparsityLadder,
     recipe_folder,
     recipe_names,
     step_config,
 )
-from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
+from pquant_hls.spec.registry import STEP_GROUP, config_class, step_names
+from pquant_hls.spec.steps import Place, StepConfig, Turn
 from pquant_hls.spec.study import Range, StudySpec
 
 __all__ = [
     "AUTO",
     "BACKENDS",
     "EVALUATOR_GROUP",
-    "STEP_CONFIGS",
+    "STEP_GROUP",
     "Backend",
     "BitsLadder",
     "Budget",
     "HlsSpec",
     "LoopSpec",
+    "Place",
     "Plugins",
     "Range",
+    "RankLadder",
     "Recipe",
     "ResourceLimits",
+    "ReuseLadder",
     "SparsityLadder",
     "Spec",
     "StepConfig",
     "StudySpec",
+    "Turn",
     "backend_of",
+    "config_class",
     "offered",
     "recipe_folder",
     "recipe_names",
     "step_config",
+    "step_names",
 ]

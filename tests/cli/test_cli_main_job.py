@@ -12,6 +12,7 @@ from report_factory import Fake, csynth_rpt, csynth_xml
 from tool_mocks import BANNER, SCRIPT
 
 from pquant_hls.network import save_model
+from pquant_hls.store import read_ledger
 
 pytestmark = pytest.mark.gxx
 
@@ -88,8 +89,7 @@ def test_an_open_estimate_is_resolved_by_the_tool_and_its_error_is_shown(shell, 
     changed = [*words[:6], recipe, "--out", tmp_path / "run"]
     code, out, err = shell(*changed)
     assert code == 0, err
-    lines = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
-    rounds = {line["kind"]: line for line in lines if line["kind"] in {"float", "round"}}
+    rounds = {entry.kind: entry for entry in read_ledger(tmp_path / "run") if entry.kind in {"float", "round"}}
     assert (rounds["float"]["verdict"], rounds["float"]["qor"]["source"]) == ("MISSED", "estimate")
     assert (rounds["round"]["verdict"], rounds["round"]["qor"]["source"]) == ("MET", "csynth")
     error = estimate["cycles_max"] - limit

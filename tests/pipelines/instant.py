@@ -4,7 +4,6 @@ policies."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from pquant_hls.errors import NoGain, UnsupportedModel
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.store import Entry
 from pquant_hls.train import Proportion
 
 WEIGHTS, EVENTS = 4000, 10_000
@@ -65,11 +65,11 @@ class Toy:
 class Folder:
     """The part of a run folder that policies use."""
 
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: list[Entry] = field(default_factory=list)
     path: Path = Path("nowhere")
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        self.records.append(dict(record))
+    def append(self, entry: Entry) -> None:
+        self.records.append(entry)
 
 
 @dataclass
@@ -97,9 +97,9 @@ class InstantBench:
     def listen(self, event: Event) -> None:
         pass
 
-    def record(self, record: Mapping[str, Any], text: str) -> None:
+    def record(self, entry: Entry, text: str) -> None:
         assert text
-        self.run.append(record)
+        self.run.append(entry)
 
     def apply(self, point: Point, step: Any) -> Point:
         self.applied += 1

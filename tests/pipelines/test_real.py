@@ -23,6 +23,7 @@ from pquant_hls.pipelines import (
     prune,
     quantize,
 )
+from pquant_hls.store import read_ledger
 
 pytestmark = [pytest.mark.gxx, pytest.mark.slow]
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "pipelines.md"
@@ -68,9 +69,9 @@ def test_a_result_unpacks_and_leaves_a_run_folder(standard: Any) -> None:
         assert (folder / name).exists(), name
     assert json.loads((folder / "run.json").read_text())["status"] == "finished"
     assert model_digest(load_model(folder / "handover" / "model.keras")) == model_digest(model)
-    lines = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
-    steps = [line for line in lines if line["kind"] == "step"]
-    assert all(line["parent"] and line["child"] for line in steps)
+    steps = [entry for entry in read_ledger(folder) if entry.kind == "step"]
+    assert steps
+    assert all(entry.parent and entry.digest for entry in steps)
 
 
 def test_a_run_is_taken_up_where_it_stopped(

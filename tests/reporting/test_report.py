@@ -185,6 +185,20 @@ def test_a_pipelines_run_reads_as_a_loops(pipeline_folder):
     assert "+1.20 ± 0.20" in page
 
 
+def test_a_repeated_step_shows_each_of_its_values():
+    from pquant_hls.cli.console import rounds_table
+    from pquant_hls.reporting import lines
+    from pquant_hls.store import Entry
+
+    settings = {"knobs": {"steps.0.bits": 8, "steps.1.sparsity": 0.25, "steps.2.bits": 6}, "action": "stop"}
+    entry = Entry(kind="round", name="round 1", number=1, settings=settings, reason="why")
+    (line,) = lines([entry])
+    assert line.what == "steps.0.bits 8, sparsity 0.25, steps.2.bits 6"
+    assert line.why == "stop: why"
+    bits = rounds_table([entry], None, "").columns[3]
+    assert list(bits.cells) == ["8, 6"]
+
+
 QUIET = (
     "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync disable-background-networking "
     "disable-component-update"

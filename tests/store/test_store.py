@@ -9,9 +9,13 @@ import sys
 import pytest
 
 from pquant_hls.errors import OutputError
-from pquant_hls.store import RunFolder, check_free, read_json, read_ledger, write_json
+from pquant_hls.store import Entry, RunFolder, check_free, read_json, read_ledger, write_json
 
 WHAT = {"recipe": 1, "model": "abc"}
+
+
+def note(number: int) -> Entry:
+    return Entry(kind="note", number=number)
 
 
 def test_a_run_is_resumed_with_its_finished_work(tmp_path):
@@ -19,7 +23,7 @@ def test_a_run_is_resumed_with_its_finished_work(tmp_path):
     with pytest.raises(KeyboardInterrupt), RunFolder.open(folder, WHAT) as run:
         with run.work("steps/one") as work:
             (work / "file").write_text("done")
-        run.append({"round": 1})
+        run.append(note(1))
         with run.work("steps/two") as work:
             (work / "file").write_text("half")
             raise KeyboardInterrupt
@@ -27,10 +31,10 @@ def test_a_run_is_resumed_with_its_finished_work(tmp_path):
     with RunFolder.open(folder, WHAT, resume=True) as run:
         assert run.has("steps/one")
         assert not run.has("steps/two")
-        run.append({"round": 1})
-        run.append({"round": 2})
+        run.append(note(1))
+        run.append(note(2))
         run.set_status("finished", verdict="MET")
-    assert [record["round"] for record in read_ledger(folder)] == [1, 2]
+    assert [entry.number for entry in read_ledger(folder)] == [1, 2]
     assert read_json(folder / "run.json")["status"] == "finished"
 
 
@@ -76,11 +80,11 @@ def test_a_folder_in_use_is_refused(tmp_path):
 
 def test_a_ledger_cut_short_loses_only_its_last_line(tmp_path):
     with RunFolder.open(tmp_path, WHAT) as run:
-        run.append({"round": 1})
-        run.append({"round": 2})
+        run.append(note(1))
+        run.append(note(2))
     ledger = tmp_path / "ledger.jsonl"
     ledger.write_text(ledger.read_text()[:-5])
-    assert [record["round"] for record in read_ledger(tmp_path)] == [1]
+    assert [entry.number for entry in read_ledger(tmp_path)] == [1]
     ledger.write_text('{"round": 1}\nnonsense\n{"round": 3}\n')
     with pytest.raises(OutputError, match="line 2"):
         read_ledger(tmp_path)
