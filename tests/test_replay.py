@@ -49,4 +49,4 @@ def test_a_world_is_the_same_in_every_process() -> None:
 def test_a_failing_case_is_printed_so_that_it_can_be_replayed() -> None:
     world = World(seed=7)
     assert eval(repr(world)) == world  # noqa: S307 - its own text
-    assert settings.default.print_blob
+    assert settings().print_blob
