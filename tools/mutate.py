@@ -174,7 +174,7 @@ def modules(name: str) -> list[str]:
     return [str(path.relative_to(ROOT / "pquant_hls")) for path in found]
 
 
-def tests_of(module: str) -> tuple[str, ...]:
+def judges_of(module: str) -> tuple[str, ...]:
     return next(tests for name, tests in TESTS.items() if module == name or module.startswith(f"{name}/"))
 
 
@@ -218,7 +218,7 @@ def copy_of_project(folder: Path) -> Path:
 def survivors(chosen: Sequence[Mutant], copied: Path) -> list[Mutant]:
     """Those that the tests do not notice; raises SystemExit where the tests fail without any."""
     limits: dict[tuple[str, ...], float] = {}
-    for tests in {tests_of(mutant.module) for mutant in chosen}:
+    for tests in {judges_of(mutant.module) for mutant in chosen}:
         begun = time.monotonic()
         if not passes(copied, tests, 600.0):
             raise SystemExit(f"{' '.join(tests)} fail without any fault planted")
@@ -228,7 +228,7 @@ def survivors(chosen: Sequence[Mutant], copied: Path) -> list[Mutant]:
         place = copied / "pquant_hls" / mutant.module
         whole = place.read_text()
         place.write_text(planted(whole, mutant.index)[0])
-        tests = tests_of(mutant.module)
+        tests = judges_of(mutant.module)
         if passes(copied, tests, limits[tests]):
             left.append(mutant)
             print(

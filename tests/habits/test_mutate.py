@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tools.mutate import TESTS, Planter, modules, mutants, planted, tests_of
+from tools.mutate import TESTS, Planter, modules, mutants, planted, judges_of
 
 SOURCE = '''
 def f(x: int = 1) -> bool:
@@ -57,5 +57,5 @@ def test_there_is_no_change_after_the_last() -> None:
 @pytest.mark.parametrize("name", TESTS)
 def test_a_chosen_room_is_there_and_has_tests(name: str) -> None:
     assert modules(name)
-    assert all(tests_of(module) == TESTS[name] for module in modules(name))
+    assert all(judges_of(module) == TESTS[name] for module in modules(name))
     assert len([mutant for module in modules(name) for mutant in mutants(module)]) > 20
