@@ -128,7 +128,9 @@ def _check_values(name: str, found: Range) -> None:
         declared = STEP_CONFIGS[step].model_fields[parameter]
     else:
         return
-    annotated: Any = Annotated[declared.annotation, *declared.metadata]
+    annotated: Any = Annotated[
+        declared.annotation, *declared.metadata, None
+    ]  # a bare Literal has no metadata
     kind: TypeAdapter[Any] = TypeAdapter(annotated)
     for value in found.choices if found.choices is not None else (found.low, found.high):
         try:

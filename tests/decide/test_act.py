@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pquant_hls.decide import (
+    Check,
+    Judgement,
     Limit,
     Move,
     Round,
@@ -283,6 +285,12 @@ def test_the_round_handed_over() -> None:
     assert best_round([done(20, POOR), done(15, POOR)]) == 1, "all lost: the fastest"
     assert best_round([done(20, low=9)]) == 0
     assert best_round([]) is None
+
+
+def test_an_accuracy_that_is_not_known_is_none_to_choose_by() -> None:
+    met = Judgement.of([Check("latency", 50, 40, 40)])
+    assert best_round([Round({}, met), Round({}, met, accuracy=0.1)]) == 1
+    assert best_round([done(20, None), done(20, GOOD)]) == 1
 
 
 def test_the_costliest_layers() -> None:

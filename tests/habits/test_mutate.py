@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tools.mutate import TESTS, Planter, modules, mutants, planted, judges_of
+from tools.mutate import TESTS, Planter, judges_of, modules, mutants, planted
 
 SOURCE = '''
 def f(x: int = 1) -> bool:
