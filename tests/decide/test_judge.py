@@ -118,9 +118,21 @@ def test_the_initiation_interval_is_a_limit() -> None:
     assert (found.low, found.high, found.unit, found.verdict) == (2, 2, "cycles", MISSED)
 
 
-@pytest.mark.parametrize(("estimated", "verdict"), [(4.0, MET), (5.0, MET), (5.1, MISSED), (None, UNKNOWN)])
-def test_timing_is_a_limit_where_it_is_asked_for(estimated: float | None, verdict: Verdict) -> None:
-    qor = QoR(latency=Latency(cycles_max=1, clock_target_ns=5, clock_estimated_ns=estimated))
+@pytest.mark.parametrize(
+    ("estimated", "uncertainty", "verdict"),
+    [
+        (4.0, 1.0, MET),
+        (4.1, 1.0, MISSED),
+        (4.0, None, UNKNOWN),
+        (5.1, None, MISSED),
+        (None, 1.0, UNKNOWN),
+    ],
+)
+def test_timing_is_a_limit_where_it_is_asked_for(
+    estimated: float | None, uncertainty: float | None, verdict: Verdict
+) -> None:
+    clock = {"clock_estimated_ns": estimated, "clock_uncertainty_ns": uncertainty}
+    qor = QoR(latency=Latency.model_validate({"cycles_max": 1, "clock_target_ns": 5, **clock}))
     found = checks(qor, latency_ns=50, timing=True)["timing"]
     assert (found.limit, found.at_least, found.verdict) == (1.0, True, verdict)
     assert "timing" not in checks(qor, latency_ns=50)

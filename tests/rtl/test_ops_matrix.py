@@ -17,22 +17,18 @@ import pytest
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import OPS, FixedArray, FixedPointGraph, FixedType, Node
 from pquant_hls.qor.fixed import ROUNDINGS, SATURATIONS
+from tests.qor.exact import ONE, ZERO, edges, every, stored
 from tests.rtl.exact import (
-    ONE,
     RESULTS,
     SOURCES,
-    ZERO,
     Values,
     assert_same,
     cast,
-    edges,
     emulated,
-    every,
     fractions,
     named,
     one,
     rows,
-    stored,
     weights,
 )
 

@@ -16,22 +16,19 @@ import pytest
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedArray, FixedType
 from pquant_hls.qor.fixed import SATURATIONS
+from tests.qor.exact import ZERO, edges, every, stored
 from tests.rtl.exact import (
     RESULTS,
     SOURCES,
     SUMS,
-    ZERO,
     Values,
     assert_same,
     cast,
-    edges,
     emulated,
-    every,
     fractions,
     named,
     one,
     rows,
-    stored,
     weights,
 )
 
