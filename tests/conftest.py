@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
+
+# A random case that fails prints what replays it, here as in continuous integration.
+settings.register_profile("replay", print_blob=True)
+settings.load_profile("replay")
 
 # One thread each: the machine has few cores, and repeatable training needs it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

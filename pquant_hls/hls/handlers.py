@@ -15,7 +15,7 @@ def register() -> bool:
     if any(name.startswith("qkeras") and name.endswith("QActivation") for name in registry):
         return False
 
-    class QActivationHandler(KerasV3LayerHandler):
+    class QActivationHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
         """Registers itself: the base class lists every subclass by its ``handles``."""
 
         handles = ("qkeras.qlayers.QActivation",)

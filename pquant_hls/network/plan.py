@@ -94,7 +94,7 @@ def products_of(call: Call) -> int | None:
     over_steps = call.kind in ("QDense", "Dense") and len(call.shape) > 1
     if "Depthwise" in call.kind or not (over_steps or "Conv" in call.kind):
         return None
-    return math.prod(call.layer.weights[0].shape[:-1])
+    return int(math.prod(call.layer.weights[0].shape[:-1]))
 
 
 SHAPES_ONLY = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D", "UpSampling2D")

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
@@ -119,7 +119,7 @@ def progress(verbose: int) -> Listener:
     return Terminal() if sys.stderr.isatty() else Logged(verbose)
 
 
-class _Stderr(logging.StreamHandler):
+class _Stderr(logging.StreamHandler[TextIO]):
     """Writes to whatever ``sys.stderr`` is at the time of the record: notebooks and tests replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:

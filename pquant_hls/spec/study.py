@@ -136,7 +136,9 @@ def _check_values(name: str, found: Range) -> None:
     declared = parameter_of(name)
     if declared is None:
         return
-    annotated: Any = Annotated[declared.annotation, *declared.metadata]
+    annotated: Any = Annotated[
+        declared.annotation, *declared.metadata, None
+    ]  # a bare Literal has no metadata
     kind: TypeAdapter[Any] = TypeAdapter(annotated)
     for value in found.choices if found.choices is not None else (found.low, found.high):
         try:

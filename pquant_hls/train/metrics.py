@@ -53,7 +53,7 @@ def decisions(scores: ArrayLike, *, threshold: float = 0.5) -> NDArray[np.int64]
     table = _table(scores)
     if table.shape[1] == 1:
         return (table[:, 0] > threshold).astype(np.int64)
-    return np.argmax(table, axis=1).astype(np.int64)
+    return np.asarray(np.argmax(table, axis=1), np.int64)
 
 
 def accuracy(scores: ArrayLike, y: ArrayLike, *, threshold: float = 0.5) -> Proportion:

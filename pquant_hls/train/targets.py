@@ -132,7 +132,8 @@ def _whole(labels: Array) -> bool:
 
 def _not_one_hot(rows: Array) -> Array:
     """Which rows hold anything but one 1 and zeros."""
-    return ~(((rows == 0) | (rows == 1)).all(axis=-1) & (rows.sum(axis=-1) == 1))
+    one_hot: Array = ((rows == 0) | (rows == 1)).all(axis=-1) & (rows.sum(axis=-1) == 1)
+    return ~one_hot
 
 
 def _classes(output: Output, y: Any, classes: Sequence[str], where: str) -> Array:

@@ -18,6 +18,7 @@ from pquant_hls.decide import (
 )
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import BitsLadder, Budget, LoopSpec, ResourceLimits, SparsityLadder
+from tests.decide.worlds import World
 
 BUDGET = Budget(latency_ns=50, max_accuracy_loss=0.02)
 optional = st.none() | st.integers(0, 30)
@@ -141,27 +142,17 @@ def play(loop, start, outcome, forecast=None):
 
 @st.composite
 def worlds(draw):
-    """A backend whose latency falls and whose accuracy falls as knobs tighten, with noise, or that measures nothing."""
+    """(first knobs, a backend)."""
     start = {"sparsity": draw(st.floats(0, 0.8)), "bits": float(draw(st.integers(3, 10)))}
     for name in draw(st.lists(st.sampled_from(["sparsity", "bits"]), max_size=2)):
         start.pop(name, None)
-    noise = draw(st.integers(0, 1000))
-    blind = draw(st.booleans())
-
-    def outcome(knobs):
-        wobble = hash((noise, *sorted(knobs.items()))) % 100 / 100
-        size = (1 - knobs.get("sparsity", 0)) * knobs.get("bits", 8)
-        hi = int(4 + 2 * size + 3 * wobble)
-        accuracy = 0.76 - 0.03 * wobble * (1 - size / 10)
-        return (None, None, accuracy) if blind else (max(hi - 2, 0), hi, accuracy)
-
-    return start, outcome
+    return start, draw(st.builds(World, st.integers(0, 1000), st.booleans()))
 
 
 @given(LOOPS, worlds(), st.booleans())
 @settings(max_examples=300)
 def test_every_loop_ends_and_tightening_is_monotone(loop, world, foresight):
-    start, outcome = world
+    start, outcome = world[0], world[1].outcome
     history, actions = play(
         loop, start, outcome, (lambda k: 5.0 * (outcome(k)[1] or 0)) if foresight else None
     )
@@ -188,7 +179,7 @@ def test_every_loop_ends_and_tightening_is_monotone(loop, world, foresight):
 @given(LOOPS, worlds())
 @settings(max_examples=100)
 def test_what_is_handed_over_holds_its_accuracy_if_any_round_did(loop, world):
-    history, actions = play(loop, *world)
+    history, actions = play(loop, world[0], world[1].outcome)
     held = [done for done in history if done.judgement.accuracy_verdict is Verdict.MET]
     if held:
         assert history[actions[-1].best].judgement.accuracy_verdict is Verdict.MET
