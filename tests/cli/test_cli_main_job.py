@@ -89,7 +89,9 @@ def test_an_open_estimate_is_resolved_by_the_tool_and_its_error_is_shown(shell, 
     changed = [*words[:6], recipe, "--out", tmp_path / "run"]
     code, out, err = shell(*changed)
     assert code == 0, err
-    rounds = {entry.kind: entry for entry in read_ledger(tmp_path / "run") if entry.kind in {"float", "round"}}
+    rounds = {
+        entry.kind: entry for entry in read_ledger(tmp_path / "run") if entry.kind in {"float", "round"}
+    }
     assert (rounds["float"]["verdict"], rounds["float"]["qor"]["source"]) == ("MISSED", "estimate")
     assert (rounds["round"]["verdict"], rounds["round"]["qor"]["source"]) == ("MET", "csynth")
     error = estimate["cycles_max"] - limit
