@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from pquant_hls.decide import (
     ReuseFactor,
     Round,
     Sparsity,
+    next_action,
     relaxations,
     tightenings,
 )
@@ -31,6 +34,8 @@ OPEN = LoopSpec(rank=RankLadder(), reuse_factor=ReuseLadder())
 LATE = Judgement.of([Check("latency", 40, 50, 60, "ns")])
 BIG = Judgement.of([Check("lut", 40, 50, 60, resource=True)])
 BOTH = Judgement.of([*LATE.checks, *BIG.checks])
+FLOOR = Check("accuracy", 0.7, 0.6, 0.6, at_least=True, quality=True)
+MATCH = Check("csim match", 1.0, None, None, at_least=True, exactness=True)
 TYPE = FixedType(8, 4, True)
 
 
@@ -65,6 +70,60 @@ def zeros(found: FixedPointGraph) -> dict[str, tuple[int, int]]:
 def test_units_go_from_hidden_layers_and_their_readers() -> None:
     assert zeros(without_units(graph(), 0.5)) == {"a": (0, 4), "b": (4, 2), "c": (2, 0)}
     assert zeros(without_units(graph(), 0.0)) == {"a": (0, 0), "b": (0, 0), "c": (0, 0)}
+
+
+def test_rows_of_the_first_layer_stay_whatever_stands_before_it() -> None:
+    nodes = graph().nodes
+    grid = Node("first", "quantize", ("x",), (4,), TYPE)
+    behind = FixedPointGraph((nodes[0], grid, dense("a", "first", 4, 8), *nodes[2:]), ("c",))
+    assert zeros(without_units(behind, 0.5))["a"] == (0, 4)
+
+
+def same(one: FixedPointGraph, other: FixedPointGraph) -> bool:
+    """Whether both have the same weights, widths and reuse."""
+    return all(
+        a.types == b.types
+        and (a.result, a.reuse_factor, a.strategy) == (b.result, b.reuse_factor, b.strategy)
+        and all(np.array_equal(a.arrays[name].codes, b.arrays[name].codes) for name in a.arrays)
+        for a, b in zip(one.nodes, other.nodes, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "now", "then", "wanted"),
+    [
+        (Sparsity, 0.2, 0.6, without_units(graph(), 0.5)),
+        (Sparsity, 0.0, 0.25, without_units(graph(), 0.25)),
+        (Sparsity, 0.6, 0.2, graph()),
+        (Sparsity, 1.0, 1.0, graph()),
+        (Rank, 8.0, 6.0, thinner_factors(graph(), 0.25)),
+        (Rank, 6.0, 8.0, graph()),
+        (Bits, 8.0, 6.0, coarser(graph(), 2)),
+        (Bits, 6, 6, graph()),
+        (ReuseFactor, 1, 4, with_reuse(graph(), 4)),
+        (ReuseFactor, 1, 1, graph()),
+    ],
+)
+def test_each_kind_imagines_its_own_turn(
+    kind: type[Knob], now: float, then: float, wanted: FixedPointGraph
+) -> None:
+    assert same(kind.imagine(graph(), now, then), wanted)
+
+
+def test_which_kinds_are_open_cost_nothing_and_start_over() -> None:
+    assert {kind for kind in KINDS.values() if kind.opened} == {Sparsity, Bits}
+    assert {kind for kind in KINDS.values() if kind.free} == {ReuseFactor}
+    assert {kind for kind in KINDS.values() if kind.restarts} == {Sparsity, Rank}
+
+
+def test_what_costs_no_accuracy_is_turned_first() -> None:
+    history = [Round(Knobs([Bits("steps.0.bits", 8), ReuseFactor("hls.reuse_factor", 4)]), LATE)]
+    moves = [
+        replace(move, predicted_ns=ns) for move, ns in zip(tightenings(history, OPEN), (10, 20), strict=True)
+    ]
+    assert [move.knob for move in moves] == ["steps.0.bits", "hls.reuse_factor"]
+    action = next_action(history, OPEN, moves)
+    assert action.move == moves[1]
 
 
 def test_ranks_go_between_layers_with_nothing_but_a_grid_between() -> None:
@@ -109,6 +168,9 @@ def test_a_closed_ladder_has_no_rung() -> None:
 @pytest.mark.parametrize(
     ("found", "value", "new"),
     [
+        (Judgement.of([*LATE.checks, FLOOR]), 4, 2),
+        (Judgement.of([*LATE.checks, MATCH]), 4, 2),
+        (Judgement.of([FLOOR]), 4, None),
         (LATE, 4, 2),
         (LATE, 1, None),
         (BIG, 4, 8),
@@ -155,7 +217,7 @@ def test_of_one_method_the_largest_sparsity_is_turned_two_methods_each_have_thei
 def test_the_smallest_rank_rules() -> None:
     knobs = Knobs([Rank("steps.0.rank", 8), Rank("steps.1.rank", 4)])
     assert [str(move) for move in tightenings([Round(knobs, LATE)], OPEN)] == ["steps.1.rank 4 -> 3"]
-    assert Rank("steps.0.rank", 8).looser(OPEN) == 9
+    assert [Rank("steps.0.rank", rank).looser(OPEN) for rank in (2, 8, 32)] == [3, 9, 36]
 
 
 def test_widths_are_not_given_back_beyond_what_a_step_takes() -> None:
