@@ -34,7 +34,7 @@ class Plugins(Generic[T]):
 
     def names(self) -> tuple[str, ...]:
         """Every name that ``find`` knows."""
-        return offered(self.group)
+        return plugin_names(self.group)
 
     def find(self, name: str, *, where: object = None) -> T:
         """What goes by this name.
@@ -60,14 +60,14 @@ class Plugins(Generic[T]):
         return thing
 
 
-def offered(group: str) -> tuple[str, ...]:
+def plugin_names(group: str) -> tuple[str, ...]:
     """The names of a group, in alphabetical order; nothing is loaded."""
     return tuple(sorted({*_registered.get(group, {}), *_offers(group)}, key=str.lower))
 
 
 def known_name(group: str, kind: str, name: str, *, where: object = None) -> str:
     """``name`` as it is spelt in the group, whatever its case; SpecError that names the known ones otherwise."""
-    known = {found.lower(): found for found in offered(group)}
+    known = {found.lower(): found for found in plugin_names(group)}
     if name.lower() not in known:
         raise SpecError(
             f"unknown {kind} {name!r}", where=where, mend=f"known are {', '.join(known.values())}"
