@@ -21,7 +21,7 @@ from pquant_hls.network.graph import clone
 from pquant_hls.network.table import model_digest
 from pquant_hls.qor import FixedPointGraph, QoR, Target
 from pquant_hls.spec.hls import HlsSpec
-from pquant_hls.spec.registry import STEP_GROUP, load, offered
+from pquant_hls.spec.registry import STEP_GROUP, load_step, offered
 from pquant_hls.spec.steps import StepConfig
 from pquant_hls.train import Progress, as_data
 
@@ -132,7 +132,7 @@ def step_class(name: str) -> type[Step[Any]]:
     """The Step class of a recipe step, whichever installed package offers it; SpecError where none does."""
     found = offered(name)
     if issubclass(found, StepConfig):
-        found = load(EntryPoint(name, found.made_by, STEP_GROUP))
+        found = load_step(EntryPoint(name, found.made_by, STEP_GROUP))
     if not issubclass(found, Step):
         raise SpecError(f"step {name!r} is {found.__name__}, not a Step class", where=STEP_GROUP)
     return found

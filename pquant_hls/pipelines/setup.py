@@ -56,7 +56,7 @@ def several(value: Any) -> Any:
     return (value,) if isinstance(value, str | int | float) else value
 
 
-def checked(kind: Any, value: Any, where: str) -> Any:
+def validated(kind: Any, value: Any, where: str) -> Any:
     """``value`` as an annotated type, or a SpecError that names ``where``."""
     try:
         return TypeAdapter(kind).validate_python(value)

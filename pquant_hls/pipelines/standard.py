@@ -13,7 +13,7 @@ from pydantic import Field
 from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.setup import Setup, checked
+from pquant_hls.pipelines.setup import Setup, validated
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import StepConfig
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
@@ -64,9 +64,9 @@ class StandardCompressionPipeline(Trainable):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.target: float = checked(Ratio, target_compression, "target_compression")
-        self.preserve: float = checked(Preserved, preserve_accuracy, "preserve_accuracy")
-        self.analyse: bool = checked(bool, analyse, "analyse")
+        self.target: float = validated(Ratio, target_compression, "target_compression")
+        self.preserve: float = validated(Preserved, preserve_accuracy, "preserve_accuracy")
+        self.analyse: bool = validated(bool, analyse, "analyse")
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -80,7 +80,7 @@ class StandardCompressionPipeline(Trainable):
         floor = Gate("accuracy", max_loss=(1 - self.preserve) * baseline)
         goal = Goal(self.target, (floor, *setup.gates), setup.budget)
         walk = Walk(bench, start)
-        spared = sensitivity(bench, start) if self.analyse else Sensitivity()
+        spared = sensitivity(bench, start) if self.analyse else LayerSensitivity()
         walk.history.extend(spared.records)
         climb = Climb(walk, goal, self.target)
         climb.stage("low rank", LOST_ENERGY, lambda lost: self._low_rank(lost, spared, setup), _halfway)
@@ -104,11 +104,11 @@ class StandardCompressionPipeline(Trainable):
         """Share of the weights to prune so that the mildest quantization then reaches the target."""
         return max(0.0, 1 - (point.ratio or 1.0) * FLOAT_BITS / BITS[0] / (MARGIN * self.target))
 
-    def _low_rank(self, lost: float, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
+    def _low_rank(self, lost: float, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         step = LowRankConfig(energy=1 - lost, exclude=spared.layers("rank"), seed=setup.seed)
         return [step, FineTuneConfig(**setup.fit())]
 
-    def _prune(self, share: float, start: Point, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
+    def _prune(self, share: float, start: Point, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         weights = None if start.account is None else start.account.kernel_weights
         return [
             PruneConfig(
@@ -121,7 +121,7 @@ class StandardCompressionPipeline(Trainable):
             )
         ]
 
-    def _quantize(self, bits: float, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
+    def _quantize(self, bits: float, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         wider = {name: min(16, int(bits) + 2) for name in spared.layers("bits")}
         return [QuantizeConfig(bits=int(bits), layers=wider, **setup.fit())]
 
@@ -186,7 +186,7 @@ class Climb:
 
 
 @dataclass(frozen=True)
-class Sensitivity:
+class LayerSensitivity:
     """What halving a layer's rank or units, or 4-bit weights in it, cost in accuracy, without any
     training."""
 
@@ -207,7 +207,7 @@ class Sensitivity:
         )
 
 
-def sensitivity(bench: Workbench, start: Point) -> Sensitivity:
+def sensitivity(bench: Workbench, start: Point) -> LayerSensitivity:
     """Probe each layer with weights by rank, sparsity and bits, one at a time."""
     units = {} if start.account is None else start.account.units
     entries = [
@@ -218,7 +218,7 @@ def sensitivity(bench: Workbench, start: Point) -> Sensitivity:
     ]
     for entry in entries:
         bench.record(entry, entry.reason)
-    return Sensitivity(tuple(entries))
+    return LayerSensitivity(tuple(entries))
 
 
 def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) -> Entry | None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pquant_hls.engine import CompressionResult, Ending, Gate, Goal, Point, ValidationResult, Workbench
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.setup import Setup, Share, checked
+from pquant_hls.pipelines.setup import Setup, Share, validated
 from pquant_hls.pipelines.steps import describe, steps_of
 from pquant_hls.pipelines.walk import Walk, name_of
 
@@ -34,7 +34,7 @@ class ValidationPipeline(Trainable):
     def __init__(self, steps: Sequence[Any], max_degradation: float = 0.05, **options: Any) -> None:
         super().__init__(**options)
         self.steps = steps_of(steps)
-        self.max_degradation: float = checked(Share, max_degradation, "max_degradation")
+        self.max_degradation: float = validated(Share, max_degradation, "max_degradation")
 
     def settings(self) -> dict[str, Any]:
         return {"steps": describe(self.steps), "max_degradation": self.max_degradation}

@@ -86,7 +86,7 @@ def to_verilog(
     OutputError : ``out`` holds something else, or cannot be written.
     DataError : ``x_golden`` does not fit.
     """
-    out, top = Path(out), verilog.identifier(name or graph.name)
+    out, top = Path(out), verilog.verilog_identifier(name or graph.name)
     _check_replaceable(out)
     program = bridge(graph).optimized()
     pipelined = pipeline(program.logic, target)

@@ -36,17 +36,20 @@ class VerilogPort:
         return self.size * self.kind.width
 
 
-def identifier(text: str) -> str:
+def verilog_identifier(text: str) -> str:
     """``text`` as a Verilog identifier."""
     return re.sub(r"\W", "_", text)
 
 
 def ports(graph: FixedPointGraph) -> tuple[tuple[VerilogPort, ...], tuple[VerilogPort, ...]]:
     """Inputs ``in_<tensor>`` and outputs ``out_<tensor>``, in the graph's order."""
-    inputs = [VerilogPort(f"in_{identifier(n.name)}", n.name, n.shape, n.result) for n in graph.inputs]
+    inputs = [
+        VerilogPort(f"in_{verilog_identifier(n.name)}", n.name, n.shape, n.result) for n in graph.inputs
+    ]
     nodes = [graph.node(name) for name in graph.outputs]
     outputs = [
-        VerilogPort(f"out{i}_{identifier(n.name)}", n.name, n.shape, n.result) for i, n in enumerate(nodes)
+        VerilogPort(f"out{i}_{verilog_identifier(n.name)}", n.name, n.shape, n.result)
+        for i, n in enumerate(nodes)
     ]
     return tuple(inputs), tuple(outputs)
 

@@ -4,7 +4,7 @@ from pquant_hls.spec.backends import BACKENDS, Backend, backend_of
 from pquant_hls.spec.budget import AUTO, Budget, ResourceLimits
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec
-from pquant_hls.spec.plugins import EVALUATOR_GROUP, Plugins, offered
+from pquant_hls.spec.plugins import EVALUATOR_GROUP, Plugins, plugin_names
 from pquant_hls.spec.recipe import (
     BitsLadder,
     LoopSpec,
@@ -44,7 +44,7 @@ __all__ = [
     "Turn",
     "backend_of",
     "config_class",
-    "offered",
+    "plugin_names",
     "recipe_folder",
     "recipe_names",
     "step_config",

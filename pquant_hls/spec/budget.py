@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pquant_hls.errors import SpecError
 from pquant_hls.spec.model import Spec
-from pquant_hls.spec.plugins import EVALUATOR_GROUP, known_name, offered
+from pquant_hls.spec.plugins import EVALUATOR_GROUP, known_name, plugin_names
 from pquant_hls.spec.units import TimeNs
 
 Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -20,7 +20,7 @@ _OF_HLS = ("csynth", "cosim", "vsynth", "estimate")
 
 
 def _name_evaluators(schema: dict[str, Any]) -> None:
-    schema["enum"] = [AUTO, *(name for name in offered(EVALUATOR_GROUP) if name != REPORT)]
+    schema["enum"] = [AUTO, *(name for name in plugin_names(EVALUATOR_GROUP) if name != REPORT)]
 
 
 class ResourceLimits(Spec):

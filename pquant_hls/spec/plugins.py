@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import sys
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
@@ -34,7 +36,7 @@ class Plugins(Generic[T]):
 
     def names(self) -> tuple[str, ...]:
         """Every name that ``find`` knows."""
-        return offered(self.group)
+        return plugin_names(self.group)
 
     def find(self, name: str, *, where: object = None) -> T:
         """What goes by this name.
@@ -45,9 +47,7 @@ class Plugins(Generic[T]):
         """
         exact = known_name(self.group, self.kind, name, where=where)
         thing = _registered.get(self.group, {}).get(exact)
-        return self._checked(
-            exact, _loaded(self.kind, _offers(self.group)[exact]) if thing is None else thing
-        )
+        return self._checked(exact, load(self.kind, points_of(self.group)[exact]) if thing is None else thing)
 
     def _checked(self, name: str, thing: object) -> T:
         if isinstance(thing, type) and issubclass(thing, self._expected):
@@ -60,14 +60,14 @@ class Plugins(Generic[T]):
         return thing
 
 
-def offered(group: str) -> tuple[str, ...]:
+def plugin_names(group: str) -> tuple[str, ...]:
     """The names of a group, in alphabetical order; nothing is loaded."""
-    return tuple(sorted({*_registered.get(group, {}), *_offers(group)}, key=str.lower))
+    return tuple(sorted({*_registered.get(group, {}), *points_of(group)}, key=str.lower))
 
 
 def known_name(group: str, kind: str, name: str, *, where: object = None) -> str:
     """``name`` as it is spelt in the group, whatever its case; SpecError that names the known ones otherwise."""
-    known = {found.lower(): found for found in offered(group)}
+    known = {found.lower(): found for found in plugin_names(group)}
     if name.lower() not in known:
         raise SpecError(
             f"unknown {kind} {name!r}", where=where, mend=f"known are {', '.join(known.values())}"
@@ -75,24 +75,39 @@ def known_name(group: str, kind: str, name: str, *, where: object = None) -> str
     return known[name.lower()]
 
 
-def _loaded(kind: str, point: EntryPoint) -> object:
+def load(kind: str, point: EntryPoint) -> object:
+    """What an entry point names; SpecError where that cannot be imported."""
     try:
         return point.load()
     except (ImportError, AttributeError) as cause:
         raise SpecError(f"{kind} {point.name!r} cannot be loaded: {cause}", where=point.group) from cause
 
 
-@functools.cache
-def _offers(group: str) -> dict[str, EntryPoint]:
-    """The entry points of a group by name; a name that two packages offer is an error, not a matter of order."""
+def points_of(group: str) -> Mapping[str, EntryPoint]:
+    """The entry points of a group that the packages on ``sys.path`` have; raises SpecError as ``by_name``."""
+    return _points_of(group, tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=32)
+def _points_of(group: str, path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
+    del path  # what is found depends on it
+    return by_name(group, entry_points(group=group))
+
+
+def by_name(group: str, points: Iterable[EntryPoint]) -> Mapping[str, EntryPoint]:
+    """Entry points by name.
+
+    Raises
+    ------
+    SpecError : two packages offer one name, which is no matter of order; or this package's own are not among them.
+    """
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=group):
+    for point in points:
         other = found.setdefault(point.name, point)
         if other.value != point.value:
+            values = " and ".join(sorted((other.value, point.value)))
             raise SpecError(
-                f"{point.name!r} is offered twice, as {other.value} and {point.value}",
-                where=group,
-                mend="uninstall one of the packages",
+                f"{point.name!r} is offered by {values}", where=group, mend="uninstall one of the packages"
             )
     if not any(point.value.startswith("pquant_hls.") for point in found.values()):
         raise SpecError(
@@ -101,8 +116,3 @@ def _offers(group: str) -> dict[str, EntryPoint]:
             mend="pip install pquant_hls, or in a checkout pip install -e .",
         )
     return found
-
-
-def forget() -> None:
-    """Look at the installed packages anew."""
-    _offers.cache_clear()

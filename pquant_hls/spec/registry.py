@@ -6,34 +6,21 @@ An entry point names a StepConfig, whose ``made_by`` tells lazily which Step it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from pquant_hls.errors import SpecError
 from pquant_hls.spec.model import unknown_key
+from pquant_hls.spec.plugins import load, points_of
 from pquant_hls.spec.steps import StepConfig
 
 STEP_GROUP = "pquant_hls.steps"
 """Entry points by which every package, this one too, offers its steps."""
 
-OWN = "pquant_hls."
-
 
 def step_names() -> list[str]:
     """Names of all installed steps, sorted; SpecError where not even this package's own are registered."""
-    return sorted({point.name for point in _points()})
-
-
-def _points() -> Sequence[EntryPoint]:
-    found = tuple(entry_points(group=STEP_GROUP))
-    if not any(point.value.startswith(OWN) for point in found):
-        raise SpecError(
-            "the steps of pquant_hls itself are not registered: the package is imported but not installed",
-            where=STEP_GROUP,
-            mend="pip install pquant_hls, or in a checkout pip install -e .",
-        )
-    return found
+    return sorted(points_of(STEP_GROUP))
 
 
 def offered(name: str, path: str = "") -> type[Any]:
@@ -44,21 +31,15 @@ def offered(name: str, path: str = "") -> type[Any]:
     SpecError : no package or more than one offers it, it cannot be loaded, or it is neither; ``path`` is where the
         name was written.
     """
-    points = [point for point in _points() if point.name == name]
-    if not points:
-        raise SpecError(unknown_key(name, step_names(), "step"), where=f"{path}.step" if path else "step")
-    if len(points) > 1:
-        values = " and ".join(sorted(point.value for point in points))
-        raise SpecError(f"step {name!r} is offered by {values}", where=STEP_GROUP, mend="uninstall one")
-    return load(points[0])
+    points = points_of(STEP_GROUP)
+    if name not in points:
+        raise SpecError(unknown_key(name, points, "step"), where=f"{path}.step" if path else "step")
+    return load_step(points[name])
 
 
-def load(point: EntryPoint) -> type[Any]:
+def load_step(point: EntryPoint) -> type[Any]:
     """The class that an entry point names; SpecError where there is none."""
-    try:
-        found = point.load()
-    except (ImportError, AttributeError) as cause:
-        raise SpecError(f"step {point.name!r} cannot be loaded: {cause}", where=STEP_GROUP) from cause
+    found = load("step", point)
     if not isinstance(found, type):
         raise SpecError(
             f"step {point.name!r} is {found!r}, not a Step class or a StepConfig", where=STEP_GROUP

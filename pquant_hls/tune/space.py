@@ -70,7 +70,7 @@ def _factors_first(order: Sequence[str]) -> bool:
     return all(_place(step) is not Place.FACTORS for step in order[quantized:])
 
 
-def steps_of(params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Point) -> list[StepConfig]:
+def trial_steps(params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Point) -> list[StepConfig]:
     """The steps these parameters mean, each training for ``epochs`` passes; ``point`` tells which layers
     there are."""
     order = params[ORDER].split() if ORDER in params else steps_in(spec)
@@ -89,9 +89,9 @@ def _step(name: str, params: Mapping[str, Any], spec: StudySpec, epochs: int, po
     return step_config(values, path=name)
 
 
-def target_of(params: Mapping[str, Any], spec: StudySpec) -> HlsSpec:
+def hls_of(params: Mapping[str, Any], spec: StudySpec) -> HlsSpec:
     """The HLS options with the trial's reuse factor; above 1 the strategy that can reuse."""
     return reusing(spec.hls, int(params.get(REUSE, spec.hls.reuse_factor)))
 
 
-__all__ = ["SPECIAL", "orders", "steps_in", "steps_of", "suggest", "target_of"]
+__all__ = ["SPECIAL", "hls_of", "orders", "steps_in", "suggest", "trial_steps"]

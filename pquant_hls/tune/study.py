@@ -33,7 +33,7 @@ from pquant_hls.errors import NoGain, NotMeasured, SpecError
 from pquant_hls.spec import StudySpec
 from pquant_hls.store import Entry, digest_of
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
-from pquant_hls.tune.space import steps_of, suggest, target_of
+from pquant_hls.tune.space import hls_of, suggest, trial_steps
 
 ENDED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 CONSTRAINT = "budget"
@@ -194,11 +194,11 @@ class Search:
     def design(self, params: Mapping[str, Any], epochs: int) -> Scored:
         """Compress by ``params`` from the original, sketch it, score it."""
         point = self.start
-        names = [step.step for step in steps_of(params, self.spec, epochs, point)]
+        names = [step.step for step in trial_steps(params, self.spec, epochs, point)]
         for index in range(len(names)):
             with suppress(NoGain):  # a rank that saves nothing leaves the model as it is
-                point = self.bench.apply(point, steps_of(params, self.spec, epochs, point)[index])
-        point = self.bench.sketch(point, hls=target_of(params, self.spec))
+                point = self.bench.apply(point, trial_steps(params, self.spec, epochs, point)[index])
+        point = self.bench.sketch(point, hls=hls_of(params, self.spec))
         value = float(self.objective(self._figures(point)))
         if not math.isfinite(value):
             raise NotMeasured(f"the objective gave {value}")

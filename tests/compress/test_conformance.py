@@ -21,6 +21,7 @@ from pquant_hls.compress import (
 )
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import STEP_GROUP
+from pquant_hls.spec.plugins import by_name
 from pquant_hls.spec.steps import StepConfig, parameter
 from pquant_hls.testing.steps import StepConformance
 
@@ -76,7 +77,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """Our own steps and one of another package."""
     ours = entry_points(group=STEP_GROUP)
     points = [*ours, EntryPoint("scale", value, STEP_GROUP)]
-    monkeypatch.setattr("pquant_hls.spec.registry.entry_points", lambda group: points)
+    monkeypatch.setattr("pquant_hls.spec.registry.points_of", lambda group: by_name(group, points))
 
 
 @pytest.mark.parametrize("name", ["Scaling", "ScaleConfig"])

@@ -11,13 +11,14 @@ import pytest
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import STEP_GROUP, Recipe, StudySpec, config_class, step_config, step_names
 from pquant_hls.spec.model import unknown_key
+from pquant_hls.spec.plugins import by_name
 from pquant_hls.spec.steps import PruneConfig
 
 OWN = EntryPoint("prune", "pquant_hls.spec.steps:PruneConfig", STEP_GROUP)
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
-    monkeypatch.setattr("pquant_hls.spec.registry.entry_points", lambda group: points)
+    monkeypatch.setattr("pquant_hls.spec.registry.points_of", lambda group: by_name(group, points))
 
 
 def test_our_own_steps_are_entry_points_like_anybodys() -> None:
