@@ -49,10 +49,13 @@ def test_limits_decide_the_status(call, tmp_path):
         (("lut=900", "exact=true", "ii_cycles=1"), 0),
         (("lut=900", "ff=10"), 4),
         (("lut=899",), 1),
-        (("latency_cycles=8", "timing=true", "min_accuracy=0.74"), 0),
+        (("latency_cycles=8", "timing=true", "min_accuracy=0.74"), 4),  # the clock's uncertainty is not known
     ):
         words = [word for text in limits for word in ("--limit", text)]
         assert call("gate", file, *words)[0] == status, limits
+    sure = kept(tmp_path / "sure.json", clock_uncertainty_ns=0.6, **INTERVAL)
+    words = ("--limit", "latency_cycles=8", "--limit", "timing=true", "--limit", "min_accuracy=0.74")
+    assert call("gate", sure, *words)[0] == 0
     assert call("gate", tmp_path / "run", "--recipe", "jet_tagger_vu13p_200mhz")[0] == 0, (
         "a run folder, its recipe"
     )
