@@ -171,7 +171,7 @@ def test_a_bad_latency_or_model_is_refused_before_a_folder_is_made(
 def test_a_source_whose_tool_is_missing_is_refused_before_any_training(
     model: Any, train: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pquant_hls.measure.by_tool.has_synthesis", lambda hls: False)
+    monkeypatch.setattr("pquant_hls.measure.by_tool.has_synthesis", lambda spec: False)
     with pytest.raises(ToolNotFound, match="measure: auto"):
         quantize(6).compress(
             model, train, out=tmp_path / "run", budget={"latency_ns": 50, "measure": "csynth"}
