@@ -112,7 +112,7 @@ def test_a_gate_needs_a_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("space: [", "cannot be read"), ("- 1\n", "expected keys and values")]
+    ("text", "message"), [("space: [", "is not YAML"), ("- 1\n", "expected keys and values")]
 )
 def test_a_study_file_that_is_none(tmp_path: Any, text: str, message: str) -> None:
     path = tmp_path / "study.yaml"
