@@ -34,11 +34,14 @@ TESTS = {
     "engine/forecast.py": ("tests/engine/test_forecast.py",),
     "engine/score.py": ("tests/engine/test_score.py",),
     "engine/goal.py": ("tests/engine/test_goal.py",),
+    "engine/loop.py": ("tests/engine/test_loop.py",),
 }
 """Modules or rooms under pquant_hls, and the tests that must notice a fault in them: pure ones, which run in seconds."""
 
-LOADED = ("numpy", "pydantic", "pytest", "yaml", "keras", "qkeras")
-"""Loaded once, in the parent: every child finds them there. The last two for engine's goal, which names models."""
+LOADED, MODELS = ("numpy", "pydantic", "pytest", "yaml"), ("keras", "qkeras")
+"""Loaded once, in the parent: every child finds them there. The second for modules that name models: MODELLED."""
+
+MODELLED = ("engine/goal.py", "engine/loop.py")
 
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.Gt),
@@ -263,7 +266,7 @@ def main() -> int:
     draw = random.Random(args.seed)  # noqa: S311 - no secret
     chosen = draw.sample(every, min(args.mutants, len(every)))
     print(f"{len(chosen)} of {len(every)} mutants of {', '.join(args.only)}, seed {args.seed}")
-    for name in LOADED if any(name.startswith("engine/goal") for name in args.only) else LOADED[:4]:
+    for name in LOADED + (MODELS if set(MODELLED) & set(args.only) else ()):
         importlib.import_module(name)
     with tempfile.TemporaryDirectory() as scratch:
         left = survivors(chosen, copy_of_project(Path(scratch)))
