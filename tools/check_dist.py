@@ -7,6 +7,7 @@ The new environment sees the packages of the present one, so nothing is download
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -50,7 +51,12 @@ def installed(folder: Path, wheel: Path) -> Path:
 def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", ROOT, cwd=folder)
+        # A copy: what setuptools leaves beside the sources would hide the installed package's entry points.
+        shutil.copytree(
+            ROOT, folder / "source", ignore=shutil.ignore_patterns(".*", "build", "runs", "*.egg-info")
+        )
+        words = ("--no-isolation", "--outdir", folder / "dist", folder / "source")
+        run(sys.executable, "-m", "build", *words, cwd=folder)
         sdist, wheel = sorted((folder / "dist").iterdir(), key=lambda path: path.suffix != ".gz")
         with tarfile.open(sdist) as packed:
             names = {name.partition("/")[2] for name in packed.getnames()}

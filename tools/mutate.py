@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import importlib
 import json
 import os
 import random
@@ -28,13 +29,19 @@ from typing import cast
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = {
-    "decide": ("tests/decide",),
+    "decide": ("tests/decide", "tests/engine/test_forecast.py"),
     "qor": ("tests/qor",),
     "engine/forecast.py": ("tests/engine/test_forecast.py",),
     "engine/score.py": ("tests/engine/test_score.py",),
     "engine/goal.py": ("tests/engine/test_goal.py",),
+    "engine/loop.py": ("tests/engine/test_loop.py",),
 }
-"""Modules or rooms under pquant_hls, and the tests that must notice a fault in them: pure ones, without TensorFlow or g++."""
+"""Modules or rooms under pquant_hls, and the tests that must notice a fault in them: pure ones, which run in seconds."""
+
+LOADED, MODELS = ("numpy", "pydantic", "pytest", "yaml"), ("keras", "qkeras")
+"""Loaded once, in the parent: every child finds them there. The second for modules that name models: MODELLED."""
+
+MODELLED = ("engine/goal.py", "engine/loop.py")
 
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.Gt),
@@ -259,8 +266,8 @@ def main() -> int:
     draw = random.Random(args.seed)  # noqa: S311 - no secret
     chosen = draw.sample(every, min(args.mutants, len(every)))
     print(f"{len(chosen)} of {len(every)} mutants of {', '.join(args.only)}, seed {args.seed}")
-    import hypothesis  # noqa: F401 - loaded once, for every child
-
+    for name in LOADED + (MODELS if set(MODELLED) & set(args.only) else ()):
+        importlib.import_module(name)
     with tempfile.TemporaryDirectory() as scratch:
         left = survivors(chosen, copy_of_project(Path(scratch)))
     share = 100.0 * len(left) / max(len(chosen), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pquant_hls.decide import Judgement, Verdict
-from pquant_hls.engine import Gate, Goal, Point, Score, quantized
+from pquant_hls.engine import Ending, Gate, Goal, Point, Score, conclude, quantized
 from pquant_hls.qor import Latency, QoR, Resources
 from pquant_hls.spec import Budget
 from pquant_hls.train.metrics import Proportion
@@ -28,9 +28,14 @@ class Bench:
 
     now: float = 0.8
     baseline: Score | None = field(default_factory=lambda: score(0.8))
+    asked: list[tuple[bool, Any]] = field(default_factory=list)
 
     def score(self, point: Point) -> Score:
         return score(self.now)
+
+    def measure(self, point: Point, *, exact: bool = True, hls: Any = None) -> Point:
+        self.asked.append((exact, hls))
+        return replace(point, qor=QoR(csim_match=1.0 if exact else 0.5))
 
 
 def point(cycles: int | None = 8, match: float | None = 1.0, ratio: float | None = 8.0, **more: Any) -> Point:
@@ -99,3 +104,21 @@ def test_only_a_model_with_ebops_is_all_fixed_point() -> None:
     assert not quantized(point())
     assert not quantized(point(account=SimpleNamespace(ebops=None)))
     assert quantized(point(account=SimpleNamespace(ebops=0.0)))
+
+
+@pytest.mark.parametrize("ebops", [None, 5.0])
+def test_what_was_chosen_is_measured_and_judged_on_that_alone(ebops: float | None) -> None:
+    """Only a model that is all fixed point can equal Keras; the design is that of the sketch."""
+    chosen = point(match=None, account=SimpleNamespace(ebops=ebops), project=SimpleNamespace(spec="its own"))
+    bench = Bench()
+    final, judgement = conclude(bench, Ending(chosen, Goal(), "because"))  # type: ignore[arg-type]
+    assert bench.asked == [(ebops is not None, "its own")]
+    assert final.qor is not None
+    assert final.qor.csim_match == (0.5 if ebops is None else 1.0)
+    assert judgement.verdict is (Verdict.MISSED if ebops is None else Verdict.MET)
+
+
+def test_a_point_without_a_project_takes_the_benchs_design() -> None:
+    bench = Bench()
+    conclude(bench, Ending(point(), Goal(), "because"))  # type: ignore[arg-type]
+    assert bench.asked == [(False, None)]

@@ -13,7 +13,7 @@ import yaml
 
 from tools.check_docs import broken_link, complaints, pages
 from tools.coverage_floors import complaints as below
-from tools.coverage_floors import shares
+from tools.coverage_floors import raised, shares
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = {
@@ -111,6 +111,15 @@ def test_coverage_is_counted_by_room() -> None:
         "decide: 50.0 % is below its floor of 50.5 %",
     ]
     assert below({"decide": 50.0}, {"decide": 50.0}) == []
+
+
+def test_floors_only_rise() -> None:
+    text = "[a]\nx = 1\n\n[tool.coverage_floors]\nold = 50\ndecide = 90\n\n[tool.more]\ny = 2\n"
+    found = raised(text, {"decide": 88.7, "new": 70.9}, {"old": 50, "decide": 90})
+    assert tomllib.loads(found) == {
+        "a": {"x": 1},
+        "tool": {"coverage_floors": {"decide": 90, "new": 70}, "more": {"y": 2}},
+    }
 
 
 def test_every_room_has_a_floor() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,12 @@ def test_the_slack_needs_all_three() -> None:
         values = {**CLOCK, "clock_uncertainty_ns": 0.75}
         assert Latency.model_validate({k: v for k, v in values.items() if k != missing}).slack_ns is None
     assert Latency.model_validate(CLOCK).slack_ns is None
+
+
+@pytest.mark.parametrize(("estimated", "met"), [(4.0, True), (4.25, True), (4.2500001, True), (4.3, False)])
+def test_timing_is_met_where_the_slack_is_not_negative(estimated: float, met: bool) -> None:
+    values = {"clock_target_ns": 5.0, "clock_uncertainty_ns": 0.75, "clock_estimated_ns": estimated}
+    assert Latency.model_validate(values).timing_met is met
 
 
 @pytest.mark.parametrize(
@@ -163,4 +171,8 @@ def test_a_graph_reads_back_whole() -> None:
     )
     assert back.node("d").types == {"weight": KIND}
     assert back.digest() == made.digest()
+    with zipfile.ZipFile(io.BytesIO(made.to_bytes())) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}, (
+            "no clock in a digest"
+        )
     assert len({made.digest(), graph("e").digest(), graph(codes=4).digest()}) == 3

@@ -40,6 +40,7 @@ def test_an_interval_in_another_form() -> None:
         (percent, (0.0,), "0.00 %"),
         (percent, (0.7446, 0.0043), "74.46 ± 0.43 %"),
         (percent, (None, 0.1), "-"),
+        (percent, (0.5, 0.25), "50.00 ± 25.00 %"),
         (points, (None,), "-"),
         (points, (0.0078,), "+0.78"),
         (points, (-0.0003,), "-0.03"),
