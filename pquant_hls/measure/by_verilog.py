@@ -1,4 +1,4 @@
-"""``rtl``: our own Verilog of the design, written, simulated and synthesised by open tools."""
+"""``rtl``: our own Verilog of the design, written and simulated by open tools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ FOLDER = "rtl"
 
 
 class ByVerilog(Evaluator):
-    """Cycles by construction and simulation, cells by Yosys; a layer without exact RTL is a NotMeasured."""
+    """Cycles by construction and simulation, LUT and clock as routing leaves them; Yosys as a second opinion.
+
+    A layer without exact RTL is a NotMeasured.
+    """
 
     describes: ClassVar[Literal["hls", "rtl"]] = "rtl"
 
@@ -20,4 +23,6 @@ class ByVerilog(Evaluator):
         from pquant_hls.rtl import measure_rtl
 
         inputs, expected = (None, None) if design.golden is None else design.golden
-        return of_the_part(measure_rtl(design.graph, design.target, design.work / FOLDER, inputs, expected))
+        out = design.work / FOLDER
+        found = measure_rtl(design.graph, design.target, out, inputs, expected, yosys=design.thorough)
+        return of_the_part(found)

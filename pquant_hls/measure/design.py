@@ -36,7 +36,9 @@ def measure_design(
     """
     if project.spec is None:
         return QoR(notes=("a project of another tool: its target is not known",))
-    design = Design(project.path, given=project, folder=folder, golden=golden, on_line=on_line)
+    design = Design(
+        project.path, given=project, folder=folder, golden=golden, on_line=on_line, thorough=False
+    )
     return measured_or_reason(source_of(budget, project.spec), design)
 
 

@@ -68,6 +68,7 @@ class Design:
     prefix : command that runs a vendor's tool elsewhere, e.g. ``("ssh", "build01")``; left out: the recipe's.
     top : the function whose reports are read, where the folder does not tell it.
     on_line : gets each line that a program prints.
+    thorough : whether a second opinion that takes minutes is wanted, as it is not in every round of a loop.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class Design:
     prefix: tuple[str, ...] = ()
     top: str | None = None
     on_line: OnLine | None = None
+    thorough: bool = True
 
     @property
     def work(self) -> Path:
