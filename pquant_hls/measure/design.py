@@ -38,12 +38,7 @@ FLOW: dict[str, tuple[Literal["csynth", "cosim", "export", "vsynth"], ...]] = {
 
 def target_of(spec: HlsSpec) -> Target:
     """The HLS options as the estimator takes them."""
-    return Target(
-        part=spec.part,
-        clock_ns=spec.clock_ns,
-        clock_uncertainty_ns=spec.clock_uncertainty_ns,
-        tool="vitis" if spec.backend == "Vitis" else "vivado",
-    )
+    return spec.target
 
 
 def has_synthesis(spec: HlsSpec) -> bool:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pquant_hls.network.build import build_mlp
     from pquant_hls.network.files import custom_objects, load_model, save_model
     from pquant_hls.network.graph import Call, NewLayer, calls, clone, copy_layer, rebuild
-    from pquant_hls.network.normal import is_reserved, normal_form
+    from pquant_hls.network.names import is_reserved
+    from pquant_hls.network.normal import normal_form
     from pquant_hls.network.reference import keras_predict
     from pquant_hls.network.table import (
         LayerRow,
@@ -32,7 +33,8 @@ _HOMES = {
     "build": ("build_mlp",),
     "files": ("custom_objects", "load_model", "save_model"),
     "graph": ("Call", "NewLayer", "calls", "clone", "copy_layer", "rebuild"),
-    "normal": ("is_reserved", "normal_form"),
+    "names": ("is_reserved",),
+    "normal": ("normal_form",),
     "reference": ("keras_predict",),
     "table": (
         "LayerRow",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pquant_hls.qor import Target
 from pquant_hls.spec.model import Spec
 from pquant_hls.spec.units import ClockNs, Uncertainty, parse_uncertainty
 
@@ -40,6 +41,16 @@ class HlsSpec(Spec):
         description="command that runs the vendor's tool elsewhere, e.g. [ssh, build01] or [apptainer, exec, image.sif]",
     )
     project_name: str = Field("myproject", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+
+    @property
+    def target(self) -> Target:
+        """Part, clock and tool, as the estimator takes them."""
+        return Target(
+            part=self.part,
+            clock_ns=self.clock_ns,
+            clock_uncertainty_ns=self.clock_uncertainty_ns,
+            tool="vitis" if self.backend == "Vitis" else "vivado",
+        )
 
     @property
     def clock_uncertainty_ns(self) -> float:
