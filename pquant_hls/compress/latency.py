@@ -114,7 +114,7 @@ def drop_by_cycles(
 
 def _moves(cut: Cut, order: Sequence[int]) -> list[list[int]]:
     """The least 1/8, 2/8, ... of one family that may still go."""
-    left = [item for item in order if item not in cut.dropped and cut.may_drop(item)]
+    left = cut.affordable(order)
     size = max(1, len(order) // SHARE)
     return [left[: size * parts] for parts in range(1, REACH + 1) if size * (parts - 1) < len(left)]
 

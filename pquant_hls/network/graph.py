@@ -227,7 +227,8 @@ Apply = Callable[[Call, list[Any]], Any]
 def remake(model: keras.Model, apply: Apply, enter: Callable[[Call], Any] | None = None) -> keras.Model:
     """A new functional model in which ``apply`` makes every call's result and ``enter`` the inputs.
 
-    The structure of inputs and outputs (tensor, list, dict) stays.
+    The structure of inputs and outputs (tensor, list, dict) stays; only a dict of inputs that ``enter`` gives
+    other names becomes a list, as Keras feeds a dict by the inputs' names.
     """
     graph = topology(model)
     tensors: dict[str, Any] = {}
@@ -239,9 +240,11 @@ def remake(model: keras.Model, apply: Apply, enter: Callable[[Call], Any] | None
             feeds = [entries[call.output]]
         tensors[call.output] = apply(call, feeds)
     inner = getattr(model, "_functional", None) or model
-    pack = keras.tree.pack_sequence_as
-    inputs = pack(inner.input, [entries[name] for name in graph.inputs])
-    return keras.Model(inputs, pack(inner.output, [tensors[name] for name in graph.outputs]), name=model.name)
+    inputs = [entries[name] for name in graph.inputs]
+    if not isinstance(inner.input, dict) or all(entry.name == name for name, entry in entries.items()):
+        inputs = keras.tree.pack_sequence_as(inner.input, inputs)
+    outputs = keras.tree.pack_sequence_as(inner.output, [tensors[name] for name in graph.outputs])
+    return keras.Model(inputs, outputs, name=model.name)
 
 
 def _same_input(call: Call) -> Any:
