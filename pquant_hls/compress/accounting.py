@@ -79,7 +79,7 @@ def _ebops(call: Call, kernel: NDArray[np.float32], kinds: dict[str, FixedType |
     float_weights = any(q is None for q in weight_quantizers(call.layer)[:1])
     if source is None or float_weights:
         return None
-    return int(enclosed_bits(kernel).sum()) * source.width * positions(call)
+    return int(enclosed_bits(np.asarray(kernel, np.float64)).sum()) * source.width * positions(call)
 
 
 def _total(parts: list[int | None]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pquant_hls.network.grids import Grid, accumulator, enclosed_bits, fraction_bits, type_for_range, union
+from pquant_hls.network.grids import accumulator, holding, hull, type_for_range, union
 from pquant_hls.network.quantizers import quantizer_type
 from pquant_hls.network.types import tensor_types
 from pquant_hls.qor import FixedType
@@ -58,46 +59,31 @@ def test_every_value_of_a_quantizer_lies_in_its_type(text: str) -> None:
 
 
 @given(CODES, st.integers(-3, 6), st.sampled_from(["tensor", "channel", "element"]))
-def test_a_grid_holds_its_values_and_no_narrower_one_does(codes: Any, frac: int, per: Any) -> None:
+def test_a_grid_holds_its_values_and_so_does_its_hull(codes: Any, frac: int, per: Any) -> None:
     values = codes * 2.0**-frac
-    grid = Grid.holding(values, per)
-    np.testing.assert_array_equal(grid.quantize(values), values)
-    np.testing.assert_array_equal(grid.hull.quantize(values), values)
-    shape = {"tensor": (1, 1), "channel": (1, codes.shape[1]), "element": codes.shape}[per]
-    assert grid.width.shape == grid.integer.shape == shape
-    used = grid.width > 0
-    coarser = Grid(grid.width - used, grid.integer, grid.signed)  # a bit less below
-    lower = Grid(grid.width - used, grid.integer - used, grid.signed)  # a bit less above
-    for narrow in (coarser, lower):
-        kept = (narrow.quantize(values) == values) | (values == 0)
-        lost = ~kept if per == "element" else (~kept).any(axis=0 if per == "channel" else None)
-        assert np.all(
-            lost
-            | ~np.broadcast_to(used, lost.shape if per == "element" else used.shape).reshape(np.shape(lost))
-        )
-
-
-def test_each_channel_has_a_width_of_its_own() -> None:
-    grid = Grid.holding(np.array([[0.5, 3.0, 0.0], [0.25, -4.0, 0.0]]), per="channel")
-    assert grid.width.tolist() == [[3, 3, 0]]
-    assert grid.integer.tolist() == [[1, 3, 0]]
-    assert grid.hull == FixedType(5, 3)
-
-
-@given(st.integers(1, 2**20), st.integers(-8, 8))
-def test_enclosed_bits_count_from_first_to_last_one(code: int, shift: int) -> None:
-    expected = len(bin(code)[2:].rstrip("0"))
-    values = np.array([code * 2.0**shift, -code * 2.0**shift, 0.0])
-    assert enclosed_bits(values).tolist() == [expected, expected, 0]
+    grid = holding(values, per)
+    np.testing.assert_array_equal(grid.quantize(values[None])[0], values)
+    np.testing.assert_array_equal(hull(grid).quantize(values), values)
+    assert grid.width.shape == {"tensor": (1, 1), "channel": (1, codes.shape[1]), "element": codes.shape}[per]
 
 
 @given(CODES, st.integers(-3, 6))
-def test_fraction_bits_are_the_fewest(codes: Any, frac: int) -> None:
+def test_no_type_of_a_grid_can_lose_a_bit(codes: Any, frac: int) -> None:
     values = codes * 2.0**-frac
-    bits = fraction_bits(values)
-    assert bits is not None
-    assert np.all(values * 2.0**bits % 1 == 0)
-    assert not values.any() or np.any(values * 2.0 ** (bits - 1) % 1 != 0)
+    grid = holding(values, "channel")
+    for below, above in ((1, 0), (0, 1)):
+        narrow = replace(
+            grid, width=np.maximum(grid.width - below - above, 0), integer=grid.integer - above
+        ).quantize(values[None])[0]
+        lost = (narrow != values).any(axis=0)
+        assert np.all(lost | (grid.width[0] == 0))
+
+
+def test_each_channel_has_a_width_of_its_own() -> None:
+    grid = holding(np.array([[0.5, 3.0, 0.0], [0.25, -4.0, 0.0]]), per="channel")
+    assert grid.width.tolist() == [[3, 3, 0]]
+    assert grid.integer.tolist() == [[1, 3, 0]]
+    assert hull(grid).text == "ap_fixed<5,3,AP_RND_CONV,AP_SAT>"
 
 
 @given(st.integers(-99, 99), st.integers(0, 99), st.integers(-2, 5))
