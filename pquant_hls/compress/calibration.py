@@ -75,18 +75,12 @@ def sample(data: Any, config: QuantizeConfig | PruneConfig) -> list[Values]:
 
 
 def layer_values(model: keras.Model, inputs: list[Values]) -> Mapping[str, Values]:
-    """Output of every layer on the inputs, float32 (events, ...), by layer name."""
-    names = [call.name for call in calls(model)]
-    inner = keras.Model(model.inputs, _tensors(model))
+    """Every tensor on the inputs, float32 (events, ...), by its name (its layer's, see ``Call``)."""
+    names = [call.output for call in calls(model)]
+    inner = keras.Model(model.inputs, [call.tensor for call in calls(model)])
     parts: dict[str, list[Values]] = {name: [] for name in names}
     for start in range(0, len(inputs[0]), EVALUATION_BATCH):
         batch = [part[start : start + EVALUATION_BATCH] for part in inputs]
         for name, value in zip(names, inner(batch, training=False), strict=True):
             parts[name].append(np.asarray(value))
     return {name: np.concatenate(found) for name, found in parts.items()}
-
-
-def _tensors(model: keras.Model) -> list[Any]:
-    """Each layer's output tensor, in the order of ``calls``; an input layer's is the model's own input."""
-    entries = {tensor._keras_history.operation.name: tensor for tensor in model.inputs}
-    return [entries.get(call.name, call.layer.output) for call in calls(model)]

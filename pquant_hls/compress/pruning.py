@@ -11,7 +11,6 @@ from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.channels import trace_channels
 from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
-from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.importance import unit_scores
 from pquant_hls.compress.latency import CycleCounter
 from pquant_hls.compress.reconstruction import Pruned, reconstruct
@@ -56,11 +55,7 @@ class PruningCompression(Step[PruneConfig]):
 
     def _structured(self, model: keras.Model, data: Any) -> Outcome:
         channels = trace_channels(model)
-        counter = (
-            CycleCounter(fixed_graph(model), channels, self.estimator())
-            if self.config.latency_aware
-            else None
-        )
+        counter = CycleCounter.of(model, channels, self.estimator()) if self.config.latency_aware else None
         cut = choose(channels, unit_scores(model, channels, data, self.config), self.config, counter)
         smaller = remove(model, channels, cut.dropped)
         if self.config.reconstruct and data is not None:

@@ -6,14 +6,14 @@ from typing import Any
 
 import keras
 
-from pquant_hls.compress.accumulators import guarded
 from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
-from pquant_hls.compress.folding import fold_batchnorm
+from pquant_hls.compress.guard import guarded
 from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, separated, with_clean_names
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
+from pquant_hls.network.folding import fold_batchnorm
 from pquant_hls.spec.steps import QuantizeConfig
 from pquant_hls.train import check, fit, targets_of
 

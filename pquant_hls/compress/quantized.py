@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,14 +10,15 @@ import keras
 import numpy as np
 import qkeras
 
+from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, rebuild
+from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, flat, rebuild
+from pquant_hls.network.names import identifier, unused
 from pquant_hls.network.table import activation_name, operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
 
-WEIGHTED = ("dense", "conv", "depthwise_conv")
 MIN_BIAS_BITS = 6
 _QKERAS = {
     "Dense": "QDense",
@@ -48,7 +47,7 @@ class Widths:
     def of(cls, model: keras.Model, config: QuantizeConfig) -> Widths:
         """Uniform widths with the configuration's own entries for single layers."""
         table = calls(model)
-        weighted = [call.name for call in table if operation(call.layer) in WEIGHTED]
+        weighted = [call.name for call in table if operation(call.layer) in SUMMED]
         for key, given, names in (
             ("layers", config.layers, weighted),
             ("activations", config.activations, [call.name for call in table]),
@@ -79,10 +78,11 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
     for unknown names.
     """
     Widths.of(model, config)
-    ends = {tensor._keras_history.operation.name for tensor in model.outputs}
+    ends = final_layers(model)
     for call in calls(model):
         kind, inner = operation(call.layer), activation_name(call.layer)
-        if kind in ("other", "separable_conv") or (kind in WEIGHTED and _twin(call) is None):
+        constant = call.is_operation and call.constants
+        if constant or kind in ("other", "separable_conv") or (kind in SUMMED and _twin(call) is None):
             raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
         head = call.name in ends and inner in ("softmax", "sigmoid")
         if inner is not None and not head and not _has_twin(call, inner):
@@ -108,7 +108,24 @@ def quantized(
     model: keras.Model, widths: Widths, inputs: list[Values], config: QuantizeConfig
 ) -> keras.Model:
     """The QKeras twin of ``model``, calibrated on ``inputs`` (one array (events, ...) for each input)."""
-    return rebuild(model, _Maker(model, widths, layer_values(model, inputs), config).make)
+    return rebuild(model, _Maker(model, widths, values_by_layer(model, inputs), config).make)
+
+
+def values_by_layer(model: keras.Model, inputs: list[Values]) -> Mapping[str, Values]:
+    """Output of every layer on the inputs by the layer's name; of one used more than once all its values, flat."""
+    values = layer_values(model, inputs)
+    return {
+        name: values[name]
+        if len(uses) == 1
+        else np.concatenate([values[call.output].ravel() for call in uses])
+        for name, uses in flat(model).uses.items()
+    }
+
+
+def final_layers(model: keras.Model) -> set[str]:
+    """Names of the layers that make the model's outputs."""
+    graph = flat(model)
+    return {graph.producer(name).name for name in graph.outputs}
 
 
 class _Maker:
@@ -117,16 +134,16 @@ class _Maker:
     def __init__(
         self, model: keras.Model, widths: Widths, values: Mapping[str, Values], config: QuantizeConfig
     ) -> None:
-        self.table = {call.name: call for call in calls(model)}
+        self.graph = flat(model)
         self.widths, self.values, self.config = widths, values, config
-        self.ends = {tensor._keras_history.operation.name for tensor in model.outputs}
-        self.names = {name for name, call in self.table.items() if not is_linear_quantizer(call)}
+        self.ends = final_layers(model)
+        self.names = {call.name for call in self.graph.layers if not is_linear_quantizer(call)}
 
     def make(self, call: Call) -> Sequence[NewLayer] | None:
         kind = operation(call.layer)
         if kind == "input":
             return [self._quantize(call.name)]
-        if kind in WEIGHTED:
+        if kind in SUMMED:
             return self._weighted(call)
         if kind == "activation":
             return self._activation(call)
@@ -135,7 +152,7 @@ class _Maker:
         return None
 
     def _weighted(self, call: Call) -> Sequence[NewLayer]:
-        arrays = call.layer.get_weights()
+        arrays = call.weights
         bits = self.widths.weights[call.name]
         settings = {key: value for key, value in call.layer.get_config().items() if key in _SHAPING}
         settings["name"] = call.name
@@ -146,7 +163,7 @@ class _Maker:
         made = NewLayer(_twin(call)(**settings), arrays)
         inner = activation_name(call.layer)
         if inner is None:
-            return [made, self._quantize(call.name)] if self._feeds_weights(call.name) else [made]
+            return [made, self._quantize(call.name)] if self._feeds_weights(call) else [made]
         if call.name in self.ends and inner in ("softmax", "sigmoid"):
             return [made, NewLayer(keras.layers.Activation(inner, name=self._name(f"{call.name}_{inner}")))]
         return [made, self._activate(inner, call.name, self._name(f"{call.name}_{_short(inner)}"))]
@@ -163,18 +180,20 @@ class _Maker:
         if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid")):
             return None
         if inner.startswith("quantized_bits"):
-            return [] if self._quantized_anew(call) else [self._quantize(call.inputs[0], call.name)]
+            if all(map(self._quantized_anew, self.graph.uses[call.name])):
+                return []
+            return [self._quantize(self.graph.sources(call)[0].name, call.name)]
         return [self._activate(inner, call.name, call.name)]
 
     def _quantized_anew(self, call: Call) -> bool:
         """Whether the layer before already gets a quantizer of its own behind it."""
-        source = self.table[call.inputs[0]]
+        source = self.graph.sources(call)[0]
         if operation(source.layer) == "input" or is_average(source):
             return True
         return (
-            operation(source.layer) in WEIGHTED
+            operation(source.layer) in SUMMED
             and activation_name(source.layer) is None
-            and self._feeds_weights(source.name)
+            and self._feeds_weights(source)
         )
 
     def _activate(self, inner: str, layer: str, name: str) -> NewLayer:
@@ -196,16 +215,17 @@ class _Maker:
         quantizer = linear_quantizer(self.values[layer], self.widths.activations[layer], self.config)
         return NewLayer(qkeras.QActivation(quantizer, name=name or self._name(f"{layer}_q")))
 
-    def _feeds_weights(self, name: str) -> bool:
-        """Whether a weighted layer reads this one with no activation between."""
-        for call in self.table.values():
-            if name in call.inputs:
-                kind = operation(call.layer)
-                if kind in WEIGHTED or (
-                    (kind != "activation" or is_linear_quantizer(call)) and self._feeds_weights(call.name)
-                ):
-                    return True
-        return False
+    def _feeds_weights(self, call: Call) -> bool:
+        """Whether a weighted layer reads any use of this one with no activation between."""
+        return any(
+            operation(reader.layer) in SUMMED
+            or (
+                (operation(reader.layer) != "activation" or is_linear_quantizer(reader))
+                and self._feeds_weights(reader)
+            )
+            for use in self.graph.uses[call.name]
+            for reader in self.graph.consumers(use.output)
+        )
 
     def _name(self, wanted: str) -> str:
         """A name that no other layer has."""
@@ -217,12 +237,6 @@ class _Maker:
 def is_average(call: Call) -> bool:
     """Whether a layer takes means: average pooling, global or not."""
     return "AveragePooling" in call.kind
-
-
-def unused(wanted: str, taken: Set[str]) -> str:
-    """``wanted``, or with a number behind it where that is taken."""
-    numbered = (wanted if count == 1 else f"{wanted}_{count}" for count in itertools.count(1))
-    return next(name for name in numbered if name not in taken)
 
 
 def separated(model: keras.Model) -> keras.Model:
@@ -247,7 +261,7 @@ def _to_separate(call: Call) -> bool:
 
 
 def _separate(call: Call) -> Sequence[NewLayer]:
-    layer, arrays = call.layer, call.layer.get_weights()
+    layer, arrays = call.layer, call.weights
     if call.kind.startswith("Depthwise"):
         return [_written_out(call, call.name, arrays, activation=layer.activation, use_bias=layer.use_bias)]
     make = keras.layers.Conv1D if call.kind.endswith("1D") else keras.layers.Conv2D
@@ -278,8 +292,8 @@ def with_clean_names(model: keras.Model) -> keras.Model:
     """
     taken: set[str] = set()
     names = {}
-    for call in calls(model):
-        clean = re.sub(r"\W", "_", call.name)
+    for call in flat(model).layers:
+        clean = identifier(call.name)
         names[call.name] = unused(f"l_{clean}" if clean[:1].isdigit() else clean, taken)
         taken.add(names[call.name])
     if all(old == new for old, new in names.items()):
@@ -288,9 +302,9 @@ def with_clean_names(model: keras.Model) -> keras.Model:
 
 
 def _renamed(call: Call, name: str) -> Sequence[NewLayer] | None:
-    if operation(call.layer) == "input":
+    if operation(call.layer) == "input" or call.name == name:
         return None
-    return [NewLayer(copy_layer(call.layer, name=name), call.layer.get_weights())]
+    return [NewLayer(copy_layer(call.layer, name=name), call.weights)]
 
 
 def is_linear_quantizer(call: Call) -> bool:

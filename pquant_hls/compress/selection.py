@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from pquant_hls.compress.accounting import WEIGHTED
 from pquant_hls.compress.channels import Channels
 from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.importance import Scores
@@ -132,16 +133,16 @@ def kernel_weights(cut: Cut) -> int:
     gone = np.array(sorted(cut.dropped), np.int64)
     stays = {name: int((~np.isin(ids, gone)).sum()) for name, ids in cut.channels.outputs.items()}
     total = 0
-    for call in cut.channels.table:
+    for call in cut.channels.graph.layers:
         kind = operation(call.layer)
-        if kind not in ("dense", "conv", "depthwise_conv", "separable_conv"):
+        if kind not in WEIGHTED:
             continue
-        arrays, source = call.layer.get_weights(), stays[call.inputs[0]]
+        arrays, source = call.weights, stays[call.inputs[0]]
         first = arrays[0].size // (arrays[0].shape[-2] * arrays[0].shape[-1])
         if kind in ("dense", "conv"):
-            total += first * source * stays[call.name]
+            total += first * source * stays[call.output]
         else:
             total += first * source * arrays[0].shape[-1]
         if kind == "separable_conv":
-            total += source * call.layer.depth_multiplier * stays[call.name]
+            total += source * call.layer.depth_multiplier * stays[call.output]
     return total

@@ -11,12 +11,12 @@ import numpy as np
 import qkeras
 from numpy.typing import NDArray
 
-from pquant_hls.compress.accounting import positions
-from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
-from pquant_hls.compress.quantized import WEIGHTED, Widths, is_linear_quantizer, quantized
-from pquant_hls.compress.types import enclosed_bits
-from pquant_hls.network.graph import Call, calls
+from pquant_hls.compress.accounting import SUMMED, positions
+from pquant_hls.compress.calibration import Values, linear_quantizer, relu_quantizer
+from pquant_hls.compress.quantized import Widths, is_linear_quantizer, quantized, values_by_layer
+from pquant_hls.network.graph import Call, Topology, flat
 from pquant_hls.network.table import operation
+from pquant_hls.qor.fixed import enclosed_bits
 from pquant_hls.spec.steps import QuantizeConfig
 from pquant_hls.train import Target, meanings
 
@@ -149,10 +149,11 @@ def measure(
     )
     trial = quantized(model, wide, inputs, config)
     bench = _Trials(trial, meanings(model, events, targets), events, (targets, config))
-    layers = [call for call in calls(trial) if operation(call.layer) in WEIGHTED]
-    reads = {call.name: _source(trial, call) for call in layers}
-    weights = {call.name: bench.weights(call, span) for call in layers}
-    behind, values = _follows(model, trial), layer_values(model, inputs)
+    graph = flat(trial)
+    layers = [call for call in graph.layers if operation(call.layer) in SUMMED]
+    reads = {call.name: _source(graph, call) for call in layers}
+    weights = {call.name: bench.weights(graph.uses[call.name], span) for call in layers}
+    behind, values = _follows(model, graph), values_by_layer(model, inputs)
     losses: dict[Knob, dict[int, float]] = {
         ("weights", name): losses for name, (losses, _) in weights.items()
     }
@@ -168,24 +169,22 @@ def measure(
     )
 
 
-def _source(model: keras.Model, call: Call) -> str:
+def _source(graph: Topology, call: Call) -> str:
     """The quantizing activation whose values a layer reads; the nearest one where a merge offers several."""
-    table = {found.name: found for found in calls(model)}
-    while operation(table[call.inputs[0]].layer) != "activation":
-        call = table[call.inputs[0]]
-    return call.inputs[0]
+    source = graph.sources(call)[0]
+    return source.name if operation(source.layer) == "activation" else _source(graph, source)
 
 
-def _follows(model: keras.Model, trial: keras.Model) -> dict[str, str]:
+def _follows(model: keras.Model, trial: Topology) -> dict[str, str]:
     """For each quantizer of the trial: the layer of ``model`` that its width is filed under in ``Widths``."""
     own = {
         call.name
-        for call in calls(model)
+        for call in flat(model).layers
         if operation(call.layer) == "activation" and not is_linear_quantizer(call)
     }
     return {
-        call.name: call.name if call.name in own else call.inputs[0]
-        for call in calls(trial)
+        call.name: call.name if call.name in own else trial.sources(call)[0].name
+        for call in trial.layers
         if operation(call.layer) == "activation"
     }
 
@@ -220,14 +219,15 @@ class _Trials:
         found = meanings(self.model, self.events, self.targets)
         return sum(map(distance, self.targets, found, self.wanted))
 
-    def weights(self, call: Call, span: Sequence[int]) -> tuple[dict[int, float], dict[int, int]]:
-        """Loss and enclosed bits (times positions) of one layer's kernel at each width."""
-        arrays = call.layer.get_weights()
+    def weights(self, uses: Sequence[Call], span: Sequence[int]) -> tuple[dict[int, float], dict[int, int]]:
+        """Loss and enclosed bits (times positions, over all uses) of one layer's kernel at each width."""
+        call, places = uses[0], sum(map(positions, uses))
+        arrays = call.weights
         losses, cost = {}, {}
         for bits in span:
             kernel = np.asarray(linear_quantizer(arrays[0], bits, self.config)(arrays[0]))
             call.layer.set_weights([kernel, *arrays[1:]])
-            losses[bits], cost[bits] = self.loss(), int(enclosed_bits(kernel).sum()) * positions(call)
+            losses[bits], cost[bits] = self.loss(), int(enclosed_bits(kernel).sum()) * places
         call.layer.set_weights(arrays)
         return losses, cost
 

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any, ClassVar, Generic, TypeVar
 
 import keras
 
 from pquant_hls.compress.accounting import account
-from pquant_hls.compress.graphs import fixed_graph
+from pquant_hls.compress.cost import Cost, DesignCost
 from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord
 from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
-from pquant_hls.estimate import estimate
 from pquant_hls.network.graph import clone
 from pquant_hls.network.table import model_digest
-from pquant_hls.qor import FixedPointGraph, QoR, Target
-from pquant_hls.spec.hls import HlsSpec
+from pquant_hls.qor import QoR
 from pquant_hls.spec.registry import STEP_GROUP, load_step, offered
 from pquant_hls.spec.steps import StepConfig
 from pquant_hls.train import Progress, as_data
-
-Cost = Callable[[FixedPointGraph], QoR]
-"""Estimates a design, e.g. ``functools.partial(estimate, target=target)``."""
 
 C = TypeVar("C", bound=StepConfig)
 
@@ -47,7 +41,7 @@ class Step(ABC, Generic[C]):
     ----------
     config : a configuration, a mapping, or None to give its fields by name in ``settings``.
     teacher : model whose soft targets training may use.
-    cost : estimates the cycles of a design; None leaves them unknown.
+    cost : estimates the design made from a model, as ``DesignCost(hls)``; None leaves cycles unknown.
     progress : called after each epoch of training.
     """
 
@@ -111,19 +105,15 @@ class Step(ABC, Generic[C]):
         return counted.model_copy(update={"cycles": qor.latency.cycles_max, "layer_cycles": layers})
 
     def estimator(self) -> Cost:
-        """``cost``, or where none is given the estimator for the default part and clock (``HlsSpec``)."""
-        if self.cost is not None:
-            return self.cost
-        hls = HlsSpec()
-        target = Target(part=hls.part, clock_ns=hls.clock_ns, clock_uncertainty_ns=hls.clock_uncertainty_ns)
-        return partial(estimate, target=target)
+        """``cost``, or where none is given the estimate for the default ``HlsSpec``."""
+        return DesignCost() if self.cost is None else self.cost
 
     def estimate(self, model: keras.Model) -> QoR | None:
         """The design's estimate; None without ``cost`` or for a model it cannot take."""
         if self.cost is None:
             return None
         try:
-            return self.cost(fixed_graph(model))
+            return self.cost(model)
         except (NotMeasured, UnsupportedModel):
             return None
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.accounting import WEIGHTED
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.network.graph import calls
+from pquant_hls.network.graph import flat
 from pquant_hls.network.table import operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig
@@ -43,7 +43,7 @@ def zero_weights(model: keras.Model, config: PruneConfig, share: float = 1.0) ->
 
 def _kernels(model: keras.Model, config: PruneConfig) -> dict[tuple[str, int], Kernel]:
     """Kernels that may be cut, by layer name and place among its weights."""
-    table = [call for call in calls(model) if operation(call.layer) in WEIGHTED]
+    table = [call for call in flat(model).layers if operation(call.layer) in WEIGHTED]
     names = [call.name for call in table]
     for key, given in (("exclude", config.exclude), ("layers", config.layers)):
         for name in given:
@@ -53,7 +53,7 @@ def _kernels(model: keras.Model, config: PruneConfig) -> dict[tuple[str, int], K
     for call in table:
         count = 2 if operation(call.layer) == "separable_conv" else 1
         if call.name not in config.exclude:
-            found |= {(call.name, index): call.layer.get_weights()[index] for index in range(count)}
+            found |= {(call.name, index): call.weights[index] for index in range(count)}
     if not found:
         raise UnsupportedModel("no layer has weights that can be set to zero", where=model.name)
     return found

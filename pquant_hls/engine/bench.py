@@ -6,7 +6,6 @@ and a study never pays twice for the same design.
 
 from __future__ import annotations
 
-import functools
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,16 +13,23 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pquant_hls.compress import Accounting, Step, StepRecord, account, compression_ratio, step_from_config
+from pquant_hls.compress import (
+    Accounting,
+    DesignCost,
+    Step,
+    StepRecord,
+    account,
+    compression_ratio,
+    step_from_config,
+)
 from pquant_hls.csim import build, predict
 from pquant_hls.datasets import Dataset
 from pquant_hls.datasets.records import Split
 from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, rates_of, score_of
-from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, convert, load_project
-from pquant_hls.measure import estimated, measure_better, measure_design, target_of
+from pquant_hls.measure import estimated, measure_better, measure_design
 from pquant_hls.network import keras_predict, load_model, model_digest, save_model
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
@@ -129,7 +135,7 @@ class Bench:
         return Point(model, record.child, point.digest, config.step, record.after, ratio, notes=record.notes)
 
     def _compress(self, point: Point, step: StepConfig | Step[Any], folder: Path) -> None:
-        cost = functools.partial(estimate, target=target_of(self.hls))
+        cost = DesignCost(self.hls)
         if isinstance(step, Step):
             ready = type(step)(
                 step.config, teacher=step.teacher or self.teacher, cost=cost, progress=self._on_epoch

@@ -6,9 +6,9 @@ from typing import Any
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
 from pquant_hls.network.freeze import unit_alpha
+from pquant_hls.network.graph import Call, Topology
 from pquant_hls.network.normal import activation_name, is_final, is_pass_through, is_softmax, own_activation
 from pquant_hls.network.quantizers import is_quantizer, quantizer_name
-from pquant_hls.network.topology import Call, Topology
 
 EXACT_QUANTIZERS = (
     "quantized_bits",

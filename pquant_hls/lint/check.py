@@ -6,8 +6,8 @@ from typing import Any
 
 from pquant_hls.lint import activations, layers, model, weights
 from pquant_hls.lint.finding import ORDER, Context, Finding
+from pquant_hls.network.graph import topology
 from pquant_hls.network.normal import normal_form
-from pquant_hls.network.topology import topology
 from pquant_hls.spec import HlsSpec
 
 
@@ -33,6 +33,15 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
         normal = topology(normal_form(keras_model, keep_softmax=context.spec.keep_softmax))
         found.extend(model.check_types(normal, context))
     return sorted(dict.fromkeys(found), key=lambda finding: ORDER[finding.severity])
+
+
+def structural(keras_model: Any, spec: HlsSpec) -> list[Finding]:
+    """Findings on how layers are made and joined, whatever their weights and activations."""
+    context = Context(topology(keras_model), spec)
+    found = list(model.check(context))
+    for call in context.graph.calls:
+        found.extend(layers.check(call, context))
+    return found
 
 
 def errors(findings: list[Finding]) -> list[Finding]:

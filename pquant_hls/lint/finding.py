@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pquant_hls.network.topology import Call, Topology
+from pquant_hls.network.graph import Call, Topology
 from pquant_hls.spec import HlsSpec
 
 Severity = Literal["error", "warning", "note"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
+from pquant_hls.network.folding import by_channel, folds_back
 from pquant_hls.network.freeze import KERNEL_LAYERS
+from pquant_hls.network.graph import Call
 from pquant_hls.network.normal import CHAINED, NO_OPS, is_elementwise, is_pass_through, is_softmax
 from pquant_hls.network.plan import products_of, reuse_factors
-from pquant_hls.network.topology import Call
+from pquant_hls.network.types import averaged
 
 KNOWN = (
     frozenset(
@@ -91,12 +92,12 @@ def _unknown(call: Call) -> Finding:
 
 
 def can_fold(call: Call, context: Context) -> bool:
-    """Whether the layer before has a kernel, no activation and no other consumer, and normalizes channels."""
-    source = context.graph.sources(call)[0]
-    axis = call.layer.axis if isinstance(call.layer.axis, int) else call.layer.axis[0]
-    alone = len(context.graph.consumers(source.output)) == 1 and source.output not in context.graph.outputs
-    plain = getattr(getattr(source.layer, "activation", None), "__name__", "linear") == "linear"
-    return source.kind in FOLDING and alone and plain and axis in (-1, len(call.shape))
+    """Whether it normalizes channels behind a quantized layer with a kernel, no activation and no other reader."""
+    return (
+        context.graph.sources(call)[0].kind in FOLDING
+        and by_channel(call)
+        and folds_back(call, context.graph)
+    )
 
 
 def _batchnorm(call: Call, context: Context) -> Finding:
@@ -182,15 +183,9 @@ def _average_pool(call: Call, context: Context) -> Findings:
     yield finding("average-pool", call, "the result gets bits for the fraction of the average")
     rounded = all(c.kind == "QActivation" for c in context.graph.consumers(call.output))
     if not rounded or call.output in context.graph.outputs:
-        size = _window(call, context)
+        size = averaged(call)
         if size & (size - 1) or getattr(call.layer, "padding", "valid") == "same":
             yield finding("average-unrounded", call, f"averages over {size} values leave the grid")
-
-
-def _window(call: Call, context: Context) -> int:
-    if call.kind.startswith("Global"):
-        return math.prod(context.graph.sources(call)[0].shape[:-1])
-    return math.prod(_tuple(call.layer.pool_size))
 
 
 def _softmax(call: Call, context: Context) -> Findings:

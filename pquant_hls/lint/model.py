@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
-from pquant_hls.network.normal import is_pass_through, is_softmax, safe_names
-from pquant_hls.network.plan import SOFTMAX_BITS, first_type, is_linear, plan
-from pquant_hls.network.sums import wide_sums
-from pquant_hls.network.topology import Call, Topology
+from pquant_hls.network.graph import Call, Topology
+from pquant_hls.network.names import safe_names
+from pquant_hls.network.normal import is_pass_through, is_softmax
+from pquant_hls.network.plan import SOFTMAX_BITS, first_type, is_linear, plan, wide_sums
 from pquant_hls.qor import FixedType
 
 _NO_CODE = ("Flatten", "Reshape", "Permute")
@@ -21,10 +20,9 @@ USEFUL_BOUND = 0.5
 def check(context: Context) -> Findings:
     """Findings on the graph of the user's own model."""
     calls = context.graph.calls
-    uses = Counter(call.name for call in calls)
     for call, safe in zip(calls, safe_names(calls), strict=True):
-        if uses[call.name] > 1:
-            yield finding("shared-layer", call, f"used {uses[call.name]} times")
+        if (uses := len(context.graph.uses[call.name])) > 1:
+            yield finding("shared-layer", call, f"used {uses} times")
         elif safe != call.name:
             yield finding("name", call, f"becomes {safe!r} in the firmware")
         if call.kind == "InputLayer":

@@ -8,8 +8,8 @@ import numpy as np
 
 from pquant_hls.lint.finding import Context, Findings, finding
 from pquant_hls.network.freeze import MAX_WEIGHT_BITS, Weights, weights_of
+from pquant_hls.network.graph import Call
 from pquant_hls.network.quantizers import quantizer_name
-from pquant_hls.network.topology import Call
 
 
 def is_random(quantizer: Any) -> bool:

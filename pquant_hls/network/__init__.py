@@ -1,4 +1,20 @@
-"""A Keras or QKeras model: load, save, look into, rebuild; its grids, its normal form and the types it needs.
+"""A Keras or QKeras model: the one reading that every other room builds on. No hls4ml here.
+
+A guide to the room, from what is read to what is made of it:
+
+* ``files``       load and save, nothing executed.
+* ``graph``       ``topology(model)``: the calls of a model, tensors by identity. ``rebuild`` exchanges layers for
+                  chains of others and keeps the rest, ``remake`` makes every call anew, ``clone`` copies. The only
+                  file that touches what Keras keeps to itself.
+* ``table``       what a layer does (``operation``), the layer table, heads and ends, the digest.
+* ``quantizers``  what a quantizer means: its type, whether it is plain, its values.
+* ``grids``       numbers alone: the narrowest type for values or a range (one, or one a channel or element),
+                  union, accumulator.
+* ``types``       the type of every tensor, from quantizers and weights.
+* ``folding``     BatchNormalization into the layers beside it.
+* ``freeze``, ``names``, ``normal``   the normal form: the same function in the few layer kinds that convert exactly.
+* ``plan``        the types that hls4ml is told for a model in normal form.
+* ``reference``   Keras' own answer, free of float32's rounding.
 
 Attributes are loaded when first used, so importing this package does not import TensorFlow.
 """
@@ -12,8 +28,9 @@ from pquant_hls._lazy import lazy
 if TYPE_CHECKING:
     from pquant_hls.network.build import build_mlp
     from pquant_hls.network.files import custom_objects, load_model, save_model
-    from pquant_hls.network.graph import Call, NewLayer, calls, clone, copy_layer, rebuild
-    from pquant_hls.network.normal import is_reserved, normal_form
+    from pquant_hls.network.graph import Call, NewLayer, Topology, calls, clone, copy_layer, rebuild, topology
+    from pquant_hls.network.names import is_reserved
+    from pquant_hls.network.normal import normal_form
     from pquant_hls.network.reference import keras_predict
     from pquant_hls.network.table import (
         LayerRow,
@@ -31,8 +48,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "build": ("build_mlp",),
     "files": ("custom_objects", "load_model", "save_model"),
-    "graph": ("Call", "NewLayer", "calls", "clone", "copy_layer", "rebuild"),
-    "normal": ("is_reserved", "normal_form"),
+    "graph": ("Call", "NewLayer", "Topology", "calls", "clone", "copy_layer", "rebuild", "topology"),
+    "names": ("is_reserved",),
+    "normal": ("normal_form",),
     "reference": ("keras_predict",),
     "table": (
         "LayerRow",
@@ -53,6 +71,7 @@ __all__ = [
     "LayerRow",
     "NewLayer",
     "Operation",
+    "Topology",
     "build_mlp",
     "calls",
     "clone",
@@ -72,6 +91,7 @@ __all__ = [
     "operation",
     "rebuild",
     "save_model",
+    "topology",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

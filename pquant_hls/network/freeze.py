@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.network.quantizers import fraction_bits, quantized, quantizer_name
+from pquant_hls.network.grids import holding, hull
+from pquant_hls.network.quantizers import quantized, quantizer_name
 from pquant_hls.qor import FixedType
 
 KERNEL_LAYERS = frozenset(
@@ -55,13 +56,9 @@ class Weights:
     @property
     def grid(self) -> FixedType | None:
         """The type a replacing quantizer needs, None where the values need more than MAX_WEIGHT_BITS bits."""
-        frac = fraction_bits(self.values, limit=32)
-        if frac is None:
-            return None
-        frac = max(frac, 0)
-        codes = self.values * 2.0**frac
-        top = int(max(codes.max(initial=0), -codes.min(initial=0) - 1))
-        width = max(top.bit_length() + 1, frac + 1, 2)
+        kind = hull(holding(self.values))
+        frac = max(kind.frac, 0)
+        width = max(kind.integer + frac + int(not kind.signed), frac + 1)
         return FixedType(width, width - frac) if width <= MAX_WEIGHT_BITS else None
 
 

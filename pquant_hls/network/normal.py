@@ -7,15 +7,17 @@ softmax or sigmoid goes (argmax and thresholds work on logits), names become suc
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
+
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
+from pquant_hls.network.graph import Call, Topology, remake, topology
+from pquant_hls.network.names import safe_names, unused
 from pquant_hls.network.quantizers import is_quantizer, keras_computes, quantizer_name
-from pquant_hls.network.topology import Call, Topology, topology
 
 NO_OPS = frozenset(
     {
@@ -31,69 +33,6 @@ NO_OPS = frozenset(
 """Layers that pass values through in inference."""
 CHAINED = frozenset({"Add", "Multiply", "Maximum", "Minimum", "Concatenate"})
 """Merges of many inputs that are chains of merges of two."""
-
-_KEYWORDS = frozenset(
-    [
-        "input",
-        "output",
-        "auto",
-        "bool",
-        "break",
-        "case",
-        "char",
-        "class",
-        "const",
-        "default",
-        "delete",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "false",
-        "float",
-        "for",
-        "if",
-        "int",
-        "long",
-        "namespace",
-        "new",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "template",
-        "this",
-        "true",
-        "typedef",
-        "union",
-        "unsigned",
-        "using",
-        "void",
-        "while",
-        "nnet",
-        "hls",
-        "std",
-        "max",
-        "min",
-        "relu",
-        "sigmoid",
-        "tanh",
-        "softmax",
-        "linear",
-        "dense",
-        "main",
-    ]
-)
-_HLS_NAME = re.compile(r"(?:[a-z]|config|layer)\d+(?:_\w*)?")
-
-
-def is_reserved(name: str) -> bool:
-    """Whether C++ or hls4ml's generated code uses this name itself."""
-    return name.lower() in _KEYWORDS or _HLS_NAME.fullmatch(name) is not None
 
 
 def activation_name(activation: Any) -> str:
@@ -134,51 +73,6 @@ def is_final(call: Call, graph: Topology) -> bool:
     )
 
 
-def safe_names(calls: tuple[Call, ...]) -> tuple[str, ...]:
-    """A name for each call that neither C++ nor hls4ml changes.
-
-    Unique without regard to case, as hls4ml looks names up in lower case; hls4ml renames what is called after
-    one letter of the word input. Only input layers become C++ variables, so only these avoid its words.
-    """
-    used: set[str] = set()
-    found = []
-    for call in calls:
-        base = re.sub(r"\W", "_", call.name, flags=re.ASCII)
-        reserved = is_reserved(base)
-        if (
-            not base[:1].isalpha()
-            or len(base) == 1
-            or base == "input"
-            or (reserved and call.kind == "InputLayer")
-        ):
-            base = f"l_{base.strip('_')}"
-        found.append(_unused(base, used))
-    return tuple(found)
-
-
-def _unused(base: str, used: set[str]) -> str:
-    free, count = base, 1
-    while free.lower() in used:
-        count += 1
-        free = f"{base}_{count}"
-    used.add(free.lower())
-    return free
-
-
-def rebuilt(graph: Topology, apply: Callable[[Call, str, list[Any]], Any]) -> Any:
-    """A new functional model in which ``apply(call, name, inputs)`` makes each call's result."""
-    import keras
-
-    tensors: dict[str, Any] = {}
-    for call, name in zip(graph.calls, safe_names(graph.calls), strict=True):
-        if call.kind == "InputLayer":
-            tensors[call.output] = keras.Input(call.shape, name=name, dtype=call.layer.dtype)
-        else:
-            with keras_computes(call.name):
-                tensors[call.output] = apply(call, name, [tensors[source] for source in call.inputs])
-    return keras.Model([tensors[name] for name in graph.inputs], [tensors[name] for name in graph.outputs])
-
-
 def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
     """A new functional Keras model in normal form with copies of the weights; ``model`` is left as it is.
 
@@ -187,8 +81,26 @@ def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
     UnsupportedModel : no fixed graph, or a layer that cannot be copied.
     """
     graph = topology(model)
-    used = {name.lower() for name in safe_names(graph.calls)}
-    return rebuilt(graph, _Builder(graph, keep_softmax, used).apply)
+    names = Names(graph)
+    return remake(model, _Builder(graph, keep_softmax, names).apply, names.enter)
+
+
+class Names:
+    """A name of its own for each call of a graph: a layer used twice is made twice."""
+
+    def __init__(self, graph: Topology) -> None:
+        self.of = dict(zip((call.output for call in graph.calls), safe_names(graph.calls), strict=True))
+        self.used = set(self.of.values())
+
+    def enter(self, call: Call) -> Any:
+        """The new model's input for one of the old one's."""
+        return keras.Input(call.shape, name=self.of[call.output], dtype=call.layer.dtype)
+
+    def another(self, wanted: str) -> str:
+        """A name like ``wanted`` that nothing has yet."""
+        name = unused(wanted, self.used)
+        self.used.add(name)
+        return name
 
 
 def is_elementwise(call: Call) -> bool:
@@ -202,11 +114,17 @@ def is_elementwise(call: Call) -> bool:
 class _Builder:
     graph: Topology
     keep_softmax: bool
-    used: set[str]
+    names: Names
     unflat: dict[str, Any] = field(default_factory=dict)
     """By the name of a flat tensor: the same values before the Flatten."""
 
-    def apply(self, call: Call, name: str, inputs: list[Any]) -> Any:
+    def apply(self, call: Call, inputs: list[Any]) -> Any:
+        if call.kind == "InputLayer":
+            return inputs[0]
+        with keras_computes(call.name):
+            return self.placed(call, self.names.of[call.output], inputs)
+
+    def placed(self, call: Call, name: str, inputs: list[Any]) -> Any:
         if call.kind == "Flatten":
             self.unflat[call.output] = inputs[0]
         before = self.unflat.get(call.inputs[0]) if is_elementwise(call) else None
@@ -214,7 +132,7 @@ class _Builder:
             return self.computed(call, name, inputs)
         # hls4ml's streams have no Flatten: what follows one must not mind, and activations do
         self.unflat[call.output] = self.computed(call, name, [before])
-        return flattened(self.unflat[call.output], _unused(f"{name}_flat", self.used))
+        return keras.layers.Flatten(name=self.names.another(f"{name}_flat"))(self.unflat[call.output])
 
     def computed(self, call: Call, name: str, inputs: list[Any]) -> Any:
         drop_head = is_probability(call) and is_final(call, self.graph) and not self.keep_softmax
@@ -231,28 +149,20 @@ class _Builder:
         result = computed(call, name, inputs, {} if activation is None else {"activation": None})
         if activation is None or drop_head:
             return result
-        own_name = _unused(f"{name}_{activation_name(activation)}", self.used)
+        own_name = self.names.another(f"{name}_{activation_name(activation)}")
         return _activation_layer(without_residue(activation), own_name)(result)
 
     def chained(self, call: Call, name: str, inputs: list[Any]) -> Any:
         result = inputs[0]
         for other in inputs[1:-1]:
-            result = merged(call, _unused(f"{name}_part", self.used), [result, other])
+            result = merged(call, self.names.another(f"{name}_part"), [result, other])
         return merged(call, name, [result, inputs[-1]])
-
-
-def flattened(tensor: Any, name: str) -> Any:
-    import keras
-
-    return keras.layers.Flatten(name=name)(tensor)
 
 
 def merged(call: Call, name: str, inputs: list[Any]) -> Any:
     """A merge layer applied; an operation such as ``a + b`` becomes the layer of its name."""
-    import keras
-
-    if call.kind.startswith("ops."):
-        return getattr(keras.layers, call.kind.removeprefix("ops."))(name=name)(inputs)
+    if call.is_operation:
+        return getattr(keras.layers, type(call.layer).__name__)(name=name)(inputs)
     return copied(call.layer, {"name": name})(inputs)
 
 
@@ -269,7 +179,7 @@ def without_residue(activation: Any) -> Any:
 
 def computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any]) -> Any:
     """The call's layer copied with ``changes`` and plain quantizers, and applied."""
-    if call.kind.startswith("ops."):
+    if call.is_operation:
         return merged(call, name, inputs)
     requantized, weights = frozen(call.layer)
     changes = {"name": name, **changes, **requantized}
@@ -277,10 +187,7 @@ def computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any
         layer, weights = _pointwise(call, changes), [_expanded(w, len(call.shape)) for w in weights]
     else:
         layer = copied(call.layer, changes)
-    try:
-        result = layer(inputs[0] if len(inputs) == 1 else inputs)
-    except TypeError as cause:  # attention and others that take their inputs by name
-        raise UnsupportedModel(f"{call.kind} layers are not taken", where=call.name) from cause
+    result = call.on(inputs, layer)
     if weights:
         layer.set_weights(weights)
     return result
@@ -322,7 +229,6 @@ def copied(layer: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _activation_layer(activation: Any, name: str) -> Any:
-    import keras
     import qkeras
 
     if is_quantizer(activation):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.qor import FixedType
-
-TERNARY_THRESHOLD = 0.33
-"""The threshold hls4ml and QKeras use for ``ternary`` activations when none is given."""
 
 
 def quantizer_name(quantizer: Any) -> str:
@@ -23,15 +20,6 @@ def quantizer_name(quantizer: Any) -> str:
     return str(getattr(quantizer, "__name__", type(quantizer).__name__))
 
 
-def as_quantizer(value: Any) -> Any:
-    """The quantizer object behind a text such as ``quantized_relu(6)``, an object or None."""
-    if value is None or not isinstance(value, str | dict):
-        return value
-    import qkeras
-
-    return qkeras.get_quantizer(value)
-
-
 def is_quantizer(value: Any) -> bool:
     """Whether an ``activation`` is one of QKeras' quantizers rather than a plain function."""
     return type(value).__module__.startswith("qkeras") or getattr(value, "__module__", "").startswith(
@@ -39,42 +27,50 @@ def is_quantizer(value: Any) -> bool:
     )
 
 
-def _bits(quantizer: Any) -> tuple[int, int]:
-    return int(quantizer.bits), int(getattr(quantizer, "integer", 0))
+def quantizer_type(quantizer: Any) -> FixedType | None:
+    """The type of the values a quantizer gives, for activations and for weights alike.
 
-
-def quantized_bits_type(quantizer: Any) -> FixedType:
-    """``quantized_bits(b, i)``: round half to even, saturate; QKeras does not count the sign in ``i``."""
-    bits, integer = _bits(quantizer)
-    signed = bool(quantizer.keep_negative)
-    saturation = "SAT_SYM" if signed and quantizer.symmetric else "SAT"
-    return FixedType(bits, integer + int(signed), signed, "RND_CONV", saturation)
-
-
-def activation_type(quantizer: Any) -> FixedType | None:
-    """The type of values leaving ``QActivation(quantizer)``; None where no single type gives them."""
-    name = quantizer_name(quantizer)
-    if name == "quantized_bits":
-        return quantized_bits_type(quantizer)
-    if name == "quantized_relu":
-        bits, integer = _bits(quantizer)
-        return FixedType(bits, integer, False, "RND_CONV", "SAT")
-    if name == "quantized_tanh":
-        return FixedType(
-            int(quantizer.bits), 1, True, "RND_CONV", "SAT_SYM" if quantizer.symmetric else "SAT"
-        )
-    if name == "quantized_sigmoid":
-        return FixedType(int(quantizer.bits), 0, False, "RND_CONV", "SAT")
-    if name in (
-        "binary",
-        "ternary",
-        "binary_tanh",
-        "ternary_tanh",
-        "stochastic_binary",
-        "stochastic_ternary",
-    ):
+    QKeras rounds half to even, saturates, and does not count the sign in ``integer``. A scale (``alpha``) is
+    not part of it, see ``unit_alpha``. None for None, plain functions and what no single type holds.
+    """
+    kind = quantizer_name(quantizer)
+    if kind == "binary" and quantizer.use_01:
+        return FixedType(1, 1, signed=False)
+    if kind in _SIGNS:
         return FixedType(2, 2)
-    return None
+    if kind not in _GRIDS:
+        return None
+    signed, integer = _GRIDS[kind](quantizer)
+    symmetric = signed and bool(quantizer.symmetric)
+    saturation = "SAT_SYM" if symmetric else "SAT"
+    return FixedType(int(quantizer.bits), integer + int(signed), signed, "RND_CONV", saturation)
+
+
+_SIGNS = ("binary", "ternary", "binary_tanh", "ternary_tanh", "stochastic_binary", "stochastic_ternary")
+"""Quantizers whose values are -1, 0 and 1."""
+
+
+def _linear(quantizer: Any) -> tuple[bool, int]:
+    return bool(quantizer.keep_negative), int(quantizer.integer)
+
+
+_GRIDS: Mapping[str, Callable[[Any], tuple[bool, int]]] = {
+    "quantized_bits": _linear,
+    "quantized_linear": _linear,
+    "quantized_relu": lambda quantizer: (False, int(quantizer.integer)),
+    "quantized_tanh": lambda quantizer: (True, 0),  # noqa: ARG005
+    "quantized_sigmoid": lambda quantizer: (False, 0),  # noqa: ARG005
+}
+"""(signed, integer bits without the sign) by kind."""
+
+
+def quantizer_bits(quantizer: Any) -> int | None:
+    """Bits that one weight takes under this quantizer: 1 for binary, 2 for ternary, its ``bits`` otherwise."""
+    kind = quantizer_name(quantizer)
+    if kind in ("binary", "ternary"):
+        return 1 if kind == "binary" else 2
+    bits = getattr(quantizer, "bits", None)
+    return None if bits is None else int(bits)
 
 
 def is_plain_relu(quantizer: Any) -> bool:
@@ -85,14 +81,9 @@ def is_plain_relu(quantizer: Any) -> bool:
 
 
 def weight_type(quantizer: Any) -> FixedType | None:
-    """The grid of weights behind ``quantizer``; None for powers of two and for what has no fixed grid."""
-    name = quantizer_name(quantizer)
-    if name == "quantized_bits":
-        kind = quantized_bits_type(quantizer)
-        return FixedType(kind.width, kind.integer, kind.signed)
-    if name in ("binary", "ternary", "stochastic_binary", "stochastic_ternary"):
-        return FixedType(2, 2)
-    return None
+    """The grid of weights behind ``quantizer``, which are rounded already; None where it has none."""
+    kind = quantizer_type(quantizer)
+    return None if kind is None else FixedType(kind.width, kind.integer, kind.signed)
 
 
 @contextlib.contextmanager
@@ -113,27 +104,3 @@ def quantized(quantizer: Any, values: NDArray[np.float32]) -> NDArray[np.float64
         return np.asarray(values, np.float64)
     with keras_computes(quantizer_name(quantizer)):
         return np.asarray(quantizer(np.asarray(values, np.float32)), np.float64)
-
-
-def fraction_bits(values: NDArray[np.float64], limit: int = 64) -> int | None:
-    """Fewest fraction bits (may be negative) that hold every value exactly; None if more than ``limit``."""
-    nonzero = np.asarray(values, np.float64).ravel()
-    nonzero = nonzero[nonzero != 0]
-    if nonzero.size == 0:
-        return 0
-    mantissa, exponent = np.frexp(nonzero)
-    codes = (mantissa * 2.0**53).astype(np.int64)
-    trailing = np.log2((codes & -codes).astype(np.float64)).astype(np.int64)
-    bits = int(np.max(53 - exponent - trailing))
-    return bits if bits <= limit else None
-
-
-def type_for_range(low: float, high: float, frac: int) -> FixedType:
-    """The narrowest type with ``frac`` fraction bits that holds every value of [low, high]."""
-    scale = 2.0**frac
-    bottom, top = int(np.floor(low * scale)), int(np.ceil(high * scale))
-    if bottom >= 0:
-        width = max(top.bit_length(), 1)
-        return FixedType(width, width - frac, signed=False)
-    width = max(top.bit_length(), (-bottom - 1).bit_length()) + 1
-    return FixedType(width, width - frac)

@@ -129,7 +129,7 @@ def useful_ranks(model: Any, most: int) -> dict[str, int]:
     """Rank of each dense layer: ``most``, or the largest r with r (m + n) < m n for a kernel of m x n."""
     found = {}
     for call in calls(model):
-        kernels = [array for array in call.layer.get_weights() if array.ndim == 2]
+        kernels = [array for array in call.weights if array.ndim == 2]
         if kernels and "Dense" in call.kind:
             m, n = kernels[0].shape
             rank = min(most, (m * n - 1) // (m + n))

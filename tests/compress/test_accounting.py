@@ -10,6 +10,7 @@ import pytest
 import qkeras
 
 from pquant_hls.compress import (
+    DesignCost,
     PruningCompression,
     QuantizationCompression,
     StepRecord,
@@ -20,9 +21,7 @@ from pquant_hls.compress import (
     step_from_config,
 )
 from pquant_hls.errors import SpecError
-from pquant_hls.estimate import estimate
 from pquant_hls.network import model_digest
-from pquant_hls.qor import Target
 from pquant_hls.spec.steps import FineTuneConfig, PruneConfig, QuantizeConfig
 
 L = keras.layers
@@ -81,16 +80,11 @@ def test_ratio_is_measured_not_promised(tagger: keras.Model, data) -> None:
 
 
 def test_cycles_are_none_unless_estimated(quantized_tagger: keras.Model) -> None:
-    cost = partial(
-        estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
-    )
+    cost = DesignCost()
     blind = PruningCompression(sparsity=0.2, importance="l1").compress(quantized_tagger).record
     seen = PruningCompression(sparsity=0.2, importance="l1", cost=cost).compress(quantized_tagger).record
     assert (blind.before.cycles, blind.after.cycles) == (None, None)
-    assert (
-        seen.before.cycles
-        == estimate(fixed_graph(quantized_tagger), cost.keywords["target"]).latency.cycles_max
-    )
+    assert seen.before.cycles == cost(quantized_tagger).latency.cycles_max
     assert set(seen.after.layer_cycles) >= {"fc1", "fc2", "output"}
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import keras
 import numpy as np
 import pytest
 from random_graphs import batch, randomise
 
-from pquant_hls.compress import LowRankCompression, account
+from pquant_hls.compress import DesignCost, LowRankCompression, account
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.estimate import estimate
-from pquant_hls.qor import FixedPointGraph, QoR, Target
+from pquant_hls.qor import QoR
 from pquant_hls.train import predict, scores
 
 L = keras.layers
-COST = partial(estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35))
+COST = DesignCost()
 
 
 def test_given_rank_reduces_multiplications(tagger: keras.Model) -> None:
@@ -114,11 +111,11 @@ def test_gain_takes_the_rank_of_fewest_cycles(tagger: keras.Model) -> None:
     """An estimator that likes rank 3 of fc1 and nothing else; energies below min_energy are not tried."""
     seen = []
 
-    def cost(graph: FixedPointGraph) -> QoR:
-        ranks = {node.name: node.shape[-1] for node in graph.nodes if node.name.endswith("_basis")}
+    def cost(model: keras.Model) -> QoR:
+        ranks = {layer.name: layer.units for layer in model.layers if layer.name.endswith("_basis")}
         seen.append(ranks.get("fc1_basis"))
         cycles = 5 if ranks == {"fc1_basis": 3} else 9 if ranks else 7
-        found = estimate(graph, COST.keywords["target"])
+        found = COST(model)
         spread = dict.fromkeys(("cycles_max", "cycles_max_lo", "cycles_max_hi"), cycles)
         return found.with_(latency=found.latency.model_copy(update={"cycles_min": 0, **spread}))
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import keras
 import numpy as np
 import pytest
 
 from pquant_hls.compress import (
+    DesignCost,
     FineTuning,
     PruningCompression,
     QuantizationCompression,
     account,
-    fixed_graph,
     units,
 )
 from pquant_hls.compress.pruning import ramp
 from pquant_hls.compress.zeros import block_mask, largest
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
-from pquant_hls.estimate import estimate
 from pquant_hls.network import clone
-from pquant_hls.qor import FixedPointGraph, QoR, Target
+from pquant_hls.qor import QoR
 from pquant_hls.spec.steps import PruneConfig
 from pquant_hls.train import scores
 
 L = keras.layers
-TARGET = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
 
 
 def test_sparsity_of_units_goes_from_every_layer(tagger: keras.Model) -> None:
@@ -144,9 +140,9 @@ def test_refitting_leaves_a_model_that_lost_nothing(tagger: keras.Model, data) -
 def test_latency_in_view_saves_cycles_where_they_are(quantized_tagger: keras.Model) -> None:
     """An estimator that charges fan-in of fc2 alone: units of fc1 go first."""
 
-    def cost(graph: FixedPointGraph) -> QoR:
-        real = estimate(graph, TARGET)
-        fan_in = int(graph.node("fc2").arrays["weight"].codes.any(axis=1).sum())
+    def cost(model: keras.Model) -> QoR:
+        real = DesignCost()(model)
+        fan_in = model.get_layer("fc2").kernel.shape[0]
         return real.with_(
             latency=real.latency.model_copy(
                 update={
@@ -165,11 +161,9 @@ def test_latency_in_view_saves_cycles_where_they_are(quantized_tagger: keras.Mod
 
 
 def test_latency_in_view_works_with_the_estimator(quantized_tagger: keras.Model) -> None:
-    cost = partial(estimate, target=TARGET)
-    result = PruningCompression(sparsity=0.5, latency_aware=True, importance="l1", cost=cost).compress(
-        quantized_tagger
-    )
-    assert result.record.after.cycles == estimate(fixed_graph(result.model), TARGET).latency.cycles_max
+    step = PruningCompression(sparsity=0.5, latency_aware=True, importance="l1", cost=DesignCost())
+    result = step.compress(quantized_tagger)
+    assert result.record.after.cycles == DesignCost()(result.model).latency.cycles_max
     assert result.record.after.cycles <= result.record.before.cycles
 
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pquant_hls.compress import QuantizationCompression, fold_batchnorm
-from pquant_hls.compress.accumulators import accumulators, guarded, overflows
 from pquant_hls.compress.calibration import integer_bits, reaching
+from pquant_hls.compress.guard import guarded, overflows
 from pquant_hls.compress.quantized import separated
 from pquant_hls.compress.sensitivity import Sensitivity, spend
-from pquant_hls.compress.types import enclosed_bits, quantizer_type, tensor_types
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
 from pquant_hls.network import calls, layer_table, operation
+from pquant_hls.network.types import sum_types, tensor_types
 from pquant_hls.qor import FixedType
 from pquant_hls.spec.steps import QuantizeConfig
 from pquant_hls.train import evaluate, predict, scores
@@ -148,40 +148,19 @@ def test_sums_never_leave_their_type(quantized_tagger: keras.Model) -> None:
     kernel = quantized_tagger.get_layer("fc1").get_weights()[0]
     extreme = np.concatenate([np.sign(kernel.T), -np.sign(kernel.T)]).astype(np.float32) * 1e3
     assert overflows(quantized_tagger, [extreme]) == []
-    kinds = accumulators(quantized_tagger)
+    kinds = sum_types(quantized_tagger)
     narrow = {name: FixedType(kind.width - 3, kind.integer - 3) for name, kind in kinds.items()}
     assert "fc1" in {found.layer for found in overflows(quantized_tagger, [extreme], narrow)}
 
 
-def test_the_guard_stops_a_model_whose_sums_overflow(
-    quantized_tagger: keras.Model, monkeypatch, data
-) -> None:
-    import pquant_hls.compress.accumulators as room
-
-    monkeypatch.setattr(room, "accumulator_type", lambda layer, source: FixedType(4, 2))
-    with pytest.raises(UnsupportedModel, match="sums between"):
-        guarded(quantized_tagger, [data.x_val])
+def test_the_guard_stops_a_model_whose_sums_overflow(quantized_tagger: keras.Model, data) -> None:
+    with pytest.raises(UnsupportedModel, match=r"fc1: .* sums between"):
+        guarded(quantized_tagger, [data.x_val], {"fc1": FixedType(4, 2)})
 
 
 def test_sums_too_wide_for_keras_are_told(tagger: keras.Model, data) -> None:
     notes = QuantizationCompression(bits=16, mode="ptq").compress(tagger, data).record.notes
     assert any("exceed float32's 24" in note for note in notes)
-
-
-@given(st.integers(1, 2**20), st.integers(-8, 8))
-def test_enclosed_bits_count_from_first_to_last_one(code: int, shift: int) -> None:
-    expected = len(bin(code)[2:].rstrip("0"))
-    assert enclosed_bits(np.array([code * 2.0**shift, -code * 2.0**shift, 0.0])).tolist() == [
-        expected,
-        expected,
-        0,
-    ]
-
-
-def test_quantizers_have_the_types_that_hls4ml_gives_them() -> None:
-    assert quantizer_type(qkeras.quantized_bits(6, 1, alpha=1.0)).text == "ap_fixed<6,2,AP_RND_CONV,AP_SAT>"
-    assert quantizer_type(qkeras.quantized_relu(6, 2)).text == "ap_ufixed<6,2,AP_RND_CONV,AP_SAT>"
-    assert quantizer_type(None) is None
 
 
 def test_sensitivity_spends_no_more_than_uniform_bits(tagger: keras.Model, data) -> None:

@@ -103,11 +103,6 @@ def test_silent_units_of_quantized_layers_can_go(seed: int) -> None:
         np.testing.assert_array_equal(other, one)
 
 
-def shared() -> keras.Model:
-    twice, entry = L.Dense(4, name="twice"), keras.Input((4,))
-    return keras.Model(entry, twice(twice(entry)))
-
-
 def unknown() -> keras.Model:
     entry = keras.Input((4, 3))
     return keras.Model(entry, L.Dense(2)(L.LSTM(5, name="memory")(entry)))
@@ -119,7 +114,7 @@ def nested() -> keras.Model:
     return keras.Model(entry, L.Dense(2)(inner(entry)))
 
 
-@pytest.mark.parametrize(("build", "layer"), [(shared, "twice"), (unknown, "memory"), (nested, "inner")])
+@pytest.mark.parametrize(("build", "layer"), [(unknown, "memory"), (nested, "inner")])
 def test_what_cannot_be_pruned_is_named(build, layer: str) -> None:
     model = build()
     weights = model.get_weights()

@@ -7,18 +7,14 @@ from dataclasses import dataclass
 
 import keras
 
+from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values
-from pquant_hls.compress.types import accumulator_type, tensor_types
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, rebuild
+from pquant_hls.network.graph import Call, NewLayer, copy_layer, rebuild
+from pquant_hls.network.plan import FLOAT32_BITS
 from pquant_hls.network.table import activation_name, operation
+from pquant_hls.network.types import sum_types
 from pquant_hls.qor import FixedType
-
-FLOAT32_BITS = 24
-"""Bits of a float32 mantissa: Keras adds exactly up to here, and rounds where the firmware does not beyond.
-"""
-
-WEIGHTED = ("dense", "conv", "depthwise_conv")
 
 
 @dataclass(frozen=True)
@@ -32,31 +28,11 @@ class Overflow:
     kind: FixedType
 
 
-def accumulators(model: keras.Model) -> dict[str, FixedType]:
-    """For each layer with quantized weights and inputs: the narrowest type that holds every sum, whatever the
-    input.
-    """
-    kinds = tensor_types(model)
-    found = {}
-    for call in calls(model):
-        source = kinds[call.inputs[0]] if call.inputs else None
-        kind = (
-            accumulator_type(call.layer, source)
-            if source is not None and operation(call.layer) in WEIGHTED
-            else None
-        )
-        if kind is not None:
-            found[call.name] = kind
-    return found
-
-
 def overflows(
     model: keras.Model, inputs: Sequence[Values], kinds: Mapping[str, FixedType] | None = None
 ) -> list[Overflow]:
-    """Layers whose sums on these inputs leave their accumulator type; ``kinds`` defaults to
-    ``accumulators``.
-    """
-    checked = accumulators(model) if kinds is None else kinds
+    """Layers whose sums on these inputs leave their type; ``kinds`` defaults to ``sum_types``."""
+    checked = sum_types(model) if kinds is None else kinds
     sums = layer_values(_without_activations(model), list(inputs))
     found = []
     for name, kind in checked.items():
@@ -71,19 +47,22 @@ def _without_activations(model: keras.Model) -> keras.Model:
     """The model with the activations inside layers taken out into layers of their own."""
 
     def change(call: Call) -> list[NewLayer] | None:
-        if operation(call.layer) not in WEIGHTED or activation_name(call.layer) is None:
+        if operation(call.layer) not in SUMMED or activation_name(call.layer) is None:
             return None
-        bare = NewLayer(copy_layer(call.layer, activation="linear"), call.layer.get_weights())
+        bare = NewLayer(copy_layer(call.layer, activation="linear"), call.weights)
         return [bare, NewLayer(keras.layers.Activation(call.layer.activation, name=f"{call.name}_inside"))]
 
     return rebuild(model, change)
 
 
-def guarded(model: keras.Model, inputs: Sequence[Values]) -> tuple[str, ...]:
+def guarded(
+    model: keras.Model, inputs: Sequence[Values], kinds: Mapping[str, FixedType] | None = None
+) -> tuple[str, ...]:
     """Remarks on sums too wide for float32; raises UnsupportedModel naming a layer whose sums overflow on the
     data.
     """
-    for found in overflows(model, inputs):
+    kinds = sum_types(model) if kinds is None else kinds
+    for found in overflows(model, inputs, kinds):
         raise UnsupportedModel(
             f"{found.values} sums between {found.low:g} and {found.high:g} leave {found.kind}",
             where=found.layer,
@@ -91,6 +70,6 @@ def guarded(model: keras.Model, inputs: Sequence[Values]) -> tuple[str, ...]:
     return tuple(
         f"{name}: sums of {kind.width} bits exceed float32's {FLOAT32_BITS}, "
         "Keras rounds them and the firmware does not"
-        for name, kind in accumulators(model).items()
+        for name, kind in kinds.items()
         if kind.width > FLOAT32_BITS
     )

@@ -15,10 +15,11 @@ from pquant_hls.csim.predict import predict
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.lint import lint
+from pquant_hls.network.graph import Topology, topology
+from pquant_hls.network.grids import bits_below
 from pquant_hls.network.normal import normal_form
-from pquant_hls.network.quantizers import fraction_bits, quantizer_name
+from pquant_hls.network.quantizers import quantizer_name
 from pquant_hls.network.reference import layer_results
-from pquant_hls.network.topology import Topology, topology
 
 Floats = NDArray[np.float64]
 
@@ -187,7 +188,7 @@ def _lsb(project: HlsProject, layer: str, values: Floats) -> float:
 
 def _fraction(values: Floats) -> float:
     """The coarsest power of two of which all values are multiples."""
-    bits = fraction_bits(values)
+    bits = bits_below(values)
     return 2.0**-64 if bits is None else 2.0**-bits
 
 

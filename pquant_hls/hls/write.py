@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import tempfile
 from importlib import metadata
@@ -12,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pquant_hls.errors import OutputError, SpecError, UnsupportedModel
-from pquant_hls.hls.graph import extract
-from pquant_hls.hls.handlers import register
+from pquant_hls.errors import OutputError, SpecError
+from pquant_hls.hls.design import checked_form, designed
 from pquant_hls.hls.project import (
     GRAPH_FILE,
     NORMAL_MODEL,
@@ -23,19 +21,10 @@ from pquant_hls.hls.project import (
     HlsProject,
     load_project,
 )
-from pquant_hls.lint import errors, lint
 from pquant_hls.network.capture import captured
-from pquant_hls.network.normal import is_reserved, normal_form
-from pquant_hls.network.plan import plan, reuse_factors
-from pquant_hls.network.topology import topology
-from pquant_hls.qor import FixedType
+from pquant_hls.network.names import is_reserved
 from pquant_hls.spec import HlsSpec
 
-STRATEGIES = {
-    "latency": "Latency",
-    "resource": "Resource",
-    "distributed_arithmetic": "distributed_arithmetic",
-}
 LOG_FILE = "hls4ml.log"
 _PACKAGES = ("pquant_hls", "hls4ml", "keras", "qkeras-v3", "tensorflow", "numpy")
 
@@ -58,10 +47,8 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     """
     out = Path(out).absolute()
     _check_empty(out)
-    _check_strategy(spec)
     _check_project_name(spec)
-    _refuse(model, spec, exact)
-    normal = normal_form(model, keep_softmax=spec.keep_softmax)
+    normal = checked_form(model, spec, exact=exact)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
@@ -84,35 +71,12 @@ def _say_where(folder: Path, out: Path) -> None:
     record.write_text(record.read_text().replace(str(folder), str(out)))
 
 
-def _check_strategy(spec: HlsSpec) -> None:
-    if spec.strategy == "distributed_arithmetic" and importlib.util.find_spec("da4ml") is None:
-        raise SpecError(
-            "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'hls4ml[da]'"
-        )
-
-
 def _check_project_name(spec: HlsSpec) -> None:
     if is_reserved(spec.project_name):
         raise SpecError(
             f"{spec.project_name!r} has a meaning of its own in the generated C++",
             where="hls.project_name",
             mend="another name: it becomes the top function's",
-        )
-
-
-ALWAYS_REFUSED = frozenset({"lambda", "no-arithmetic", "input-shape"})
-"""Rules that an inexact conversion breaks on too."""
-
-
-def _refuse(model: Any, spec: HlsSpec, exact: bool) -> None:
-    found = [finding for finding in errors(lint(model, spec)) if exact or finding.rule in ALWAYS_REFUSED]
-    if found:
-        others = "".join(
-            f"; {finding.layer}: {finding.message} [{finding.rule}: {finding.mend}]" for finding in found[1:]
-        )
-        first = found[0]
-        raise UnsupportedModel(
-            f"{first.message} [{first.rule}]", where=first.layer, mend=f"{first.mend}{others}"
         )
 
 
@@ -123,8 +87,7 @@ def _check_empty(out: Path) -> None:
 
 def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool) -> None:
     with captured() as talk:
-        hls_model = _hls_model(normal, spec, folder)
-        graph = extract(hls_model, exact=exact)
+        hls_model, graph = designed(normal, spec, folder, exact=exact)
         _trace_everything(hls_model)
         hls_model.config.config.pop("KerasModel", None)
         hls_model.write()
@@ -134,46 +97,6 @@ def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool) -> None:
     written = HlsProject(folder, spec.project_name, (), ())
     info = {**_info(normal, spec, hls_model, exact), "sources": written.source_digests()}
     _save_info(folder / PROJECT_FILE, info)
-
-
-def _hls_model(normal: Any, spec: HlsSpec, folder: Path) -> Any:
-    import hls4ml
-
-    register()
-    graph = topology(normal)
-    types = plan(graph, FixedType.parse(spec.precision), wide=spec.wide_accumulators)
-    config: dict[str, Any] = {
-        "Model": {
-            "Precision": {"default": spec.precision},
-            "ReuseFactor": spec.reuse_factor,
-            "Strategy": STRATEGIES[spec.strategy],
-            "BramFactor": 1_000_000_000,
-        },
-        "LayerName": types.config(),
-    }
-    for name, factor in reuse_factors(graph, spec).items():
-        config["LayerName"][name]["ReuseFactor"] = factor
-    try:
-        return hls4ml.converters.convert_from_keras_model(
-            normal,
-            output_dir=str(folder),
-            project_name=spec.project_name,
-            backend=spec.backend,
-            hls_config=config,
-            part=spec.part,
-            clock_period=spec.clock_ns,
-            clock_uncertainty=_uncertainty(spec),
-            io_type=spec.io_type,
-            bit_exact=False,
-            allow_da_fallback=False,
-        )
-    except Exception as cause:  # hls4ml raises bare Exception for all it cannot take
-        raise UnsupportedModel(f"hls4ml cannot take this model: {cause}", where=normal.name) from cause
-
-
-def _uncertainty(spec: HlsSpec) -> str | None:
-    """As the tools' ``set_clock_uncertainty`` takes it, a percentage or ns; None is the backend's default."""
-    return None if spec.clock_uncertainty is None else str(spec.clock_uncertainty)
 
 
 def _trace_everything(hls_model: Any) -> None:

@@ -1,0 +1,73 @@
+"""What steps are told of cost: the design that the recipe asks for, not another one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from pquant_hls.compress import DesignCost, LowRankCompression, PruningCompression, QuantizationCompression
+from pquant_hls.estimate import estimate
+from pquant_hls.hls import convert
+from pquant_hls.network import build_mlp
+from pquant_hls.spec import HlsSpec
+
+L = keras.layers
+RESOURCE = {"strategy": "resource", "reuse_factor": 8}
+
+
+@pytest.fixture(scope="module")
+def wide() -> keras.Model:
+    """The float 16-64-32-5 tagger."""
+    return build_mlp(16, (64, 32), 5, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "cycles"),
+    [({}, 7), (RESOURCE, 34), ({"io_type": "io_stream"}, 15), ({**RESOURCE, "io_type": "io_stream"}, 27)],
+)
+def test_a_step_is_told_the_cycles_of_the_design_asked_for(wide, options, cycles: int, tmp_path) -> None:
+    spec = HlsSpec(**options)
+    step = PruningCompression(method="magnitude", sparsity=0.0, cost=DesignCost(spec))
+    record = step.compress(wide).record
+    graph = convert(wide, spec, tmp_path / "project", exact=False).graph
+    assert record.before.cycles == cycles
+    assert record.after.cycles == estimate(graph, spec.target).latency.cycles_max == cycles
+
+
+def test_a_residual_network_costs_what_its_firmware_does(tmp_path) -> None:
+    keras.utils.set_random_seed(1)
+    entry = keras.Input((8,), name="x")
+    one = L.Dense(8, activation="relu", name="a")(entry)
+    model = keras.Model(entry, L.Dense(5, name="o")(L.Add(name="s")([one, L.Dense(8, name="b")(one)])))
+    x = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
+    data = SimpleNamespace(x_train=x, y_train=None, x_val=None, y_val=None)
+    made = QuantizationCompression(bits=4, mode="ptq", cost=DesignCost()).compress(model, data)
+    graph = convert(made.model, HlsSpec(), tmp_path / "project").graph
+    assert made.record.after.cycles == estimate(graph, HlsSpec().target).latency.cycles_max == 4
+
+
+def test_latency_in_view_sees_the_strategy(wide: keras.Model) -> None:
+    """With eight products a multiplier, cycles follow the sizes of layers, not the zeros in them."""
+    seen = []
+
+    class Told(DesignCost):
+        def __call__(self, model: keras.Model):
+            seen.append([layer.units for layer in model.layers if isinstance(layer, L.Dense)])
+            return super().__call__(model)
+
+    step = PruningCompression(
+        sparsity=0.2, latency_aware=True, importance="l1", cost=Told(HlsSpec(**RESOURCE))
+    )
+    step.compress(wide)
+    assert len({tuple(units) for units in seen}) > 2
+    assert min(min(units) for units in seen) >= 1
+
+
+def test_a_model_without_a_design_has_no_cycles() -> None:
+    entry = keras.Input((6, 3))
+    model = keras.Model(entry, L.Dense(2, name="d")(L.Attention(name="look")([entry, entry])))
+    step = LowRankCompression(rank=1, cost=DesignCost())
+    assert step.account(model).cycles is None
