@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import qkeras
 from numpy.typing import NDArray
 
+from pquant_hls.network.frontend import standard
 from pquant_hls.network.graph import calls
 from pquant_hls.qor import FixedType
 from pquant_hls.spec.steps import PruneConfig, QuantizeConfig
@@ -41,13 +41,13 @@ def integer_bits(values: Values, bits: int, config: QuantizeConfig, *, signed: b
 
 
 def linear_quantizer(values: Values, bits: int, config: QuantizeConfig) -> Any:
-    """A calibrated ``quantized_bits`` for values of either sign."""
-    return qkeras.quantized_bits(bits, integer_bits(values, bits, config, signed=True), alpha=1.0)
+    """A calibrated linear quantizer for values of either sign."""
+    return standard().make("linear", bits, integer_bits(values, bits, config, signed=True))
 
 
 def relu_quantizer(values: Values, bits: int, config: QuantizeConfig) -> Any:
-    """A calibrated ``quantized_relu``; its least is 0 integer bits, QKeras fails below."""
-    return qkeras.quantized_relu(bits, max(0, integer_bits(values, bits, config, signed=False)))
+    """A calibrated relu quantizer."""
+    return standard().make("relu", bits, integer_bits(values, bits, config, signed=False))
 
 
 def reaching(top: float, bits: int, *, signed: bool) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from pquant_hls.compress.factors import Factor, factors
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
+from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, flat, rebuild
 from pquant_hls.network.table import operation
 from pquant_hls.spec.model import unknown_key
@@ -120,7 +121,7 @@ def _factorable(call: Call) -> bool:
 
 
 def _quantized(call: Call) -> bool:
-    return operation(call.layer) in ("dense", "conv") and call.kind.startswith("Q")
+    return operation(call.layer) in ("dense", "conv") and front_of(call.layer) is not None
 
 
 def _check_rank(call: Call, rank: int) -> None:

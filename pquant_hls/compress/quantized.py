@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
-import qkeras
 
 from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.network.frontend import Shape, front_of, read, shape_of, standard
 from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, flat, rebuild
+from pquant_hls.network.kinds import kind_of
 from pquant_hls.network.names import identifier, unused
+from pquant_hls.network.plan import is_linear
 from pquant_hls.network.table import activation_name, operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
 
 MIN_BIAS_BITS = 6
-_QKERAS = {
-    "Dense": "QDense",
-    "Conv1D": "QConv1D",
-    "Conv2D": "QConv2D",
-    "DepthwiseConv2D": "QDepthwiseConv2D",
-}
-_PLAIN = ("relu", "tanh", "sigmoid")
-"""Activations with a quantized twin that hls4ml computes exactly."""
-
-_KEPT = ("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "binary", "ternary")
-"""Quantizers that are such twins already."""
+_PLAIN: Mapping[str, Shape] = {"relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid"}
+"""Functions with a quantized twin that hls4ml computes exactly."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ class Widths:
     weights: Mapping[str, int]
     activations: Mapping[str, int]
     bias_bits: int | None = None
-    kernel: str = "fixed"
+    kernel: Literal["fixed", "binary", "ternary"] = "fixed"
     changed: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -94,14 +87,18 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
 
 
 def _has_twin(call: Call, inner: str) -> bool:
-    """Whether an activation has a quantized twin; a leaky relu's has none that hls4ml computes exactly."""
-    leaky = getattr(getattr(call.layer, "activation", None), "negative_slope", 0)
-    return inner in _PLAIN or (inner.split("(", maxsplit=1)[0] in _KEPT and not leaky)
+    """Whether an activation has a quantized twin; quantizers are their own, where hls4ml computes them exactly."""
+    activation = kind_of(call.layer).function(call.layer)
+    found = read(activation)
+    leaky = getattr(activation, "negative_slope", 0)
+    return inner in _PLAIN if found is None else found.shape != "other" and not leaky
 
 
 def _twin(call: Call) -> Any:
-    name = call.kind if call.kind.startswith("Q") else _QKERAS.get(call.kind, "")
-    return getattr(qkeras, name, None)
+    """The quantized class of a layer; None where it has none that is exact."""
+    front = front_of(call.layer)
+    stands = call.kind if front is None else front.stands_for(call.layer)
+    return standard().layer(str(stands)) if stands in kind_of(call.layer).twins else None
 
 
 def quantized(
@@ -137,7 +134,7 @@ class _Maker:
         self.graph = flat(model)
         self.widths, self.values, self.config = widths, values, config
         self.ends = final_layers(model)
-        self.names = {call.name for call in self.graph.layers if not is_linear_quantizer(call)}
+        self.names = {call.name for call in self.graph.layers if not is_linear(call)}
 
     def make(self, call: Call) -> Sequence[NewLayer] | None:
         kind = operation(call.layer)
@@ -147,7 +144,7 @@ class _Maker:
             return self._weighted(call)
         if kind == "activation":
             return self._activation(call)
-        if is_average(call):  # means leave the grid: they are rounded back by a quantizer behind
+        if kind_of(call.layer).averages:  # means leave the grid: they are rounded back by a quantizer behind
             return [NewLayer(copy_layer(call.layer)), self._quantize(call.name)]
         return None
 
@@ -156,39 +153,37 @@ class _Maker:
         bits = self.widths.weights[call.name]
         settings = {key: value for key, value in call.layer.get_config().items() if key in _SHAPING}
         settings["name"] = call.name
-        kernel = "depthwise_quantizer" if operation(call.layer) == "depthwise_conv" else "kernel_quantizer"
-        settings[kernel] = self._weight_quantizer(arrays[0], bits)
+        option = standard().option
+        settings[option(kind_of(call.layer).roles[0])] = self._weight_quantizer(arrays[0], bits)
         if call.layer.use_bias:
-            settings["bias_quantizer"] = linear_quantizer(arrays[1], self.widths.bias(call.name), self.config)
+            settings[option("bias")] = linear_quantizer(arrays[1], self.widths.bias(call.name), self.config)
         made = NewLayer(_twin(call)(**settings), arrays)
         inner = activation_name(call.layer)
         if inner is None:
             return [made, self._quantize(call.name)] if self._feeds_weights(call) else [made]
         if call.name in self.ends and inner in ("softmax", "sigmoid"):
             return [made, NewLayer(keras.layers.Activation(inner, name=self._name(f"{call.name}_{inner}")))]
-        return [made, self._activate(inner, call.name, self._name(f"{call.name}_{_short(inner)}"))]
+        return [made, self._activate(call, self._name(f"{call.name}_{_short(call)}"))]
 
     def _weight_quantizer(self, kernel: Values, bits: int) -> Any:
-        if self.widths.kernel == "binary":
-            return qkeras.binary(alpha=1.0)
-        if self.widths.kernel == "ternary":
-            return qkeras.ternary(alpha=1.0)
-        return linear_quantizer(kernel, bits, self.config)
+        if self.widths.kernel == "fixed":
+            return linear_quantizer(kernel, bits, self.config)
+        return standard().make(self.widths.kernel, bits)
 
     def _activation(self, call: Call) -> Sequence[NewLayer] | None:
         inner = activation_name(call.layer)
         if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid")):
             return None
-        if inner.startswith("quantized_bits"):
+        if is_linear(call):
             if all(map(self._quantized_anew, self.graph.uses[call.name])):
                 return []
             return [self._quantize(self.graph.sources(call)[0].name, call.name)]
-        return [self._activate(inner, call.name, call.name)]
+        return [self._activate(call, call.name)]
 
     def _quantized_anew(self, call: Call) -> bool:
         """Whether the layer before already gets a quantizer of its own behind it."""
         source = self.graph.sources(call)[0]
-        if operation(source.layer) == "input" or is_average(source):
+        if operation(source.layer) == "input" or kind_of(source.layer).averages:
             return True
         return (
             operation(source.layer) in SUMMED
@@ -196,32 +191,31 @@ class _Maker:
             and self._feeds_weights(source)
         )
 
-    def _activate(self, inner: str, layer: str, name: str) -> NewLayer:
-        """The quantized twin of an activation that follows ``layer``, calibrated on its values."""
-        bits, values = self.widths.activations[layer], self.values[layer]
-        kind = _short(inner)
-        if kind == "relu":
+    def _activate(self, call: Call, name: str) -> NewLayer:
+        """The quantized twin of a layer's activation, calibrated on what follows it."""
+        bits, values = self.widths.activations[call.name], self.values[call.name]
+        shape = _shape(call)
+        if shape == "relu":
             quantizer = relu_quantizer(values, bits, self.config)
-        elif kind == "bits":
+        elif shape == "linear":
             quantizer = linear_quantizer(values, bits, self.config)
-        elif kind in ("tanh", "sigmoid"):
-            quantizer = getattr(qkeras, f"quantized_{kind}")(bits)
+        elif shape in ("tanh", "sigmoid"):
+            quantizer = standard().make(shape, bits)
         else:
-            quantizer = inner
-        return NewLayer(qkeras.QActivation(quantizer, name=name))
+            quantizer = kind_of(call.layer).function(call.layer)
+        return NewLayer(standard().activation(quantizer, name))
 
     def _quantize(self, layer: str, name: str | None = None) -> NewLayer:
         """A linear quantizer for the values of ``layer``."""
         quantizer = linear_quantizer(self.values[layer], self.widths.activations[layer], self.config)
-        return NewLayer(qkeras.QActivation(quantizer, name=name or self._name(f"{layer}_q")))
+        return NewLayer(standard().activation(quantizer, name or self._name(f"{layer}_q")))
 
     def _feeds_weights(self, call: Call) -> bool:
         """Whether a weighted layer reads any use of this one with no activation between."""
         return any(
             operation(reader.layer) in SUMMED
             or (
-                (operation(reader.layer) != "activation" or is_linear_quantizer(reader))
-                and self._feeds_weights(reader)
+                (operation(reader.layer) != "activation" or is_linear(reader)) and self._feeds_weights(reader)
             )
             for use in self.graph.uses[call.name]
             for reader in self.graph.consumers(use.output)
@@ -232,11 +226,6 @@ class _Maker:
         name = unused(wanted, self.names)
         self.names.add(name)
         return name
-
-
-def is_average(call: Call) -> bool:
-    """Whether a layer takes means: average pooling, global or not."""
-    return "AveragePooling" in call.kind
 
 
 def separated(model: keras.Model) -> keras.Model:
@@ -307,13 +296,6 @@ def _renamed(call: Call, name: str) -> Sequence[NewLayer] | None:
     return [NewLayer(copy_layer(call.layer, name=name), call.weights)]
 
 
-def is_linear_quantizer(call: Call) -> bool:
-    """Whether a layer is a QActivation of quantized_bits: it rounds and clips, nothing else."""
-    return operation(call.layer) == "activation" and (activation_name(call.layer) or "").startswith(
-        "quantized_bits"
-    )
-
-
 _SHAPING = (
     "units",
     "filters",
@@ -329,6 +311,13 @@ _SHAPING = (
 )
 
 
-def _short(inner: str) -> str:
+def _shape(call: Call) -> Shape:
+    """What function acts in the layer, quantized already or not."""
+    found = shape_of(kind_of(call.layer).function(call.layer))
+    return _PLAIN[str(activation_name(call.layer))] if found is None else found
+
+
+def _short(call: Call) -> str:
     """``relu`` for ``quantized_relu(6,2)``."""
-    return inner.split("(", maxsplit=1)[0].removeprefix("quantized_")
+    shape = _shape(call)
+    return "bits" if shape == "linear" else shape

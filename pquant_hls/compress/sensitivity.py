@@ -8,13 +8,14 @@ from typing import Any
 
 import keras
 import numpy as np
-import qkeras
 from numpy.typing import NDArray
 
 from pquant_hls.compress.accounting import SUMMED, positions
 from pquant_hls.compress.calibration import Values, linear_quantizer, relu_quantizer
-from pquant_hls.compress.quantized import Widths, is_linear_quantizer, quantized, values_by_layer
+from pquant_hls.compress.quantized import Widths, quantized, values_by_layer
+from pquant_hls.network.frontend import read, standard
 from pquant_hls.network.graph import Call, Topology, flat
+from pquant_hls.network.plan import is_linear
 from pquant_hls.network.table import operation
 from pquant_hls.qor.fixed import enclosed_bits
 from pquant_hls.spec.steps import QuantizeConfig
@@ -180,7 +181,7 @@ def _follows(model: keras.Model, trial: Topology) -> dict[str, str]:
     own = {
         call.name
         for call in flat(model).layers
-        if operation(call.layer) == "activation" and not is_linear_quantizer(call)
+        if operation(call.layer) == "activation" and not is_linear(call)
     }
     return {
         call.name: call.name if call.name in own else trial.sources(call)[0].name
@@ -245,9 +246,11 @@ class _Trials:
         return losses
 
     def _at(self, quantizer: Any, values: Values, bits: int) -> Any:
-        """A quantizer of the same kind at another width."""
-        kind = type(quantizer).__name__
-        if kind in ("quantized_bits", "quantized_relu"):
-            make = linear_quantizer if kind == "quantized_bits" else relu_quantizer
+        """A quantizer of the same shape at another width."""
+        found = read(quantizer)
+        if found is None or found.shape in ("binary", "ternary", "other"):
+            return quantizer
+        if found.shape in ("linear", "relu"):
+            make = linear_quantizer if found.shape == "linear" else relu_quantizer
             return make(values, bits, self.config)
-        return getattr(qkeras, kind)(bits) if hasattr(quantizer, "bits") else quantizer
+        return standard().make(found.shape, bits)

@@ -18,7 +18,7 @@ from pquant_hls.lint import lint
 from pquant_hls.network.graph import Topology, topology
 from pquant_hls.network.grids import bits_below
 from pquant_hls.network.normal import normal_form
-from pquant_hls.network.quantizers import quantizer_name
+from pquant_hls.network.plan import is_linear
 from pquant_hls.network.reference import layer_results
 
 Floats = NDArray[np.float64]
@@ -172,7 +172,7 @@ def _same_place(normal: Topology, traced: list[str]) -> dict[str, str]:
     for call in normal.calls:
         if call.name in names:
             holder[call.output] = names[call.name]
-        elif call.kind == "QActivation" and quantizer_name(call.layer.activation) == "quantized_bits":
+        elif is_linear(call):
             alone = len(normal.consumers(call.inputs[0])) == 1
             if call.inputs[0] in holder and alone:
                 holder[call.output] = holder[call.inputs[0]]

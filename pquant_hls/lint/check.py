@@ -7,6 +7,7 @@ from typing import Any
 from pquant_hls.lint import activations, layers, model, weights
 from pquant_hls.lint.finding import ORDER, Context, Finding
 from pquant_hls.network.graph import topology
+from pquant_hls.network.kinds import is_exact
 from pquant_hls.network.normal import normal_form
 from pquant_hls.spec import HlsSpec
 
@@ -27,7 +28,7 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
     found = list(model.check(context))
     for call in context.graph.calls:
         found.extend(layers.check(call, context))
-        if call.kind in layers.KNOWN:
+        if is_exact(call.layer):
             found.extend([*weights.check(call, context), *activations.check(call, context)])
     if not errors(found):
         normal = topology(normal_form(keras_model, keep_softmax=context.spec.keep_softmax))

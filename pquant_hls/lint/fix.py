@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from pquant_hls.lint.check import lint
 from pquant_hls.lint.finding import Context, Finding
-from pquant_hls.lint.layers import BATCHNORMS, can_fold
+from pquant_hls.lint.layers import can_fold
 from pquant_hls.network.folding import scaled_after
 from pquant_hls.network.freeze import MAX_WEIGHT_BITS, Weights, weights_of
+from pquant_hls.network.frontend import front_of, standard
 from pquant_hls.network.graph import Call, remake, topology
 from pquant_hls.network.grids import bits_below
+from pquant_hls.network.kinds import kind_of
 from pquant_hls.network.normal import Names, copied, merged, normal_form
-from pquant_hls.network.quantizers import keras_computes
+from pquant_hls.network.quantizers import keras_computes, quantizer_bits
 from pquant_hls.spec import HlsSpec
 
 Array = NDArray[np.float64]
@@ -48,7 +50,7 @@ class _Mender:
         self.context, self.names = context, Names(context.graph)
 
     def apply(self, call: Call, inputs: list[Any]) -> Any:
-        if call.kind == "InputLayer" or (call.kind in BATCHNORMS and can_fold(call, self.context)):
+        if call.kind == "InputLayer" or can_fold(call, self.context):
             return inputs[0]
         with keras_computes(call.name):
             return self.applied(call, self.names.of[call.output], inputs)
@@ -66,39 +68,29 @@ class _Mender:
     def mended(self, call: Call) -> tuple[dict[str, Any], list[Any]]:
         """(options, weights) of the mended layer."""
         changes: dict[str, Any] = {}
-        activation = getattr(call.layer, "activation", None)
-        if activation is not None and hasattr(activation, "get_config"):
-            changes["activation"] = mended_quantizer(activation)
+        activation = kind_of(call.layer).function(call.layer)
+        front = front_of(activation)
+        if front is not None:
+            changes["activation"] = front.settled(activation)
         after = self.context.graph.consumers(call.output)
-        if after and after[0].kind in BATCHNORMS and can_fold(after[0], self.context):
+        if after and can_fold(after[0], self.context):
             options, weights = folded(call, after[0])
-        elif call.kind.startswith("Q"):
+        elif front_of(call.layer) is not None:
             options, weights = regridded(call)
         else:
-            options, weights = {}, call.layer.get_weights()
+            options, weights = {}, call.weights
         return {**changes, **options}, weights
-
-
-def mended_quantizer(quantizer: Any) -> Any:
-    """The quantizer without random rounding, partial quantization and data-dependent scale."""
-    config = quantizer.get_config()
-    wanted = {"use_stochastic_rounding": False, "qnoise_factor": 1.0}
-    changes = {key: value for key, value in wanted.items() if key in config and config[key] != value}
-    if isinstance(config.get("alpha"), str):
-        changes["alpha"] = 1
-    return type(quantizer).from_config({**config, **changes}) if changes else quantizer
 
 
 def regridded(call: Call) -> tuple[dict[str, Any], list[Any]]:
     """Kernel and bias on a plain grid where they lie on none of MAX_WEIGHT_BITS bits."""
     changes: dict[str, Any] = {}
-    values = call.layer.get_weights()
+    values = call.weights
     for index, weights in enumerate(weights_of(call.layer)):
         quantizer = weights.quantizer
-        calm = (
-            None if quantizer is None or not hasattr(quantizer, "get_config") else mended_quantizer(quantizer)
-        )
-        if calm is not None and calm is not quantizer and not isinstance(quantizer.alpha, str):
+        front = front_of(quantizer)
+        calm = None if front is None else front.settled(quantizer)
+        if front is not None and calm is not quantizer and not isinstance(front.scale(quantizer), str):
             changes[weights.key] = calm
         elif weights.grid is None:
             changes[weights.key] = fitted(weights.values, _bits(weights))
@@ -107,19 +99,17 @@ def regridded(call: Call) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _bits(weights: Weights) -> int:
-    own = getattr(weights.quantizer, "bits", None)
-    return FLOAT_BITS if own is None else min(int(own) + EXTRA_BITS, MAX_WEIGHT_BITS)
+    own = quantizer_bits(weights.quantizer)
+    return FLOAT_BITS if own is None else min(own + EXTRA_BITS, MAX_WEIGHT_BITS)
 
 
 def fitted(values: Array, bits: int) -> Any:
-    """``quantized_bits`` of at most ``bits`` bits, alpha=1, whose range just holds ``values``."""
-    import qkeras
-
+    """A linear quantizer of at most ``bits`` bits, without a scale, whose range just holds ``values``."""
     peak = float(np.abs(values).max(initial=0.0))
     integer = max(int(np.floor(np.log2(peak))) + 1, 0) if peak > 0 else 0
     exact = bits_below(values, limit=bits)
     need = bits if exact is None else min(bits, integer + max(exact, 1) + 1)
-    return qkeras.quantized_bits(max(need, integer + 2), integer, alpha=1)
+    return standard().make("linear", max(need, integer + 2), integer)
 
 
 def folded(call: Call, norm: Call) -> tuple[dict[str, Any], list[Any]]:
@@ -129,6 +119,6 @@ def folded(call: Call, norm: Call) -> tuple[dict[str, Any], list[Any]]:
     changes = {
         "use_bias": True,
         parts[0].key: fitted(values[0], _bits(parts[0])),
-        "bias_quantizer": fitted(values[1], FLOAT_BITS),
+        standard().option("bias"): fitted(values[1], FLOAT_BITS),
     }
     return changes, [value.astype(np.float32) for value in values]

@@ -6,13 +6,13 @@ import math
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
 from pquant_hls.network.graph import Call, Topology
+from pquant_hls.network.kinds import kind_of
+from pquant_hls.network.kinds.moves import first_type
 from pquant_hls.network.names import safe_names
 from pquant_hls.network.normal import is_pass_through, is_softmax
-from pquant_hls.network.plan import SOFTMAX_BITS, first_type, is_linear, plan, wide_sums
+from pquant_hls.network.plan import SOFTMAX_BITS, is_linear, plan, wide_sums
 from pquant_hls.qor import FixedType
 
-_NO_CODE = ("Flatten", "Reshape", "Permute")
-"""Layers that may leave nothing in the generated C++."""
 USEFUL_BOUND = 0.5
 """A probability that may be further off decides nothing."""
 
@@ -75,7 +75,7 @@ def softmax_bound(logits: FixedType) -> float:
 
 def _origin(call: Call, graph: Topology) -> Call:
     """The layer that computes what this one hands on unchanged."""
-    moves = is_pass_through(call) or call.kind in _NO_CODE
+    moves = is_pass_through(call) or kind_of(call.layer).silent
     return _origin(graph.sources(call)[0], graph) if moves else call
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
+from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, flat, rebuild
 from pquant_hls.network.quantizers import quantized
 from pquant_hls.network.table import activation_name, operation
@@ -31,7 +32,9 @@ def scale_and_shift(layer: Any) -> tuple[Vector, Vector]:
 
 
 def _part(layer: Any, role: str, variable: str) -> Vector:
-    return quantized(getattr(layer, f"{role}_quantizer_internal", None), np.asarray(getattr(layer, variable)))
+    front = front_of(layer)
+    quantizer = None if front is None else front.quantizer(layer, role)
+    return quantized(quantizer, np.asarray(getattr(layer, variable)))
 
 
 def scaled_after(layer: Any, arrays: Sequence[Vector], norm: Any) -> list[Vector]:

@@ -15,54 +15,25 @@ import keras
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
-from pquant_hls.network.graph import Call, Topology, remake, topology
+from pquant_hls.network.frontend import front_of
+from pquant_hls.network.graph import Call, NewLayer, Topology, remake, topology
+from pquant_hls.network.kinds import acts_alone, function_name, kind_of
 from pquant_hls.network.names import safe_names, unused
-from pquant_hls.network.quantizers import is_quantizer, keras_computes, quantizer_name
-
-NO_OPS = frozenset(
-    {
-        "Dropout",
-        "AlphaDropout",
-        "GaussianDropout",
-        "GaussianNoise",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "ActivityRegularization",
-    }
-)
-"""Layers that pass values through in inference."""
-CHAINED = frozenset({"Add", "Multiply", "Maximum", "Minimum", "Concatenate"})
-"""Merges of many inputs that are chains of merges of two."""
-
-
-def activation_name(activation: Any) -> str:
-    """``linear`` for none, the function's or quantizer's name otherwise."""
-    if activation is None:
-        return "linear"
-    return str(getattr(activation, "__name__", type(activation).__name__))
-
-
-def own_activation(layer: Any) -> Any:
-    """The activation a layer with weights carries inside, or None when it has none."""
-    activation = getattr(layer, "activation", None)
-    if type(layer).__name__ in ("QActivation", "Activation", "QAdaptiveActivation"):
-        return None
-    return None if activation_name(activation) == "linear" else activation
+from pquant_hls.network.quantizers import is_quantizer, keras_computes
 
 
 def is_softmax(call: Call) -> bool:
-    return call.kind == "Softmax" or activation_name(getattr(call.layer, "activation", None)) == "softmax"
+    return kind_of(call.layer).acts_as(call.layer) == "softmax"
 
 
 def is_probability(call: Call) -> bool:
     """Whether the layer only turns logits into probabilities: argmax and thresholds work on either."""
-    return is_softmax(call) or activation_name(getattr(call.layer, "activation", None)) == "sigmoid"
+    return kind_of(call.layer).acts_as(call.layer) in ("softmax", "sigmoid")
 
 
 def is_pass_through(call: Call) -> bool:
     """Whether the layer changes nothing in inference."""
-    plain = call.kind == "Activation" and activation_name(call.layer.activation) == "linear"
-    return call.kind in NO_OPS or plain
+    return kind_of(call.layer).passes(call.layer)
 
 
 def is_final(call: Call, graph: Topology) -> bool:
@@ -103,13 +74,6 @@ class Names:
         return name
 
 
-def is_elementwise(call: Call) -> bool:
-    """Whether the call computes each value from itself alone, so that it may move before a Flatten."""
-    return is_pass_through(call) or (
-        call.kind in ("QActivation", "Activation", "ReLU") and not is_softmax(call)
-    )
-
-
 @dataclass(frozen=True)
 class _Builder:
     graph: Topology
@@ -125,9 +89,9 @@ class _Builder:
             return self.placed(call, self.names.of[call.output], inputs)
 
     def placed(self, call: Call, name: str, inputs: list[Any]) -> Any:
-        if call.kind == "Flatten":
+        if kind_of(call.layer).flattens:
             self.unflat[call.output] = inputs[0]
-        before = self.unflat.get(call.inputs[0]) if is_elementwise(call) else None
+        before = self.unflat.get(call.inputs[0]) if acts_alone(call) else None
         if before is None:
             return self.computed(call, name, inputs)
         # hls4ml's streams have no Flatten: what follows one must not mind, and activations do
@@ -135,22 +99,20 @@ class _Builder:
         return keras.layers.Flatten(name=self.names.another(f"{name}_flat"))(self.unflat[call.output])
 
     def computed(self, call: Call, name: str, inputs: list[Any]) -> Any:
+        kind = kind_of(call.layer)
         drop_head = is_probability(call) and is_final(call, self.graph) and not self.keep_softmax
-        if is_pass_through(call) or (drop_head and call.kind in ("Softmax", "Activation")):
+        if is_pass_through(call) or (drop_head and kind.operation == "activation"):
             return inputs[0]
-        if call.kind.removeprefix("ops.") in CHAINED and len(inputs) > 2:
+        if kind.chained and len(inputs) > 2:
             return self.chained(call, name, inputs)
-        return self.layer(call, name, inputs, drop_head=drop_head)
-
-    def layer(self, call: Call, name: str, inputs: list[Any], *, drop_head: bool) -> Any:
-        if call.kind == "QActivation":
-            return _activation_layer(without_residue(call.layer.activation), name)(inputs[0])
-        activation = own_activation(call.layer)
+        activation = kind.function(call.layer)
+        if kind.operation == "activation":
+            return applied(activation, name, call, inputs)
         result = computed(call, name, inputs, {} if activation is None else {"activation": None})
         if activation is None or drop_head:
             return result
-        own_name = self.names.another(f"{name}_{activation_name(activation)}")
-        return _activation_layer(without_residue(activation), own_name)(result)
+        own = self.names.another(f"{name}_{function_name(activation)}")
+        return _activation_layer(activation, own)(result)
 
     def chained(self, call: Call, name: str, inputs: list[Any]) -> Any:
         result = inputs[0]
@@ -166,51 +128,32 @@ def merged(call: Call, name: str, inputs: list[Any]) -> Any:
     return copied(call.layer, {"name": name})(inputs)
 
 
-def without_residue(activation: Any) -> Any:
-    """``binary`` and ``ternary`` with alpha=1 for alpha=None, which leaves 1e-7 of a tanh in its values."""
-    import qkeras
-
-    if quantizer_name(activation) in ("binary", "ternary") and activation.alpha is None:
-        return getattr(qkeras, quantizer_name(activation)).from_config(
-            {**activation.get_config(), "alpha": 1}
-        )
-    return activation
+def applied(activation: Any, name: str, call: Call, inputs: list[Any]) -> Any:
+    """A layer that is an activation: its quantizer as hls4ml reads it, any other as it is."""
+    if is_quantizer(activation):
+        return _activation_layer(activation, name)(inputs[0])
+    return computed(call, name, inputs, {})
 
 
 def computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any]) -> Any:
-    """The call's layer copied with ``changes`` and plain quantizers, and applied."""
+    """The call's layer, or the chain that its kind makes of it, with ``changes`` and plain quantizers, applied."""
     if call.is_operation:
         return merged(call, name, inputs)
     requantized, weights = frozen(call.layer)
     changes = {"name": name, **changes, **requantized}
-    if call.kind == "QDense" and len(call.shape) > 1:
-        layer, weights = _pointwise(call, changes), [_expanded(w, len(call.shape)) for w in weights]
-    else:
-        layer = copied(call.layer, changes)
-    result = call.on(inputs, layer)
-    if weights:
-        layer.set_weights(weights)
+    front = front_of(call.layer)
+    chain = kind_of(call.layer).parts(call, changes, weights)
+    if chain is None and front is not None:
+        chain = front.lowered(call, changes, weights)
+    if chain is None:
+        chain = [NewLayer(copied(call.layer, changes), weights)]
+    result = call.on(inputs, chain[0].layer)
+    for entry in chain[1:]:
+        result = entry.layer(result)
+    for entry in chain:
+        if entry.weights:
+            entry.layer.set_weights(list(entry.weights))
     return result
-
-
-def _pointwise(call: Call, changes: Mapping[str, Any]) -> Any:
-    """The convolution of width 1 that a QDense over a sequence or an image is."""
-    import qkeras
-
-    layer = call.layer
-    options = {"kernel_quantizer": layer.kernel_quantizer, "bias_quantizer": layer.bias_quantizer, **changes}
-    options.pop("activation", None)
-    if len(call.shape) == 2:
-        return qkeras.QConv1D(layer.units, 1, use_bias=layer.use_bias, **options)
-    if len(call.shape) == 3:
-        return qkeras.QConv2D(layer.units, 1, use_bias=layer.use_bias, **options)
-    raise UnsupportedModel(
-        f"QDense over {len(call.shape)} axes", where=layer.name, mend="flatten or reshape before it"
-    )
-
-
-def _expanded(weight: Any, axes: int) -> Any:
-    return weight.reshape((1,) * (axes - 1) + weight.shape) if weight.ndim == 2 else weight
 
 
 def copied(layer: Any, changes: Mapping[str, Any]) -> Any:
@@ -229,8 +172,7 @@ def copied(layer: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _activation_layer(activation: Any, name: str) -> Any:
-    import qkeras
-
-    if is_quantizer(activation):
-        return qkeras.QActivation(activation, name=name)
-    return keras.layers.Activation(activation, name=name)
+    front = front_of(activation)
+    if front is None:
+        return keras.layers.Activation(activation, name=name)
+    return front.activation(front.convertible(activation), name)

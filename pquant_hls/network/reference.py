@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import DataError
 from pquant_hls.network.capture import captured
+from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, remake, topology
 from pquant_hls.network.normal import copied, normal_form
 from pquant_hls.network.plan import wide_sums
-from pquant_hls.network.quantizers import is_plain_relu, keras_computes, quantizer_name, quantizer_type
-from pquant_hls.qor import FixedType
+from pquant_hls.network.quantizers import keras_computes
 
 Floats = NDArray[np.float64]
 BATCH = 4096
@@ -113,18 +113,8 @@ def _copied_as(dtype: str, call: Call, inputs: list[Any]) -> Any:
 
 
 def _without_estimator(call: Call, dtype: str) -> None:
-    """Let a quantizer return its value itself instead of ``x + (q(x) - x)``, which rounds."""
+    """Let a quantizer return its value itself, which no estimator rounds."""
     quantizer: Any = getattr(call.layer, "activation", None)
-    relu = quantizer_name(quantizer) == "quantized_relu" and is_plain_relu(quantizer)
-    kind = quantizer_type(quantizer) if relu and dtype == "float64" else None
-    if kind is not None:
-        call.layer.activation = functools.partial(_relu, kind)
-    elif hasattr(quantizer, "use_ste"):
-        quantizer.use_ste = False
-
-
-def _relu(kind: FixedType, x: Any) -> Any:
-    """Scale, round half to even, clip: QKeras' own formula, in the precision of ``x``."""
-    from keras import ops
-
-    return ops.clip(ops.round(x * 2.0**kind.frac), 0.0, float(kind.code_max)) * kind.lsb
+    front = front_of(quantizer)
+    if front is not None:
+        call.layer.activation = front.exactly(quantizer, dtype)

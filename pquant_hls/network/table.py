@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,91 +12,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, calls, flat, topology
-
-Operation = Literal[
-    "input",
-    "dense",
-    "conv",
-    "depthwise_conv",
-    "separable_conv",
-    "batchnorm",
-    "activation",
-    "pool",
-    "global_pool",
-    "flatten",
-    "merge",
-    "concatenate",
-    "pass",
-    "reshape",
-    "other",
-]
-"""What a layer does, with QKeras' classes beside Keras' own."""
+from pquant_hls.network.kinds import Operation, kind_of
 
 Head = Literal["softmax", "sigmoid", "linear"]
 
-_BY_KIND: Mapping[str, Operation] = {
-    "InputLayer": "input",
-    "Dense": "dense",
-    "Conv1D": "conv",
-    "Conv2D": "conv",
-    "DepthwiseConv1D": "depthwise_conv",
-    "DepthwiseConv2D": "depthwise_conv",
-    "SeparableConv1D": "separable_conv",
-    "SeparableConv2D": "separable_conv",
-    "BatchNormalization": "batchnorm",
-    "Activation": "activation",
-    "ReLU": "activation",
-    "LeakyReLU": "activation",
-    "ELU": "activation",
-    "PReLU": "activation",
-    "Softmax": "activation",
-    "AdaptiveActivation": "activation",
-    "MaxPooling1D": "pool",
-    "MaxPooling2D": "pool",
-    "AveragePooling1D": "pool",
-    "AveragePooling2D": "pool",
-    "GlobalMaxPooling1D": "global_pool",
-    "GlobalMaxPooling2D": "global_pool",
-    "GlobalAveragePooling1D": "global_pool",
-    "GlobalAveragePooling2D": "global_pool",
-    "Flatten": "flatten",
-    "Add": "merge",
-    "Subtract": "merge",
-    "Multiply": "merge",
-    "Average": "merge",
-    "Maximum": "merge",
-    "Minimum": "merge",
-    "Concatenate": "concatenate",
-    "Dropout": "pass",
-    "SpatialDropout1D": "pass",
-    "SpatialDropout2D": "pass",
-    "GaussianNoise": "pass",
-    "GaussianDropout": "pass",
-    "ActivityRegularization": "pass",
-    "ZeroPadding1D": "pass",
-    "ZeroPadding2D": "pass",
-    "UpSampling1D": "pass",
-    "UpSampling2D": "pass",
-    "Cropping1D": "pass",
-    "Cropping2D": "pass",
-    "Reshape": "reshape",
-    "Permute": "reshape",
-}
-_OPERATORS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
-"""Operations outside layers that are merges."""
-
 
 def operation(layer: Any) -> Operation:
-    """What a Keras or QKeras layer does, or an operation such as ``a + b``; ``other`` for what this package
+    """What a layer of Keras or a front-end does, or an operation such as ``a + b``; ``other`` for what this package
     does not know."""
-    module = type(layer).__module__.split(".")[0]
-    if module not in ("keras", "qkeras"):
-        return "other"
-    kind = type(layer).__name__
-    if not isinstance(layer, keras.Layer):
-        return "merge" if kind in _OPERATORS else "other"
-    return _BY_KIND.get(kind.removeprefix("Q") if module == "qkeras" else kind, "other")
+    return kind_of(layer).operation
 
 
 @dataclass(frozen=True)
@@ -128,7 +54,8 @@ def layer_table(model: keras.Model) -> list[LayerRow]:
 
 def _row(call: Call) -> LayerRow:
     layer = call.layer
-    quantizer = getattr(layer, "kernel_quantizer_internal", None)
+    front = front_of(layer)
+    quantizer = None if front is None else front.quantizer(layer, "kernel")
     return LayerRow(
         name=call.name,
         kind=call.kind,
@@ -153,9 +80,9 @@ def n_units(layer: keras.Layer) -> int | None:
 
 def weight_quantizers(layer: Any) -> list[Any]:
     """One entry for each of the layer's weights: its quantizer or None."""
+    front = front_of(layer)
     count = len(layer.weights) if isinstance(layer, keras.Layer) else 0
-    given = list(layer.get_quantizers()) if hasattr(layer, "get_quantizers") else []
-    return [*given, *[None] * count][:count]
+    return [None] * count if front is None else front.quantizers(layer)
 
 
 def stored_weights(layer: Any) -> list[NDArray[np.float32]]:
@@ -167,28 +94,9 @@ def stored_weights(layer: Any) -> list[NDArray[np.float32]]:
     ]
 
 
-def activation_name(layer: keras.Layer) -> str | None:
+def activation_name(layer: Any) -> str | None:
     """The activation inside a layer as text (``relu``, ``quantized_relu(6,2)``); None for none or linear."""
-    if operation(layer) == "activation" and type(layer).__name__ not in ("Activation", "QActivation"):
-        return type(layer).__name__.lower() + _changed(layer)
-    inner = getattr(layer, "activation", None)
-    if inner is None:
-        return None
-    name = (
-        str(getattr(inner, "__name__", inner))
-        if callable(inner) and type(inner).__name__ == "function"
-        else str(inner)
-    )
-    return None if name == "linear" else name
-
-
-def _changed(layer: keras.Layer) -> str:
-    """What makes a ReLU another function: its bound, slope or threshold, as ``(max_value=6)``."""
-    if type(layer).__name__ != "ReLU":
-        return ""
-    usual = {"max_value": None, "negative_slope": 0, "threshold": 0}
-    given = {key: getattr(layer, key) for key, value in usual.items() if getattr(layer, key) != value}
-    return f"({', '.join(f'{key}={value:g}' for key, value in given.items())})" if given else ""
+    return kind_of(layer).text(layer)
 
 
 def head_of(model: keras.Model) -> Head:

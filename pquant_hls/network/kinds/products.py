@@ -1,0 +1,201 @@
+"""Kinds that sum products with weights, and batch normalization, which goes into them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.errors import UnsupportedModel
+from pquant_hls.network.freeze import Weights, weights_of
+from pquant_hls.network.frontend import Remark, Remarks, front_of, read
+from pquant_hls.network.graph import Call, NewLayer
+from pquant_hls.network.grids import accumulator, wider
+from pquant_hls.network.kinds.base import (
+    Context,
+    Kind,
+    LayerPlan,
+    Planning,
+    Types,
+    activated,
+    kind_of,
+    register_kind,
+)
+from pquant_hls.qor import FixedType
+from pquant_hls.spec import HlsSpec
+
+
+class Product(Kind):
+    """One kernel, and a bias or none."""
+
+    roles = ("kernel", "bias")
+
+    def output_type(self, call: Call, sources: Types) -> FixedType | None:
+        return activated(call.layer, sum_type(call.layer, sources[0]))
+
+    def plan(self, call: Call, planning: Planning) -> LayerPlan:
+        source = planning.sources(call)[0]
+        kernel, *bias = weights_of(call.layer)
+        told = [_told(part, planning.default) for part in (kernel, *bias)]
+        precisions = dict(zip(("weight", "bias"), (*told, planning.default.text), strict=False))
+        exact = sum_type(call.layer, source)
+        accum = planning.default if exact is None else exact
+        room = accum
+        if planning.wide and exact is not None:
+            room = wider(accum, source, _weight_type(kernel))
+        after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
+        alone = len(after) == 1 and call.output not in planning.graph.outputs
+        return LayerPlan((after.pop() if alone else None) or accum, {**precisions, "accum": room.text})
+
+    def terms(self, call: Call) -> int | None:  # noqa: ARG002
+        """Products in one sum of a layer that is a convolution in firmware; None for others."""
+        return None
+
+    def remarks(self, call: Call, context: Context) -> Remarks:
+        limited = lowered_reuse(call, context.spec)
+        if limited is not None:
+            yield Remark(
+                "reuse-factor", f"reuse_factor {context.spec.reuse_factor} becomes {limited} or less"
+            )
+
+
+def sum_type(layer: Any, source: FixedType) -> FixedType | None:
+    """The narrowest type that holds every sum of a dense layer or convolution exactly; None for float weights."""
+    parts = weights_of(layer)
+    if not 1 <= len(parts) <= 2 or any(part.quantizer is None and np.any(part.values) for part in parts):
+        return None
+    kernel, *bias = parts
+    offset = bias[0].values if bias else None
+    return accumulator(source, kernel.values, offset, depthwise=kernel.role == "depthwise")
+
+
+def lowered_reuse(call: Call, spec: HlsSpec) -> int | None:
+    """A lower reuse factor for a convolution that hls4ml computes wrongly with the spec's own.
+
+    Its convolution for io_parallel with the resource strategy holds for factors of up to kernel x channels.
+    """
+    kind = kind_of(call.layer)
+    count = kind.terms(call) if isinstance(kind, Product) else None
+    applies = spec.strategy == "resource" and spec.io_type != "io_stream"
+    return count if applies and count is not None and count < spec.reuse_factor else None
+
+
+def _told(weights: Weights, default: FixedType) -> str:
+    """What hls4ml is told of a weight's type; binary and ternary weights have types of their own there."""
+    found = read(weights.quantizer)
+    if found is None:
+        return default.text
+    kind = _weight_type(weights)
+    return kind.text if found.shape == "linear" and kind is not None else "auto"
+
+
+def _weight_type(weights: Weights) -> FixedType | None:
+    """The grid of weights, which are rounded already."""
+    found = read(weights.quantizer)
+    if found is None or found.type is None:
+        return None
+    return FixedType(found.type.width, found.type.integer, found.type.signed)
+
+
+def _rounds_to(call: Call) -> FixedType | None:
+    """The type of a linear quantizer, which hls4ml merges into the layer before."""
+    kind = kind_of(call.layer)
+    found = read(kind.function(call.layer)) if kind.operation == "activation" else None
+    return None if found is None or found.shape != "linear" else found.type
+
+
+@register_kind
+class Dense(Product):
+    handles = twins = ("Dense",)
+    operation = "dense"
+    folds = True
+
+    def terms(self, call: Call) -> int | None:
+        return int(call.layer.weights[0].shape[0]) if len(call.shape) > 1 else None
+
+    def parts(
+        self, call: Call, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]]
+    ) -> Sequence[NewLayer] | None:
+        """Over a sequence or an image a quantized one is a convolution of width 1."""
+        front, axes = front_of(call.layer), len(call.shape)
+        if front is None or axes < 2:
+            return None
+        if axes > 3:
+            raise UnsupportedModel(
+                f"{call.kind} over {axes} axes", where=call.name, mend="flatten or reshape before it"
+            )
+        options = {front.option(role): getattr(call.layer, front.option(role)) for role in self.roles}
+        kept = {key: value for key, value in changes.items() if key != "activation"}
+        made = front.layer(f"Conv{axes - 1}D")(
+            call.layer.units, 1, use_bias=call.layer.use_bias, **{**options, **kept}
+        )
+        wide = [w.reshape((1,) * (axes - 1) + w.shape) if w.ndim == 2 else w for w in weights]
+        return [NewLayer(made, wide)]
+
+    def remarks(self, call: Call, context: Context) -> Remarks:
+        yield from super().remarks(call, context)
+        axes = len(call.shape)
+        if axes > 3:
+            text = f"{call.kind} over {axes} axes"
+            yield Remark("unsupported-layer", text, "flatten or reshape first")
+        elif axes > 1 and front_of(call.layer) is not None:
+            yield Remark("dense-on-sequence", f"over {axes} axes it is taken as a convolution of width 1")
+
+
+class _Convolution(Product):
+    def remarks(self, call: Call, context: Context) -> Remarks:
+        layer = call.layer
+        dilation = layer.dilation_rate
+        if any(step != 1 for step in ((dilation,) if isinstance(dilation, int) else dilation)):
+            yield Remark("dilation", f"dilation_rate is {dilation}")
+        yield from super().remarks(call, context)
+        if getattr(layer, "padding", "") == "causal":
+            mend = "ZeroPadding1D((kernel_size - 1, 0)) before it, and padding='valid'"
+            yield Remark("unsupported-layer", "QKeras itself cannot compute padding='causal'", mend)
+
+
+@register_kind
+class Conv(_Convolution):
+    handles = twins = ("Conv1D", "Conv2D")
+    operation = "conv"
+    folds = True
+
+    def terms(self, call: Call) -> int | None:
+        return math.prod(call.layer.weights[0].shape[:-1])
+
+    def remarks(self, call: Call, context: Context) -> Remarks:
+        yield from super().remarks(call, context)
+        if call.layer.groups not in (1, None):
+            yield Remark("dilation", f"groups is {call.layer.groups}")
+
+
+@register_kind
+class DepthwiseConv(_Convolution):
+    handles = ("DepthwiseConv1D", "DepthwiseConv2D")
+    twins = ("DepthwiseConv2D",)
+    operation = "depthwise_conv"
+    roles = ("depthwise", "bias")
+
+    def remarks(self, call: Call, context: Context) -> Remarks:
+        yield from super().remarks(call, context)
+        if call.layer.depth_multiplier != 1:
+            yield Remark("depth-multiplier", f"depth_multiplier is {call.layer.depth_multiplier}")
+        if context.spec.strategy == "resource" and not context.streams:
+            yield Remark("depthwise-resource", "io_parallel with the resource strategy")
+
+
+@register_kind
+class SeparableConv(Kind):
+    handles = ("SeparableConv1D", "SeparableConv2D")
+    operation = "separable_conv"
+    exact = False
+
+
+@register_kind
+class BatchNormalization(Kind):
+    handles = ("BatchNormalization",)
+    operation = "batchnorm"
+    exact = False
