@@ -159,7 +159,7 @@ def _tighten(
             history, Limit.ACCURACY, f"already the first proposal falls below it: {_accuracy(history[-1])}"
         )
     if not moves:
-        return _exhausted(history)
+        return _exhausted(history, history[base].knobs)
     if len(history) >= loop.max_rounds:
         return _stop(
             history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on"
@@ -173,10 +173,8 @@ def _tighten(
     return Action("tighten", f"{went_back}{cause}; {costliest(layers)}: {move}{predicted}", move, start=base)
 
 
-def _exhausted(history: Sequence[Round]) -> Action:
+def _exhausted(history: Sequence[Round], knobs: Mapping[str, float]) -> Action:
     """No move is left: which knob is at its end, and which one costs more than is allowed."""
-    base = _base(history)
-    knobs = history[-1 if base is None else base].knobs
     costly = {
         done.move.knob: done
         for done in history

@@ -20,14 +20,15 @@ from pquant_hls.decide import (
     ReuseFactor,
     Round,
     Sparsity,
+    judge,
     next_action,
     relaxations,
     tightenings,
 )
 from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units
 from pquant_hls.errors import SpecError
-from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
-from pquant_hls.spec import LoopSpec, RankLadder, ReuseLadder
+from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, QoR
+from pquant_hls.spec import Budget, LoopSpec, RankLadder, ResourceLimits, ReuseLadder
 from pquant_hls.spec.model import short_names
 
 OPEN = LoopSpec(rank=RankLadder(), reuse_factor=ReuseLadder())
@@ -185,6 +186,15 @@ def test_reuse_goes_down_for_cycles_and_up_for_resources(
     assert ReuseFactor("hls.reuse_factor", value).tighter(OPEN, found) == new
 
 
+def test_a_judgement_tells_resources_exactness_and_quality_apart() -> None:
+    budget = Budget(latency_ns=50, resources=ResourceLimits(lut=10), max_accuracy_loss=0.1)
+    found = judge(QoR(), budget, baseline_accuracy=0.7).checks
+    assert [check.name for check in found if check.resource] == ["lut"]
+    assert [check.name for check in found if check.exactness] == ["csim match"]
+    assert [check.name for check in found if check.quality] == ["accuracy"]
+    assert [check.name for check in judge(QoR(), None).checks] == ["csim match"], "no budget: exactness alone"
+
+
 def test_reuse_is_not_turned_to_and_fro() -> None:
     history = [Round(Knobs([ReuseFactor("hls.reuse_factor", 1)]), BIG)]
     (move,) = tightenings(history, OPEN)
@@ -229,6 +239,7 @@ def test_knobs_are_a_mapping_and_old_records_have_theirs_by_name() -> None:
     old = Knobs.of({"sparsity": 0.2, "bits": 6})
     assert old == {"sparsity": 0.2, "bits": 6}
     assert Knobs.of(old) is old
+    assert (len(old), list(old)) == (2, ["sparsity", "bits"])
     assert isinstance(old.knob("bits"), Bits)
     assert old.turned("bits", 5) == {"sparsity": 0.2, "bits": 5}
     with pytest.raises(SpecError, match="no ladder 'colour'"):
