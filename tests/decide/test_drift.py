@@ -46,3 +46,9 @@ def test_only_like_is_compared():
         drift(record(), record(design="rtl"))
     with pytest.raises(SpecError, match="at least 0"):
         drift(record(), record(), -0.1)
+
+
+def test_without_a_tolerance_nothing_may_grow():
+    old, new = (QoR(source="csynth", resources=Resources(lut=lut)) for lut in (1000, 1001))
+    assert drift(old, new).verdict is Verdict.MISSED
+    assert drift(old, old).verdict is Verdict.MET
