@@ -6,8 +6,10 @@ A guide to the room, from what is read to what is made of it:
 * ``graph``       ``topology(model)``: the calls of a model, tensors by identity. ``rebuild`` exchanges layers for
                   chains of others and keeps the rest, ``remake`` makes every call anew, ``clone`` copies. The only
                   file that touches what Keras keeps to itself.
+* ``kinds``       one class a kind of layer: what every room asks of it; add one there or with ``register_kind``.
+* ``frontend``    libraries of quantizers, and all that is asked of one; ``qkeras`` is the one built in.
 * ``table``       what a layer does (``operation``), the layer table, heads and ends, the digest.
-* ``quantizers``  what a quantizer means: its type, whether it is plain, its values.
+* ``quantizers``  the type and the values of a quantizer, whose front-end ever it is.
 * ``grids``       numbers alone: the narrowest type for values or a range (one, or one a channel or element),
                   union, accumulator.
 * ``types``       the type of every tensor, from quantizers and weights.
@@ -28,13 +30,14 @@ from pquant_hls._lazy import lazy
 if TYPE_CHECKING:
     from pquant_hls.network.build import build_mlp
     from pquant_hls.network.files import custom_objects, load_model, save_model
+    from pquant_hls.network.frontend import FrontEnd, register_front_end
     from pquant_hls.network.graph import Call, NewLayer, Topology, calls, clone, copy_layer, rebuild, topology
+    from pquant_hls.network.kinds import Kind, Operation, register_kind
     from pquant_hls.network.names import is_reserved
     from pquant_hls.network.normal import normal_form
     from pquant_hls.network.reference import keras_predict
     from pquant_hls.network.table import (
         LayerRow,
-        Operation,
         has_softmax_head,
         head_of,
         heads_of,
@@ -48,13 +51,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "build": ("build_mlp",),
     "files": ("custom_objects", "load_model", "save_model"),
+    "frontend": ("FrontEnd", "register_front_end"),
     "graph": ("Call", "NewLayer", "Topology", "calls", "clone", "copy_layer", "rebuild", "topology"),
+    "kinds": ("Kind", "Operation", "register_kind"),
     "names": ("is_reserved",),
     "normal": ("normal_form",),
     "reference": ("keras_predict",),
     "table": (
         "LayerRow",
-        "Operation",
         "has_softmax_head",
         "head_of",
         "heads_of",
@@ -68,6 +72,8 @@ _HOMES = {
 
 __all__ = [
     "Call",
+    "FrontEnd",
+    "Kind",
     "LayerRow",
     "NewLayer",
     "Operation",
@@ -90,6 +96,8 @@ __all__ = [
     "normal_form",
     "operation",
     "rebuild",
+    "register_front_end",
+    "register_kind",
     "save_model",
     "topology",
 ]

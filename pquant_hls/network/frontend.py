@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.registry import Registry
+from pquant_hls.spec.plugins import load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 GROUP = "pquant_hls.front_ends"
 """Entry-point group of other packages' front-ends: the object is the FrontEnd subclass."""
 
+T = TypeVar("T")
 Shape = Literal["linear", "relu", "tanh", "sigmoid", "binary", "ternary", "other"]
 """What function a quantizer is, beside rounding and clipping."""
 
@@ -137,14 +139,17 @@ def _load() -> None:
     from pquant_hls.network.qkeras import QKERAS
 
     register_front_end(QKERAS)
-    for point in entry_points(group=GROUP):
-        try:
-            offered = point.load()
-        except (ImportError, AttributeError) as cause:
-            raise SpecError(f"cannot be loaded: {cause}", where=f"{GROUP}: {point.name}") from cause
-        if not (isinstance(offered, type) and issubclass(offered, FrontEnd)):
-            raise SpecError(f"is {offered!r}, not a FrontEnd class", where=f"{GROUP}: {point.name}")
-        register_front_end(offered())
+    for added in offered(GROUP, FrontEnd):  # type: ignore[type-abstract]
+        register_front_end(added())
+
+
+def offered(group: str, base: type[T]) -> Iterator[type[T]]:
+    """The subclasses of ``base`` that installed packages name in an entry-point group; SpecError for anything else."""
+    for point in entry_points(group=group):
+        found = load(base.__name__, point)
+        if not (isinstance(found, type) and issubclass(found, base)):
+            raise SpecError(f"{point.name!r} is {found!r}, not a {base.__name__} class", where=group)
+        yield found
 
 
 FRONT_ENDS: Registry[FrontEnd] = Registry("front-end", _load)

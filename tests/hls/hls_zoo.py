@@ -42,6 +42,11 @@ def depthwise(width: int, **options: Any) -> Any:
     return qkeras.QDepthwiseConv2D(width, depthwise_quantizer=bits(4), bias_quantizer=bits(4), **options)
 
 
+def separable(filters: int, width: int, **options: Any) -> Any:
+    quantizers = {f"{role}_quantizer": bits(4) for role in ("depthwise", "pointwise", "bias")}
+    return qkeras.QSeparableConv2D(filters, width, **{**quantizers, **options})
+
+
 def chain(*layers: Any) -> Build:
     """The input quantizer and then ``layers``."""
 
@@ -117,6 +122,11 @@ def twice(x: Any) -> Any:
 
 
 EXACT: dict[str, tuple[tuple[int, ...], Build]] = {
+    "separable": (IMAGE, chain(separable(3, 2, strides=2, padding="same"), act(relu(5, 2)))),
+    "separable, scaled, activation inside": (
+        IMAGE,
+        chain(separable(2, 3, pointwise_quantizer=qkeras.quantized_bits(4, 0), activation=relu(6, 2))),
+    ),
     "quantized_bits weights": (VECTOR, chain(dense(4))),
     "activation inside": (VECTOR, chain(dense(4, activation=relu(5, 2)))),
     "stochastic rounding, which acts in training": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from pquant_hls.csim import build, compare
 from pquant_hls.errors import SpecError
 from pquant_hls.hls import convert, fixed_graph
 from pquant_hls.lint import errors, lint
-from pquant_hls.network import NewLayer, keras_predict, operation
-from pquant_hls.network.frontend import FRONT_ENDS, register_front_end
+from pquant_hls.network import NewLayer, frontend, keras_predict, operation
+from pquant_hls.network.frontend import FRONT_ENDS, FrontEnd, offered, register_front_end
 from pquant_hls.network.kinds import KINDS, Kind, register_kind
 from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
@@ -134,6 +135,18 @@ def test_a_kind_of_another_package_is_understood_by_every_room() -> None:
     found = emulate(graph, x)
     assert not isinstance(found, list)
     np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
+
+
+@pytest.mark.parametrize(("group", "base", "own"), [("kinds", Kind, SwapKind), ("front_ends", FrontEnd, Toy)])
+def test_installed_packages_offer_theirs_by_entry_points(
+    group: str, base: Any, own: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [EntryPoint("own", f"{own.__module__}:{own.__qualname__}", f"pquant_hls.{group}")]
+    monkeypatch.setattr(frontend, "entry_points", lambda group: [p for p in points if p.group == group])
+    assert list(offered(f"pquant_hls.{group}", base)) == [own]
+    points[0] = EntryPoint("own", "outside_front:Grid", f"pquant_hls.{group}")
+    with pytest.raises(SpecError, match=f"not a {base.__name__} class"):
+        list(offered(f"pquant_hls.{group}", base))
 
 
 def test_two_kinds_for_one_layer_are_an_error() -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal
 
 import keras
 from numpy.typing import NDArray
 
-from pquant_hls.errors import SpecError
-from pquant_hls.network.frontend import Remarks, front_of, read
+from pquant_hls.network.frontend import Remarks, front_of, offered, read
 from pquant_hls.network.graph import Call, NewLayer, Topology
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.registry import Registry
@@ -174,14 +172,8 @@ def _load() -> None:
     """The built-in kinds and those of installed packages."""
     for name in _BUILT_IN:
         import_module(f"pquant_hls.network.kinds.{name}")
-    for point in entry_points(group=GROUP):
-        try:
-            offered = point.load()
-        except (ImportError, AttributeError) as cause:
-            raise SpecError(f"cannot be loaded: {cause}", where=f"{GROUP}: {point.name}") from cause
-        if not (isinstance(offered, type) and issubclass(offered, Kind)):
-            raise SpecError(f"is {offered!r}, not a Kind class", where=f"{GROUP}: {point.name}")
-        register_kind(offered)
+    for added in offered(GROUP, Kind):
+        register_kind(added)
 
 
 KINDS: Registry[Kind] = Registry("kind of layer", _load)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ from pquant_hls.network.kinds.base import (
     Context,
     Kind,
     LayerPlan,
+    Operation,
     Planning,
     Types,
     activated,
@@ -31,7 +34,7 @@ from pquant_hls.spec import HlsSpec
 class Product(Kind):
     """One kernel, and a bias or none."""
 
-    roles = ("kernel", "bias")
+    roles: ClassVar[tuple[str, ...]] = ("kernel", "bias")
 
     def output_type(self, call: Call, sources: Types) -> FixedType | None:
         return activated(call.layer, sum_type(call.layer, sources[0]))
@@ -176,8 +179,8 @@ class Conv(_Convolution):
 class DepthwiseConv(_Convolution):
     handles = ("DepthwiseConv1D", "DepthwiseConv2D")
     twins = ("DepthwiseConv2D",)
-    operation = "depthwise_conv"
-    roles = ("depthwise", "bias")
+    operation: ClassVar[Operation] = "depthwise_conv"
+    roles: ClassVar[tuple[str, ...]] = ("depthwise", "bias")
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         yield from super().remarks(call, context)
@@ -188,10 +191,47 @@ class DepthwiseConv(_Convolution):
 
 
 @register_kind
-class SeparableConv(Kind):
+class SeparableConv(DepthwiseConv):
+    """A depthwise convolution and a pointwise one behind it, and so the normal form has it."""
+
     handles = ("SeparableConv1D", "SeparableConv2D")
+    twins = ("SeparableConv2D",)
     operation = "separable_conv"
-    exact = False
+    roles = ("depthwise", "pointwise", "bias")
+
+    def output_type(self, call: Call, sources: Types) -> FixedType | None:
+        depthwise, pointwise, *bias = weights_of(call.layer)
+        if any(part.quantizer is None and np.any(part.values) for part in (depthwise, pointwise, *bias)):
+            return activated(call.layer, None)
+        middle = accumulator(sources[0], depthwise.values, None, depthwise=True)
+        offset = bias[0].values if bias else None
+        return activated(call.layer, middle and accumulator(middle, pointwise.values, offset))
+
+    def parts(
+        self, call: Call, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]]
+    ) -> Sequence[NewLayer] | None:
+        layer, front, rank = call.layer, front_of(call.layer), len(call.shape) - 1
+        given = dict.fromkeys(self.roles) if front is None else {r: front.option(r) for r in self.roles}
+        grids = {r: changes.get(key, getattr(layer, key)) for r, key in given.items() if key is not None}
+        window = {
+            key: getattr(layer, key) for key in ("strides", "padding", "dilation_rate", "depth_multiplier")
+        }
+        first = _made(layer, f"DepthwiseConv{rank}D", {"depthwise": grids.get("depthwise")})(
+            layer.kernel_size, use_bias=False, name=f"{changes['name']}_depthwise", **window
+        )
+        kernels = {"kernel": grids.get("pointwise"), "bias": grids.get("bias")}
+        then = _made(layer, f"Conv{rank}D", kernels)(
+            layer.filters, 1, use_bias=layer.use_bias, name=changes["name"]
+        )
+        return [NewLayer(first, weights[:1]), NewLayer(then, weights[1:])]
+
+
+def _made(layer: Any, kind: str, grids: Mapping[str, Any]) -> Callable[..., Any]:
+    """The class of this kind in the library of ``layer``, given its quantizers by role."""
+    front = front_of(layer)
+    if front is None:
+        return partial(getattr(keras.layers, kind))
+    return partial(front.layer(kind), **{front.option(role): grid for role, grid in grids.items()})
 
 
 @register_kind
