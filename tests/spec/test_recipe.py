@@ -93,7 +93,7 @@ def test_times_have_units(text: str | int, ns: int) -> None:
 
 
 @pytest.mark.parametrize(("text", "ns"), [("200 MHz", 5), ("360MHz", 1000 / 360), ("5 ns", 5), (25, 25)])
-def test_clocks_are_periods_or_frequencies(text: str | int, ns: int) -> None:
+def test_clocks_are_periods_or_frequencies(text: str | int, ns: float) -> None:
     assert HlsSpec(clock_ns=text).clock_ns == pytest.approx(ns)
 
 
