@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from pquant_hls.network.build import build_mlp
     from pquant_hls.network.files import custom_objects, load_model, save_model
     from pquant_hls.network.graph import Call, NewLayer, Topology, calls, clone, copy_layer, rebuild, topology
+    from pquant_hls.network.kinds import Operation
     from pquant_hls.network.names import is_reserved
     from pquant_hls.network.normal import normal_form
     from pquant_hls.network.reference import keras_predict
     from pquant_hls.network.table import (
         LayerRow,
-        Operation,
         has_softmax_head,
         head_of,
         heads_of,
@@ -49,12 +49,12 @@ _HOMES = {
     "build": ("build_mlp",),
     "files": ("custom_objects", "load_model", "save_model"),
     "graph": ("Call", "NewLayer", "Topology", "calls", "clone", "copy_layer", "rebuild", "topology"),
+    "kinds": ("Operation",),
     "names": ("is_reserved",),
     "normal": ("normal_form",),
     "reference": ("keras_predict",),
     "table": (
         "LayerRow",
-        "Operation",
         "has_softmax_head",
         "head_of",
         "heads_of",

@@ -164,7 +164,7 @@ class Conv(_Convolution):
     folds = True
 
     def terms(self, call: Call) -> int | None:
-        return math.prod(call.layer.weights[0].shape[:-1])
+        return int(math.prod(call.layer.weights[0].shape[:-1]))
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         yield from super().remarks(call, context)
