@@ -113,7 +113,7 @@ def test_recipes_find_their_steps(config: StepConfig) -> None:
 
 
 def test_unknown_steps_are_refused() -> None:
-    with pytest.raises(SpecError, match="unknown step 'polish'"):
+    with pytest.raises(SpecError, match="step: unknown step, known are"):
         step_class("polish")
 
 
