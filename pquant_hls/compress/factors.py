@@ -48,8 +48,7 @@ class Factor:
 def factors(call: Call) -> list[Factor]:
     """All factorizations of a dense layer or ungrouped convolution.
 
-    Dense and pointwise layers: kernel = A B. Others: a convolution to ``rank`` channels and a pointwise one;
-    for
+    Dense and pointwise layers: kernel = A B. Others: a convolution to ``rank`` channels and a pointwise one; for
     Conv2D also a vertical and a horizontal one (Jaderberg et al., arXiv:1405.3866, scheme 2).
     """
     kernel = np.asarray(call.layer.kernel, np.float64)

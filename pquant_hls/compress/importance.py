@@ -25,8 +25,7 @@ def unit_scores(model: keras.Model, channels: Channels, data: Any, config: Prune
     """Scores of the units of every prunable layer that is not excluded.
 
     Raises UnsupportedModel where ``batchnorm`` finds no normalization behind a layer, DataError where
-    ``taylor``
-    has no data.
+    ``taylor`` has no data.
     """
     if config.importance == "taylor":
         return _taylor(model, channels, data, config)

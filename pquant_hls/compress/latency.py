@@ -95,8 +95,7 @@ def drop_by_cycles(
     """Drop channels until ``done``, each time by the cheapest move.
 
     The price of a move is what it loses over the share of its family that it takes, divided by 1 + GAIN for
-    each
-    cycle it saves. Without cycles in view all families would shrink alike.
+    each cycle it saves. Without cycles in view all families would shrink alike.
     """
     orders = [sorted(cut.items_of(family), key=worth.__getitem__) for family in families]
     now = counter.cycles(cut.dropped)

@@ -28,8 +28,7 @@ class PruningCompression(Step[PruneConfig]):
     training.
 
     ``sparsity`` counts from the model given, or from ``reference`` / ``reference_weights`` of an original, so
-    that
-    a loop may ask for a total.
+    that a loop may ask for a total.
     """
 
     Config = PruneConfig

@@ -234,8 +234,7 @@ def separated(model: keras.Model) -> keras.Model:
 
     A separable convolution becomes a depthwise and a pointwise one. A depthwise one in one dimension, or with
     several outputs for each channel, becomes an ordinary one whose kernel is zero between channels; zeros
-    cost
-    nothing in firmware and stay zero.
+    cost nothing in firmware and stay zero.
     """
     if not any(_to_separate(call) for call in calls(model)):
         return model

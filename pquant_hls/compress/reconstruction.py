@@ -34,9 +34,8 @@ def reconstruct(smaller: keras.Model, original: keras.Model, pruned: Pruned, inp
     """Refit dense and pointwise layers of ``smaller``, used once, whose inputs have lost units: in place, in order.
 
     Minimizes |x W + b - s|^2 + damping |W - W0|^2 over the sample, s being the original's sums before
-    activation
-    (He et al., arXiv:1707.06168, without their selection). Where the removed units' weights were zero nothing
-    changes. Zeros of a kernel stay zero: such kernels are left as they are.
+    activation (He et al., arXiv:1707.06168, without their selection). Where the removed units' weights were
+    zero nothing changes. Zeros of a kernel stay zero: such kernels are left as they are.
     """
     before = layer_values(original, inputs)
     for uses in pruned.channels.graph.uses.values():

@@ -33,10 +33,8 @@ class Sensitivity:
     """Loss of each knob at each width, alone, the others at their widest; and what the widths cost.
 
     ``losses`` are Kullback-Leibler distances (nats) from the float model. ``weight_bits`` is the sum of
-    enclosed
-    bits of a layer's weights times its output positions, by layer and width; ``reads`` names the quantizer
-    that
-    feeds each layer.
+    enclosed bits of a layer's weights times its output positions, by layer and width; ``reads`` names the
+    quantizer that feeds each layer.
     """
 
     losses: Mapping[Knob, Mapping[int, float]]
@@ -57,8 +55,7 @@ def allocate(
     """Widths between min_bits and max_bits that cost no more EBOPs than ``start`` does, and a remark.
 
     ``model`` is float or quantized without BatchNormalization; ``start`` are the uniform widths whose EBOPs
-    may be
-    spent. Entries of ``config.layers`` and ``config.activations`` are kept as they are.
+    may be spent. Entries of ``config.layers`` and ``config.activations`` are kept as they are.
     """
     measured = measure(model, start, inputs, targets, config)
     uniform = {knob: _uniform(knob, start) for knob in measured.losses}

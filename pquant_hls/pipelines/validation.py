@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pquant_hls.engine import CompressionResult, Ending, Gate, Goal, Point, ValidationResult, Workbench
@@ -31,7 +30,7 @@ class ValidationPipeline(Trainable):
     name: ClassVar[str] = "validation"
     result: ClassVar[type[CompressionResult]] = ValidationResult
 
-    def __init__(self, steps: Sequence[Any], max_degradation: float = 0.05, **options: Any) -> None:
+    def __init__(self, steps: Any, max_degradation: float = 0.05, **options: Any) -> None:
         super().__init__(**options)
         self.steps = steps_of(steps)
         self.max_degradation: float = validated(Share, max_degradation, "max_degradation")

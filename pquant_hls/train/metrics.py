@@ -2,8 +2,7 @@
 errors.
 
 Pure numpy. ``scores`` are (events, classes) or (events, 1), higher meaning more alike; probabilities unless
-said
-otherwise. ``y`` are int labels (events,), 0 to classes - 1.
+said otherwise. ``y`` are int labels (events,), 0 to classes - 1.
 """
 
 from __future__ import annotations

@@ -10,11 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pquant_hls.cli import main
-
 ARCHIVES = Path(__file__).parents[1] / "data" / "v0_1_0"
-
-Shell = Callable[..., tuple[int, str, str]]
 
 
 def unpack(name: str, folder: Path) -> list[str]:
@@ -34,17 +30,3 @@ def old_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, csim_cache: Path) -
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(csim_cache))
     return lambda name: unpack(name, tmp_path)
-
-
-@pytest.fixture
-def shell(capfd: pytest.CaptureFixture[str]) -> Shell:
-    """``shell(*words)`` gives (exit status, stdout, stderr) of the command line, run in this process."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(word) for word in words])
-        said = capfd.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return run

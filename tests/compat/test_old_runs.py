@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.compat.conftest import ARCHIVES, Shell
+from tests.compat.conftest import ARCHIVES
+from tests.helpers import Shell
 
 Unpack = Callable[[str], list[str]]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_graphs import batch, random_model
 
 from pquant_hls.compress import PruningCompression, QuantizationCompression, units
 from pquant_hls.compress.channels import FIXED, Channels, trace_channels
@@ -17,6 +18,7 @@ from pquant_hls.compress.surgery import remove
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network import calls, model_digest, operation
 from pquant_hls.train import predict
+from tests.compress.random_graphs import batch, random_model
 
 L = keras.layers
 
@@ -115,7 +117,7 @@ def nested() -> keras.Model:
 
 
 @pytest.mark.parametrize(("build", "layer"), [(unknown, "memory"), (nested, "inner")])
-def test_what_cannot_be_pruned_is_named(build, layer: str) -> None:
+def test_what_cannot_be_pruned_is_named(build: Callable[[], keras.Model], layer: str) -> None:
     model = build()
     weights = model.get_weights()
     with pytest.raises(UnsupportedModel) as caught:
@@ -145,7 +147,7 @@ def test_softmax_inside_the_network_fixes_its_units() -> None:
     assert list(trace_channels(model).prunable()) == ["free"]
 
 
-def test_pruning_does_not_touch_the_callers_model(tagger: keras.Model, data) -> None:
+def test_pruning_does_not_touch_the_callers_model(tagger: keras.Model, data: Any) -> None:
     before = model_digest(tagger)
     PruningCompression(sparsity=0.5).compress(tagger, data)
     assert model_digest(tagger) == before

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-
-from tools.check_docs import broken_link, complaints, pages
-from tools.coverage_floors import complaints as below
-from tools.coverage_floors import raised, shares
+from check_docs import broken_link, complaints, pages
+from coverage_floors import complaints as below
+from coverage_floors import raised, shares
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = {
@@ -82,7 +81,7 @@ def test_citation_and_package_say_the_same() -> None:
 
 
 def test_pages_name_nothing_that_is_not_there() -> None:
-    from tools.check_docs import commands
+    from check_docs import commands
 
     known = commands()
     assert {"compress", "csim", "gate"} <= known

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-
-from tools.mutate import TESTS, Planter, judges_of, modules, mutants, planted
+from mutate import TESTS, Planter, judges_of, modules, mutants, planted
 
 SOURCE = '''
 def f(x: int = 1) -> bool:

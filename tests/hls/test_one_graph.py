@@ -17,7 +17,7 @@ from pquant_hls.network import build_mlp
 from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.exactness import mended
-from pquant_hls.testing.networks import combined, random_inputs, random_model
+from pquant_hls.testing.networks import combined, drawn_inputs, random_model
 
 L = keras.layers
 SPECS = {
@@ -106,7 +106,7 @@ def test_the_emulator_of_the_graph_computes_what_csim_does(spec: str, tmp_path: 
     made = [mended(random_model(seed), options) for seed in SEEDS]
     models = [model for model, refused in made if not refused]
     assert len(models) >= len(SEEDS) // 2
-    inputs = [random_inputs(model, 200, seed)[0] for seed, model in enumerate(models)]
+    inputs = [drawn_inputs(model, 200, seed)[0] for seed, model in enumerate(models)]
     library = build(convert(combined(models), options, tmp_path / "project"), cache=cache)
     obtained = predict(library, inputs)
     for model, x, wanted in zip(models, inputs, obtained, strict=True):

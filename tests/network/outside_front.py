@@ -24,7 +24,7 @@ class Grid:
         return keras.ops.clip(keras.ops.round(x * 2.0**self.type.frac), low, high) * self.type.lsb
 
 
-class ToyDense(keras.layers.Dense):
+class ToyDense(keras.layers.Dense):  # type: ignore[misc]  # Keras has no types
     """A dense layer whose kernel and bias pass a grid."""
 
     def __init__(self, units: int, bits: int = 6, **options: Any) -> None:
@@ -44,7 +44,7 @@ class ToyDense(keras.layers.Dense):
 
 
 class Toy(FrontEnd):
-    module = "outside_front"
+    module = __name__.partition(".")[0]  # the package that its layers come from
 
     def stands_for(self, layer: Any) -> str | None:
         return "Dense" if isinstance(layer, ToyDense) else None

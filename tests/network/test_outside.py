@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import qkeras
 from numpy.typing import NDArray
-from outside_front import Toy, ToyDense
 
 from pquant_hls.compress import PruningCompression, account, tensor_types
 from pquant_hls.csim import build, compare
@@ -25,6 +24,7 @@ from pquant_hls.network.kinds import KINDS, Kind, register_kind
 from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
 from pquant_hls.train import predict
+from tests.network.outside_front import Toy, ToyDense
 
 L = keras.layers
 
@@ -37,7 +37,7 @@ def act(bits: int, integer: int) -> Any:
 def toy() -> Iterator[type[ToyDense]]:
     register_front_end(Toy())
     yield ToyDense
-    FRONT_ENDS.drop("outside_front")
+    FRONT_ENDS.drop(Toy.module)
 
 
 def toy_model() -> keras.Model:
@@ -83,7 +83,7 @@ def test_without_its_front_end_the_layer_is_unknown() -> None:
     assert "unsupported-layer" in {found.rule for found in lint(toy_model())}
 
 
-class Swap(L.Layer):
+class Swap(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Exchanges two axes."""
 
     def call(self, x: Any) -> Any:

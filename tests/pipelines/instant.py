@@ -20,6 +20,7 @@ from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
 from pquant_hls.store import Entry
 from pquant_hls.train import Proportion
+from tests.helpers import known
 
 WEIGHTS, EVENTS = 4000, 10_000
 UNITS = {"fc1": 64, "fc2": 32, "output": 5}
@@ -93,6 +94,10 @@ class InstantBench:
         self.made[model.digest] = model
         self.baseline = self.score(point)
         return point
+
+    def lost(self, point: Point) -> float:
+        """Accuracy of the original less that of a point."""
+        return known(known(self.baseline).value()) - known(self.score(point).value())
 
     def listen(self, event: Event) -> None:
         pass

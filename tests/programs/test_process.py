@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from program_mocks import Clock, is_gone
 
 from pquant_hls.errors import SpecError, ToolFailed, ToolNotFound
 from pquant_hls.programs import Limits, Status, ask, process, run
+from tests.programs.program_mocks import Clock, is_gone
 
 Script = Callable[[str], list[str]]
 

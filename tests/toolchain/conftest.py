@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tool_mocks import BANNER, SCRIPT
+
+from tests.toolchain.tool_mocks import BANNER, SCRIPT
 
 for room in ("readers", "programs"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / room))
 
-from program_mocks import clock  # noqa: E402
+from tests.programs.program_mocks import clock  # noqa: E402
 
 __all__ = ["add_tool", "clock"]
 

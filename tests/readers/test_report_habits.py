@@ -7,7 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_factory import (
+
+from pquant_hls.errors import ReportError
+from pquant_hls.readers import (
+    CosimReport,
+    CsynthReport,
+    UtilizationReport,
+    read_project,
+    read_report,
+    read_text,
+)
+from tests.readers.report_factory import (
     Fake,
     FakeModule,
     cosim_rpt,
@@ -18,16 +28,6 @@ from report_factory import (
     timing_rpt,
     utilization_rpt,
     write_project,
-)
-
-from pquant_hls.errors import ReportError
-from pquant_hls.readers import (
-    CosimReport,
-    CsynthReport,
-    UtilizationReport,
-    read_project,
-    read_report,
-    read_text,
 )
 
 EMPTY = Fake(cycles=(0, 0), interval=(1, 1), pipeline="no", estimated_ns=0.0, modules=(), own=(0, 0, 0, 0, 0))
@@ -285,7 +285,9 @@ def test_timing_is_met_as_the_tool_flags_it() -> None:
 
 def test_a_summary_alone_tells_the_time_that_it_prints() -> None:
     fake = Fake(cycles=(64, 64), target_ns=3.5, estimated_ns=2.0, uncertainty_ns=0.5)
-    qor = read_text(summary_rpt(fake), "file").to_qor()
+    report = read_text(summary_rpt(fake), "file")
+    assert isinstance(report, CsynthReport)
+    qor = report.to_qor()
     assert qor.latency is not None
     assert (qor.latency.worst_ns, qor.latency.worst_ns_lo, qor.latency.worst_ns_hi) == (224.0, 224.0, 224.0)
     assert qor.latency.clock_target_ns is None
