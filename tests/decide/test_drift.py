@@ -50,7 +50,7 @@ def test_only_like_is_compared() -> None:
         drift(record(), record(), -0.1)
 
 
-def test_without_a_tolerance_nothing_may_grow():
+def test_without_a_tolerance_nothing_may_grow() -> None:
     old, new = (QoR(source="csynth", resources=Resources(lut=lut)) for lut in (1000, 1001))
     assert drift(old, new).verdict is Verdict.MISSED
     assert drift(old, old).verdict is Verdict.MET
