@@ -23,21 +23,10 @@ SHARED: dict[str, tuple[str, tuple[str, ...]]] = {
 """Names that several modules define on purpose: why, and which modules."""
 UNDER_WORK = frozenset(
     [
-        "Call",
         "LayerRow",
         "Rule",
         "Target",
-        "activation_name",
         "check",
-        "choose",
-        "enclosed_bits",
-        "fraction_bits",
-        "largest",
-        "measure",
-        "quantized",
-        "register",
-        "scale_and_shift",
-        "union",
     ]
 )
 """Names in rooms that are being rebuilt."""

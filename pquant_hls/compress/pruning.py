@@ -14,7 +14,7 @@ from pquant_hls.compress.fine_tuning import class_figures, training_figures, tra
 from pquant_hls.compress.importance import unit_scores
 from pquant_hls.compress.latency import CycleCounter
 from pquant_hls.compress.reconstruction import Pruned, reconstruct
-from pquant_hls.compress.selection import choose
+from pquant_hls.compress.selection import choose_channels
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.compress.surgery import remove
 from pquant_hls.compress.zeros import zero_weights
@@ -55,7 +55,7 @@ class PruningCompression(Step[PruneConfig]):
     def _structured(self, model: keras.Model, data: Any) -> Outcome:
         channels = trace_channels(model)
         counter = CycleCounter.of(model, channels, self.estimator()) if self.config.latency_aware else None
-        cut = choose(channels, unit_scores(model, channels, data, self.config), self.config, counter)
+        cut = choose_channels(channels, unit_scores(model, channels, data, self.config), self.config, counter)
         smaller = remove(model, channels, cut.dropped)
         if self.config.reconstruct and data is not None:
             reconstruct(smaller, model, Pruned(channels, frozenset(cut.dropped)), sample(data, self.config))

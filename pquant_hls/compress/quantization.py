@@ -9,7 +9,13 @@ import keras
 from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
 from pquant_hls.compress.guard import guarded
-from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, separated, with_clean_names
+from pquant_hls.compress.quantized import (
+    Widths,
+    check_quantizable,
+    quantized_twin,
+    separated,
+    with_clean_names,
+)
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
@@ -45,7 +51,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
         if self.config.allocation == "sensitivity":
             targets = targets_of(model, data, self.config)
             widths, notes = allocate(folded, widths, inputs, targets, self.config)
-        made = with_clean_names(quantized(folded, widths, inputs, self.config))
+        made = with_clean_names(quantized_twin(folded, widths, inputs, self.config))
         figures: dict[str, float | None] = {}
         if training:
             history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)

@@ -12,9 +12,9 @@ import numpy as np
 from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.network.frontend import Shape, front_of, read, shape_of, standard
+from pquant_hls.network.frontend import Shape, front_of, reading_of, shape_of, standard
 from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, flat, rebuild
-from pquant_hls.network.kinds import kind_of
+from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.names import identifier, unused
 from pquant_hls.network.plan import is_linear
 from pquant_hls.network.table import activation_name, operation
@@ -88,8 +88,8 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
 
 def _has_twin(call: Call, inner: str) -> bool:
     """Whether an activation has a quantized twin; quantizers are their own, where hls4ml computes them exactly."""
-    activation = kind_of(call.layer).function(call.layer)
-    found = read(activation)
+    activation = layer_kind(call.layer).function(call.layer)
+    found = reading_of(activation)
     leaky = getattr(activation, "negative_slope", 0)
     return inner in _PLAIN if found is None else found.shape != "other" and not leaky
 
@@ -98,10 +98,10 @@ def _twin(call: Call) -> Any:
     """The quantized class of a layer; None where it has none that is exact."""
     front = front_of(call.layer)
     stands = call.kind if front is None else front.stands_for(call.layer)
-    return standard().layer(str(stands)) if stands in kind_of(call.layer).twins else None
+    return standard().layer(str(stands)) if stands in layer_kind(call.layer).twins else None
 
 
-def quantized(
+def quantized_twin(
     model: keras.Model, widths: Widths, inputs: list[Values], config: QuantizeConfig
 ) -> keras.Model:
     """The QKeras twin of ``model``, calibrated on ``inputs`` (one array (events, ...) for each input)."""
@@ -144,7 +144,9 @@ class _Maker:
             return self._weighted(call)
         if kind == "activation":
             return self._activation(call)
-        if kind_of(call.layer).averages:  # means leave the grid: they are rounded back by a quantizer behind
+        if layer_kind(
+            call.layer
+        ).averages:  # means leave the grid: they are rounded back by a quantizer behind
             return [NewLayer(copy_layer(call.layer)), self._quantize(call.name)]
         return None
 
@@ -154,7 +156,7 @@ class _Maker:
         settings = {key: value for key, value in call.layer.get_config().items() if key in _SHAPING}
         settings["name"] = call.name
         option = standard().option
-        settings[option(kind_of(call.layer).roles[0])] = self._weight_quantizer(arrays[0], bits)
+        settings[option(layer_kind(call.layer).roles[0])] = self._weight_quantizer(arrays[0], bits)
         if call.layer.use_bias:
             settings[option("bias")] = linear_quantizer(arrays[1], self.widths.bias(call.name), self.config)
         made = NewLayer(_twin(call)(**settings), arrays)
@@ -183,7 +185,7 @@ class _Maker:
     def _quantized_anew(self, call: Call) -> bool:
         """Whether the layer before already gets a quantizer of its own behind it."""
         source = self.graph.sources(call)[0]
-        if operation(source.layer) == "input" or kind_of(source.layer).averages:
+        if operation(source.layer) == "input" or layer_kind(source.layer).averages:
             return True
         return (
             operation(source.layer) in SUMMED
@@ -202,7 +204,7 @@ class _Maker:
         elif shape in ("tanh", "sigmoid"):
             quantizer = standard().make(shape, bits)
         else:
-            quantizer = kind_of(call.layer).function(call.layer)
+            quantizer = layer_kind(call.layer).function(call.layer)
         return NewLayer(standard().activation(quantizer, name))
 
     def _quantize(self, layer: str, name: str | None = None) -> NewLayer:
@@ -312,7 +314,7 @@ _SHAPING = (
 
 def _shape(call: Call) -> Shape:
     """What function acts in the layer, quantized already or not."""
-    found = shape_of(kind_of(call.layer).function(call.layer))
+    found = shape_of(layer_kind(call.layer).function(call.layer))
     return _PLAIN[str(activation_name(call.layer))] if found is None else found
 
 

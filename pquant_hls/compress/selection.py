@@ -17,7 +17,7 @@ from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig
 
 
-def choose(
+def choose_channels(
     channels: Channels, scores: Scores, config: PruneConfig, counter: CycleCounter | None = None
 ) -> Cut:
     """Drop channels until the configuration's sparsity is reached or every layer is at its least.

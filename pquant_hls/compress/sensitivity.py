@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.accounting import SUMMED, positions
 from pquant_hls.compress.calibration import Values, linear_quantizer, relu_quantizer
-from pquant_hls.compress.quantized import Widths, quantized, values_by_layer
-from pquant_hls.network.frontend import read, standard
+from pquant_hls.compress.quantized import Widths, quantized_twin, values_by_layer
+from pquant_hls.network.frontend import reading_of, standard
 from pquant_hls.network.graph import Call, Topology, flat
 from pquant_hls.network.plan import is_linear
 from pquant_hls.network.table import operation
@@ -57,7 +57,7 @@ def allocate(
     ``model`` is float or quantized without BatchNormalization; ``start`` are the uniform widths whose EBOPs
     may be spent. Entries of ``config.layers`` and ``config.activations`` are kept as they are.
     """
-    measured = measure(model, start, inputs, targets, config)
+    measured = measure_sensitivity(model, start, inputs, targets, config)
     uniform = {knob: _uniform(knob, start) for knob in measured.losses}
     fixed = {knob for knob in measured.losses if knob[1] in getattr(config, _KEY[knob[0]])}
     found = spend(measured, uniform, fixed)
@@ -132,7 +132,7 @@ def _top_up(measured: Sensitivity, now: dict[Knob, int], fixed: set[Knob], budge
         now[knob] += 1
 
 
-def measure(
+def measure_sensitivity(
     model: keras.Model, start: Widths, inputs: list[Values], targets: Sequence[Target], config: QuantizeConfig
 ) -> Sensitivity:
     """Try every width of every layer, one at a time, in a quantized model whose other
@@ -145,7 +145,7 @@ def measure(
         weights=dict.fromkeys(start.weights, config.top_bits),
         activations={name: max(bits, config.top_bits) for name, bits in start.activations.items()},
     )
-    trial = quantized(model, wide, inputs, config)
+    trial = quantized_twin(model, wide, inputs, config)
     bench = _Trials(trial, meanings(model, events, targets), events, (targets, config))
     graph = flat(trial)
     layers = [call for call in graph.layers if operation(call.layer) in SUMMED]
@@ -244,7 +244,7 @@ class _Trials:
 
     def _at(self, quantizer: Any, values: Values, bits: int) -> Any:
         """A quantizer of the same shape at another width."""
-        found = read(quantizer)
+        found = reading_of(quantizer)
         if found is None or found.shape in ("binary", "ternary", "other"):
             return quantizer
         if found.shape in ("linear", "relu"):

@@ -32,7 +32,8 @@ def zero_weights(model: keras.Model, config: PruneConfig, share: float = 1.0) ->
         masks = _global_masks(ranks, config.sparsity * share)
     else:
         masks = {
-            key: largest(ranks[key], config.layers.get(key[0], config.sparsity) * share) for key in kernels
+            key: keep_largest(ranks[key], config.layers.get(key[0], config.sparsity) * share)
+            for key in kernels
         }
     for (name, index), mask in masks.items():
         layer = model.get_layer(name)
@@ -67,7 +68,7 @@ def _rank(kernel: Kernel, config: PruneConfig, index: int) -> NDArray[Any]:
     return np.where(kernel == 0, 0.0, chance)
 
 
-def largest(rank: NDArray[Any], sparsity: float) -> NDArray[np.bool_]:
+def keep_largest(rank: NDArray[Any], sparsity: float) -> NDArray[np.bool_]:
     """Mask of all but the ``sparsity`` share of lowest rank."""
     zeros = round(sparsity * rank.size)
     order = np.argsort(rank, axis=None, kind="stable")
@@ -81,7 +82,7 @@ def _global_masks(ranks: dict[tuple[str, int], NDArray[Any]], sparsity: float) -
     by small weights.
     """
     flat = [rank.ravel() / max(float(rank.mean()), 1e-30) for rank in ranks.values()]
-    whole = largest(np.concatenate(flat), sparsity)
+    whole = keep_largest(np.concatenate(flat), sparsity)
     ends = np.cumsum([part.size for part in flat])[:-1]
     parts = np.split(whole, ends)
     return {key: part.reshape(ranks[key].shape) for key, part in zip(ranks, parts, strict=True)}

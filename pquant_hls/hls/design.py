@@ -8,7 +8,7 @@ from typing import Any
 
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.hls.graph import extract
-from pquant_hls.hls.handlers import register
+from pquant_hls.hls.handlers import teach_hls4ml
 from pquant_hls.lint import errors, lint, structural
 from pquant_hls.network.capture import captured
 from pquant_hls.network.graph import Topology, topology
@@ -74,7 +74,7 @@ def designed(normal: Any, spec: HlsSpec, folder: Path, *, exact: bool) -> tuple[
     """hls4ml's ModelGraph of a model in normal form, to be written to ``folder``, and the graph read from it."""
     import hls4ml
 
-    register()
+    teach_hls4ml()
     graph = topology(normal)
     try:
         hls_model = hls4ml.converters.convert_from_keras_model(

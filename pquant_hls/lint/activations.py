@@ -5,19 +5,19 @@ from __future__ import annotations
 from pquant_hls.lint.finding import Context, Findings, finding, remarked
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call
-from pquant_hls.network.kinds import function_name, kind_of
+from pquant_hls.network.kinds import function_name, layer_kind
 from pquant_hls.network.normal import is_final, is_softmax
 
 EXACT_FUNCTIONS = ("linear", "relu")
 TABLES = ("sigmoid", "tanh")
 
 
-def check(call: Call, context: Context) -> Findings:
+def activation_findings(call: Call, context: Context) -> Findings:
     """Findings on one layer's activation."""
     if is_softmax(call):
         yield from _softmax(call, context)
         return
-    activation = kind_of(call.layer).function(call.layer)
+    activation = layer_kind(call.layer).function(call.layer)
     front = front_of(activation)
     if front is not None:
         yield from remarked(call, front.remarks(activation, call, context))

@@ -25,11 +25,13 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
     UnsupportedModel : the model has no fixed graph.
     """
     context = Context(topology(keras_model), HlsSpec() if spec is None else spec)
-    found = list(model.check(context))
+    found = list(model.model_findings(context))
     for call in context.graph.calls:
-        found.extend(layers.check(call, context))
+        found.extend(layers.layer_findings(call, context))
         if is_exact(call.layer):
-            found.extend([*weights.check(call, context), *activations.check(call, context)])
+            found.extend(
+                [*weights.weight_findings(call, context), *activations.activation_findings(call, context)]
+            )
     if not errors(found):
         normal = topology(normal_form(keras_model, keep_softmax=context.spec.keep_softmax))
         found.extend(model.check_types(normal, context))
@@ -39,9 +41,9 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
 def structural(keras_model: Any, spec: HlsSpec) -> list[Finding]:
     """Findings on how layers are made and joined, whatever their weights and activations."""
     context = Context(topology(keras_model), spec)
-    found = list(model.check(context))
+    found = list(model.model_findings(context))
     for call in context.graph.calls:
-        found.extend(layers.check(call, context))
+        found.extend(layers.layer_findings(call, context))
     return found
 
 

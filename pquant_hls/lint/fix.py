@@ -15,7 +15,7 @@ from pquant_hls.network.freeze import MAX_WEIGHT_BITS, Weights, weights_of
 from pquant_hls.network.frontend import front_of, standard
 from pquant_hls.network.graph import Call, remake, topology
 from pquant_hls.network.grids import bits_below
-from pquant_hls.network.kinds import kind_of
+from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.normal import Names, copied, merged, normal_form
 from pquant_hls.network.quantizers import keras_computes, quantizer_bits
 from pquant_hls.spec import HlsSpec
@@ -68,7 +68,7 @@ class _Mender:
     def mended(self, call: Call) -> tuple[dict[str, Any], list[Any]]:
         """(options, weights) of the mended layer."""
         changes: dict[str, Any] = {}
-        activation = kind_of(call.layer).function(call.layer)
+        activation = layer_kind(call.layer).function(call.layer)
         front = front_of(activation)
         if front is not None:
             changes["activation"] = front.settled(activation)

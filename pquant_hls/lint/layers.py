@@ -6,14 +6,14 @@ from pquant_hls.lint.finding import Context, Finding, Findings, finding, remarke
 from pquant_hls.network.folding import by_channel, folds_back
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call
-from pquant_hls.network.kinds import is_exact, kind_of
+from pquant_hls.network.kinds import is_exact, layer_kind
 
 HALF_PRECISION = frozenset({"float16", "bfloat16"})
 
 
-def check(call: Call, context: Context) -> Findings:
+def layer_findings(call: Call, context: Context) -> Findings:
     """Findings on the layer itself."""
-    kind = kind_of(call.layer)
+    kind = layer_kind(call.layer)
     if call.kind == "Lambda":
         yield finding("lambda", call, "Lambda is refused, not executed")
     elif kind.operation == "batchnorm":
@@ -39,11 +39,11 @@ def _unknown(call: Call) -> Finding:
 
 def can_fold(call: Call, context: Context) -> bool:
     """Whether it normalizes channels behind a quantized layer with a kernel, no activation and no other reader."""
-    if kind_of(call.layer).operation != "batchnorm" or not by_channel(call):
+    if layer_kind(call.layer).operation != "batchnorm" or not by_channel(call):
         return False
     source = context.graph.sources(call)[0].layer
     quantized = front_of(source) is not None and is_exact(source)
-    return quantized and kind_of(source).folds and folds_back(call, context.graph)
+    return quantized and layer_kind(source).folds and folds_back(call, context.graph)
 
 
 def _batchnorm(call: Call, context: Context) -> Finding:

@@ -6,7 +6,7 @@ import math
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
 from pquant_hls.network.graph import Call, Topology
-from pquant_hls.network.kinds import kind_of
+from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.kinds.moves import first_type
 from pquant_hls.network.names import safe_names
 from pquant_hls.network.normal import is_pass_through, is_softmax
@@ -17,7 +17,7 @@ USEFUL_BOUND = 0.5
 """A probability that may be further off decides nothing."""
 
 
-def check(context: Context) -> Findings:
+def model_findings(context: Context) -> Findings:
     """Findings on the graph of the user's own model."""
     calls = context.graph.calls
     for call, safe in zip(calls, safe_names(calls), strict=True):
@@ -75,7 +75,7 @@ def softmax_bound(logits: FixedType) -> float:
 
 def _origin(call: Call, graph: Topology) -> Call:
     """The layer that computes what this one hands on unchanged."""
-    moves = is_pass_through(call) or kind_of(call.layer).silent
+    moves = is_pass_through(call) or layer_kind(call.layer).silent
     return _origin(graph.sources(call)[0], graph) if moves else call
 
 

@@ -6,14 +6,14 @@ import numpy as np
 
 from pquant_hls.lint.finding import Context, Findings, finding
 from pquant_hls.network.freeze import MAX_WEIGHT_BITS, Weights, weights_of
-from pquant_hls.network.frontend import front_of, read
+from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.network.graph import Call
 
 
-def check(call: Call, context: Context) -> Findings:  # noqa: ARG001
+def weight_findings(call: Call, context: Context) -> Findings:  # noqa: ARG001
     """Findings on one layer's kernel and bias."""
     for weights in weights_of(call.layer):
-        found = read(weights.quantizer)
+        found = reading_of(weights.quantizer)
         if found is not None and found.random:
             yield finding("random-rounding", call, f"{weights.key} is drawn at random")
         elif front_of(call.layer) is not None:
@@ -32,7 +32,7 @@ def _float(weights: Weights, call: Call) -> Findings:
 def _quantized(weights: Weights, call: Call) -> Findings:
     if weights.is_plain or (weights.quantizer is None and not np.any(weights.values)):
         return
-    front, found = front_of(weights.quantizer), read(weights.quantizer)
+    front, found = front_of(weights.quantizer), reading_of(weights.quantizer)
     what = "no quantizer"
     if front is not None and found is not None:
         what = f"{found.name}, alpha={front.scale(weights.quantizer)!r}"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, flat, rebuild
-from pquant_hls.network.quantizers import quantized
+from pquant_hls.network.quantizers import quantized_values
 from pquant_hls.network.table import activation_name, operation
 
 Vector = NDArray[np.float64]
@@ -34,7 +34,7 @@ def scale_and_shift(layer: Any) -> tuple[Vector, Vector]:
 def _part(layer: Any, role: str, variable: str) -> Vector:
     front = front_of(layer)
     quantizer = None if front is None else front.quantizer(layer, role)
-    return quantized(quantizer, np.asarray(getattr(layer, variable)))
+    return quantized_values(quantizer, np.asarray(getattr(layer, variable)))
 
 
 def scaled_after(layer: Any, arrays: Sequence[Vector], norm: Any) -> list[Vector]:

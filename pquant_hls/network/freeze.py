@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.network.frontend import front_of, read
+from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.network.grids import holding, hull
-from pquant_hls.network.kinds.base import kind_of
-from pquant_hls.network.quantizers import quantized
+from pquant_hls.network.kinds.base import layer_kind
+from pquant_hls.network.quantizers import quantized_values
 from pquant_hls.qor import FixedType
 
 MAX_WEIGHT_BITS = 18
@@ -38,7 +38,7 @@ class Weights:
     @property
     def is_plain(self) -> bool:
         """Whether hls4ml reads this quantizer as it is meant."""
-        found = read(self.quantizer)
+        found = reading_of(self.quantizer)
         return found is not None and found.plain
 
     @property
@@ -52,7 +52,7 @@ class Weights:
 
 def weights_of(layer: Any) -> tuple[Weights, ...]:
     """Kernels and bias of a layer of a kind that has ``roles``; empty for any other layer."""
-    roles, front = kind_of(layer).roles, front_of(layer)
+    roles, front = layer_kind(layer).roles, front_of(layer)
     found = []
     for role, variable in zip(roles, layer.weights if roles else (), strict=False):
         quantizer = None if front is None else front.quantizer(layer, role)
@@ -61,7 +61,7 @@ def weights_of(layer: Any) -> tuple[Weights, ...]:
             raise UnsupportedModel(
                 f"its {role} holds NaN or infinite values", where=layer.name, mend="train the model again"
             )
-        found.append(Weights(role, key, quantizer, quantized(quantizer, np.asarray(variable))))
+        found.append(Weights(role, key, quantizer, quantized_values(quantizer, np.asarray(variable))))
     return tuple(found)
 
 

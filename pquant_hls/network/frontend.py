@@ -139,11 +139,11 @@ def _load() -> None:
     from pquant_hls.network.qkeras import QKERAS
 
     register_front_end(QKERAS)
-    for added in offered(GROUP, FrontEnd):  # type: ignore[type-abstract]
+    for added in installed_classes(GROUP, FrontEnd):  # type: ignore[type-abstract]
         register_front_end(added())
 
 
-def offered(group: str, base: type[T]) -> Iterator[type[T]]:
+def installed_classes(group: str, base: type[T]) -> Iterator[type[T]]:
     """The subclasses of ``base`` that installed packages name in an entry-point group; SpecError for anything else."""
     for point in entry_points(group=group):
         found = load(base.__name__, point)
@@ -171,7 +171,7 @@ def front_of(value: Any) -> FrontEnd | None:
     return next((FRONT_ENDS[root] for root in sorted(roots) if root in FRONT_ENDS), None)
 
 
-def read(quantizer: Any) -> Reading | None:
+def reading_of(quantizer: Any) -> Reading | None:
     """What a quantizer is; None for none and for plain functions."""
     front = front_of(quantizer)
     return None if front is None else front.read(quantizer)
@@ -179,7 +179,7 @@ def read(quantizer: Any) -> Reading | None:
 
 def shape_of(activation: Any) -> Shape | None:
     """What function a quantizer is; None for plain functions and none."""
-    found = read(activation)
+    found = reading_of(activation)
     return None if found is None else found.shape
 
 

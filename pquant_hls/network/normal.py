@@ -17,23 +17,23 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, remake, topology
-from pquant_hls.network.kinds import acts_alone, function_name, kind_of
+from pquant_hls.network.kinds import acts_alone, function_name, layer_kind
 from pquant_hls.network.names import safe_names, unused
 from pquant_hls.network.quantizers import is_quantizer, keras_computes
 
 
 def is_softmax(call: Call) -> bool:
-    return kind_of(call.layer).acts_as(call.layer) == "softmax"
+    return layer_kind(call.layer).acts_as(call.layer) == "softmax"
 
 
 def is_probability(call: Call) -> bool:
     """Whether the layer only turns logits into probabilities: argmax and thresholds work on either."""
-    return kind_of(call.layer).acts_as(call.layer) in ("softmax", "sigmoid")
+    return layer_kind(call.layer).acts_as(call.layer) in ("softmax", "sigmoid")
 
 
 def is_pass_through(call: Call) -> bool:
     """Whether the layer changes nothing in inference."""
-    return kind_of(call.layer).passes(call.layer)
+    return layer_kind(call.layer).passes(call.layer)
 
 
 def is_final(call: Call, graph: Topology) -> bool:
@@ -89,7 +89,7 @@ class _Builder:
             return self.placed(call, self.names.of[call.output], inputs)
 
     def placed(self, call: Call, name: str, inputs: list[Any]) -> Any:
-        if kind_of(call.layer).flattens:
+        if layer_kind(call.layer).flattens:
             self.unflat[call.output] = inputs[0]
         before = self.unflat.get(call.inputs[0]) if acts_alone(call) else None
         if before is None:
@@ -99,7 +99,7 @@ class _Builder:
         return keras.layers.Flatten(name=self.names.another(f"{name}_flat"))(self.unflat[call.output])
 
     def computed(self, call: Call, name: str, inputs: list[Any]) -> Any:
-        kind = kind_of(call.layer)
+        kind = layer_kind(call.layer)
         drop_head = is_probability(call) and is_final(call, self.graph) and not self.keep_softmax
         if is_pass_through(call) or (drop_head and kind.operation == "activation"):
             return inputs[0]
@@ -142,7 +142,7 @@ def computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any
     requantized, weights = frozen(call.layer)
     changes = {"name": name, **changes, **requantized}
     front = front_of(call.layer)
-    chain = kind_of(call.layer).parts(call, changes, weights)
+    chain = layer_kind(call.layer).parts(call, changes, weights)
     if chain is None and front is not None:
         chain = front.lowered(call, changes, weights)
     if chain is None:

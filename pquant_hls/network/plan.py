@@ -14,7 +14,7 @@ from typing import Any
 from pquant_hls.network.freeze import weights_of
 from pquant_hls.network.frontend import Shape, shape_of
 from pquant_hls.network.graph import Call, Topology
-from pquant_hls.network.kinds import LayerPlan, Planning, kind_of
+from pquant_hls.network.kinds import LayerPlan, Planning, layer_kind
 from pquant_hls.network.kinds.products import lowered_reuse, sum_type
 from pquant_hls.network.normal import is_softmax
 from pquant_hls.qor import FixedType
@@ -40,7 +40,7 @@ def plan(graph: Topology, default: FixedType, *, wide: bool = False) -> Plan:
     makes accumulators wider than any product (see ``wider``)."""
     planning, layers = Planning(graph, default, wide), {}
     for call in graph.calls:
-        layer = _widened(graph, call, kind_of(call.layer).plan(call, planning), default)
+        layer = _widened(graph, call, layer_kind(call.layer).plan(call, planning), default)
         layers[call.name], planning.types[call.output] = layer, layer.result
     return Plan(layers)
 
@@ -64,7 +64,7 @@ def _widened(graph: Topology, call: Call, layer: LayerPlan, default: FixedType) 
     logits of few bits.
     """
     kind = layer.result
-    if kind_of(call.layer).moves:
+    if layer_kind(call.layer).moves:
         return layer
     if not kind.signed and _reaches(graph, call, _pads_maximum):
         kind = FixedType(kind.width + 1, kind.integer + 1, True, kind.rounding, kind.saturation)
@@ -77,11 +77,11 @@ def _widened(graph: Topology, call: Call, layer: LayerPlan, default: FixedType) 
 
 def _reaches(graph: Topology, call: Call, wanted: Callable[[Call], bool]) -> bool:
     after = graph.consumers(call.output)
-    return any(wanted(c) or (kind_of(c.layer).moves and _reaches(graph, c, wanted)) for c in after)
+    return any(wanted(c) or (layer_kind(c.layer).moves and _reaches(graph, c, wanted)) for c in after)
 
 
 def _pads_maximum(call: Call) -> bool:
-    kind = kind_of(call.layer)
+    kind = layer_kind(call.layer)
     return kind.operation == "pool" and not kind.averages and call.layer.padding == "same"
 
 
@@ -95,7 +95,7 @@ def is_linear(call: Call) -> bool:
 
 
 def _quantizes_as(call: Call, shape: Shape) -> bool:
-    kind = kind_of(call.layer)
+    kind = layer_kind(call.layer)
     return kind.operation == "activation" and shape_of(kind.function(call.layer)) == shape
 
 
@@ -109,7 +109,7 @@ def wide_sums(normal: Topology, default: FixedType = _WIDE) -> Iterator[tuple[Ca
     types = plan(normal, default).layers
     for call in normal.calls:
         kind = types[call.name].result
-        if kind_of(call.layer).roles:
+        if layer_kind(call.layer).roles:
             kernel, *_ = weights_of(call.layer)
             if kernel.quantizer is None or kernel.grid is None:
                 continue

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.network.frontend import front_of, read
+from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.qor import FixedType
 
 
@@ -19,13 +19,13 @@ def quantizer_type(quantizer: Any) -> FixedType | None:
 
     A scale is not part of it. None for None, plain functions and what no single type holds.
     """
-    found = read(quantizer)
+    found = reading_of(quantizer)
     return None if found is None else found.type
 
 
 def quantizer_bits(quantizer: Any) -> int | None:
     """Bits that one weight takes under this quantizer; None without one."""
-    found = read(quantizer)
+    found = reading_of(quantizer)
     return None if found is None else found.bits
 
 
@@ -46,10 +46,10 @@ def keras_computes(where: str) -> Iterator[None]:
         raise UnsupportedModel(f"Keras itself cannot compute this: {words.strip()}", where=where) from cause
 
 
-def quantized(quantizer: Any, values: NDArray[np.float32]) -> NDArray[np.float64]:
+def quantized_values(quantizer: Any, values: NDArray[np.float32]) -> NDArray[np.float64]:
     """``values`` as the quantizer gives them in inference (float64, same shape); unchanged without one."""
     if quantizer is None:
         return np.asarray(values, np.float64)
-    found = read(quantizer)
+    found = reading_of(quantizer)
     with keras_computes(type(quantizer).__name__ if found is None else found.name):
         return np.asarray(quantizer(np.asarray(values, np.float32)), np.float64)

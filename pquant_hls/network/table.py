@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, calls, flat, topology
-from pquant_hls.network.kinds import Operation, kind_of
+from pquant_hls.network.kinds import Operation, layer_kind
 
 Head = Literal["softmax", "sigmoid", "linear"]
 
@@ -22,7 +22,7 @@ Head = Literal["softmax", "sigmoid", "linear"]
 def operation(layer: Any) -> Operation:
     """What a layer of Keras or a front-end does, or an operation such as ``a + b``; ``other`` for what this package
     does not know."""
-    return kind_of(layer).operation
+    return layer_kind(layer).operation
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def stored_weights(layer: Any) -> list[NDArray[np.float32]]:
 
 def activation_name(layer: Any) -> str | None:
     """The activation inside a layer as text (``relu``, ``quantized_relu(6,2)``); None for none or linear."""
-    return kind_of(layer).text(layer)
+    return layer_kind(layer).text(layer)
 
 
 def head_of(model: keras.Model) -> Head:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from pquant_hls.network.graph import Call, Topology, flat
-from pquant_hls.network.kinds import activated, kind_of
+from pquant_hls.network.kinds import activated, layer_kind
 from pquant_hls.network.kinds.products import sum_type
 from pquant_hls.network.quantizers import quantizer_bits, quantizer_type
 from pquant_hls.qor import FixedType
@@ -27,13 +27,13 @@ def _types(graph: Topology) -> dict[str, FixedType | None]:
         sources = [found[name] for name in call.inputs]
         known = [source for source in sources if source is not None]
         complete = bool(known) and len(known) == len(sources)
-        found[call.output] = kind_of(call.layer).output_type(call, known) if complete else _alone(call)
+        found[call.output] = layer_kind(call.layer).output_type(call, known) if complete else _alone(call)
     return found
 
 
 def _alone(call: Call) -> FixedType | None:
     """The type behind a quantizer that takes up floats."""
-    return None if kind_of(call.layer).function(call.layer) is None else activated(call.layer, None)
+    return None if layer_kind(call.layer).function(call.layer) is None else activated(call.layer, None)
 
 
 def sum_types(model: keras.Model) -> dict[str, FixedType]:
@@ -42,6 +42,6 @@ def sum_types(model: keras.Model) -> dict[str, FixedType]:
     """
     graph = flat(model)
     kinds = _types(graph)
-    sources = {call: kinds[call.inputs[0]] for call in graph.calls if kind_of(call.layer).roles}
+    sources = {call: kinds[call.inputs[0]] for call in graph.calls if layer_kind(call.layer).roles}
     sums = {call.output: sum_type(call.layer, kind) for call, kind in sources.items() if kind is not None}
     return {name: kind for name, kind in sums.items() if kind is not None}

@@ -17,7 +17,7 @@ from pquant_hls.compress import (
     units,
 )
 from pquant_hls.compress.pruning import ramp
-from pquant_hls.compress.zeros import block_mask, largest
+from pquant_hls.compress.zeros import block_mask, keep_largest
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
 from pquant_hls.network import clone
 from pquant_hls.qor import QoR
@@ -191,7 +191,7 @@ def test_a_short_last_block_keeps_its_largest() -> None:
 
 
 def test_ties_are_cut_to_the_exact_share() -> None:
-    assert largest(np.ones((4, 5)), 0.35).sum() == 13
+    assert keep_largest(np.ones((4, 5)), 0.35).sum() == 13
 
 
 def test_sparsity_rises_round_by_round() -> None:

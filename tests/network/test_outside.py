@@ -19,7 +19,7 @@ from pquant_hls.errors import SpecError
 from pquant_hls.hls import convert, fixed_graph
 from pquant_hls.lint import errors, lint
 from pquant_hls.network import NewLayer, frontend, keras_predict, operation
-from pquant_hls.network.frontend import FRONT_ENDS, FrontEnd, offered, register_front_end
+from pquant_hls.network.frontend import FRONT_ENDS, FrontEnd, installed_classes, register_front_end
 from pquant_hls.network.kinds import KINDS, Kind, register_kind
 from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
@@ -143,10 +143,10 @@ def test_installed_packages_offer_theirs_by_entry_points(
 ) -> None:
     points = [EntryPoint("own", f"{own.__module__}:{own.__qualname__}", f"pquant_hls.{group}")]
     monkeypatch.setattr(frontend, "entry_points", lambda group: [p for p in points if p.group == group])
-    assert list(offered(f"pquant_hls.{group}", base)) == [own]
+    assert list(installed_classes(f"pquant_hls.{group}", base)) == [own]
     points[0] = EntryPoint("own", "outside_front:Grid", f"pquant_hls.{group}")
     with pytest.raises(SpecError, match=f"not a {base.__name__} class"):
-        list(offered(f"pquant_hls.{group}", base))
+        list(installed_classes(f"pquant_hls.{group}", base))
 
 
 def test_two_kinds_for_one_layer_are_an_error() -> None:

@@ -25,7 +25,7 @@ from pquant_hls.network.kinds.base import (
     acts_alone,
     function_name,
     is_exact,
-    kind_of,
+    layer_kind,
     register_kind,
 )
 
@@ -41,6 +41,6 @@ __all__ = [
     "acts_alone",
     "function_name",
     "is_exact",
-    "kind_of",
+    "layer_kind",
     "register_kind",
 ]

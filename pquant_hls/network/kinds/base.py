@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Literal
 import keras
 from numpy.typing import NDArray
 
-from pquant_hls.network.frontend import Remarks, front_of, offered, read
+from pquant_hls.network.frontend import Remarks, front_of, installed_classes, reading_of
 from pquant_hls.network.graph import Call, NewLayer, Topology
+from pquant_hls.network.grids import unsigned
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.registry import Registry
 from pquant_hls.spec import HlsSpec
@@ -62,14 +63,14 @@ class Context:
 
     def axes(self, call: Call) -> int:
         """Axes over which an activation acts, which moves before a Flatten."""
-        follows = acts_alone(call) or kind_of(call.layer).flattens
+        follows = acts_alone(call) or layer_kind(call.layer).flattens
         before = [self.axes(source) for source in self.graph.sources(call)] if follows else []
         return max(len(call.shape), *before, 1)
 
     def is_flat(self, call: Call) -> bool:
         """Whether the result comes out of a Flatten, possibly through activations, which move before it."""
         through = acts_alone(call) and any(map(self.is_flat, self.graph.sources(call)))
-        return kind_of(call.layer).flattens or through
+        return layer_kind(call.layer).flattens or through
 
 
 @dataclass
@@ -172,7 +173,7 @@ def _load() -> None:
     """The built-in kinds and those of installed packages."""
     for name in _BUILT_IN:
         import_module(f"pquant_hls.network.kinds.{name}")
-    for added in offered(GROUP, Kind):
+    for added in installed_classes(GROUP, Kind):
         register_kind(added)
 
 
@@ -192,7 +193,7 @@ def _full_name(layer: type) -> str:
     return f"{layer.__module__}.{layer.__qualname__}"
 
 
-def kind_of(layer: Any) -> Kind:
+def layer_kind(layer: Any) -> Kind:
     """The kind of a layer or operation; ``UNKNOWN`` where nobody registered it."""
     name, front = type(layer).__name__, front_of(layer)
     if front is not None:
@@ -206,13 +207,13 @@ def kind_of(layer: Any) -> Kind:
 
 def is_exact(layer: Any) -> bool:
     """Whether the layer is among those whose firmware is tested to be exact."""
-    front, kind = front_of(layer), kind_of(layer)
+    front, kind = front_of(layer), layer_kind(layer)
     return kind.exact if front is None else front.stands_for(layer) in kind.twins
 
 
 def acts_alone(call: Call) -> bool:
     """Whether the call computes each value from itself alone, so that it may move before a Flatten."""
-    kind = kind_of(call.layer)
+    kind = layer_kind(call.layer)
     return kind.passes(call.layer) or (kind.elementwise and kind.acts_as(call.layer) != "softmax")
 
 
@@ -225,18 +226,13 @@ def function_name(activation: Any) -> str:
 
 def activated(layer: Any, source: FixedType | None) -> FixedType | None:
     """Type behind the layer's activation for values of type ``source``."""
-    kind = kind_of(layer)
-    found, text = read(kind.function(layer)), kind.text(layer)
+    kind = layer_kind(layer)
+    found, text = reading_of(kind.function(layer)), kind.text(layer)
     if found is not None:
         return found.type
     if text is None or source is None:
         return source
     return _FUNCTIONS[text](source) if text in _FUNCTIONS else None
-
-
-def unsigned(kind: FixedType) -> FixedType:
-    """The type of what is left of ``kind`` above zero."""
-    return FixedType(max(kind.width - 1, 1), kind.integer - 1, False) if kind.signed else kind
 
 
 _FUNCTIONS: Mapping[str, Callable[[FixedType], FixedType | None]] = {"relu": unsigned}

@@ -14,7 +14,7 @@ from pquant_hls.network.kinds.base import (
     Planning,
     activated,
     acts_alone,
-    kind_of,
+    layer_kind,
     register_kind,
 )
 from pquant_hls.qor import FixedType
@@ -43,7 +43,7 @@ def first_type(graph: Topology, call: Call) -> FixedType | None:
 
 
 def _rounded_to(graph: Topology, call: Call) -> FixedType | None:
-    kind = kind_of(call.layer)
+    kind = layer_kind(call.layer)
     if kind.moves or kind.passes(call.layer):
         return first_type(graph, call)
     rounds = kind.operation == "activation" and shape_of(kind.function(call.layer)) in ("linear", "relu")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from pquant_hls.network.frontend import Remark, Remarks, read
+from pquant_hls.network.frontend import Remark, Remarks, reading_of
 from pquant_hls.network.graph import Call, Topology
 from pquant_hls.network.grids import ends, finer, type_for_range
-from pquant_hls.network.kinds.base import Context, Kind, LayerPlan, Planning, Types, kind_of, register_kind
+from pquant_hls.network.kinds.base import Context, Kind, LayerPlan, Planning, Types, layer_kind, register_kind
 from pquant_hls.qor import FixedType
 
 
@@ -52,7 +52,7 @@ class _Average(Kind):
 
 def averaged(call: Call) -> int:
     """How many values one result of an average pooling is the mean of."""
-    if kind_of(call.layer).operation == "global_pool":
+    if layer_kind(call.layer).operation == "global_pool":
         axes = call.node.input_tensors[0].shape[1:-1]
     else:
         size = call.layer.pool_size
@@ -67,17 +67,17 @@ def _uneven(call: Call) -> bool:
 
 
 def _quantized_to(call: Call) -> FixedType | None:
-    kind = kind_of(call.layer)
-    found = read(kind.function(call.layer)) if kind.operation == "activation" else None
+    kind = layer_kind(call.layer)
+    found = reading_of(kind.function(call.layer)) if kind.operation == "activation" else None
     return None if found is None else found.type
 
 
 def _rounded(call: Call, graph: Topology) -> bool:
     """Whether every reader is a quantizer."""
-    after = [kind_of(reader.layer) for reader in graph.consumers(call.output)]
+    after = [layer_kind(reader.layer) for reader in graph.consumers(call.output)]
     readers = zip(after, graph.consumers(call.output), strict=True)
     quantized = all(
-        kind.operation == "activation" and read(kind.function(reader.layer)) is not None
+        kind.operation == "activation" and reading_of(kind.function(reader.layer)) is not None
         for kind, reader in readers
     )
     return quantized and call.output not in graph.outputs

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import Weights, weights_of
-from pquant_hls.network.frontend import Remark, Remarks, front_of, read
+from pquant_hls.network.frontend import Remark, Remarks, front_of, reading_of
 from pquant_hls.network.graph import Call, NewLayer
 from pquant_hls.network.grids import accumulator, wider
 from pquant_hls.network.kinds.base import (
@@ -24,7 +24,7 @@ from pquant_hls.network.kinds.base import (
     Planning,
     Types,
     activated,
-    kind_of,
+    layer_kind,
     register_kind,
 )
 from pquant_hls.qor import FixedType
@@ -80,7 +80,7 @@ def lowered_reuse(call: Call, spec: HlsSpec) -> int | None:
 
     Its convolution for io_parallel with the resource strategy holds for factors of up to kernel x channels.
     """
-    kind = kind_of(call.layer)
+    kind = layer_kind(call.layer)
     count = kind.terms(call) if isinstance(kind, Product) else None
     applies = spec.strategy == "resource" and spec.io_type != "io_stream"
     return count if applies and count is not None and count < spec.reuse_factor else None
@@ -88,7 +88,7 @@ def lowered_reuse(call: Call, spec: HlsSpec) -> int | None:
 
 def _told(weights: Weights, default: FixedType) -> str:
     """What hls4ml is told of a weight's type; binary and ternary weights have types of their own there."""
-    found = read(weights.quantizer)
+    found = reading_of(weights.quantizer)
     if found is None:
         return default.text
     kind = _weight_type(weights)
@@ -97,7 +97,7 @@ def _told(weights: Weights, default: FixedType) -> str:
 
 def _weight_type(weights: Weights) -> FixedType | None:
     """The grid of weights, which are rounded already."""
-    found = read(weights.quantizer)
+    found = reading_of(weights.quantizer)
     if found is None or found.type is None:
         return None
     return FixedType(found.type.width, found.type.integer, found.type.signed)
@@ -105,8 +105,8 @@ def _weight_type(weights: Weights) -> FixedType | None:
 
 def _rounds_to(call: Call) -> FixedType | None:
     """The type of a linear quantizer, which hls4ml merges into the layer before."""
-    kind = kind_of(call.layer)
-    found = read(kind.function(call.layer)) if kind.operation == "activation" else None
+    kind = layer_kind(call.layer)
+    found = reading_of(kind.function(call.layer)) if kind.operation == "activation" else None
     return None if found is None or found.shape != "linear" else found.type
 
 
