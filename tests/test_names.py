@@ -21,15 +21,6 @@ SHARED: dict[str, tuple[str, tuple[str, ...]]] = {
     "record": ("a command, and the function it calls", ("cli.csim", "golden.check")),
 }
 """Names that several modules define on purpose: why, and which modules."""
-UNDER_WORK = frozenset(
-    [
-        "LayerRow",
-        "Rule",
-        "Target",
-        "check",
-    ]
-)
-"""Names in rooms that are being rebuilt."""
 
 
 def public_names(root: Path) -> Iterator[tuple[str, str]]:
@@ -61,7 +52,7 @@ def stray(name: str, where: list[str]) -> list[str]:
 
 def test_a_name_has_one_home() -> None:
     several = {name: where for name, where in homes(ROOT).items() if len(where) > 1 and stray(name, where)}
-    assert {name: where for name, where in several.items() if name not in UNDER_WORK} == {}
+    assert several == {}
 
 
 def test_what_is_shared_on_purpose_is_still_shared() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.graph import Call, Topology, flat
-from pquant_hls.network.table import activation_name, operation
+from pquant_hls.network.table import activation_text, operation
 
 FIXED = 0
 """The channel that can never be removed."""
@@ -119,7 +119,7 @@ def _follow(call: Call, feeds: list[Ids], forest: _Forest, made: dict[str, Ids])
         return _concatenate(call, feeds, forest)
     if kind == "merge":
         return _merge(call, feeds, forest)
-    if kind == "reshape" or activation_name(call.layer) == "softmax":
+    if kind == "reshape" or activation_text(call.layer) == "softmax":
         forest.fix(feeds[0])
         return np.zeros(call.shape[-1] or 1, np.int64)
     return feeds[0]
@@ -131,7 +131,7 @@ def _produce(call: Call, feed: Ids, forest: _Forest, made: dict[str, Ids]) -> Id
     grouped = getattr(call.layer, "groups", 1) != 1
     if grouped:
         forest.fix(feed)
-    if grouped or activation_name(call.layer) == "softmax":
+    if grouped or activation_text(call.layer) == "softmax":
         forest.fix(made[call.name])
     return made[call.name]
 

@@ -12,7 +12,7 @@ from pquant_hls.compress.calibration import Values, layer_values
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.graph import Call, NewLayer, copy_layer, rebuild
 from pquant_hls.network.plan import FLOAT32_BITS
-from pquant_hls.network.table import activation_name, operation
+from pquant_hls.network.table import activation_text, operation
 from pquant_hls.network.types import sum_types
 from pquant_hls.qor import FixedType
 
@@ -47,7 +47,7 @@ def _without_activations(model: keras.Model) -> keras.Model:
     """The model with the activations inside layers taken out into layers of their own."""
 
     def change(call: Call) -> list[NewLayer] | None:
-        if operation(call.layer) not in SUMMED or activation_name(call.layer) is None:
+        if operation(call.layer) not in SUMMED or activation_text(call.layer) is None:
             return None
         bare = NewLayer(copy_layer(call.layer, activation="linear"), call.weights)
         return [bare, NewLayer(keras.layers.Activation(call.layer.activation, name=f"{call.name}_inside"))]

@@ -15,7 +15,7 @@ from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.network.graph import Call, Topology, flat
 from pquant_hls.network.table import operation
 from pquant_hls.spec.steps import PruneConfig
-from pquant_hls.train import Target, as_list, targets_of
+from pquant_hls.train import OutputTarget, as_list, targets_of
 
 Scores = dict[str, NDArray[np.float64]]
 """Importance of each unit by layer: float64 (units,), higher stays."""
@@ -94,7 +94,7 @@ def _taylor(model: keras.Model, channels: Channels, data: Any, config: PruneConf
 
 def _sample(
     model: keras.Model, data: Any, config: PruneConfig
-) -> tuple[tuple[Target, ...], list[NDArray[Any]], list[NDArray[Any] | None]]:
+) -> tuple[tuple[OutputTarget, ...], list[NDArray[Any]], list[NDArray[Any] | None]]:
     """A seeded sample: targets, inputs, and the labels of each output."""
     inputs, targets = as_list(data.x_train), targets_of(model, data, config)
     chosen = np.random.default_rng(config.seed).permutation(len(inputs[0]))[: config.samples]
@@ -103,7 +103,10 @@ def _sample(
 
 
 def _gradient_times_activation(
-    model: keras.Model, names: list[str], batch: list[NDArray[Any]], wanted: Sequence[tuple[Target, Any]]
+    model: keras.Model,
+    names: list[str],
+    batch: list[NDArray[Any]],
+    wanted: Sequence[tuple[OutputTarget, Any]],
 ) -> list[NDArray[np.float64]]:
     """For each named layer: sum over events of |gradient x activation|, (units,)."""
     with tf.GradientTape() as tape:
@@ -137,7 +140,7 @@ def _run(graph: Topology, batch: list[NDArray[Any]]) -> dict[str, Any]:
     return values
 
 
-def _surprise(end: Any, target: Target, labels: NDArray[Any] | None) -> Any:
+def _surprise(end: Any, target: OutputTarget, labels: NDArray[Any] | None) -> Any:
     """Sum of -ln p of the labels; without labels, of the model's own decision. For values half the squared
     distance from the labels, or without them the squared size.
     """

@@ -20,7 +20,7 @@ from pquant_hls.compress.surgery import remove
 from pquant_hls.compress.zeros import zero_weights
 from pquant_hls.errors import DataError
 from pquant_hls.spec.steps import PruneConfig
-from pquant_hls.train import check, fit
+from pquant_hls.train import check_training, fit
 
 
 class PruningCompression(Step[PruneConfig]):
@@ -50,7 +50,7 @@ class PruningCompression(Step[PruneConfig]):
             raise DataError(
                 "epochs of recovery need data", where="epochs", mend="set epochs: 0 or give a data set"
             )
-        check(model, data, self.config, self.teacher)
+        check_training(model, data, self.config, self.teacher)
 
     def _structured(self, model: keras.Model, data: Any) -> Outcome:
         channels = trace_channels(model)

@@ -21,7 +21,7 @@ from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
 from pquant_hls.network.folding import fold_batchnorm
 from pquant_hls.spec.steps import QuantizeConfig
-from pquant_hls.train import check, fit, targets_of
+from pquant_hls.train import check_training, fit, targets_of
 
 
 class QuantizationCompression(Step[QuantizeConfig]):
@@ -43,7 +43,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
         check_quantizable(model, self.config)
         training = self.config.mode == "qat" and self.config.epochs > 0
         if training:
-            check(model, data, self.config, self.teacher)
+            check_training(model, data, self.config, self.teacher)
         before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
         folded = fold_batchnorm(model)
         inputs, widths = sample(data, self.config), Widths.of(folded, self.config)

@@ -17,7 +17,7 @@ from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, flat, re
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.names import identifier, unused
 from pquant_hls.network.plan import is_linear
-from pquant_hls.network.table import activation_name, operation
+from pquant_hls.network.table import activation_text, operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
 
@@ -73,7 +73,7 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
     Widths.of(model, config)
     ends = final_layers(model)
     for call in calls(model):
-        kind, inner = operation(call.layer), activation_name(call.layer)
+        kind, inner = operation(call.layer), activation_text(call.layer)
         constant = call.is_operation and call.constants
         if constant or kind in ("other", "separable_conv") or (kind in SUMMED and _twin(call) is None):
             raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
@@ -160,7 +160,7 @@ class _Maker:
         if call.layer.use_bias:
             settings[option("bias")] = linear_quantizer(arrays[1], self.widths.bias(call.name), self.config)
         made = NewLayer(_twin(call)(**settings), arrays)
-        inner = activation_name(call.layer)
+        inner = activation_text(call.layer)
         if inner is None:
             return [made, self._quantize(call.name)] if self._feeds_weights(call) else [made]
         if call.name in self.ends and inner in ("softmax", "sigmoid"):
@@ -173,7 +173,7 @@ class _Maker:
         return standard().make(self.widths.kernel, bits)
 
     def _activation(self, call: Call) -> Sequence[NewLayer] | None:
-        inner = activation_name(call.layer)
+        inner = activation_text(call.layer)
         if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid")):
             return None
         if is_linear(call):
@@ -189,7 +189,7 @@ class _Maker:
             return True
         return (
             operation(source.layer) in SUMMED
-            and activation_name(source.layer) is None
+            and activation_text(source.layer) is None
             and self._feeds_weights(source)
         )
 
@@ -315,7 +315,7 @@ _SHAPING = (
 def _shape(call: Call) -> Shape:
     """What function acts in the layer, quantized already or not."""
     found = shape_of(layer_kind(call.layer).function(call.layer))
-    return _PLAIN[str(activation_name(call.layer))] if found is None else found
+    return _PLAIN[str(activation_text(call.layer))] if found is None else found
 
 
 def _short(call: Call) -> str:

@@ -19,7 +19,7 @@ from pquant_hls.network.plan import is_linear
 from pquant_hls.network.table import operation
 from pquant_hls.qor.fixed import enclosed_bits
 from pquant_hls.spec.steps import QuantizeConfig
-from pquant_hls.train import Target, meanings
+from pquant_hls.train import OutputTarget, meanings
 
 MEASURED = 1024
 """Events on which a width's loss is measured."""
@@ -50,7 +50,11 @@ class Sensitivity:
 
 
 def allocate(
-    model: keras.Model, start: Widths, inputs: list[Values], targets: Sequence[Target], config: QuantizeConfig
+    model: keras.Model,
+    start: Widths,
+    inputs: list[Values],
+    targets: Sequence[OutputTarget],
+    config: QuantizeConfig,
 ) -> tuple[Widths, tuple[str, ...]]:
     """Widths between min_bits and max_bits that cost no more EBOPs than ``start`` does, and a remark.
 
@@ -133,7 +137,11 @@ def _top_up(measured: Sensitivity, now: dict[Knob, int], fixed: set[Knob], budge
 
 
 def measure_sensitivity(
-    model: keras.Model, start: Widths, inputs: list[Values], targets: Sequence[Target], config: QuantizeConfig
+    model: keras.Model,
+    start: Widths,
+    inputs: list[Values],
+    targets: Sequence[OutputTarget],
+    config: QuantizeConfig,
 ) -> Sensitivity:
     """Try every width of every layer, one at a time, in a quantized model whose other
     widths are the largest.
@@ -187,7 +195,7 @@ def _follows(model: keras.Model, trial: Topology) -> dict[str, str]:
     }
 
 
-def distance(target: Target, found: NDArray[Any], wanted: NDArray[Any]) -> float:
+def distance(target: OutputTarget, found: NDArray[Any], wanted: NDArray[Any]) -> float:
     """Mean Kullback-Leibler distance (nats) of class probabilities; mean squared one of a single column and of
     flags; for values the squared one in units of their variance.
     """
@@ -207,7 +215,7 @@ class _Trials:
         model: keras.Model,
         wanted: list[NDArray[Any]],
         events: list[Values],
-        settings: tuple[Sequence[Target], QuantizeConfig],
+        settings: tuple[Sequence[OutputTarget], QuantizeConfig],
     ) -> None:
         self.model, self.wanted, self.events = model, wanted, events
         self.targets, self.config = settings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pquant_hls._lazy import lazy
 from pquant_hls._moved import HLS_NAMES
-from pquant_hls.hls.layers import LayerRow, register_layer
+from pquant_hls.hls.layers import LayerRule, register_layer
 from pquant_hls.hls.project import HlsProject, Port, load_project
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HlsProject",
-    "LayerRow",
+    "LayerRule",
     "Port",
     "convert",
     "fixed_graph",

@@ -15,7 +15,7 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, flat, rebuild
 from pquant_hls.network.quantizers import quantized_values
-from pquant_hls.network.table import activation_name, operation
+from pquant_hls.network.table import activation_text, operation
 
 Vector = NDArray[np.float64]
 Fold = Callable[[Any, Sequence[Vector], Any], list[Vector]]
@@ -66,7 +66,7 @@ def folds_back(norm: Call, graph: Topology) -> bool:
     uses = graph.uses[norm.name]
     sources = [graph.sources(use)[0] for use in uses]
     first = sources[0]
-    linear = operation(first.layer) in _LINEAR and activation_name(first.layer) is None
+    linear = operation(first.layer) in _LINEAR and activation_text(first.layer) is None
     same = set(sources) == set(graph.uses[first.name])
     return linear and same and all(_alone(source, graph) for source in sources)
 

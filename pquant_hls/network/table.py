@@ -66,7 +66,7 @@ def _row(call: Call) -> LayerRow:
         nonzero=sum(int(np.count_nonzero(array)) for array in stored_weights(layer)),
         units=n_units(layer),
         quantizer=None if quantizer is None else str(quantizer),
-        activation=activation_name(layer),
+        activation=activation_text(layer),
     )
 
 
@@ -94,7 +94,7 @@ def stored_weights(layer: Any) -> list[NDArray[np.float32]]:
     ]
 
 
-def activation_name(layer: Any) -> str | None:
+def activation_text(layer: Any) -> str | None:
     """The activation inside a layer as text (``relu``, ``quantized_relu(6,2)``); None for none or linear."""
     return layer_kind(layer).text(layer)
 
@@ -110,7 +110,7 @@ def head_of(model: keras.Model) -> Head:
 def heads_of(model: keras.Model) -> list[Head]:
     """What the last layer before each output makes of its scores."""
     graph = flat(model)
-    names = [activation_name(graph.producer(tensor).layer) for tensor in graph.outputs]
+    names = [activation_text(graph.producer(tensor).layer) for tensor in graph.outputs]
     return [
         "softmax" if name == "softmax" else "sigmoid" if name == "sigmoid" else "linear" for name in names
     ]

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from pquant_hls.train.records import TrainingHistory as TrainingHistory
     from pquant_hls.train.records import as_data as as_data
     from pquant_hls.train.records import as_list as as_list
-    from pquant_hls.train.routine import check as check
+    from pquant_hls.train.routine import check_training as check_training
     from pquant_hls.train.routine import fit as fit
     from pquant_hls.train.samples import mixed as mixed
-    from pquant_hls.train.targets import Target as Target
+    from pquant_hls.train.targets import OutputTarget as OutputTarget
     from pquant_hls.train.targets import meanings as meanings
     from pquant_hls.train.targets import targets_of as targets_of
 

@@ -13,7 +13,7 @@ from keras import layers as kl
 
 from pquant_hls.csim import Library, build, predict
 from pquant_hls.hls import convert, load_project
-from pquant_hls.hls.handlers import register
+from pquant_hls.hls.handlers import teach_hls4ml
 from pquant_hls.lint import errors, lint
 from pquant_hls.network import keras_predict
 from pquant_hls.network.capture import captured
@@ -75,7 +75,7 @@ def test_hls4ml_alone_gets_wrong_what_the_conversion_mends(tmp_path: Path, cache
     import hls4ml
 
     model = model_of(list(PLAIN.values()))
-    register()
+    teach_hls4ml()
     with captured():
         config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="Vitis")
         folder = str(tmp_path / "plain")

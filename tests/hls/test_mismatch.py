@@ -13,7 +13,7 @@ from keras import layers as kl
 from pquant_hls.csim import Library, build, predict
 from pquant_hls.errors import PquantError, ToolFailed, UnsupportedModel
 from pquant_hls.hls import HlsProject, convert, load_project
-from pquant_hls.hls.handlers import register
+from pquant_hls.hls.handlers import teach_hls4ml
 from pquant_hls.lint import errors, fix, lint
 from pquant_hls.network import keras_predict
 from pquant_hls.network.capture import captured
@@ -55,7 +55,7 @@ def convert_alone(
     """hls4ml's own way, as its tutorial goes, with nothing of this package but the reader of QActivation."""
     import hls4ml
 
-    register()
+    teach_hls4ml()
     with captured():
         config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="Vitis")
         for layer in config["LayerName"].values():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pquant_hls.csim import build, predict
-from pquant_hls.hls import LayerRow, convert, layers, register_layer
+from pquant_hls.hls import LayerRule, convert, layers, register_layer
 from pquant_hls.qor import Op, ops, register_op
 from pquant_hls.rtl import LayerCall, computes, emulate
 from pquant_hls.rtl import arithmetic as arith
@@ -25,7 +25,7 @@ def prelu(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry in (ops._ops, layers._rows, LAYERS):
         monkeypatch.setattr(registry, "_things", dict(registry._things))
     register_op(Op("prelu", "scale"))
-    register_layer(LayerRow("prelu", arrays=("param",)), "PReLU")
+    register_layer(LayerRule("prelu", arrays=("param",)), "PReLU")
 
     @computes("prelu")
     def rule(call: LayerCall) -> arith.Symbols:
