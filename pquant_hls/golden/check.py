@@ -73,13 +73,18 @@ def record(
         hls4ml_version(found),
         {name: version for name, version in versions().items() if name in MATTER},
     )
-    if sees_nothing(made) and not force:
+    if not force:
+        _check_sight(made, found.path)
+    return made
+
+
+def _check_sight(made: Golden, where: Path) -> None:
+    if sees_nothing(made):
         raise GoldenError(
             blind_spots(made)[0],
-            where=found.path,
+            where=where,
             mend="give real inputs; a saturated softmax table does this: convert without it; or --force",
         )
-    return made
 
 
 def _labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
