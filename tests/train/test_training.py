@@ -41,7 +41,7 @@ def test_every_head_learns(kind: str, data: Any) -> None:
 
 
 def test_a_model_never_built_is_refused(data: Any) -> None:
-    with pytest.raises(UnsupportedModel, match="without a layer graph"):
+    with pytest.raises(UnsupportedModel, match="without a fixed graph"):
         fit(keras.Sequential([L.Dense(2)]), data, config())
 
 
