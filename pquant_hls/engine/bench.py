@@ -118,24 +118,29 @@ class Bench:
         self.run.append(entry)
         self.listen(Event("round" if entry.kind in {"float", "round"} else "note", text, entry.told()))
 
-    def apply(self, point: Point, step: StepConfig | Step[Any]) -> Point:
-        """The point after one compression step, given by configuration or as a Step; recorded as parent -> step -> child."""
+    def apply(self, point: Point, step: StepConfig | Step[Any], *, hls: HlsSpec | None = None) -> Point:
+        """The point after one compression step, given by configuration or as a Step; recorded as parent -> step -> child.
+
+        ``hls`` is the design whose cost the step is told, where a knob turned it away from the recipe's.
+        """
         config = step.config if isinstance(step, Step) else step
         settings = [f"{type(step).__module__}.{type(step).__qualname__}", config.model_dump(mode="json")]
-        key = digest_of([point.digest, settings, self.data.digest])[:12]
+        spec = self.hls if hls is None else hls
+        turned = [] if spec == self.hls else [spec.model_dump(mode="json")]
+        key = digest_of([point.digest, settings, self.data.digest, *turned])[:12]
         name = f"steps/{config.step}-{key}"
         self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
         if not self.run.has(name):
             with self.run.work(name) as folder:
-                self._compress(point, step, folder)
+                self._compress(point, step, spec, folder)
         record = StepRecord.model_validate(_content(self.run.path / name / "record.json"))
         self.run.append(_step_entry(record, name))
         ratio = None if self.original is None else compression_ratio(self.original, record.after)
         model = load_model(self.run.path / name / "model.keras")
         return Point(model, record.child, point.digest, config.step, record.after, ratio, notes=record.notes)
 
-    def _compress(self, point: Point, step: StepConfig | Step[Any], folder: Path) -> None:
-        cost = DesignCost(self.hls)
+    def _compress(self, point: Point, step: StepConfig | Step[Any], hls: HlsSpec, folder: Path) -> None:
+        cost = DesignCost(hls)
         if isinstance(step, Step):
             ready = type(step)(
                 step.config, teacher=step.teacher or self.teacher, cost=cost, progress=self._on_epoch

@@ -157,10 +157,10 @@ class _Loop:
         """Make one round by ``action``; what to do after it."""
         start = self.original if action.start is None else self.points[action.start]
         knobs = self._knobs(action)
+        hls = reusing(self.view.hls, int(knobs.get(REUSE_PATH, self.view.hls.reuse_factor)))
         point = start
         for step in turned(self.recipe.steps, knobs, self._units()):
-            point = self.bench.apply(point, step)
-        hls = reusing(self.view.hls, int(knobs.get(REUSE_PATH, self.view.hls.reuse_factor)))
+            point = self.bench.apply(point, step, hls=hls)
         point = self.view.at(self.bench, point, hls=hls)
         self.history.append(self._judged(point, knobs, action))
         self.points.append(point)

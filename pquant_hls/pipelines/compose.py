@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from pquant_hls.compress import Accounting, account, compression_ratio
+from pquant_hls.compress import Accounting, DesignCost, account, compression_ratio
 from pquant_hls.engine import (
     CompressionResult,
     Ending,
@@ -20,9 +18,7 @@ from pquant_hls.engine import (
     quantized,
     score_of,
 )
-from pquant_hls.errors import DataError, NoGain, UnsupportedModel
-from pquant_hls.hls import convert
-from pquant_hls.measure import estimated
+from pquant_hls.errors import DataError, NoGain, NotMeasured, UnsupportedModel
 from pquant_hls.network import n_outputs
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.data import as_arrays, as_dataset
@@ -205,8 +201,7 @@ def _compression(before: Accounting, after: Accounting) -> dict[str, Any]:
 
 def _estimate(model: Any, setup: Setup) -> QoR:
     """The estimator on the model as firmware; a float model at the target's default precision."""
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            return estimated(convert(model, setup.hls, Path(scratch) / "project", exact=False))
-        except UnsupportedModel as cause:
-            return QoR(notes=(str(cause),))
+    try:
+        return DesignCost(setup.hls)(model)
+    except (UnsupportedModel, NotMeasured) as cause:
+        return QoR(notes=(str(cause),))

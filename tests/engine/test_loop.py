@@ -19,12 +19,14 @@ from tests.pipelines.instant import InstantBench, Law, Toy
 
 @dataclass
 class Recorded(InstantBench):
-    """Remembers the steps it was given."""
+    """Remembers the steps it was given, and of which design's cost they were told."""
 
     given: list[Any] = field(default_factory=list)
+    costed: list[int | None] = field(default_factory=list)
 
-    def apply(self, point: Point, step: Any) -> Point:
+    def apply(self, point: Point, step: Any, *, hls: Any = None) -> Point:
         self.given.append(step)
+        self.costed.append(None if hls is None else hls.reuse_factor)
         return super().apply(point, step)
 
 
@@ -134,6 +136,7 @@ def test_the_reuse_factor_is_raised_until_the_resources_fit() -> None:
     found = closed_loop(bench, bench.start(Toy()), made)
     assert found.verdict is Verdict.MET
     assert [int(done.knobs["hls.reuse_factor"]) for done in found.rounds] == [1, 2, 4]
+    assert bench.costed == [1, 2, 4], "a step is told the cost of the design that its round makes"
     assert {done.knobs["steps.0.bits"] for done in found.rounds} == {6}, "what costs no accuracy goes first"
     assert [(hls.reuse_factor, hls.strategy) for hls in bench.measured[-2:]] == [
         (2, "resource"),

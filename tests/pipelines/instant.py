@@ -106,7 +106,7 @@ class InstantBench:
         assert text
         self.run.append(entry)
 
-    def apply(self, point: Point, step: Any) -> Point:
+    def apply(self, point: Point, step: Any, *, hls: Any = None) -> Point:
         self.applied += 1
         if step.step in self.law.refuses:
             raise UnsupportedModel("cannot be", where=step.step)

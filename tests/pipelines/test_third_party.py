@@ -81,7 +81,7 @@ class Bench(InstantBench):
             return replace(model, trained=model.trained + step.by)
         return super()._stepped(model, step)
 
-    def apply(self, point: Point, step: Any) -> Point:
+    def apply(self, point: Point, step: Any, *, hls: Any = None) -> Point:
         return super().apply(point, getattr(step, "config", step))
 
 
