@@ -19,6 +19,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -132,8 +133,8 @@ def interrupted_in_round_two() -> Callable[..., None]:
     told = Terminal.__call__
     rounds: list[str] = []
 
-    def listen(self: Terminal, event: object) -> None:
-        told(self, event)  # type: ignore[arg-type]
+    def listen(self: Terminal, event: Any) -> None:
+        told(self, event)
         if getattr(event, "text", "").startswith("quantize"):
             rounds.append("quantize")
             if len(rounds) == 2:

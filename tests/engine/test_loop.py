@@ -14,6 +14,8 @@ from pquant_hls.engine.loop import LoopResult, knobs_of, reusing, turned
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import Resources
 from pquant_hls.spec import HlsSpec, Recipe
+from pquant_hls.spec.steps import PruneConfig
+from tests.helpers import known
 from tests.pipelines.instant import InstantBench, Law, Toy
 
 
@@ -95,7 +97,8 @@ def test_n_m_and_layers_of_their_own_are_not_turned() -> None:
 def test_sparsity_counts_from_the_originals_units() -> None:
     made = recipe([{"step": "prune", "sparsity": 0.2}])
     (step,) = turned(made.steps, {"steps.0.sparsity": 0.4}, {"fc1": 64})
-    assert (step.sparsity, step.reference) == (0.4, {"fc1": 64})  # type: ignore[attr-defined]
+    assert isinstance(step, PruneConfig)
+    assert (step.sparsity, step.reference) == (0.4, {"fc1": 64})
 
 
 def test_a_value_that_a_step_does_not_take_is_named_by_its_path() -> None:
@@ -150,7 +153,7 @@ def test_a_sketched_loop_leaves_csim_to_the_end() -> None:
     bench, found = run(made, Law(match=None), fidelity="sketch", hls=HlsSpec(wide_accumulators=True))
     assert found.verdict is Verdict.MET
     assert bench.measured == []
-    assert found.best.project.spec.wide_accumulators  # type: ignore[union-attr]
+    assert known(known(found.best.project).spec).wide_accumulators
     assert run(made, Law(match=None))[1].verdict is Verdict.UNKNOWN
 
 

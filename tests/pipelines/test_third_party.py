@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import pytest
 
+from pquant_hls import engine
 from pquant_hls.compress import step_class
 from pquant_hls.engine import Point, closed_loop
 from pquant_hls.errors import SpecError
@@ -20,6 +21,7 @@ from pquant_hls.spec import Recipe, StudySpec, step_names
 from pquant_hls.tune import OBJECTIVES
 from pquant_hls.tune.space import orders, steps_in
 from pquant_hls.tune.study import Search
+from tests.helpers import known
 from tests.pipelines.instant import Folder, InstantBench, Law, Toy
 
 CONFIG = """
@@ -85,7 +87,7 @@ class Bench(InstantBench):
         return super().apply(point, getattr(step, "config", step))
 
 
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "steps": [{"step": "clip", "share": 0.3}, {"step": "quantize", "bits": 6}, {"step": "shift"}],
     "budget": {"latency_ns": 15},
     "loop": {"max_rounds": 40},
@@ -94,7 +96,7 @@ RECIPE = {
 
 def test_a_recipe_takes_them_and_imports_a_step_only_where_it_must() -> None:
     assert {"clip", "shift", "prune"} <= set(step_names())
-    recipe = Recipe.parse({**RECIPE, "steps": RECIPE["steps"][:2]})  # type: ignore[index]
+    recipe = Recipe.parse({**RECIPE, "steps": RECIPE["steps"][:2]})
     assert "their_steps.step" not in sys.modules
     assert [step.step for step in recipe.steps] == ["clip", "quantize"]
     assert step_class("clip").__name__ == "Clip"
@@ -106,8 +108,8 @@ def test_a_recipe_takes_them_and_imports_a_step_only_where_it_must() -> None:
 
 
 def test_steps_join_in_every_form() -> None:
-    from their_steps.config import ClipConfig  # type: ignore[import-not-found]
-    from their_steps.step import Clip  # type: ignore[import-not-found]
+    from their_steps.config import ClipConfig  # type: ignore[import-not-found]  # a fixture writes it
+    from their_steps.step import Clip  # type: ignore[import-not-found]  # a fixture writes it
 
     joined = prune(0.5) >> "clip" >> {"step": "clip", "share": 0.1} >> ClipConfig() >> step("shift", by=2)
     assert [name_of(each) for each in joined.steps] == ["prune", "clip", "clip", "clip", "shift"]
@@ -144,9 +146,9 @@ def test_a_study_searches_them_and_drops_none_in_silence(tmp_path: Path) -> None
     assert steps_in(spec) == ("clip", "shift", "quantize"), "a step that does not say stands before quantize"
     assert "shift clip quantize" in orders(spec)
     assert (spec.space["shift.by"].low, spec.space["shift.by"].high) == (0, 3)
-    bench = Bench(Law(), budget=spec.budget, run=Folder(path=tmp_path))  # type: ignore[arg-type]
+    bench = Bench(Law(), budget=known(spec.budget), run=Folder(path=tmp_path))
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-    search = Search(bench, spec, bench.start(Toy()), OBJECTIVES[spec.objective], study)  # type: ignore[arg-type]
+    search = Search(cast("engine.Bench", bench), spec, bench.start(Toy()), OBJECTIVES[spec.objective], study)
     search.run()
     ending = search.winner()
     assert 0.6 <= ending.best.model.kept <= 0.8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +88,6 @@ def test_a_type_in_hls_words(kind: FixedType, text: str) -> None:
         ({"saturation": "CLIP"}, "mode 'CLIP'"),
     ],
 )
-def test_a_type_that_there_is_not(values: dict[str, object], message: str) -> None:
+def test_a_type_that_there_is_not(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        FixedType(**{"width": 8, "integer": 3, **values})  # type: ignore[arg-type]
+        FixedType(**{"width": 8, "integer": 3, **values})
