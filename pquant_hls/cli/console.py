@@ -104,7 +104,7 @@ def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
     knobs = entry.settings.get("knobs") or {}
     bits = [f"{value:.0f}" for path, value in knobs.items() if path.rpartition(".")[2] == "bits"]
     action = (
-        "compress: this is what hls4ml makes of the float model"
+        "compress: this is the float model, converted at hls.precision"
         if entry.kind == "float"
         else f"{entry.settings.get('action')}: {entry.reason}"
     )

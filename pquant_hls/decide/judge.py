@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pquant_hls.qor import Latency, QoR, Resources
+from pquant_hls.qor import RESOURCE_NAMES, Latency, QoR, Resources
+from pquant_hls.qor.parts import capacity
 from pquant_hls.spec import Budget
 
 
@@ -97,6 +98,17 @@ class Judgement:
         return next((check for check in self.checks if check.name == name), None)
 
     @property
+    def sentence(self) -> str:
+        """The verdict and what it rests on, in one line; that no quality was judged stands in it."""
+        names = [check.name for check in self.checks if not check.name.endswith("of the part")]
+        if len(names) < len(self.checks):
+            names.append("what the part has")
+        unjudged = [] if any(check.quality for check in self.checks) else ["no quality was judged"]
+        exact = [] if any(check.exactness for check in self.checks) else ["exactness was not judged"]
+        rests = f"rests on {', '.join(names)}" if names else "nothing was checked"
+        return "; ".join([f"{self.verdict}: {rests}", *unjudged, *exact])
+
+    @property
     def accuracy_verdict(self) -> Verdict:
         """The verdict on the floors of accuracy and other quality alone; MET when there are none."""
         floors = [check.verdict for check in self.checks if check.quality]
@@ -125,6 +137,9 @@ def _checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]
     same_design = qor.design == budget.deliver
     yield from _latency_checks(qor.latency if same_design else None, budget)
     yield from _resource_checks(qor.resources if same_design else None, budget)
+    if same_design:
+        yield from _capacity_checks(qor, budget)
+        yield from _existence(qor)
     floor = accuracy_floor(budget, baseline)
     if floor is not None:
         yield Check("accuracy", floor, qor.accuracy, qor.accuracy, at_least=True, quality=True)
@@ -132,6 +147,33 @@ def _checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]
         yield Check("accuracy", 0.0, None, None, at_least=True, quality=True)
     if budget.exact:
         yield _exactness(qor)
+
+
+def _capacity_checks(qor: QoR, budget: Budget) -> Iterator[Check]:
+    """What the part has is a limit whoever asks: a design that does not fit it is none.
+
+    One check for each resource whose figure is known; one that is open where nobody knows what the part has.
+    """
+    used = qor.resources
+    if used is None:
+        return
+    there = used.available or capacity(qor.part)
+    if there is None and qor.part is not None:
+        yield Check(f"fits {qor.part}, whose resources are not known here", 1.0, None, None, resource=True)
+    for name in RESOURCE_NAMES if there is not None else ():
+        value, total = getattr(used, name), getattr(there, name)
+        if value is not None and total is not None:
+            low, high = used.intervals.get(name, (value, value))
+            yield Check(f"{name} of the part", budget.part_share * total, low, high, resource=True)
+
+
+def _existence(qor: QoR) -> Iterator[Check]:
+    """A tool removes a function whose outputs depend on no input: nothing is left that could meet a budget."""
+    used, latency = qor.resources, qor.latency
+    counts = [] if used is None else [getattr(used, name) for name in RESOURCE_NAMES]
+    known = [count for count in counts if count is not None]
+    if known and not any(known) and latency is not None and latency.cycles_max == 0:
+        yield Check("logic that was built", 1.0, 0.0, 0.0, at_least=True)
 
 
 def _exactness(qor: QoR) -> Check:

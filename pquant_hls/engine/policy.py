@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from pquant_hls.datasets import Dataset
+from pquant_hls.datasets import Dataset, remarks
 from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.goal import Ending, checked, conclude
@@ -90,8 +90,8 @@ def run_policy(
     identity = {**policy.identity(setup), "model": model_digest(model), "data": data.digest}
     folder = Path("runs") / f"{policy.name}-{digest_of(identity)[:12]}" if out is None else out
     with RunFolder.open(folder, identity, resume=resume or out is None) as run:
-        if run.torn:
-            setup.listener(Event("note", TORN))
+        for said in ((TORN,) if run.torn else ()) + _of_data(data):
+            setup.listener(Event("note", said))
         bench = Bench(data, setup.hls, setup.budget, run, setup.listener, gates=setup.gates)
         start = bench.start(model)
         check_gates(setup.gates, bench.score(start))
@@ -130,7 +130,13 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending) -> R:
     )
 
 
+def _of_data(data: Dataset) -> tuple[str, ...]:
+    """What of the data was left out, and what a fixed-point input would hide of it: said before any training."""
+    return (*data.notes, *remarks(data))
+
+
 def _remarks(data: Dataset) -> Iterable[str]:
+    yield from _of_data(data)
     if "labels" in data.meta:
         yield f"accuracy is agreement with {data.meta['labels']}"
     if data.meta.get("test") == "validation":

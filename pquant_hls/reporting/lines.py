@@ -111,7 +111,7 @@ def _why(entry: Entry) -> str:
 def _what(entry: Entry) -> str:
     """What was asked, by whichever settings the entry has."""
     if entry.kind == "float":
-        return "what hls4ml makes of the float model"
+        return "the float model, converted as it is"
     told = (
         say(entry.settings[name], entry)
         for name, say in _SAY.items()

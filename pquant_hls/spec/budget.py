@@ -42,7 +42,16 @@ class Budget(Spec):
     latency_cycles: int | None = Field(None, ge=0)
     ii_cycles: int | None = Field(None, ge=1, description="largest initiation interval")
     resources: ResourceLimits = ResourceLimits()
-    timing: bool = Field(False, description="also demand estimated clock <= target clock")
+    part_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of each resource of the part that the design may take; always judged",
+    )
+    timing: bool = Field(
+        False,
+        description="also demand timing met as the tool flags it: estimated clock + uncertainty <= target",
+    )
     max_accuracy_loss: float | None = Field(
         None,
         ge=0,
@@ -75,8 +84,12 @@ class Budget(Spec):
     @model_validator(mode="after")
     def _has_a_goal(self) -> Self:
         limits = (self.latency_ns, self.latency_cycles, self.ii_cycles, *self.resources.model_dump().values())
-        if all(limit is None for limit in limits):
-            raise ValueError("no limit is set: give latency_ns, latency_cycles, ii_cycles or a resource")
+        quality = (self.max_accuracy_loss, self.min_accuracy)
+        asked = self.timing or {"exact", "part_share"} & self.model_fields_set
+        if all(limit is None for limit in (*limits, *quality)) and not asked:
+            raise ValueError(
+                "no limit is set: give latency_ns, latency_cycles, ii_cycles, a resource or a quality"
+            )
         if self.measure == "rtl" and self.deliver != "rtl":
             raise ValueError(
                 "measure: rtl describes the Verilog, not the HLS project; set deliver: rtl as well"

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import Target
+from pquant_hls.qor.parts import PART_NUMBER
 from pquant_hls.spec.backends import BACKENDS, Backend
 from pquant_hls.spec.model import Spec
 from pquant_hls.spec.units import ClockNs, Uncertainty, parse_uncertainty
@@ -44,6 +45,17 @@ class HlsSpec(Spec):
         description="command that runs the vendor's tool elsewhere, e.g. [ssh, build01] or [apptainer, exec, image.sif]",
     )
     project_name: str = Field("myproject", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+
+    @field_validator("part")
+    @classmethod
+    def _is_a_part(cls, value: str) -> str:
+        family = Target(part=value, clock_ns=1.0, clock_uncertainty_ns=0.0).family
+        if PART_NUMBER.match(value) is None or family == "unknown":
+            raise ValueError(
+                f"{value!r} is no AMD part number of a family known here, such as xcvu13p-flga2577-2-e "
+                "(a board's name is none: give the part on it)"
+            )
+        return value
 
     @field_validator("backend")
     @classmethod
