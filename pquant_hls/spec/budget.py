@@ -23,6 +23,11 @@ def _name_evaluators(schema: dict[str, Any]) -> None:
     schema["enum"] = [AUTO, *(name for name in plugin_names(EVALUATOR_GROUP) if name != REPORT)]
 
 
+def _whole(share: float) -> bool:
+    """The default, which 0.1.0 did not know, stays out of a run's identity: its runs can be resumed."""
+    return share == 1.0
+
+
 class ResourceLimits(Spec):
     """Upper limits in absolute counts; ``bram_18k`` in blocks of 18 kb."""
 
@@ -46,6 +51,7 @@ class Budget(Spec):
         1.0,
         gt=0,
         le=1,
+        exclude_if=_whole,
         description="share of each resource of the part that the design may take; always judged",
     )
     timing: bool = Field(
