@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Abort:
         status = EXIT_INTERRUPTED
     except UsageProblem as cause:
-        typer.echo(f"error: {cause.format_message()} (pquant-hls {' '.join(words[:1])} --help)", err=True)  # type: ignore[attr-defined]
+        typer.echo(f"error: {cause.format_message()} (pquant-hls {' '.join(words[:1])} --help)", err=True)  # type: ignore[attr-defined]  # click
         status = EXIT_BAD_INPUT
     except PquantError as cause:
         _explain(cause, "--debug" in words)

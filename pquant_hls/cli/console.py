@@ -89,7 +89,7 @@ def rounds_table(entries: Iterable[Entry], baseline_accuracy: float | None, limi
         ("source", "left"),
         ("verdict", "left"),
     ):
-        table.add_column(name, justify=justify, no_wrap=name not in {"units kept", "cycles", "ns"})  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=name not in {"units kept", "cycles", "ns"})  # type: ignore[arg-type]  # literals
     table.add_column("next action, and why", overflow="fold", ratio=1)
     for entry in entries:
         table.add_row(*_row(entry, baseline_accuracy))

@@ -98,7 +98,7 @@ def fold_batchnorm(model: keras.Model) -> keras.Model:
     convolutions without padding, goes into those. Raises UnsupportedModel naming one that fits neither.
     """
     while (found := _changes(flat(model))) is not None:
-        model = rebuild(model, lambda call, new=found: new.get(call.name))  # type: ignore[misc]
+        model = rebuild(model, lambda call, new=found: new.get(call.name))  # type: ignore[misc]  # new= binds
     return model
 
 

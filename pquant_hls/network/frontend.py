@@ -139,7 +139,7 @@ def _load() -> None:
     from pquant_hls.network.qkeras import QKERAS
 
     register_front_end(QKERAS)
-    for added in installed_classes(GROUP, FrontEnd):  # type: ignore[type-abstract]
+    for added in installed_classes(GROUP, FrontEnd):  # type: ignore[type-abstract]  # looks for subclasses
         register_front_end(added())
 
 

@@ -102,7 +102,7 @@ class StepConfig(Spec):
         for name, declared in cls.model_fields.items():
             extra = declared.json_schema_extra
             if isinstance(extra, Mapping) and "search" in extra:
-                found[name] = dict(extra["search"])  # type: ignore[arg-type]
+                found[name] = dict(extra["search"])  # type: ignore[arg-type]  # JSON as pydantic types it
         return found
 
     def turns(self) -> dict[str, Turn]:
@@ -111,7 +111,7 @@ class StepConfig(Spec):
         for name, declared in type(self).model_fields.items():
             extra = declared.json_schema_extra
             if isinstance(extra, Mapping) and "ladder" in extra and getattr(self, name) is not None:
-                found[name] = Turn(extra["ladder"])  # type: ignore[arg-type]
+                found[name] = Turn(extra["ladder"])  # type: ignore[arg-type]  # JSON as pydantic types it
         return found
 
     def turned(self, values: Mapping[str, float], units: Mapping[str, int]) -> Self:
