@@ -164,6 +164,7 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
         "schema_version": 1,
         "verdict": str(result.verdict),
         "reason": result.reason,
+        "basis": result.basis,
         "folder": str(result.folder),
         "qor": result.qor.model_dump(mode="json"),
         "rounds": [entry.told() for entry in result.history],
@@ -180,6 +181,7 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
     console = output_console()
     console.print(rounds_table(result.history, result.baseline_accuracy, limits_text(recipe)))
     console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
+    console.print(f"the verdict {result.basis}")
     test, floating = result.qor.metrics.get("test_accuracy"), result.qor.metrics.get("test_accuracy_float")
     console.print(f"test split, used once: csim {percent(test)}, float Keras model {percent(floating)}")
     match = result.qor.csim_match

@@ -45,6 +45,7 @@ def report(
                 "verdict": found.verdict,
                 "status": found.status,
                 "reason": found.reason,
+                "basis": found.basis,
                 "checks": [str(check) for check in found.checks],
                 "qor": found.qor,
                 "lines": [asdict(line) for line in found.lines],
@@ -67,3 +68,5 @@ def _show(found: RunReport) -> None:
         limits = limits_text(Recipe.parse(found.recipe))
         console.print(rounds_table(found.rounds, found.baseline_accuracy, limits))
     console.print(f"{found.verdict or found.status}: {found.reason}")
+    if found.basis:
+        console.print(f"the verdict {found.basis}")

@@ -99,14 +99,19 @@ class Judgement:
 
     @property
     def sentence(self) -> str:
-        """The verdict and what it rests on, in one line; that no quality was judged stands in it."""
+        """The verdict and what it rests on, in one line."""
+        return f"{self.verdict}: {self.basis}"
+
+    @property
+    def basis(self) -> str:
+        """What the verdict rests on, in one line; that no quality was judged stands in it."""
         names = [check.name for check in self.checks if not check.name.endswith("of the part")]
         if len(names) < len(self.checks):
             names.append("what the part has")
         unjudged = [] if any(check.quality for check in self.checks) else ["no quality was judged"]
         exact = [] if any(check.exactness for check in self.checks) else ["exactness was not judged"]
-        rests = f"rests on {', '.join(names)}" if names else "nothing was checked"
-        return "; ".join([f"{self.verdict}: {rests}", *unjudged, *exact])
+        rests = f"rests on {', '.join(names)}" if names else "rests on nothing"
+        return "; ".join([rests, *unjudged, *exact])
 
     @property
     def accuracy_verdict(self) -> Verdict:

@@ -30,7 +30,8 @@ class CompressionResult:
     """The end of a run; it unpacks, indexes and counts as ``parts``, whose types are known to a type checker.
 
     ``model`` is the QKeras model handed over, ``qor`` its record with csim accuracy on the test split in
-    ``metrics["test_accuracy"]``, ``history`` what the policy did, ``folder`` the run folder, ``reason`` why it stopped.
+    ``metrics["test_accuracy"]``, ``history`` what the policy did, ``folder`` the run folder, ``reason`` why it stopped,
+    ``basis`` what the verdict rests on.
     ``baseline_accuracy`` is the float Keras model's, a share of the validation split. ``ratio`` is the compression
     ratio, ``best_config`` a study's winner, ``results`` figures by class: None where a run has none.
     """
@@ -45,6 +46,7 @@ class CompressionResult:
     ratio: float | None = None
     best_config: dict[str, Any] | None = None
     results: dict[str, Any] | None = None
+    basis: str = ""
 
     def parts(self) -> tuple[Any, ...]:
         """model, qor, verdict, history, folder; other pipelines' results have parts of their own."""

@@ -115,6 +115,7 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending) -> R:
         pipeline=policy.name,
         baseline_accuracy=bench.baseline_accuracy,
         checks=[check.model_dump() for check in checked(judgement)],
+        basis=judgement.basis,
         **more,
     )
     return policy.result(
@@ -126,6 +127,7 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending) -> R:
         reason,
         bench.baseline_accuracy,
         final.ratio,
+        basis=judgement.basis,
         **ending.extra,
     )
 

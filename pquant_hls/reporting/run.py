@@ -19,7 +19,8 @@ class RunReport:
     """One run of the loop, of a pipeline or of a study.
 
     ``identity`` is what was asked, ``records`` the ledger, ``qor`` the record of what was handed over with the
-    versions of the packages that made it, None for a run that did not end. ``judged`` are a pipeline's last checks.
+    versions of the packages that made it, None for a run that did not end. ``judged`` are a pipeline's last checks,
+    ``basis`` is what the verdict rests on (nothing in runs of 0.1.0).
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class RunReport:
     handed_over: int | None = None
     qor: Mapping[str, Any] | None = None
     judged: tuple[Checked, ...] = ()
+    basis: str = ""
 
     @property
     def recipe(self) -> dict[str, Any] | None:
@@ -96,4 +98,5 @@ def read_run(folder: Path) -> RunReport:
         run.get("handed_over"),
         qor,
         tuple(Checked.read(check) for check in run.get("checks", ())),
+        str(run.get("basis", "")),
     )

@@ -65,6 +65,7 @@ def test_table_folder_and_exit_status(shell: Shell, words: list[str]) -> None:
     assert "MET" in out
     assert "estimate" in out, "each number says its source"
     assert "csim equals Keras on 100.00 %" in out
+    assert "the verdict rests on latency, " in out
     assert str(words[-1]) in out
     assert "round 1" in err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -16,7 +17,7 @@ from pquant_hls.errors import OutputError
 from pquant_hls.reporting import read_run, to_html, to_junit
 from pquant_hls.spec import Recipe
 from pquant_hls.store import RunFolder
-from tests.helpers import known
+from tests.helpers import Shell, known
 
 RECIPE = Recipe.parse({"name": "a <b> & c", "steps": [{"step": "quantize"}], "budget": {"latency_ns": 40}})
 
@@ -95,6 +96,14 @@ def test_page_has_a_row_a_round_and_escapes_what_it_shows(folder: Path) -> None:
     assert "<b>" not in page
     assert page.count("<rect") == 4, "two rounds with latency and accuracy"
     assert "http" not in page, "nothing is fetched from elsewhere"
+
+
+def test_page_and_terminal_say_what_the_verdict_rests_on(folder: Path, shell: Shell) -> None:
+    assert "The verdict" not in to_html(read_run(folder)), "0.1.0 did not keep it"
+    kept = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**kept, "basis": "rests on latency; no quality was judged"}))
+    assert "The verdict rests on latency; no quality was judged." in to_html(read_run(folder))
+    assert "the verdict rests on latency; no quality was judged" in shell("report", folder)[1]
 
 
 def test_junit_speaks_of_the_round_that_was_handed_over(folder: Path) -> None:
