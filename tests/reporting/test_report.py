@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,7 @@ def test_a_pipelines_run_reads_as_a_loops(pipeline_folder: Path) -> None:
 
 
 def test_a_repeated_step_shows_each_of_its_values() -> None:
-    from pquant_hls.cli.console import rounds_table
+    from pquant_hls.cli.console import output_console, rounds_table
     from pquant_hls.reporting import lines
     from pquant_hls.store import Entry
 
@@ -208,8 +209,40 @@ def test_a_repeated_step_shows_each_of_its_values() -> None:
     (line,) = lines([entry])
     assert line.what == "steps.0.bits 8, sparsity 0.25, steps.2.bits 6"
     assert line.why == "stop: why"
-    bits = rounds_table([entry], None, "").columns[3]
+    bits = rounds_table(output_console(), [entry], None, "").columns[3]
     assert list(bits.cells) == ["8, 6"]
+
+
+@pytest.mark.parametrize("columns", [60, 72, 80, 100, 132, 150])
+def test_every_width_of_terminal_shows_the_figures_a_verdict_is_about(columns: int) -> None:
+    from rich.console import Console
+
+    from pquant_hls.cli.console import lines_table, rounds_table
+    from pquant_hls.reporting import lines
+    from pquant_hls.store import Entry
+
+    entries = [
+        Entry.read(record(0, "MISSED", latency(12, 15))),
+        Entry.read(record(1, "MET", latency(6, 8), reason="/runs/[a] " + "a long sentence why " * 4)),
+    ]
+    console = Console(width=columns, file=StringIO(), markup=False)
+    for table in (
+        rounds_table(console, entries, 0.75, "latency <= 40 ns | [x]"),
+        lines_table(console, lines(entries, 0.75)),
+    ):
+        with console.capture() as heard:
+            console.print(table)
+        said = heard.get().splitlines()
+        assert max(map(len, said)) <= columns
+        assert all(line.rstrip()[-1] in "┓┃┩│┤┘" for line in said if line[0] in "┏┃┡│├└"), (
+            "the edge is not cut"
+        )
+        text = "\n".join(said)
+        assert "75.0 [60.0..75.0]" in text
+        assert "40.0 [30.0..40.0]" in text
+        assert "MISSED" in text
+        assert "/runs/[a]" in text
+        assert ("columns wide: without" in text) == (columns < 150)
 
 
 QUIET = (
