@@ -46,7 +46,8 @@ class Weights:
         """The type a replacing quantizer needs, None where the values need more than MAX_WEIGHT_BITS bits."""
         kind = hull(holding(self.values))
         frac = max(kind.frac, 0)
-        width = max(kind.integer + frac + int(not kind.signed), frac + 1)
+        # At least 2 bits: quantized_bits(1) stands for two values of its own, neither of them 0.
+        width = max(kind.integer + frac + int(not kind.signed), frac + 1, 2)
         return FixedType(width, width - frac) if width <= MAX_WEIGHT_BITS else None
 
 

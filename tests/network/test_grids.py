@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 import qkeras
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from pquant_hls.network.freeze import Weights
+from pquant_hls.network.frontend import standard
 from pquant_hls.network.grids import accumulator, holding, hull, type_for_range, union
 from pquant_hls.network.quantizers import quantizer_type
 from pquant_hls.network.types import tensor_types
@@ -108,3 +110,16 @@ def test_no_input_leaves_the_accumulator(weights: Any, bias: Any) -> None:
     codes = np.stack(np.meshgrid(*[np.arange(-4, 4)] * 3), -1).reshape(-1, 3)
     sums = codes * source.lsb @ (weights / 8.0) + bias / 4.0
     np.testing.assert_array_equal(kind.quantize(sums), sums)
+
+
+@given(arrays(np.int64, (2, 3), elements=st.integers(-3, 3)), st.integers(-2, 4))
+@example(
+    np.array([[-1, 0, 0], [0, -1, 0]]), 0
+)  # one bit would hold these, but means two other values in QKeras
+@example(np.zeros((2, 3), np.int64), 0)
+def test_the_quantizer_in_place_of_a_scaled_one_keeps_every_weight(codes: Any, frac: int) -> None:
+    values = codes * 2.0**-frac
+    grid = Weights("kernel", "kernel_quantizer", qkeras.quantized_bits(4, 0, alpha="auto_po2"), values).grid
+    assert grid is not None
+    quantizer = standard().make("linear", grid.width, grid.integer - 1)
+    np.testing.assert_array_equal(np.asarray(quantizer(values.astype(np.float32))), values)
