@@ -118,7 +118,9 @@ SPARE = (
 """What a narrow terminal does without, the first ones first: what a verdict is about stays."""
 
 
-def fitted(console: Console, names: Sequence[str], rows: Iterable[Sequence[str]], **looks: Any) -> Table:
+def fitting_table(
+    console: Console, names: Sequence[str], rows: Iterable[Sequence[str]], **looks: Any
+) -> Table:
     """A table of the columns that fit the console, one cell of ``rows`` a column; what is left out stands beneath.
 
     The last column takes what the others leave. rich is told every width: left alone, it takes figures down to nothing.
@@ -149,7 +151,9 @@ def rounds_table(
 ) -> Table:
     """One row for each round: size, bits, accuracy and its loss, latency with interval and source, verdict, next action."""
     rows = [_row(entry, baseline_accuracy) for entry in entries]
-    return fitted(console, ROUNDS, rows, title=f"budget: {limit}", title_justify="left", show_lines=True)
+    return fitting_table(
+        console, ROUNDS, rows, title=f"budget: {limit}", title_justify="left", show_lines=True
+    )
 
 
 def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
@@ -185,7 +189,7 @@ def _sizes(account: Mapping[str, Any]) -> tuple[str, str]:
 
 def lines_table(console: Console, found: Iterable[Line]) -> Table:
     """One row for each thing a pipeline or a study did."""
-    return fitted(console, LINES, map(_line, found))
+    return fitting_table(console, LINES, map(_line, found))
 
 
 def _line(line: Line) -> list[str]:

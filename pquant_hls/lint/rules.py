@@ -184,6 +184,17 @@ RULES: Mapping[str, LintRule] = {
         "kernel x channels; it gets a lower one",
         _CONVERSION,
     ),
+    "reuse-rounded": LintRule(
+        "note",
+        "with strategy resource, hls4ml builds the nearest reuse factor that divides a layer's inputs, or is a multiple "
+        "of them that divides its products; latency and resources follow that one",
+        "a factor that divides the inputs of every layer",
+    ),
+    "vivado-unroll": LintRule(
+        "warning",
+        "Vivado HLS ends with an error where one layer unrolls more than 4,096 products",
+        "strategy: resource with a larger reuse_factor, fewer units, or the Vitis backend",
+    ),
     "stream-merge": LintRule(
         "error",
         "hls4ml drops a Flatten in io_stream, and a merge or a kept softmax after it does not see that",

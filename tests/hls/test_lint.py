@@ -10,12 +10,16 @@ import keras
 import numpy as np
 import pytest
 import qkeras
+from hls4ml.backends import get_backend
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import layers as kl
 
 from pquant_hls.errors import DataError, UnsupportedModel
-from pquant_hls.hls import convert
+from pquant_hls.hls import convert, fixed_graph
 from pquant_hls.lint import RULES, errors, fix, lint
 from pquant_hls.network import keras_predict
+from pquant_hls.network.kinds.products import nearest_reuse
 from pquant_hls.spec import HlsSpec
 from tests.helpers import single
 from tests.hls.hls_refused import REFUSED, STREAMED
@@ -67,6 +71,8 @@ BY_SPEC = {
         name: (case.rule, case.shape, case.build, {"io_type": "io_stream"}) for name, case in STREAMED.items()
     },
     "reuse": ("reuse-factor", IMAGE, chain(conv2d(2, 1)), {"strategy": "resource", "reuse_factor": 4}),
+    "no such reuse": ("reuse-rounded", VECTOR, chain(dense(4)), {"strategy": "resource", "reuse_factor": 7}),
+    "unrolled": ("vivado-unroll", VECTOR, chain(dense(64), dense(65)), {"backend": "Vivado"}),
     "flatten": ("stream-flatten", IMAGE, chain(kl.Flatten(), act(relu(4))), {"io_type": "io_stream"}),
     "depthwise": ("depthwise-resource", IMAGE, chain(depthwise(3)), {"strategy": "resource"}),
 }
@@ -106,6 +112,31 @@ def test_what_is_right_gets_no_warning() -> None:
     quiet = {name: branch for name, branch in EXACT.items() if "16-bit" not in name}
     found = [finding for finding in lint(model_of(list(quiet.values()))) if finding.severity != "note"]
     assert found == []
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 150))
+def test_the_reuse_factor_told_is_the_one_that_hls4ml_builds(inputs: int, outputs: int, asked: int) -> None:
+    hls4ml = get_backend("Vitis")
+    able = hls4ml.get_valid_reuse_factors(inputs, outputs)
+    assert nearest_reuse(inputs, outputs, asked) == hls4ml.get_closest_reuse_factor(able, asked)
+
+
+def test_the_reuse_factor_told_is_in_the_graph_that_is_built() -> None:
+    model = model_of([(VECTOR, chain(dense(4)))])
+    spec = HlsSpec.parse({"strategy": "resource", "reuse_factor": 7})
+    (told,) = [finding for finding in lint(model, spec) if finding.rule == "reuse-rounded"]
+    built = [node.attrs["reuse_factor"] for node in fixed_graph(model, spec).nodes if node.op == "dense"]
+    assert [f"reuse_factor 7 is built as {factor}" in str(told) for factor in built] == [True]
+
+
+def test_a_reuse_factor_keeps_vivado_hls_from_unrolling_too_much() -> None:
+    model = model_of([(VECTOR, chain(dense(64), dense(65)))])
+    resource = {"backend": "Vivado", "strategy": "resource"}
+    assert "vivado-unroll" in rules(model, HlsSpec.parse(resource))
+    assert "vivado-unroll" not in rules(model, HlsSpec.parse({**resource, "reuse_factor": 2}))
+    assert "vivado-unroll" not in rules(
+        model_of([(VECTOR, chain(dense(64), dense(64)))]), HlsSpec.parse(resource)
+    )
 
 
 def test_every_rule_has_a_test_and_a_place_in_the_docs() -> None:

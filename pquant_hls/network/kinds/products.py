@@ -28,7 +28,10 @@ from pquant_hls.network.kinds.base import (
     register_kind,
 )
 from pquant_hls.qor import FixedType
-from pquant_hls.spec import HlsSpec
+from pquant_hls.spec import BACKENDS, HlsSpec
+
+VIVADO_UNROLLS = 4096
+"""Products of one layer above which Vivado HLS stops; hls4ml's documentation states it of its latency strategy."""
 
 
 class Product(Kind):
@@ -58,10 +61,22 @@ class Product(Kind):
         return None
 
     def remarks(self, call: Call, context: Context) -> Remarks:
-        limited = lowered_reuse(call, context.spec)
+        spec = context.spec
+        limited = lowered_reuse(call, spec)
         if limited is not None:
+            yield Remark("reuse-factor", f"reuse_factor {spec.reuse_factor} becomes {limited} or less")
+        if (kernel := getattr(call.layer, "kernel", None)) is None:
+            return
+        inputs, outputs = math.prod(kernel.shape[:-1]), int(kernel.shape[-1])
+        shared = spec.strategy == "resource"
+        built = nearest_reuse(inputs, outputs, spec.reuse_factor) if shared else 1
+        if shared and limited is None and built != spec.reuse_factor:
+            text = f"reuse_factor {spec.reuse_factor} is built as {built} ({inputs} x {outputs} products)"
+            yield Remark("reuse-rounded", text)
+        unrolled = -(-inputs * outputs // built)
+        if BACKENDS.find(spec.backend).tool == "vivado" and unrolled > VIVADO_UNROLLS:
             yield Remark(
-                "reuse-factor", f"reuse_factor {context.spec.reuse_factor} becomes {limited} or less"
+                "vivado-unroll", f"{unrolled} products are unrolled, Vivado HLS stops above {VIVADO_UNROLLS}"
             )
 
 
@@ -73,6 +88,16 @@ def sum_type(layer: Any, source: FixedType) -> FixedType | None:
     kernel, *bias = parts
     offset = bias[0].values if bias else None
     return accumulator(source, kernel.values, offset, depthwise=kernel.role == "depthwise")
+
+
+def nearest_reuse(inputs: int, outputs: int, asked: int) -> int:
+    """The reuse factor that hls4ml builds with the resource strategy: the nearest that it can, of two the smaller.
+
+    It can divide the inputs, or be a multiple of them that divides all products.
+    """
+    able = {n for n in range(1, inputs + 1) if inputs % n == 0}
+    able |= {inputs * n for n in range(1, outputs + 1) if outputs % n == 0}
+    return min(able, key=lambda factor: (abs(factor - asked), factor))
 
 
 def lowered_reuse(call: Call, spec: HlsSpec) -> int | None:
