@@ -1,6 +1,8 @@
 # make quickstart   environment, then the main job on the bundled jets
 # make test         environment, then the tests
 # make check        environment, then the static checks
+# make ci           what continuous integration runs: checks, tests with coverage, one notebook (.ci/run)
+# make ci-full      everything that takes longer: benchmarks, all notebooks, the distribution
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -10,7 +12,10 @@ PYTEST_ARGS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: quickstart test check notebooks install lock clean
+NOTEBOOK := $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -q -o addopts= -p no:warnings
+CORPUS ?= ../shared
+
+.PHONY: quickstart test check coverage docs notebook notebooks benchmarks dist ci ci-full install lock clean
 
 quickstart: $(STAMP)
 	@$(BIN)/pquant-hls quickstart --out $(RUN)
@@ -20,11 +25,38 @@ test: $(STAMP)
 
 check: $(STAMP)
 	$(BIN)/ruff check pquant_hls tests benchmarks tools
+	$(BIN)/ruff format --check pquant_hls tests benchmarks tools docs *.md
+	$(BIN)/codespell pquant_hls tests docs benchmarks tools *.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two processes: TensorFlow is imported once in each, and a file's fixtures stay together.
+coverage: $(STAMP)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=15 --cov=pquant_hls --cov-report=json:build/coverage.json $(PYTEST_ARGS)
+	$(BIN)/python tools/coverage_floors.py build/coverage.json
+
+docs: $(STAMP)
+	$(BIN)/python tools/check_docs.py
+
+notebook: $(STAMP)
+	$(NOTEBOOK) notebooks/01_quickstart.ipynb
+
 notebooks: $(STAMP)
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -q -o addopts= -p no:warnings notebooks
+	$(NOTEBOOK) notebooks
+
+# The estimator's needs the folder of real designs beside the checkout.
+benchmarks: $(STAMP)
+	@set -e; for file in benchmarks/[a-z]*.py; do \
+	    if [ $$file = benchmarks/estimator.py ] && [ ! -d $(CORPUS)/synthesis_corpus ]; then echo "$$file: no corpus, left out"; continue; fi; \
+	    echo "$$file --quick"; $(BIN)/python $$file --quick; done
+
+dist: $(STAMP)
+	$(BIN)/python tools/check_dist.py
+
+ci:
+	.ci/run
+
+ci-full: docs dist notebooks benchmarks
 
 install: $(STAMP)
 
@@ -38,7 +70,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 # The lock holds for Python 3.11 to 3.13 by markers; run this after a change of the dependencies.
 lock:
-	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
+	uv pip compile --universal --python-version 3.11 --extra data --extra plot --extra rtl --group dev --generate-hashes \
 	    --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 
 clean:

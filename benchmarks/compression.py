@@ -117,7 +117,8 @@ class Study:
     def right(self, model: Any, seed: int) -> np.ndarray:
         """Which test events the model gets right."""
         data = self.data(seed)
-        return probabilities(model, data.x_test).argmax(axis=1) == data.y_test
+        right: np.ndarray = probabilities(model, data.x_test).argmax(axis=1) == data.y_test
+        return right
 
     def percent(self, model: Any, seed: int) -> float:
         """Test accuracy in percent."""
@@ -165,7 +166,7 @@ class Study:
         """As few non-zero weight bits as the ratio asks for."""
         teacher, data = self.teacher(seed), self.data(seed)
         shared = {**self.learn, "distillation": 0.8, "seed": seed, "teacher": teacher}
-        bits = {"bits": BITS_AT[wanted], "allocation": "sensitivity", "seed": seed}
+        bits: dict[str, Any] = {"bits": BITS_AT[wanted], "allocation": "sensitivity", "seed": seed}
 
         def sparse(share: float, **training: Any) -> Any:
             step = PruningCompression(
@@ -174,7 +175,7 @@ class Study:
             return step.compress(teacher, data).model
 
         share = sparsity_for(account(teacher), wanted, BITS_AT[wanted])
-        for _ in range(2):  # what the bits of each layer come to is only known once they are given out
+        for _turn in range(2):  # what the bits of each layer come to is only known once they are given out
             probe = QuantizationCompression(**bits, mode="ptq").compress(sparse(share), data)
             found = compression_ratio(account(teacher), probe.record.after) or 0.0
             share = min(0.99, max(0.0, 1 - (1 - share) * found / (AIM_HIGH * wanted)))
@@ -276,6 +277,11 @@ def real_jets(path: Path) -> Callable[[int], Any] | None:
     return dealt
 
 
+def float_row(study: Study, cells: Callable[[str, Callable[[], Row]], Row], epochs: int, seed: int) -> Row:
+    """Figures of the float network, from the kept ones where they are there."""
+    return cells(f"float/seed {seed}/{epochs} epochs", partial(study.float_row, seed))
+
+
 def main() -> None:
     """Run on both data sets."""
     args = parse(__doc__, options)
@@ -292,12 +298,7 @@ def main() -> None:
         def cells(key: str, run: Callable[[], Row], name: str = name) -> Row:
             return kept.get(f"{name}/{key}", run)
 
-        floats = averaged(
-            lambda seed, s=study, c=cells: c(
-                f"float/seed {seed}/{epochs} epochs", partial(s.float_row, seed)
-            ),
-            seeds,
-        )
+        floats = averaged(partial(float_row, study, cells, epochs), seeds)
         sizes = {"train": len(data(0).x_train), "test": len(data(0).x_test)}
         show(f"{name}: float 64-32-32", [{**sizes, **floats}])
         results[name] = {"float": floats, **tables(study, cells, args, seeds)}

@@ -115,7 +115,10 @@ def row(name: str, members: Sequence[Judged]) -> dict[str, object]:
 
 def _clock_held(members: Sequence[Judged]) -> float | None:
     """Share of designs whose estimated clock the bound holds; the report's last digit is rounded."""
-    pairs = [(d.clock_estimated_ns, q.latency and q.latency.clock_estimated_hi_ns) for d, q in members]
+    pairs = [
+        (d.clock_estimated_ns, None if q.latency is None else q.latency.clock_estimated_hi_ns)
+        for d, q in members
+    ]
     held = [true <= bound + 0.005 for true, bound in pairs if true is not None and bound is not None]
     return float(np.mean(held)) if held else None
 

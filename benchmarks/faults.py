@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from pquant_hls.csim import Library, build, predict
 from pquant_hls.golden import CheckResult, Golden, check, random_inputs, record
 from pquant_hls.golden.check import assess
-from pquant_hls.golden.run import run
+from pquant_hls.golden.run import run_traced
 from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.hls.project import Defines
 from pquant_hls.qor import FixedType
@@ -250,7 +250,7 @@ def try_fault(bench: Bench, fault: Fault, folder: Path) -> Outcome:
     fault.apply(copy)
     project = load_project(copy)
     library = build(project, cache=bench.cache) if fault.compiled else borrowed(bench, project)
-    outputs, layers = run(library, bench.golden.inputs, TIMEOUT_S)
+    outputs, layers = run_traced(library, bench.golden.inputs, TIMEOUT_S)
     result = assess(bench.golden, project, outputs, layers, bench.golden.rule)
     needed = first_shown(bench, library) if result.passed else None
     visible = result.outputs.wrong_values > 0

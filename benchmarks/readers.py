@@ -27,10 +27,10 @@ from _common import CORPUS, parse, save, show
 from pquant_hls.errors import ReportError
 from pquant_hls.readers import AnyReport, read_text
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "readers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mutants import MUTATIONS, judge
-from report_factory import every_kind
+from tests.readers.mutants import MUTATIONS, judge
+from tests.readers.report_factory import every_kind
 
 VERDICTS = ("right", "none", "error", "restated", "WRONG")
 

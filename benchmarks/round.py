@@ -8,22 +8,25 @@ the share says how much of the whole each part is. Absolute times depend on the 
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from _common import parse, save, show
 
 MATCH = "agreement, %"
 
 
+def repeats_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repeats", type=int, default=3, help="rounds (default 3)")
+
+
 def main() -> None:
     """Measure and print."""
-    args = parse(
-        __doc__,
-        lambda parser: parser.add_argument("--repeats", type=int, default=3, help="rounds (default 3)"),
-    )
+    args = parse(__doc__, repeats_option)
     repeats = 1 if args.quick else args.repeats
     rounds = [one_round(args.seed + index, epochs=2 if args.quick else 6) for index in range(repeats)]
     parts = {name: statistics.median(found[name] for found in rounds) for name in rounds[0] if name != MATCH}
@@ -72,12 +75,13 @@ def one_round(seed: int, epochs: int) -> dict[str, float]:
         clock.lap("Keras reference")
         estimated(project)
         clock.lap("estimate")
+        assert project.graph is not None
         emulator = Emulator(project.graph)
         clock.lap("emulator: trace")
-        emulated = emulator(jets.x_val)
+        emulated = emulator.predict(jets.x_val)
         clock.lap("emulator: predict")
-    same = (outputs == reference) & (outputs == emulated)
-    return {**clock.laps, MATCH: 100 * float(same.mean())}
+    same = np.equal(outputs, reference) & np.equal(outputs, emulated)
+    return {**clock.laps, MATCH: 100 * float(np.mean(same))}
 
 
 class Stopwatch:

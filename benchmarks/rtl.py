@@ -67,12 +67,14 @@ def compare(widths: tuple[int, ...], seed: int, rows: int, folder: Path) -> tupl
     from pquant_hls.spec import HlsSpec
 
     project = convert(tagger(widths, seed), HlsSpec(), folder / "hls")
+    assert project.graph is not None
+    graph = project.graph
     x = np.random.default_rng(seed).normal(0, 3, (rows, widths[0]))
     library, compile_s = timed(lambda: build(project, cache=folder / "cache"))
     expected, csim_s = timed(lambda: predict(library, x))
-    emulator, trace_s = timed(lambda: Emulator(project.graph))
+    emulator, trace_s = timed(lambda: Emulator(graph))
     found, emulator_s = timed(lambda: emulator.predict(x))
-    return project.graph, {
+    return graph, {
         "network": "-".join(map(str, widths)),
         "inputs": rows,
         "equal": float(np.mean(found == expected)),

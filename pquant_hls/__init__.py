@@ -20,25 +20,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pquant_hls._lazy import lazy
+from pquant_hls._lazy import attach
 from pquant_hls._moved import install
 
 if TYPE_CHECKING:
-    from pquant_hls.decide import judge
-    from pquant_hls.engine import compress_model
-    from pquant_hls.measure import measure_project
-    from pquant_hls.spec import Budget, Recipe
-    from pquant_hls.tune import tune_model
+    from pquant_hls.decide import judge as judge
+    from pquant_hls.engine import compress_model as compress_model
+    from pquant_hls.measure import measure_project as measure_project
+    from pquant_hls.spec import Budget as Budget
+    from pquant_hls.spec import Recipe as Recipe
+    from pquant_hls.tune import tune_model as tune_model
 
-_HOMES = {
-    "decide": ("judge",),
-    "engine": ("compress_model",),
-    "measure": ("measure_project",),
-    "spec": ("Budget", "Recipe"),
-    "tune": ("tune_model",),
-}
+attach(globals())
 
-__all__ = ["Budget", "Recipe", "compress_model", "judge", "measure_project", "tune_model"]
-
-__getattr__, __dir__ = lazy(__name__, _HOMES)
 install()

@@ -16,12 +16,17 @@ MODULES = {
     **{f"models.{name}": f"network.{name}" for name in ("build", "files", "graph", "table")},
     "models.metrics": "train.metrics",
     "models.train": "train",
-    "models.train.fit": "train.routine",
-    **{f"hls.{name}": f"csim.{name}" for name in ("cache", "child", "runner")},
+    **{f"hls.{name}": f"csim.{name}" for name in ("cache", "runner")},
     **{
         f"hls.{name}": f"network.{name}"
-        for name in ("topology", "quantizers", "freeze", "normal", "plan", "sums", "capture", "reference")
+        for name in ("quantizers", "freeze", "normal", "plan", "capture", "reference")
     },
+    "hls.topology": "network.graph",
+    "hls.sums": "network.plan",
+    "compress.graphs": "compress.cost",
+    "compress.accumulators": "compress.guard",
+    "compress.types": "network.types",
+    "compress.folding": "network.folding",
     **{f"measure.{room}": room for room in ("readers", "golden", "rtl", "toolchain")},
     "toolchain.process": "programs.process",
     "toolchain.tools": "programs.tools",

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
+
+from tests.helpers import Edit, Shell, Tiny
+
+# A random case that fails prints what replays it, here as in continuous integration; none fails by its time.
+settings.register_profile("replay", print_blob=True, deadline=None)
+settings.load_profile("replay")
 
 # One thread each: the machine has few cores, and repeatable training needs it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -39,7 +44,7 @@ def csim_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def edit() -> Callable[[Path, str, str, str], None]:
+def edit() -> Edit:
     """``edit(project, file, old, new)`` replaces a text that must be there."""
 
     def replace(project: Path, file: str, old: str, new: str) -> None:
@@ -51,11 +56,19 @@ def edit() -> Callable[[Path, str, str, str], None]:
     return replace
 
 
-class Tiny(NamedTuple):
-    """A 4-3-2 QKeras network: its file and its HLS project."""
+@pytest.fixture
+def shell(capfd: pytest.CaptureFixture[str]) -> Shell:
+    """``shell(*words)`` gives (exit status, stdout, stderr) of the command line, run in this process."""
+    from pquant_hls.cli import main
 
-    model: Path
-    project: Path
+    def run(*words: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in words])
+        assert isinstance(left.value.code, int)
+        return left.value.code, *capfd.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="session")

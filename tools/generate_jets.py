@@ -200,7 +200,8 @@ def observables(whole: Floats, groomed: Floats) -> Floats:
 def rounded(values: Floats, bits: int = SIGNIFICANT_BITS) -> npt.NDArray[np.float32]:
     """Values kept to `bits` significant bits: random mantissa tails do not compress."""
     mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits).astype(np.float32)
+    kept: npt.NDArray[np.float64] = np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
+    return kept.astype(np.float32)
 
 
 # --- collisions and jets --------------------------------------------------------------------------
@@ -240,7 +241,7 @@ def boson_pairs(label: str, selection: Selection, seed: int) -> Any:
     vertices = new_pythia((*hard_vertex_commands(label, selection), "PartonLevel:all=off"), seed)
     vertices.init()
 
-    class Source(pythia8mc.LHAup):  # type: ignore[misc, name-defined]
+    class Source(pythia8mc.LHAup):  # type: ignore[misc]  # untyped package
         def setInit(self) -> bool:  # noqa: N802  the name is Pythia's
             for set_beam in (self.setBeamA, self.setBeamB):
                 set_beam(2212, selection.energy_gev / 2.0)

@@ -20,6 +20,8 @@ UsageProblem: type[Exception] = next(
 )
 
 EXIT_MISSED, EXIT_BAD_INPUT, EXIT_TOOL, EXIT_UNKNOWN, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
+EXIT_UNFORESEEN = 70
+"""Of a failure that nobody foresaw, a fault of ours (sysexits.h, EX_SOFTWARE); 1 is a budget that was missed."""
 
 app = typer.Typer(
     name="pquant-hls",
@@ -64,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Abort:
         status = EXIT_INTERRUPTED
     except UsageProblem as cause:
-        typer.echo(f"error: {cause.format_message()} (pquant-hls {' '.join(words[:1])} --help)", err=True)  # type: ignore[attr-defined]
+        typer.echo(f"error: {cause.format_message()} (pquant-hls {' '.join(words[:1])} --help)", err=True)  # type: ignore[attr-defined]  # click
         status = EXIT_BAD_INPUT
     except PquantError as cause:
         _explain(cause, "--debug" in words)
@@ -72,6 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         status = EXIT_INTERRUPTED
+    except Exception as cause:  # noqa: BLE001 - the end of the command line: what nobody foresaw is no verdict
+        _confess(cause, words)
+        status = EXIT_UNFORESEEN
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -83,6 +88,18 @@ def _stop_as_by_ctrl_c(*numbers: signal.Signals) -> None:
             and threading.current_thread() is threading.main_thread()
         ):
             signal.signal(number, signal.default_int_handler)
+
+
+def _confess(cause: Exception, words: list[str]) -> None:
+    """An unforeseen failure in one line; the traceback on demand."""
+    if "--debug" in words:
+        traceback.print_exception(cause)
+    said = " ".join(str(cause).split())[:300]
+    typer.echo(
+        f"error: unforeseen {type(cause).__name__}: {said or 'without a word'} "
+        "(a fault of pquant-hls: --debug shows where, please report it)",
+        err=True,
+    )
 
 
 def _explain(cause: PquantError, debug: bool) -> None:

@@ -19,7 +19,9 @@ Recipe_ = Annotated[str, typer.Option("--recipe", help="a YAML file, or the name
 Out = Annotated[Path, typer.Option("--out", help="run folder; new or empty")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on with the interrupted run in --out")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, progress on stderr")]
-Backend = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado, in place of the recipe's")]
+Backend = Annotated[
+    str | None, typer.Option("--backend", help="Vitis, Vivado or an added one, in place of the recipe's")
+]
 BudgetNs = Annotated[
     str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")
 ]
@@ -97,7 +99,7 @@ def recipe_with(source: str, backend: str | None, budget: str | None) -> Recipe:
 
     recipe = Recipe.load(source)
     if backend is not None:
-        hls = {**recipe.hls.model_dump(), "backend": backend.capitalize()}
+        hls = {**recipe.hls.model_dump(), "backend": backend}
         recipe = recipe.with_(hls=HlsSpec.parse(hls, path="--backend"))
     if budget is not None:
         limits = {**recipe.budget.model_dump(), "latency_ns": budget}
@@ -162,9 +164,10 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
         "schema_version": 1,
         "verdict": str(result.verdict),
         "reason": result.reason,
+        "basis": result.basis,
         "folder": str(result.folder),
         "qor": result.qor.model_dump(mode="json"),
-        "rounds": list(result.history),
+        "rounds": [entry.told() for entry in result.history],
         "compression_ratio": result.ratio,
         "best_config": result.best_config,
         "results": result.results,
@@ -172,12 +175,15 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
 
 
 def _show(result: CompressionResult, recipe: Recipe) -> None:
+    from rich.text import Text
+
     from pquant_hls.cli.console import output_console, rounds_table
     from pquant_hls.qor.words import percent
 
     console = output_console()
-    console.print(rounds_table(list(result.history), result.baseline_accuracy, limits_text(recipe)))
-    console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
+    console.print(rounds_table(console, result.history, result.baseline_accuracy, limits_text(recipe)))
+    console.print(Text.assemble((str(result.verdict), "bold"), f": {result.reason}"))
+    console.print(f"the verdict {result.basis}")
     test, floating = result.qor.metrics.get("test_accuracy"), result.qor.metrics.get("test_accuracy_float")
     console.print(f"test split, used once: csim {percent(test)}, float Keras model {percent(floating)}")
     match = result.qor.csim_match

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +19,7 @@ from pquant_hls.qor.words import count, latency_texts, percent, points, source_t
 
 if TYPE_CHECKING:
     from pquant_hls.reporting.lines import Line
+    from pquant_hls.store import Entry
 
 __all__ = [
     "Terminal",
@@ -30,13 +32,27 @@ __all__ = [
     "rounds_table",
 ]
 
+ROUNDS = (
+    "round",
+    "weights kept",
+    "units kept",
+    "bits",
+    "csim accuracy",
+    "loss",
+    "cycles",
+    "ns",
+    "source",
+    "verdict",
+    "next action, and why",
+)
+LINES = ("step", "what", "accuracy", "loss", "ratio", "cycles", "ns", "outcome", "why")
 PLAIN_WIDTH = 150
 """Columns for tables where the output is no terminal."""
 
 
 def output_console() -> Console:
-    """stdout, wide enough for the table where it is a file or a pipe."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=PLAIN_WIDTH)
+    """stdout, wide enough for the table where it is a file or a pipe; brackets are text, no markup."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 @contextmanager
@@ -73,49 +89,95 @@ def print_json(value: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(value, indent=1, default=str, allow_nan=False) + "\n")
 
 
-def rounds_table(records: list[dict[str, Any]], baseline_accuracy: float | None, limit: str) -> Table:
-    """One row for each round: size, bits, accuracy and its loss, latency with interval and source, verdict, next action."""
-    table = Table(title=f"budget: {limit}", title_justify="left", show_lines=True, pad_edge=False)
-    for name, justify in (
-        ("round", "right"),
-        ("weights kept", "right"),
-        ("units kept", "right"),
-        ("bits", "right"),
-        ("csim accuracy", "right"),
-        ("loss", "right"),
-        ("cycles", "right"),
-        ("ns", "right"),
-        ("source", "left"),
-        ("verdict", "left"),
-    ):
-        table.add_column(name, justify=justify, no_wrap=name not in {"units kept", "cycles", "ns"})  # type: ignore[arg-type]
-    table.add_column("next action, and why", overflow="fold", ratio=1)
-    for record in records:
-        table.add_row(*_row(record, baseline_accuracy))
+WRAPPED = 24
+"""Columns of a terminal that a wrapped column takes at most, and the last one at least."""
+FIGURES = (
+    "weights kept",
+    "units kept",
+    "bits",
+    "csim accuracy",
+    "accuracy",
+    "loss",
+    "ratio",
+    "cycles",
+    "ns",
+    "round",
+)
+SPARE = (
+    "units kept",
+    "weights kept",
+    "ratio",
+    "bits",
+    "cycles",
+    "csim accuracy",
+    "accuracy",
+    "source",
+    "loss",
+    "what",
+)
+"""What a narrow terminal does without, the first ones first: what a verdict is about stays."""
+
+
+def fitting_table(
+    console: Console, names: Sequence[str], rows: Iterable[Sequence[str]], **looks: Any
+) -> Table:
+    """A table of the columns that fit the console, one cell of ``rows`` a column; what is left out stands beneath.
+
+    The last column takes what the others leave. rich is told every width: left alone, it takes figures down to nothing.
+    """
+    cells = [dict(zip(names, row, strict=True)) for row in rows]
+    longest = {name: max(map(cell_len, (name, *(row[name] for row in cells)))) for name in names}
+    spare, out, last = [name for name in SPARE if name in names], list[str](), names[-1]
+    while True:
+        kept = [name for name in names if name not in out]
+        width = {name: longest[name] if name in FIGURES else min(longest[name], WRAPPED) for name in kept}
+        left = console.width - 3 * len(kept) - 1 - sum(width.values()) + width[last]
+        if left >= width[last] or not spare:
+            break
+        out.append(spare.pop(0))
+    width[last] = max(min(left, longest[last]), 1)
+    beneath = f"{console.width} columns wide: without {', '.join(out)} (--json has all)" if out else None
+    table = Table(caption=beneath, caption_justify="left", **looks)
+    for name in kept:
+        justify: Literal["right", "left"] = "right" if name in FIGURES else "left"
+        table.add_column(name, justify=justify, width=width[name], overflow="fold")
+    for row in cells:
+        table.add_row(*(row[name] for name in kept))
     return table
 
 
-def _row(record: Mapping[str, Any], baseline_accuracy: float | None) -> list[str]:
-    qor, account = record["qor"] or {}, record["account"] or {}
+def rounds_table(
+    console: Console, entries: Iterable[Entry], baseline_accuracy: float | None, limit: str
+) -> Table:
+    """One row for each round: size, bits, accuracy and its loss, latency with interval and source, verdict, next action."""
+    rows = [_row(entry, baseline_accuracy) for entry in entries]
+    return fitting_table(
+        console, ROUNDS, rows, title=f"budget: {limit}", title_justify="left", show_lines=True
+    )
+
+
+def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
+    qor, account = entry.figures.get("qor") or {}, entry.figures.get("account") or {}
     accuracy = qor.get("accuracy")
     loss = points(None if accuracy is None or baseline_accuracy is None else baseline_accuracy - accuracy)
     cycles, ns = latency_texts(qor)
-    bits = record["knobs"].get("bits")
+    knobs = entry.settings.get("knobs") or {}
+    bits = [f"{value:.0f}" for path, value in knobs.items() if path.rpartition(".")[2] == "bits"]
     action = (
-        "compress: this is what hls4ml makes of the float model"
-        if record["kind"] == "float"
-        else f"{record['action']}: {record['reason']}"
+        "compress: this is the float model, converted at hls.precision"
+        if entry.kind == "float"
+        else f"{entry.settings.get('action')}: {entry.reason}"
     )
     return [
-        "float" if record["kind"] == "float" else str(record["round"]),
+        "float" if entry.kind == "float" else str(entry.number),
         *_sizes(account),
-        "-" if bits is None else f"{bits:.0f}",
+        ", ".join(bits) or "-",
         percent(accuracy),
         loss,
         cycles,
         ns,
         source_text(qor),
-        record["verdict"] or "-",
+        entry.verdict or "-",
         action,
     ]
 
@@ -125,23 +187,20 @@ def _sizes(account: Mapping[str, Any]) -> tuple[str, str]:
     return count(account.get("nonzero_weights")), "-".join(map(str, units.values())) if units else "-"
 
 
-def lines_table(found: Sequence[Line]) -> Table:
+def lines_table(console: Console, found: Iterable[Line]) -> Table:
     """One row for each thing a pipeline or a study did."""
-    table = Table(pad_edge=False)
-    for name in ("step", "what", "accuracy", "loss", "ratio", "cycles", "ns"):
-        table.add_column(name, justify="left" if name in {"step", "what"} else "right", overflow="fold")
-    table.add_column("outcome", overflow="fold")
-    table.add_column("why", overflow="fold", ratio=1)
-    for line in found:
-        table.add_row(
-            line.step,
-            line.what,
-            percent(line.accuracy, line.accuracy_error),
-            points(line.loss, line.loss_error),
-            "-" if line.ratio is None else f"{line.ratio:.2f}",
-            line.cycles,
-            line.ns,
-            line.outcome,
-            line.why,
-        )
-    return table
+    return fitting_table(console, LINES, map(_line, found))
+
+
+def _line(line: Line) -> list[str]:
+    return [
+        line.step,
+        line.what,
+        percent(line.accuracy, line.accuracy_error),
+        points(line.loss, line.loss_error),
+        "-" if line.ratio is None else f"{line.ratio:.2f}",
+        line.cycles,
+        line.ns,
+        line.outcome,
+        line.why,
+    ]

@@ -82,7 +82,7 @@ def record(
     made.save(golden)
     size = f"{golden.stat().st_size:,} bytes"
     typer.echo(f"{golden}: {made.count} vectors of {made.project}, {size}, compared by: {made.rule}")
-    share = csim.accuracy(made)
+    share = csim.label_accuracy(made)
     if share is not None:
         typer.echo(f"accuracy on the labels: {100 * share:.2f} %")
     for text in csim.blind_spots(made):

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from pquant_hls.spec import Budget
 
 QOR = Path("handover", "qor.json")
-LIMITS = ("latency_ns", "latency_cycles", "ii_cycles", *RESOURCES, "timing", "min_accuracy", "exact")
+LIMITS = (
+    "latency_ns",
+    "latency_cycles",
+    "ii_cycles",
+    *RESOURCES,
+    "part_share",
+    "timing",
+    "min_accuracy",
+    "max_accuracy_loss",
+    "exact",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -56,9 +66,7 @@ def gate(
         checks += drift(record_of(against), qor, _share(tolerance)).checks
     found = Judgement.of(checks)
     if junit is not None:
-        text = checks_to_junit(
-            str(design), str(found.verdict), f"source: {qor.source}", map(str, found.checks)
-        )
+        text = checks_to_junit(str(design), str(found.verdict), f"source: {qor.source}", found.checks)
         write_bytes(junit, text.encode())
     if json:
         print_json(_as_json(found, qor))
@@ -104,7 +112,11 @@ def budget_of(limits: Sequence[str], recipe: str | None, *, needed: bool) -> Bud
     values: dict[str, Any] = {"exact": False} if recipe is None else Recipe.load(recipe).budget.model_dump()
     for text in limits:
         name, equals, value = text.partition("=")
-        if not equals or name not in LIMITS:
+        if name in LIMITS and (not equals or not value.strip()):
+            raise SpecError(
+                f"{name} needs a value", where="--limit", mend=f"{name}=..., such as latency_ns='60 ns'"
+            )
+        if name not in LIMITS:
             raise SpecError(
                 f"unknown limit {text!r}", where="--limit", mend=f"name=value of {', '.join(LIMITS)}"
             )
@@ -127,7 +139,7 @@ def _share(text: str) -> float:
 def _show(console: Any, found: Judgement, qor: QoR) -> None:
     for check in found.checks:
         console.print(str(check))
-    console.print(f"{found.verdict} (source: {qor.source or 'not measured'}, {qor.design} design)")
+    console.print(f"{found.sentence} (source: {qor.source or 'not measured'}, {qor.design} design)")
 
 
 def _as_json(found: Judgement, qor: QoR) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXIT_NOT_MEASURED = 4
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
-SOURCES = ("auto", "report", "estimate", "rtl", "csynth", "cosim", "vsynth")
+SOURCES = "auto, report, estimate, rtl, csynth, cosim, vsynth or one that a package adds"
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 
 
@@ -29,7 +29,7 @@ def measure(
     path: Annotated[
         Path, typer.Argument(help="project folder, or one report file of Vivado HLS, Vitis HLS or Vivado")
     ],
-    using: Annotated[str, typer.Option("--using", help=f"source: {', '.join(SOURCES)}")] = "auto",
+    using: Annotated[str, typer.Option("--using", help=f"source: {SOURCES}")] = "auto",
     work: Annotated[
         Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")
     ] = None,
@@ -44,10 +44,11 @@ def measure(
     """Latency, clock and resources of a design, from reports, tools, the estimator or its Verilog."""
     from pquant_hls.cli.console import clean_stdout, error_console, print_json
     from pquant_hls.errors import SpecError
-    from pquant_hls.measure import measure_project
+    from pquant_hls.measure import EVALUATORS, measure_project
+    from pquant_hls.spec import AUTO
 
-    if using not in SOURCES:
-        raise SpecError(f"unknown source {using!r}", where="--using", mend=f"one of {', '.join(SOURCES)}")
+    if using != AUTO:
+        EVALUATORS.find(using, where="--using")
     try:
         path.stat()
     except OSError as cause:
@@ -56,7 +57,7 @@ def measure(
     with clean_stdout():
         qor = measure_project(
             path,
-            using,  # type: ignore[arg-type]
+            using,
             work=work,
             top=top,
             prefix=shlex.split(prefix),

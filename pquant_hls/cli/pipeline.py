@@ -90,13 +90,15 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
 
 def show_result(result: CompressionResult) -> None:
     """Each line of history, then verdict, figures and folder."""
+    from rich.text import Text
+
     from pquant_hls.cli.console import lines_table, output_console
     from pquant_hls.qor.words import percent
     from pquant_hls.reporting import lines
 
     console = output_console()
-    console.print(lines_table(lines(result.history, result.baseline_accuracy)))
-    console.print(f"[bold]{result.verdict}[/bold]: {result.reason}")
+    console.print(lines_table(console, lines(result.history, result.baseline_accuracy)))
+    console.print(Text.assemble((str(result.verdict), "bold"), f": {result.reason}"))
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
     console.print(
         f"csim accuracy {percent(result.qor.accuracy)} (validation), "

@@ -45,7 +45,8 @@ def report(
                 "verdict": found.verdict,
                 "status": found.status,
                 "reason": found.reason,
-                "checks": found.checks,
+                "basis": found.basis,
+                "checks": [str(check) for check in found.checks],
                 "qor": found.qor,
                 "lines": [asdict(line) for line in found.lines],
             }
@@ -62,8 +63,10 @@ def _show(found: RunReport) -> None:
 
     console = output_console()
     if found.recipe is None:
-        console.print(lines_table(found.lines))
+        console.print(lines_table(console, found.lines))
     else:
         limits = limits_text(Recipe.parse(found.recipe))
-        console.print(rounds_table(list(found.rounds), found.baseline_accuracy, limits))
+        console.print(rounds_table(console, found.rounds, found.baseline_accuracy, limits))
     console.print(f"{found.verdict or found.status}: {found.reason}")
+    if found.basis:
+        console.print(f"the verdict {found.basis}")

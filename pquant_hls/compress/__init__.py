@@ -13,35 +13,33 @@ from pquant_hls._lazy import lazy
 
 if TYPE_CHECKING:
     from pquant_hls.compress.accounting import account, units
-    from pquant_hls.compress.builtin import BUILTIN
+    from pquant_hls.compress.cost import DesignCost, fixed_graph
     from pquant_hls.compress.fine_tuning import FineTuning
-    from pquant_hls.compress.folding import fold_batchnorm
-    from pquant_hls.compress.graphs import fixed_graph
     from pquant_hls.compress.low_rank import LowRankCompression
     from pquant_hls.compress.pruning import PruningCompression
     from pquant_hls.compress.quantization import QuantizationCompression
     from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord, compression_ratio
     from pquant_hls.compress.step import Outcome, Step, step_class, step_from_config
-    from pquant_hls.compress.types import tensor_types
+    from pquant_hls.network.folding import fold_batchnorm
+    from pquant_hls.network.types import tensor_types
 
 _HOMES = {
     "accounting": ("account", "units"),
-    "builtin": ("BUILTIN",),
+    "cost": ("DesignCost", "fixed_graph"),
     "fine_tuning": ("FineTuning",),
-    "graphs": ("fixed_graph",),
-    "folding": ("fold_batchnorm",),
     "low_rank": ("LowRankCompression",),
     "pruning": ("PruningCompression",),
     "quantization": ("QuantizationCompression",),
     "record": ("Accounting", "CompressedModel", "StepRecord", "compression_ratio"),
     "step": ("Outcome", "Step", "step_class", "step_from_config"),
-    "types": ("tensor_types",),
 }
+_LOWER = {"network.folding": ("fold_batchnorm",), "network.types": ("tensor_types",)}
+"""Names whose home is a lower room."""
 
 __all__ = [
-    "BUILTIN",
     "Accounting",
     "CompressedModel",
+    "DesignCost",
     "FineTuning",
     "LowRankCompression",
     "Outcome",
@@ -59,4 +57,6 @@ __all__ = [
     "units",
 ]
 
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+__getattr__, __dir__ = lazy(
+    "pquant_hls", {**{f"compress.{home}": names for home, names in _HOMES.items()}, **_LOWER}
+)

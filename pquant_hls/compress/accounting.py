@@ -10,33 +10,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.compress.record import FLOAT_BITS, Accounting
-from pquant_hls.compress.types import enclosed_bits, quantizer_bits, tensor_types, weight_quantizers
-from pquant_hls.network.graph import Call, calls
-from pquant_hls.network.table import n_units, operation, stored_weights
+from pquant_hls.network.graph import Call, flat
+from pquant_hls.network.quantizers import quantizer_bits
+from pquant_hls.network.table import n_units, operation, stored_weights, weight_quantizers
+from pquant_hls.network.types import tensor_types
 from pquant_hls.qor import FixedType
+from pquant_hls.qor.fixed import enclosed_bits
 
-WEIGHTED = ("dense", "conv", "depthwise_conv", "separable_conv")
+SUMMED = ("dense", "conv", "depthwise_conv")
+"""Operations whose results are sums of products with one kernel."""
+WEIGHTED = (*SUMMED, "separable_conv")
 
 
 def units(model: keras.Model) -> dict[str, int]:
     """Units of each dense layer and filters of each convolution, by layer name, the outputs' included."""
-    return {call.name: count for call in calls(model) if (count := n_units(call.layer)) is not None}
+    return {call.name: count for call in flat(model).layers if (count := n_units(call.layer)) is not None}
 
 
 def account(model: keras.Model) -> Accounting:
     """Count a model; no data needed. Estimated cycles are not filled in here.
 
-    Raises UnsupportedModel as ``models.calls`` does.
+    Weights of a layer used more than once count once, its multiplications each time. Raises UnsupportedModel
+    as ``network.calls`` does.
     """
-    table = calls(model)
+    graph = flat(model)
     kinds = tensor_types(model)
-    kernels = [(call, kernel) for call in table for kernel in _kernels(call)]
+    kernels = [(call, kernel) for call in graph.calls for kernel in _kernels(call)]
+    stored = [kernel for call, kernel in kernels if call.output == call.name]
     return Accounting(
-        parameters=sum(array.size for call in table for array in call.layer.get_weights()),
-        nonzero=sum(_nonzero(array) for call in table for array in stored_weights(call.layer)),
-        kernel_weights=sum(kernel.size for _, kernel in kernels),
-        nonzero_weights=sum(_nonzero(kernel) for _, kernel in kernels),
-        weight_bits=sum(_bits(call.layer) for call in table),
+        parameters=sum(array.size for call in graph.layers for array in call.weights),
+        nonzero=sum(_nonzero(array) for call in graph.layers for array in stored_weights(call.layer)),
+        kernel_weights=sum(kernel.size for kernel in stored),
+        nonzero_weights=sum(_nonzero(kernel) for kernel in stored),
+        weight_bits=sum(_bits(call.layer) for call in graph.layers),
         multiplications=sum(_nonzero(kernel) * positions(call) for call, kernel in kernels),
         ebops=_total([_ebops(call, kernel, kinds) for call, kernel in kernels]),
         units=units(model),
@@ -73,7 +79,7 @@ def _ebops(call: Call, kernel: NDArray[np.float32], kinds: dict[str, FixedType |
     float_weights = any(q is None for q in weight_quantizers(call.layer)[:1])
     if source is None or float_weights:
         return None
-    return int(enclosed_bits(kernel).sum()) * source.width * positions(call)
+    return int(enclosed_bits(np.asarray(kernel, np.float64)).sum()) * source.width * positions(call)
 
 
 def _total(parts: list[int | None]) -> int | None:

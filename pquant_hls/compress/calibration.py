@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import qkeras
 from numpy.typing import NDArray
 
+from pquant_hls.network.frontend import standard
 from pquant_hls.network.graph import calls
 from pquant_hls.qor import FixedType
 from pquant_hls.spec.steps import PruneConfig, QuantizeConfig
@@ -41,13 +41,13 @@ def integer_bits(values: Values, bits: int, config: QuantizeConfig, *, signed: b
 
 
 def linear_quantizer(values: Values, bits: int, config: QuantizeConfig) -> Any:
-    """A calibrated ``quantized_bits`` for values of either sign."""
-    return qkeras.quantized_bits(bits, integer_bits(values, bits, config, signed=True), alpha=1.0)
+    """A calibrated linear quantizer for values of either sign."""
+    return standard().make("linear", bits, integer_bits(values, bits, config, signed=True))
 
 
 def relu_quantizer(values: Values, bits: int, config: QuantizeConfig) -> Any:
-    """A calibrated ``quantized_relu``; its least is 0 integer bits, QKeras fails below."""
-    return qkeras.quantized_relu(bits, max(0, integer_bits(values, bits, config, signed=False)))
+    """A calibrated relu quantizer."""
+    return standard().make("relu", bits, integer_bits(values, bits, config, signed=False))
 
 
 def reaching(top: float, bits: int, *, signed: bool) -> int:
@@ -75,18 +75,12 @@ def sample(data: Any, config: QuantizeConfig | PruneConfig) -> list[Values]:
 
 
 def layer_values(model: keras.Model, inputs: list[Values]) -> Mapping[str, Values]:
-    """Output of every layer on the inputs, float32 (events, ...), by layer name."""
-    names = [call.name for call in calls(model)]
-    inner = keras.Model(model.inputs, _tensors(model))
+    """Every tensor on the inputs, float32 (events, ...), by its name (its layer's, see ``Call``)."""
+    names = [call.output for call in calls(model)]
+    inner = keras.Model(model.inputs, [call.tensor for call in calls(model)])
     parts: dict[str, list[Values]] = {name: [] for name in names}
     for start in range(0, len(inputs[0]), EVALUATION_BATCH):
         batch = [part[start : start + EVALUATION_BATCH] for part in inputs]
         for name, value in zip(names, inner(batch, training=False), strict=True):
             parts[name].append(np.asarray(value))
     return {name: np.concatenate(found) for name, found in parts.items()}
-
-
-def _tensors(model: keras.Model) -> list[Any]:
-    """Each layer's output tensor, in the order of ``calls``; an input layer's is the model's own input."""
-    entries = {tensor._keras_history.operation.name: tensor for tensor in model.inputs}
-    return [entries.get(call.name, call.layer.output) for call in calls(model)]

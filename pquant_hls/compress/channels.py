@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.network.graph import Call, calls
-from pquant_hls.network.table import activation_name, operation
+from pquant_hls.network.graph import Call, Topology, flat
+from pquant_hls.network.table import activation_text, operation
 
 FIXED = 0
 """The channel that can never be removed."""
@@ -26,15 +26,14 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Channels:
-    """Channel of each last-axis position of each layer's output, and of each unit of the layers that make
-    some.
+    """Channel of each last-axis position of each tensor, and of each unit of the layers that make some.
 
     Equal numbers stand or fall together; FIXED is 0. Arrays are int64 (positions,).
     """
 
     outputs: dict[str, Ids]
     made: dict[str, Ids]
-    table: tuple[Call, ...]
+    graph: Topology
 
     def prunable(self) -> dict[str, Ids]:
         """Layers with at least one unit that may go."""
@@ -73,25 +72,30 @@ class _Forest:
 def trace_channels(model: keras.Model) -> Channels:
     """Follow every channel through the model.
 
-    Raises UnsupportedModel naming a layer this package does not know, a shared one, or a channels-first one.
+    A layer used more than once has one set of units, and reads the same channels each time. Raises
+    UnsupportedModel naming a layer this package does not know or a channels-first one.
     """
-    table, forest = calls(model), _Forest()
+    graph, forest = flat(model), _Forest()
     outputs: dict[str, Ids] = {}
     made: dict[str, Ids] = {}
-    for call in table:
+    for call in graph.calls:
         _refuse(call)
-        outputs[call.name] = _follow(call, [outputs[name] for name in call.inputs], forest, made)
-    for tensor in model.outputs:
-        forest.fix(outputs[tensor._keras_history.operation.name])
+        feeds = [outputs[name] for name in call.inputs]
+        first = graph.uses[call.name][0]
+        if call is not first and call.weights:
+            forest.tie(outputs[first.inputs[0]], feeds[0])
+        outputs[call.output] = _follow(call, feeds, forest, made)
+    for name in graph.outputs:
+        forest.fix(outputs[name])
     return Channels(
         {name: forest.names(ids) for name, ids in outputs.items()},
         {name: forest.names(ids) for name, ids in made.items()},
-        table,
+        graph,
     )
 
 
 def _refuse(call: Call) -> None:
-    if operation(call.layer) == "other":
+    if operation(call.layer) == "other" or (call.is_operation and call.constants):
         raise UnsupportedModel(f"cannot prune through a {call.kind}", where=call.name)
     if getattr(call.layer, "data_format", "channels_last") != "channels_last":
         raise UnsupportedModel("channels_first is not supported", where=call.name, mend="use channels_last")
@@ -115,18 +119,19 @@ def _follow(call: Call, feeds: list[Ids], forest: _Forest, made: dict[str, Ids])
         return _concatenate(call, feeds, forest)
     if kind == "merge":
         return _merge(call, feeds, forest)
-    if kind == "reshape" or activation_name(call.layer) == "softmax":
+    if kind == "reshape" or activation_text(call.layer) == "softmax":
         forest.fix(feeds[0])
         return np.zeros(call.shape[-1] or 1, np.int64)
     return feeds[0]
 
 
 def _produce(call: Call, feed: Ids, forest: _Forest, made: dict[str, Ids]) -> Ids:
-    made[call.name] = forest.new(int(call.shape[-1] or 0))
+    if call.name not in made:
+        made[call.name] = forest.new(int(call.shape[-1] or 0))
     grouped = getattr(call.layer, "groups", 1) != 1
     if grouped:
         forest.fix(feed)
-    if grouped or activation_name(call.layer) == "softmax":
+    if grouped or activation_text(call.layer) == "softmax":
         forest.fix(made[call.name])
     return made[call.name]
 

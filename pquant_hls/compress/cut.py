@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pquant_hls.compress.channels import FIXED, Channels
 from pquant_hls.errors import UnsupportedModel
@@ -48,6 +48,11 @@ class Cut:
     def may_drop(self, item: int) -> bool:
         """Whether every layer of the channel keeps its least number of units without it."""
         return all(self.kept[name] - n >= self.least[name] for name, n in self.members[item].items())
+
+    def affordable(self, items: Iterable[int]) -> list[int]:
+        """Those of ``items`` that may go together, the first ones first."""
+        trial = replace(self, kept=dict(self.kept), dropped=set(self.dropped))
+        return [item for item in items if trial.drop(item)]
 
     def families(self) -> list[list[str]]:
         """Layers tied to each other by shared channels."""

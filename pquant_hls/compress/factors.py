@@ -45,17 +45,16 @@ class Factor:
         return self.make() if call.name == self.name else None
 
 
-def factors(call: Call, feed: tuple[int | None, ...]) -> list[Factor]:
-    """All factorizations of a dense layer or ungrouped convolution that reads a tensor of shape ``feed``.
+def factors(call: Call) -> list[Factor]:
+    """All factorizations of a dense layer or ungrouped convolution.
 
-    Dense and pointwise layers: kernel = A B. Others: a convolution to ``rank`` channels and a pointwise one;
-    for
+    Dense and pointwise layers: kernel = A B. Others: a convolution to ``rank`` channels and a pointwise one; for
     Conv2D also a vertical and a horizontal one (Jaderberg et al., arXiv:1405.3866, scheme 2).
     """
     kernel = np.asarray(call.layer.kernel, np.float64)
     found = _channel(call, kernel)
     if operation(call.layer) == "conv" and kernel.ndim == 4 and kernel.shape[0] > 1 and kernel.shape[1] > 1:
-        found += _spatial(call, kernel, feed)
+        found += _spatial(call, kernel)
     return found
 
 
@@ -94,12 +93,12 @@ def _channel(call: Call, kernel: Matrix) -> list[Factor]:
     return made
 
 
-def _spatial(call: Call, kernel: Matrix, feed: tuple[int | None, ...]) -> list[Factor]:
+def _spatial(call: Call, kernel: Matrix) -> list[Factor]:
     """Vertical, then horizontal: kernel[h, w, i, o] = sum_r v[h, i, r] u[r, w, o]."""
     height, width, n_in, n_out = kernel.shape
     matrix = kernel.transpose(0, 2, 1, 3).reshape(height * n_in, width * n_out)
     first, second, energy = _split(matrix)
-    rows, columns, across = call.shape[0] or 1, call.shape[1] or 1, feed[1] or 1
+    rows, columns, across = call.shape[0] or 1, call.shape[1] or 1, call.node.input_tensors[0].shape[2] or 1
     before = kernel.size * rows * columns
     made = []
     for rank in range(1, len(energy) + 1):
@@ -161,7 +160,7 @@ def _as_spatial(call: Call, vertical: Matrix, horizontal: Matrix) -> Sequence[Ne
 
 
 def _bias(call: Call) -> list[NDArray[np.float32]]:
-    return list(call.layer.get_weights()[1:])
+    return list(call.weights[1:])
 
 
 def _new(layer: keras.Layer, arrays: Sequence[Any]) -> NewLayer:

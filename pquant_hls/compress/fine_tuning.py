@@ -10,7 +10,7 @@ import numpy as np
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
 from pquant_hls.spec.steps import FineTuneConfig, TrainingConfig
-from pquant_hls.train import TrainingHistory, check, fit, probabilities, targets_of, validation
+from pquant_hls.train import TrainingHistory, check_training, fit, probabilities, targets_of, validation
 from pquant_hls.train.metrics import class_metrics
 
 
@@ -23,7 +23,7 @@ class FineTuning(Step[FineTuneConfig]):
         """Needs data; see ``models.fit`` for what it raises."""
         if data is None:
             raise DataError("fine-tuning needs data", mend="give at least a sample of inputs and a teacher")
-        check(model, data, self.config, self.teacher)
+        check_training(model, data, self.config, self.teacher)
         before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
         history = fit(model, data, self.config, teacher=self.teacher, progress=self.progress)
         after = class_figures(model, data, self.config, "after")

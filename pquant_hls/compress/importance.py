@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.channels import Channels
 from pquant_hls.errors import DataError, UnsupportedModel
-from pquant_hls.network.graph import Call, calls, wants_list
+from pquant_hls.network.graph import Call, Topology, flat
 from pquant_hls.network.table import operation
 from pquant_hls.spec.steps import PruneConfig
-from pquant_hls.train import Target, as_list, targets_of
+from pquant_hls.train import OutputTarget, as_list, targets_of
 
 Scores = dict[str, NDArray[np.float64]]
 """Importance of each unit by layer: float64 (units,), higher stays."""
@@ -25,8 +25,7 @@ def unit_scores(model: keras.Model, channels: Channels, data: Any, config: Prune
     """Scores of the units of every prunable layer that is not excluded.
 
     Raises UnsupportedModel where ``batchnorm`` finds no normalization behind a layer, DataError where
-    ``taylor``
-    has no data.
+    ``taylor`` has no data.
     """
     if config.importance == "taylor":
         return _taylor(model, channels, data, config)
@@ -39,13 +38,15 @@ def unit_scores(model: keras.Model, channels: Channels, data: Any, config: Prune
         "batchnorm": lambda call: _scale_behind(call, channels),
     }
     prunable = set(channels.prunable()) - set(config.exclude)
-    return {call.name: measure[config.importance](call) for call in channels.table if call.name in prunable}
+    return {
+        call.name: measure[config.importance](call) for call in channels.graph.layers if call.name in prunable
+    }
 
 
 def _kernel(call: Call) -> NDArray[np.float64]:
     """Weights as (all others, units); a separable convolution is ranked by its pointwise kernel."""
     index = 1 if operation(call.layer) == "separable_conv" else 0
-    kernel = np.asarray(call.layer.get_weights()[index], np.float64)
+    kernel = np.asarray(call.weights[index], np.float64)
     return kernel.reshape(-1, kernel.shape[-1])
 
 
@@ -53,16 +54,16 @@ def _scale_behind(call: Call, channels: Channels) -> NDArray[np.float64]:
     """|gamma| of the BatchNormalization that reads this layer, through layers without
     weights of their own.
     """
-    name = call.name
+    name = call.output
     while True:
-        readers = [other for other in channels.table if name in other.inputs]
+        readers = channels.graph.consumers(name)
         if len(readers) != 1 or operation(readers[0].layer) not in ("batchnorm", "activation", "pass"):
             raise UnsupportedModel(
                 "importance 'batchnorm' needs a BatchNormalization behind this layer", where=call.name
             )
         if operation(readers[0].layer) == "batchnorm":
             return _gamma(readers[0])
-        name = readers[0].name
+        name = readers[0].output
 
 
 def _gamma(call: Call) -> NDArray[np.float64]:
@@ -93,7 +94,7 @@ def _taylor(model: keras.Model, channels: Channels, data: Any, config: PruneConf
 
 def _sample(
     model: keras.Model, data: Any, config: PruneConfig
-) -> tuple[tuple[Target, ...], list[NDArray[Any]], list[NDArray[Any] | None]]:
+) -> tuple[tuple[OutputTarget, ...], list[NDArray[Any]], list[NDArray[Any] | None]]:
     """A seeded sample: targets, inputs, and the labels of each output."""
     inputs, targets = as_list(data.x_train), targets_of(model, data, config)
     chosen = np.random.default_rng(config.seed).permutation(len(inputs[0]))[: config.samples]
@@ -102,37 +103,44 @@ def _sample(
 
 
 def _gradient_times_activation(
-    model: keras.Model, names: list[str], batch: list[NDArray[Any]], wanted: Sequence[tuple[Target, Any]]
+    model: keras.Model,
+    names: list[str],
+    batch: list[NDArray[Any]],
+    wanted: Sequence[tuple[OutputTarget, Any]],
 ) -> list[NDArray[np.float64]]:
     """For each named layer: sum over events of |gradient x activation|, (units,)."""
     with tf.GradientTape() as tape:
-        values = _run(model, batch)
-        ends = [values[tensor._keras_history.operation.name] for tensor in model.outputs]
+        graph = flat(model)
+        values = _run(graph, batch)
+        ends = [values[name] for name in graph.outputs]
         losses = [_surprise(end, *pair) for end, pair in zip(ends, wanted, strict=True)]
         loss = tf.add_n(losses)
-    layers = [values[name] for name in names]
-    gradients = tape.gradient(loss, layers, unconnected_gradients="zero")
+    used = {name: [values[call.output] for call in graph.uses[name]] for name in names}
+    gradients = tape.gradient(loss, used, unconnected_gradients="zero")
     parts = []
-    for value, gradient in zip(layers, gradients, strict=True):
-        each = np.asarray(value * gradient, np.float64).reshape(len(batch[0]), -1, value.shape[-1])
-        parts.append(np.abs(each.sum(axis=1)).sum(axis=0))
+    for name in names:
+        pairs = zip(used[name], gradients[name], strict=True)
+        each = [_by_unit(value * gradient) for value, gradient in pairs]
+        parts.append(np.abs(sum(each[1:], each[0])).sum(axis=0))
     return parts
 
 
-def _run(model: keras.Model, batch: list[NDArray[Any]]) -> dict[str, Any]:
-    """Every layer's output, as the very tensors that the next layers read: gradients reach them."""
-    fed = dict(zip((tensor._keras_history.operation.name for tensor in model.inputs), batch, strict=True))
-    values: dict[str, Any] = {}
-    for call in calls(model):
-        feeds = [values[name] for name in call.inputs]
-        if not feeds:
-            values[call.name] = tf.constant(fed[call.name])
-        else:
-            values[call.name] = call.layer(feeds if wants_list(call) else feeds[0])
+def _by_unit(values: Any) -> NDArray[np.float64]:
+    """Summed over positions: (events, units)."""
+    array = np.asarray(values, np.float64)
+    return np.asarray(array.reshape(len(array), -1, array.shape[-1]).sum(axis=1), np.float64)
+
+
+def _run(graph: Topology, batch: list[NDArray[Any]]) -> dict[str, Any]:
+    """Every call's output, as the very tensors that the next ones read: gradients reach them."""
+    values = {name: tf.constant(part) for name, part in zip(graph.inputs, batch, strict=True)}
+    for call in graph.calls:
+        if call.output not in values:
+            values[call.output] = call.on([values[name] for name in call.inputs])
     return values
 
 
-def _surprise(end: Any, target: Target, labels: NDArray[Any] | None) -> Any:
+def _surprise(end: Any, target: OutputTarget, labels: NDArray[Any] | None) -> Any:
     """Sum of -ln p of the labels; without labels, of the model's own decision. For values half the squared
     distance from the labels, or without them the squared size.
     """

@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+import keras
 import numpy as np
 
 from pquant_hls.compress.channels import Channels
+from pquant_hls.compress.cost import Cost, DesignCost
 from pquant_hls.compress.cut import Cut
+from pquant_hls.compress.surgery import remove
 from pquant_hls.errors import NotMeasured
+from pquant_hls.network.names import safe_names
 from pquant_hls.qor import FixedArray, FixedPointGraph, Node, QoR
 
 SHARE = 8
@@ -24,30 +28,46 @@ GAIN = 1.0
 
 @dataclass(frozen=True)
 class CycleCounter:
-    """Estimated worst-case cycles of a model with channels dropped, without building it.
+    """Estimated worst-case cycles of a model with channels dropped; ``qor`` estimates it for a set of them."""
 
-    Weights of dropped channels are set to zero in the graph: like absent ones they cost no multiplication and
-    no add.
-    """
+    qor: Callable[[Set[int]], QoR]
 
-    graph: FixedPointGraph
-    channels: Channels
-    cost: Callable[[FixedPointGraph], QoR]
+    @classmethod
+    def of(cls, model: keras.Model, channels: Channels, cost: Cost) -> CycleCounter:
+        """By the cost of each smaller model, or in a hundredth of the time in the graph of the whole one.
+
+        The graph will do for the latency strategy, where a weight of zero costs as little as an absent one.
+        """
+        if isinstance(cost, DesignCost) and cost.hls.strategy == "latency":
+            thinner = _Thinner(cost.graph(model), channels)
+            return cls(lambda dropped: cost.of(thinner.without(dropped)))
+        return cls(lambda dropped: cost(remove(model, channels, dropped)))
 
     def cycles(self, dropped: Set[int]) -> int:
         """Raises NotMeasured where the estimator cannot tell."""
-        latency = self.cost(self._without(dropped)).latency
+        latency = self.qor(dropped).latency
         if latency is None or latency.cycles_max is None:
             raise NotMeasured("the estimator gives no cycles for this model", where="latency_aware")
         return latency.cycles_max
 
-    def _without(self, dropped: Set[int]) -> FixedPointGraph:
+
+@dataclass(frozen=True)
+class _Thinner:
+    """The graph of a design with the weights of dropped channels set to zero."""
+
+    graph: FixedPointGraph
+    channels: Channels
+
+    def without(self, dropped: Set[int]) -> FixedPointGraph:
         gone = {name: np.isin(ids, sorted(dropped)) for name, ids in self.channels.outputs.items()}
-        feeds = {call.name: call.inputs[0] for call in self.channels.table if call.inputs}
+        table = self.channels.graph.calls
+        by_node = dict(zip(safe_names(table), table, strict=True))
         return replace(
             self.graph,
             nodes=tuple(
-                _thinned(node, gone[feeds[node.name]], gone[node.name]) if "weight" in node.arrays else node
+                _thinned(node, gone[by_node[node.name].inputs[0]], gone[by_node[node.name].output])
+                if "weight" in node.arrays and node.name in by_node
+                else node
                 for node in self.graph.nodes
             ),
         )
@@ -75,8 +95,7 @@ def drop_by_cycles(
     """Drop channels until ``done``, each time by the cheapest move.
 
     The price of a move is what it loses over the share of its family that it takes, divided by 1 + GAIN for
-    each
-    cycle it saves. Without cycles in view all families would shrink alike.
+    each cycle it saves. Without cycles in view all families would shrink alike.
     """
     orders = [sorted(cut.items_of(family), key=worth.__getitem__) for family in families]
     now = counter.cycles(cut.dropped)
@@ -94,7 +113,7 @@ def drop_by_cycles(
 
 def _moves(cut: Cut, order: Sequence[int]) -> list[list[int]]:
     """The least 1/8, 2/8, ... of one family that may still go."""
-    left = [item for item in order if item not in cut.dropped and cut.may_drop(item)]
+    left = cut.affordable(order)
     size = max(1, len(order) // SHARE)
     return [left[: size * parts] for parts in range(1, REACH + 1) if size * (parts - 1) < len(left)]
 

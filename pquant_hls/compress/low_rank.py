@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from pquant_hls.compress.factors import Factor, factors
-from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
-from pquant_hls.network.graph import Call, calls, rebuild
+from pquant_hls.network.frontend import front_of
+from pquant_hls.network.graph import Call, flat, rebuild
 from pquant_hls.network.table import operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import LowRankConfig
@@ -31,7 +31,8 @@ class LowRankCompression(Step[LowRankConfig]):
 
     def apply(self, model: keras.Model, data: Any) -> Outcome:  # noqa: ARG002
         """``data`` is not read. Raises SpecError, with the numbers, for a rank that saves nothing."""
-        table = {call.name: call for call in calls(model)}
+        graph = flat(model)
+        table = {call.name: call for call in graph.layers}
         self._known(table)
         notes, refused = [], []
         for call in table.values():
@@ -42,11 +43,7 @@ class LowRankCompression(Step[LowRankConfig]):
                     [f"{call.name} is quantized: factorize before quantizing"] if _quantized(call) else []
                 )
                 continue
-            found = [
-                factor
-                for factor in factors(call, table[call.inputs[0]].shape)
-                if self._wanted(factor, call.name)
-            ]
+            found = [factor for factor in factors(call) if self._wanted(factor, call.name)]
             useful = [factor for factor in found if factor.multiplications < factor.before]
             if not useful:
                 refused.append(_refusal(call, found))
@@ -63,11 +60,10 @@ class LowRankCompression(Step[LowRankConfig]):
         for key, given in (("exclude", self.config.exclude), ("layers", self.config.layers)):
             for name in given:
                 if name not in table:
-                    raise SpecError(unknown_key(name, list(table)).replace("key", "layer"), where=key)
+                    raise SpecError(unknown_key(name, table, "layer"), where=key)
         for name, rank in self.config.layers.items():
             _check_rank(table[name], rank)
-            feed = table[table[name].inputs[0]].shape
-            found = [factor for factor in factors(table[name], feed) if factor.rank == rank]
+            found = [factor for factor in factors(table[name]) if factor.rank == rank]
             if all(factor.multiplications >= factor.before for factor in found):
                 raise SpecError(_refusal(table[name], found), where=f"layers.{name}")
 
@@ -109,7 +105,7 @@ class LowRankCompression(Step[LowRankConfig]):
         """Estimated cycles; None without ``cost``, unless the gain in cycles is asked for."""
         if self.cost is None and not self.config.gain:
             return None
-        latency = self.estimator()(fixed_graph(model)).latency
+        latency = self.estimator()(model).latency
         return None if latency is None else latency.cycles_max
 
 
@@ -125,7 +121,7 @@ def _factorable(call: Call) -> bool:
 
 
 def _quantized(call: Call) -> bool:
-    return operation(call.layer) in ("dense", "conv") and call.kind.startswith("Q")
+    return operation(call.layer) in ("dense", "conv") and front_of(call.layer) is not None
 
 
 def _check_rank(call: Call, rank: int) -> None:

@@ -11,17 +11,16 @@ from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.channels import trace_channels
 from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
-from pquant_hls.compress.graphs import fixed_graph
 from pquant_hls.compress.importance import unit_scores
 from pquant_hls.compress.latency import CycleCounter
 from pquant_hls.compress.reconstruction import Pruned, reconstruct
-from pquant_hls.compress.selection import choose
+from pquant_hls.compress.selection import choose_channels
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.compress.surgery import remove
 from pquant_hls.compress.zeros import zero_weights
 from pquant_hls.errors import DataError
 from pquant_hls.spec.steps import PruneConfig
-from pquant_hls.train import check, fit
+from pquant_hls.train import check_training, fit
 
 
 class PruningCompression(Step[PruneConfig]):
@@ -29,8 +28,7 @@ class PruningCompression(Step[PruneConfig]):
     training.
 
     ``sparsity`` counts from the model given, or from ``reference`` / ``reference_weights`` of an original, so
-    that
-    a loop may ask for a total.
+    that a loop may ask for a total.
     """
 
     Config = PruneConfig
@@ -52,16 +50,12 @@ class PruningCompression(Step[PruneConfig]):
             raise DataError(
                 "epochs of recovery need data", where="epochs", mend="set epochs: 0 or give a data set"
             )
-        check(model, data, self.config, self.teacher)
+        check_training(model, data, self.config, self.teacher)
 
     def _structured(self, model: keras.Model, data: Any) -> Outcome:
         channels = trace_channels(model)
-        counter = (
-            CycleCounter(fixed_graph(model), channels, self.estimator())
-            if self.config.latency_aware
-            else None
-        )
-        cut = choose(channels, unit_scores(model, channels, data, self.config), self.config, counter)
+        counter = CycleCounter.of(model, channels, self.estimator()) if self.config.latency_aware else None
+        cut = choose_channels(channels, unit_scores(model, channels, data, self.config), self.config, counter)
         smaller = remove(model, channels, cut.dropped)
         if self.config.reconstruct and data is not None:
             reconstruct(smaller, model, Pruned(channels, frozenset(cut.dropped)), sample(data, self.config))

@@ -6,16 +6,22 @@ from typing import Any
 
 import keras
 
-from pquant_hls.compress.accumulators import guarded
 from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
-from pquant_hls.compress.folding import fold_batchnorm
-from pquant_hls.compress.quantized import Widths, check_quantizable, quantized, separated, with_clean_names
+from pquant_hls.compress.guard import guarded
+from pquant_hls.compress.quantized import (
+    Widths,
+    check_quantizable,
+    quantized_twin,
+    separated,
+    with_clean_names,
+)
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError
+from pquant_hls.network.folding import fold_batchnorm
 from pquant_hls.spec.steps import QuantizeConfig
-from pquant_hls.train import check, fit, targets_of
+from pquant_hls.train import check_training, fit, targets_of
 
 
 class QuantizationCompression(Step[QuantizeConfig]):
@@ -37,7 +43,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
         check_quantizable(model, self.config)
         training = self.config.mode == "qat" and self.config.epochs > 0
         if training:
-            check(model, data, self.config, self.teacher)
+            check_training(model, data, self.config, self.teacher)
         before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
         folded = fold_batchnorm(model)
         inputs, widths = sample(data, self.config), Widths.of(folded, self.config)
@@ -45,7 +51,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
         if self.config.allocation == "sensitivity":
             targets = targets_of(model, data, self.config)
             widths, notes = allocate(folded, widths, inputs, targets, self.config)
-        made = with_clean_names(quantized(folded, widths, inputs, self.config))
+        made = with_clean_names(quantized_twin(folded, widths, inputs, self.config))
         figures: dict[str, float | None] = {}
         if training:
             history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
-import qkeras
 
+from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, rebuild
-from pquant_hls.network.table import activation_name, operation
+from pquant_hls.network.frontend import Shape, front_of, reading_of, shape_of, standard
+from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, flat, rebuild
+from pquant_hls.network.kinds import layer_kind
+from pquant_hls.network.names import identifier, unused
+from pquant_hls.network.plan import is_linear
+from pquant_hls.network.table import activation_text, operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
 
-WEIGHTED = ("dense", "conv", "depthwise_conv")
 MIN_BIAS_BITS = 6
-_QKERAS = {
-    "Dense": "QDense",
-    "Conv1D": "QConv1D",
-    "Conv2D": "QConv2D",
-    "DepthwiseConv2D": "QDepthwiseConv2D",
-}
-_PLAIN = ("relu", "tanh", "sigmoid")
-"""Activations with a quantized twin that hls4ml computes exactly."""
-
-_KEPT = ("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "binary", "ternary")
-"""Quantizers that are such twins already."""
+_PLAIN: Mapping[str, Shape] = {"relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid"}
+"""Functions with a quantized twin that hls4ml computes exactly."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +33,21 @@ class Widths:
     weights: Mapping[str, int]
     activations: Mapping[str, int]
     bias_bits: int | None = None
-    kernel: str = "fixed"
+    kernel: Literal["fixed", "binary", "ternary"] = "fixed"
     changed: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: keras.Model, config: QuantizeConfig) -> Widths:
         """Uniform widths with the configuration's own entries for single layers."""
         table = calls(model)
-        weighted = [call.name for call in table if operation(call.layer) in WEIGHTED]
+        weighted = [call.name for call in table if operation(call.layer) in SUMMED]
         for key, given, names in (
             ("layers", config.layers, weighted),
             ("activations", config.activations, [call.name for call in table]),
         ):
             for name in given:
                 if name not in names:
-                    raise SpecError(unknown_key(name, names).replace("key", "layer"), where=key)
+                    raise SpecError(unknown_key(name, names, "layer"), where=key)
         weights = dict.fromkeys(weighted, config.bits)
         activations = {
             call.name: config.default_input_bits
@@ -79,10 +71,11 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
     for unknown names.
     """
     Widths.of(model, config)
-    ends = {tensor._keras_history.operation.name for tensor in model.outputs}
+    ends = final_layers(model)
     for call in calls(model):
-        kind, inner = operation(call.layer), activation_name(call.layer)
-        if kind in ("other", "separable_conv") or (kind in WEIGHTED and _twin(call) is None):
+        kind, inner = operation(call.layer), activation_text(call.layer)
+        constant = call.is_operation and call.constants
+        if constant or kind in ("other", "separable_conv") or (kind in SUMMED and _twin(call) is None):
             raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
         head = call.name in ends and inner in ("softmax", "sigmoid")
         if inner is not None and not head and not _has_twin(call, inner):
@@ -94,21 +87,42 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
 
 
 def _has_twin(call: Call, inner: str) -> bool:
-    """Whether an activation has a quantized twin; a leaky relu's has none that hls4ml computes exactly."""
-    leaky = getattr(getattr(call.layer, "activation", None), "negative_slope", 0)
-    return inner in _PLAIN or (inner.split("(", maxsplit=1)[0] in _KEPT and not leaky)
+    """Whether an activation has a quantized twin; quantizers are their own, where hls4ml computes them exactly."""
+    activation = layer_kind(call.layer).function(call.layer)
+    found = reading_of(activation)
+    leaky = getattr(activation, "negative_slope", 0)
+    return inner in _PLAIN if found is None else found.shape != "other" and not leaky
 
 
 def _twin(call: Call) -> Any:
-    name = call.kind if call.kind.startswith("Q") else _QKERAS.get(call.kind, "")
-    return getattr(qkeras, name, None)
+    """The quantized class of a layer; None where it has none that is exact."""
+    front = front_of(call.layer)
+    stands = call.kind if front is None else front.stands_for(call.layer)
+    return standard().layer(str(stands)) if stands in layer_kind(call.layer).twins else None
 
 
-def quantized(
+def quantized_twin(
     model: keras.Model, widths: Widths, inputs: list[Values], config: QuantizeConfig
 ) -> keras.Model:
     """The QKeras twin of ``model``, calibrated on ``inputs`` (one array (events, ...) for each input)."""
-    return rebuild(model, _Maker(model, widths, layer_values(model, inputs), config).make)
+    return rebuild(model, _Maker(model, widths, values_by_layer(model, inputs), config).make)
+
+
+def values_by_layer(model: keras.Model, inputs: list[Values]) -> Mapping[str, Values]:
+    """Output of every layer on the inputs by the layer's name; of one used more than once all its values, flat."""
+    values = layer_values(model, inputs)
+    return {
+        name: values[name]
+        if len(uses) == 1
+        else np.concatenate([values[call.output].ravel() for call in uses])
+        for name, uses in flat(model).uses.items()
+    }
+
+
+def final_layers(model: keras.Model) -> set[str]:
+    """Names of the layers that make the model's outputs."""
+    graph = flat(model)
+    return {graph.producer(name).name for name in graph.outputs}
 
 
 class _Maker:
@@ -117,95 +131,97 @@ class _Maker:
     def __init__(
         self, model: keras.Model, widths: Widths, values: Mapping[str, Values], config: QuantizeConfig
     ) -> None:
-        self.table = {call.name: call for call in calls(model)}
+        self.graph = flat(model)
         self.widths, self.values, self.config = widths, values, config
-        self.ends = {tensor._keras_history.operation.name for tensor in model.outputs}
-        self.names = {name for name, call in self.table.items() if not is_linear_quantizer(call)}
+        self.ends = final_layers(model)
+        self.names = {call.name for call in self.graph.layers if not is_linear(call)}
 
     def make(self, call: Call) -> Sequence[NewLayer] | None:
         kind = operation(call.layer)
         if kind == "input":
             return [self._quantize(call.name)]
-        if kind in WEIGHTED:
+        if kind in SUMMED:
             return self._weighted(call)
         if kind == "activation":
             return self._activation(call)
-        if is_average(call):  # means leave the grid: they are rounded back by a quantizer behind
+        if layer_kind(
+            call.layer
+        ).averages:  # means leave the grid: they are rounded back by a quantizer behind
             return [NewLayer(copy_layer(call.layer)), self._quantize(call.name)]
         return None
 
     def _weighted(self, call: Call) -> Sequence[NewLayer]:
-        arrays = call.layer.get_weights()
+        arrays = call.weights
         bits = self.widths.weights[call.name]
         settings = {key: value for key, value in call.layer.get_config().items() if key in _SHAPING}
         settings["name"] = call.name
-        kernel = "depthwise_quantizer" if operation(call.layer) == "depthwise_conv" else "kernel_quantizer"
-        settings[kernel] = self._weight_quantizer(arrays[0], bits)
+        option = standard().option
+        settings[option(layer_kind(call.layer).roles[0])] = self._weight_quantizer(arrays[0], bits)
         if call.layer.use_bias:
-            settings["bias_quantizer"] = linear_quantizer(arrays[1], self.widths.bias(call.name), self.config)
+            settings[option("bias")] = linear_quantizer(arrays[1], self.widths.bias(call.name), self.config)
         made = NewLayer(_twin(call)(**settings), arrays)
-        inner = activation_name(call.layer)
+        inner = activation_text(call.layer)
         if inner is None:
-            return [made, self._quantize(call.name)] if self._feeds_weights(call.name) else [made]
+            return [made, self._quantize(call.name)] if self._feeds_weights(call) else [made]
         if call.name in self.ends and inner in ("softmax", "sigmoid"):
             return [made, NewLayer(keras.layers.Activation(inner, name=self._name(f"{call.name}_{inner}")))]
-        return [made, self._activate(inner, call.name, self._name(f"{call.name}_{_short(inner)}"))]
+        return [made, self._activate(call, self._name(f"{call.name}_{_short(call)}"))]
 
     def _weight_quantizer(self, kernel: Values, bits: int) -> Any:
-        if self.widths.kernel == "binary":
-            return qkeras.binary(alpha=1.0)
-        if self.widths.kernel == "ternary":
-            return qkeras.ternary(alpha=1.0)
-        return linear_quantizer(kernel, bits, self.config)
+        if self.widths.kernel == "fixed":
+            return linear_quantizer(kernel, bits, self.config)
+        return standard().make(self.widths.kernel, bits)
 
     def _activation(self, call: Call) -> Sequence[NewLayer] | None:
-        inner = activation_name(call.layer)
+        inner = activation_text(call.layer)
         if inner is None or (call.name in self.ends and inner in ("softmax", "sigmoid")):
             return None
-        if inner.startswith("quantized_bits"):
-            return [] if self._quantized_anew(call) else [self._quantize(call.inputs[0], call.name)]
-        return [self._activate(inner, call.name, call.name)]
+        if is_linear(call):
+            if all(map(self._quantized_anew, self.graph.uses[call.name])):
+                return []
+            return [self._quantize(self.graph.sources(call)[0].name, call.name)]
+        return [self._activate(call, call.name)]
 
     def _quantized_anew(self, call: Call) -> bool:
         """Whether the layer before already gets a quantizer of its own behind it."""
-        source = self.table[call.inputs[0]]
-        if operation(source.layer) == "input" or is_average(source):
+        source = self.graph.sources(call)[0]
+        if operation(source.layer) == "input" or layer_kind(source.layer).averages:
             return True
         return (
-            operation(source.layer) in WEIGHTED
-            and activation_name(source.layer) is None
-            and self._feeds_weights(source.name)
+            operation(source.layer) in SUMMED
+            and activation_text(source.layer) is None
+            and self._feeds_weights(source)
         )
 
-    def _activate(self, inner: str, layer: str, name: str) -> NewLayer:
-        """The quantized twin of an activation that follows ``layer``, calibrated on its values."""
-        bits, values = self.widths.activations[layer], self.values[layer]
-        kind = _short(inner)
-        if kind == "relu":
+    def _activate(self, call: Call, name: str) -> NewLayer:
+        """The quantized twin of a layer's activation, calibrated on what follows it."""
+        bits, values = self.widths.activations[call.name], self.values[call.name]
+        shape = _shape(call)
+        if shape == "relu":
             quantizer = relu_quantizer(values, bits, self.config)
-        elif kind == "bits":
+        elif shape == "linear":
             quantizer = linear_quantizer(values, bits, self.config)
-        elif kind in ("tanh", "sigmoid"):
-            quantizer = getattr(qkeras, f"quantized_{kind}")(bits)
+        elif shape in ("tanh", "sigmoid"):
+            quantizer = standard().make(shape, bits)
         else:
-            quantizer = inner
-        return NewLayer(qkeras.QActivation(quantizer, name=name))
+            quantizer = layer_kind(call.layer).function(call.layer)
+        return NewLayer(standard().activation(quantizer, name))
 
     def _quantize(self, layer: str, name: str | None = None) -> NewLayer:
         """A linear quantizer for the values of ``layer``."""
         quantizer = linear_quantizer(self.values[layer], self.widths.activations[layer], self.config)
-        return NewLayer(qkeras.QActivation(quantizer, name=name or self._name(f"{layer}_q")))
+        return NewLayer(standard().activation(quantizer, name or self._name(f"{layer}_q")))
 
-    def _feeds_weights(self, name: str) -> bool:
-        """Whether a weighted layer reads this one with no activation between."""
-        for call in self.table.values():
-            if name in call.inputs:
-                kind = operation(call.layer)
-                if kind in WEIGHTED or (
-                    (kind != "activation" or is_linear_quantizer(call)) and self._feeds_weights(call.name)
-                ):
-                    return True
-        return False
+    def _feeds_weights(self, call: Call) -> bool:
+        """Whether a weighted layer reads any use of this one with no activation between."""
+        return any(
+            operation(reader.layer) in SUMMED
+            or (
+                (operation(reader.layer) != "activation" or is_linear(reader)) and self._feeds_weights(reader)
+            )
+            for use in self.graph.uses[call.name]
+            for reader in self.graph.consumers(use.output)
+        )
 
     def _name(self, wanted: str) -> str:
         """A name that no other layer has."""
@@ -214,25 +230,13 @@ class _Maker:
         return name
 
 
-def is_average(call: Call) -> bool:
-    """Whether a layer takes means: average pooling, global or not."""
-    return "AveragePooling" in call.kind
-
-
-def unused(wanted: str, taken: Set[str]) -> str:
-    """``wanted``, or with a number behind it where that is taken."""
-    numbered = (wanted if count == 1 else f"{wanted}_{count}" for count in itertools.count(1))
-    return next(name for name in numbered if name not in taken)
-
-
 def separated(model: keras.Model) -> keras.Model:
     """The model with separable convolutions, and depthwise ones that have no exact quantized twin, written
     out.
 
     A separable convolution becomes a depthwise and a pointwise one. A depthwise one in one dimension, or with
     several outputs for each channel, becomes an ordinary one whose kernel is zero between channels; zeros
-    cost
-    nothing in firmware and stay zero.
+    cost nothing in firmware and stay zero.
     """
     if not any(_to_separate(call) for call in calls(model)):
         return model
@@ -247,7 +251,7 @@ def _to_separate(call: Call) -> bool:
 
 
 def _separate(call: Call) -> Sequence[NewLayer]:
-    layer, arrays = call.layer, call.layer.get_weights()
+    layer, arrays = call.layer, call.weights
     if call.kind.startswith("Depthwise"):
         return [_written_out(call, call.name, arrays, activation=layer.activation, use_bias=layer.use_bias)]
     make = keras.layers.Conv1D if call.kind.endswith("1D") else keras.layers.Conv2D
@@ -278,8 +282,8 @@ def with_clean_names(model: keras.Model) -> keras.Model:
     """
     taken: set[str] = set()
     names = {}
-    for call in calls(model):
-        clean = re.sub(r"\W", "_", call.name)
+    for call in flat(model).layers:
+        clean = identifier(call.name)
         names[call.name] = unused(f"l_{clean}" if clean[:1].isdigit() else clean, taken)
         taken.add(names[call.name])
     if all(old == new for old, new in names.items()):
@@ -288,16 +292,9 @@ def with_clean_names(model: keras.Model) -> keras.Model:
 
 
 def _renamed(call: Call, name: str) -> Sequence[NewLayer] | None:
-    if operation(call.layer) == "input":
+    if operation(call.layer) == "input" or call.name == name:
         return None
-    return [NewLayer(copy_layer(call.layer, name=name), call.layer.get_weights())]
-
-
-def is_linear_quantizer(call: Call) -> bool:
-    """Whether a layer is a QActivation of quantized_bits: it rounds and clips, nothing else."""
-    return operation(call.layer) == "activation" and (activation_name(call.layer) or "").startswith(
-        "quantized_bits"
-    )
+    return [NewLayer(copy_layer(call.layer, name=name), call.weights)]
 
 
 _SHAPING = (
@@ -315,6 +312,13 @@ _SHAPING = (
 )
 
 
-def _short(inner: str) -> str:
+def _shape(call: Call) -> Shape:
+    """What function acts in the layer, quantized already or not."""
+    found = shape_of(layer_kind(call.layer).function(call.layer))
+    return _PLAIN[str(activation_text(call.layer))] if found is None else found
+
+
+def _short(call: Call) -> str:
     """``relu`` for ``quantized_relu(6,2)``."""
-    return inner.split("(", maxsplit=1)[0].removeprefix("quantized_")
+    shape = _shape(call)
+    return "bits" if shape == "linear" else shape

@@ -25,30 +25,29 @@ class Pruned:
     channels: Channels
     dropped: frozenset[int]
 
-    def stays(self, layer: str) -> NDArray[np.bool_]:
-        """Which positions of the layer's output remain."""
-        return ~np.isin(self.channels.outputs[layer], sorted(self.dropped))
+    def stays(self, tensor: str) -> NDArray[np.bool_]:
+        """Which positions of the tensor's last axis remain."""
+        return ~np.isin(self.channels.outputs[tensor], sorted(self.dropped))
 
 
 def reconstruct(smaller: keras.Model, original: keras.Model, pruned: Pruned, inputs: list[Values]) -> None:
-    """Refit dense and pointwise layers of ``smaller``, in place and in order, whose inputs have lost units.
+    """Refit dense and pointwise layers of ``smaller``, used once, whose inputs have lost units: in place, in order.
 
     Minimizes |x W + b - s|^2 + damping |W - W0|^2 over the sample, s being the original's sums before
-    activation
-    (He et al., arXiv:1707.06168, without their selection). Where the removed units' weights were zero nothing
-    changes. Zeros of a kernel stay zero: such kernels are left as they are.
+    activation (He et al., arXiv:1707.06168, without their selection). Where the removed units' weights were
+    zero nothing changes. Zeros of a kernel stay zero: such kernels are left as they are.
     """
     before = layer_values(original, inputs)
-    for call in pruned.channels.table:
-        if call.inputs and _refittable(call, pruned):
-            _refit(smaller, call, pruned.stays(call.name), inputs, before)
+    for uses in pruned.channels.graph.uses.values():
+        if len(uses) == 1 and uses[0].inputs and _refittable(uses[0], pruned):
+            _refit(smaller, uses[0], pruned.stays(uses[0].output), inputs, before)
 
 
 def _refittable(call: Call, pruned: Pruned) -> bool:
     kind = operation(call.layer)
     pointwise = kind == "conv" and set(call.layer.kernel_size) == {1} and set(call.layer.strides) == {1}
     plain = kind == "dense" or (pointwise and call.layer.groups == 1)
-    return plain and not pruned.stays(call.inputs[0]).all() and bool(np.all(call.layer.get_weights()[0]))
+    return plain and not pruned.stays(call.inputs[0]).all() and bool(np.all(call.weights[0]))
 
 
 def _refit(
@@ -58,7 +57,7 @@ def _refit(
     inputs: list[Values],
     before: Mapping[str, Values],
 ) -> None:
-    old = call.layer.get_weights()
+    old = call.weights
     wanted = _rows(before[call.inputs[0]]) @ old[0].reshape(-1, old[0].shape[-1])[:, kept].astype(np.float64)
     layer = smaller.get_layer(call.name)
     arrays = layer.get_weights()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from pquant_hls.compress.accounting import WEIGHTED
 from pquant_hls.compress.channels import Channels
 from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.importance import Scores
@@ -16,7 +17,7 @@ from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig
 
 
-def choose(
+def choose_channels(
     channels: Channels, scores: Scores, config: PruneConfig, counter: CycleCounter | None = None
 ) -> Cut:
     """Drop channels until the configuration's sparsity is reached or every layer is at its least.
@@ -49,7 +50,7 @@ def _known_layers(channels: Channels, config: PruneConfig) -> None:
     for key, names in (("exclude", config.exclude), ("layers", config.layers), ("keep", config.keep)):
         for name in names:
             if name not in channels.made:
-                raise SpecError(unknown_key(name, list(channels.made)).replace("key", "layer"), where=key)
+                raise SpecError(unknown_key(name, channels.made, "layer"), where=key)
             if key != "exclude" and name in config.exclude:
                 raise SpecError("the layer is excluded as well", where=f"{key}.{name}")
             if key != "exclude" and name not in channels.prunable():
@@ -132,16 +133,16 @@ def kernel_weights(cut: Cut) -> int:
     gone = np.array(sorted(cut.dropped), np.int64)
     stays = {name: int((~np.isin(ids, gone)).sum()) for name, ids in cut.channels.outputs.items()}
     total = 0
-    for call in cut.channels.table:
+    for call in cut.channels.graph.layers:
         kind = operation(call.layer)
-        if kind not in ("dense", "conv", "depthwise_conv", "separable_conv"):
+        if kind not in WEIGHTED:
             continue
-        arrays, source = call.layer.get_weights(), stays[call.inputs[0]]
+        arrays, source = call.weights, stays[call.inputs[0]]
         first = arrays[0].size // (arrays[0].shape[-2] * arrays[0].shape[-1])
         if kind in ("dense", "conv"):
-            total += first * source * stays[call.name]
+            total += first * source * stays[call.output]
         else:
             total += first * source * arrays[0].shape[-1]
         if kind == "separable_conv":
-            total += source * call.layer.depth_multiplier * stays[call.name]
+            total += source * call.layer.depth_multiplier * stays[call.output]
     return total

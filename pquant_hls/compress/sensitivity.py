@@ -8,17 +8,18 @@ from typing import Any
 
 import keras
 import numpy as np
-import qkeras
 from numpy.typing import NDArray
 
-from pquant_hls.compress.accounting import positions
-from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
-from pquant_hls.compress.quantized import WEIGHTED, Widths, is_linear_quantizer, quantized
-from pquant_hls.compress.types import enclosed_bits
-from pquant_hls.network.graph import Call, calls
+from pquant_hls.compress.accounting import SUMMED, positions
+from pquant_hls.compress.calibration import Values, linear_quantizer, relu_quantizer
+from pquant_hls.compress.quantized import Widths, quantized_twin, values_by_layer
+from pquant_hls.network.frontend import reading_of, standard
+from pquant_hls.network.graph import Call, Topology, flat
+from pquant_hls.network.plan import is_linear
 from pquant_hls.network.table import operation
+from pquant_hls.qor.fixed import enclosed_bits
 from pquant_hls.spec.steps import QuantizeConfig
-from pquant_hls.train import Target, meanings
+from pquant_hls.train import OutputTarget, meanings
 
 MEASURED = 1024
 """Events on which a width's loss is measured."""
@@ -32,10 +33,8 @@ class Sensitivity:
     """Loss of each knob at each width, alone, the others at their widest; and what the widths cost.
 
     ``losses`` are Kullback-Leibler distances (nats) from the float model. ``weight_bits`` is the sum of
-    enclosed
-    bits of a layer's weights times its output positions, by layer and width; ``reads`` names the quantizer
-    that
-    feeds each layer.
+    enclosed bits of a layer's weights times its output positions, by layer and width; ``reads`` names the
+    quantizer that feeds each layer.
     """
 
     losses: Mapping[Knob, Mapping[int, float]]
@@ -51,15 +50,18 @@ class Sensitivity:
 
 
 def allocate(
-    model: keras.Model, start: Widths, inputs: list[Values], targets: Sequence[Target], config: QuantizeConfig
+    model: keras.Model,
+    start: Widths,
+    inputs: list[Values],
+    targets: Sequence[OutputTarget],
+    config: QuantizeConfig,
 ) -> tuple[Widths, tuple[str, ...]]:
     """Widths between min_bits and max_bits that cost no more EBOPs than ``start`` does, and a remark.
 
     ``model`` is float or quantized without BatchNormalization; ``start`` are the uniform widths whose EBOPs
-    may be
-    spent. Entries of ``config.layers`` and ``config.activations`` are kept as they are.
+    may be spent. Entries of ``config.layers`` and ``config.activations`` are kept as they are.
     """
-    measured = measure(model, start, inputs, targets, config)
+    measured = measure_sensitivity(model, start, inputs, targets, config)
     uniform = {knob: _uniform(knob, start) for knob in measured.losses}
     fixed = {knob for knob in measured.losses if knob[1] in getattr(config, _KEY[knob[0]])}
     found = spend(measured, uniform, fixed)
@@ -134,8 +136,12 @@ def _top_up(measured: Sensitivity, now: dict[Knob, int], fixed: set[Knob], budge
         now[knob] += 1
 
 
-def measure(
-    model: keras.Model, start: Widths, inputs: list[Values], targets: Sequence[Target], config: QuantizeConfig
+def measure_sensitivity(
+    model: keras.Model,
+    start: Widths,
+    inputs: list[Values],
+    targets: Sequence[OutputTarget],
+    config: QuantizeConfig,
 ) -> Sensitivity:
     """Try every width of every layer, one at a time, in a quantized model whose other
     widths are the largest.
@@ -147,12 +153,13 @@ def measure(
         weights=dict.fromkeys(start.weights, config.top_bits),
         activations={name: max(bits, config.top_bits) for name, bits in start.activations.items()},
     )
-    trial = quantized(model, wide, inputs, config)
+    trial = quantized_twin(model, wide, inputs, config)
     bench = _Trials(trial, meanings(model, events, targets), events, (targets, config))
-    layers = [call for call in calls(trial) if operation(call.layer) in WEIGHTED]
-    reads = {call.name: _source(trial, call) for call in layers}
-    weights = {call.name: bench.weights(call, span) for call in layers}
-    behind, values = _follows(model, trial), layer_values(model, inputs)
+    graph = flat(trial)
+    layers = [call for call in graph.layers if operation(call.layer) in SUMMED]
+    reads = {call.name: _source(graph, call) for call in layers}
+    weights = {call.name: bench.weights(graph.uses[call.name], span) for call in layers}
+    behind, values = _follows(model, graph), values_by_layer(model, inputs)
     losses: dict[Knob, dict[int, float]] = {
         ("weights", name): losses for name, (losses, _) in weights.items()
     }
@@ -168,29 +175,27 @@ def measure(
     )
 
 
-def _source(model: keras.Model, call: Call) -> str:
+def _source(graph: Topology, call: Call) -> str:
     """The quantizing activation whose values a layer reads; the nearest one where a merge offers several."""
-    table = {found.name: found for found in calls(model)}
-    while operation(table[call.inputs[0]].layer) != "activation":
-        call = table[call.inputs[0]]
-    return call.inputs[0]
+    source = graph.sources(call)[0]
+    return source.name if operation(source.layer) == "activation" else _source(graph, source)
 
 
-def _follows(model: keras.Model, trial: keras.Model) -> dict[str, str]:
+def _follows(model: keras.Model, trial: Topology) -> dict[str, str]:
     """For each quantizer of the trial: the layer of ``model`` that its width is filed under in ``Widths``."""
     own = {
         call.name
-        for call in calls(model)
-        if operation(call.layer) == "activation" and not is_linear_quantizer(call)
+        for call in flat(model).layers
+        if operation(call.layer) == "activation" and not is_linear(call)
     }
     return {
-        call.name: call.name if call.name in own else call.inputs[0]
-        for call in calls(trial)
+        call.name: call.name if call.name in own else trial.sources(call)[0].name
+        for call in trial.layers
         if operation(call.layer) == "activation"
     }
 
 
-def distance(target: Target, found: NDArray[Any], wanted: NDArray[Any]) -> float:
+def distance(target: OutputTarget, found: NDArray[Any], wanted: NDArray[Any]) -> float:
     """Mean Kullback-Leibler distance (nats) of class probabilities; mean squared one of a single column and of
     flags; for values the squared one in units of their variance.
     """
@@ -210,7 +215,7 @@ class _Trials:
         model: keras.Model,
         wanted: list[NDArray[Any]],
         events: list[Values],
-        settings: tuple[Sequence[Target], QuantizeConfig],
+        settings: tuple[Sequence[OutputTarget], QuantizeConfig],
     ) -> None:
         self.model, self.wanted, self.events = model, wanted, events
         self.targets, self.config = settings
@@ -220,14 +225,15 @@ class _Trials:
         found = meanings(self.model, self.events, self.targets)
         return sum(map(distance, self.targets, found, self.wanted))
 
-    def weights(self, call: Call, span: Sequence[int]) -> tuple[dict[int, float], dict[int, int]]:
-        """Loss and enclosed bits (times positions) of one layer's kernel at each width."""
-        arrays = call.layer.get_weights()
+    def weights(self, uses: Sequence[Call], span: Sequence[int]) -> tuple[dict[int, float], dict[int, int]]:
+        """Loss and enclosed bits (times positions, over all uses) of one layer's kernel at each width."""
+        call, places = uses[0], sum(map(positions, uses))
+        arrays = call.weights
         losses, cost = {}, {}
         for bits in span:
             kernel = np.asarray(linear_quantizer(arrays[0], bits, self.config)(arrays[0]))
             call.layer.set_weights([kernel, *arrays[1:]])
-            losses[bits], cost[bits] = self.loss(), int(enclosed_bits(kernel).sum()) * positions(call)
+            losses[bits], cost[bits] = self.loss(), int(enclosed_bits(kernel).sum()) * places
         call.layer.set_weights(arrays)
         return losses, cost
 
@@ -245,9 +251,11 @@ class _Trials:
         return losses
 
     def _at(self, quantizer: Any, values: Values, bits: int) -> Any:
-        """A quantizer of the same kind at another width."""
-        kind = type(quantizer).__name__
-        if kind in ("quantized_bits", "quantized_relu"):
-            make = linear_quantizer if kind == "quantized_bits" else relu_quantizer
+        """A quantizer of the same shape at another width."""
+        found = reading_of(quantizer)
+        if found is None or found.shape in ("binary", "ternary", "other"):
+            return quantizer
+        if found.shape in ("linear", "relu"):
+            make = linear_quantizer if found.shape == "linear" else relu_quantizer
             return make(values, bits, self.config)
-        return getattr(qkeras, kind)(bits) if hasattr(quantizer, "bits") else quantizer
+        return standard().make(found.shape, bits)

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, ClassVar, Generic, TypeVar
 
 import keras
 
 from pquant_hls.compress.accounting import account
-from pquant_hls.compress.graphs import fixed_graph
+from pquant_hls.compress.cost import Cost, DesignCost
 from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord
 from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
-from pquant_hls.estimate import estimate
 from pquant_hls.network.graph import clone
 from pquant_hls.network.table import model_digest
-from pquant_hls.qor import FixedPointGraph, QoR, Target
-from pquant_hls.spec.hls import HlsSpec
+from pquant_hls.qor import QoR
+from pquant_hls.spec.registry import STEP_GROUP, load_step, offered
 from pquant_hls.spec.steps import StepConfig
 from pquant_hls.train import Progress, as_data
-
-ENTRY_POINTS = "pquant_hls.steps"
-"""Entry-point group of third-party steps: name = the step's name in recipes, object = the Step class."""
-
-Cost = Callable[[FixedPointGraph], QoR]
-"""Estimates a design, e.g. ``functools.partial(estimate, target=target)``."""
 
 C = TypeVar("C", bound=StepConfig)
 
@@ -49,7 +41,7 @@ class Step(ABC, Generic[C]):
     ----------
     config : a configuration, a mapping, or None to give its fields by name in ``settings``.
     teacher : model whose soft targets training may use.
-    cost : estimates the cycles of a design; None leaves them unknown.
+    cost : estimates the design made from a model, as ``DesignCost(hls)``; None leaves cycles unknown.
     progress : called after each epoch of training.
     """
 
@@ -113,41 +105,27 @@ class Step(ABC, Generic[C]):
         return counted.model_copy(update={"cycles": qor.latency.cycles_max, "layer_cycles": layers})
 
     def estimator(self) -> Cost:
-        """``cost``, or where none is given the estimator for the default part and clock (``HlsSpec``)."""
-        if self.cost is not None:
-            return self.cost
-        hls = HlsSpec()
-        target = Target(part=hls.part, clock_ns=hls.clock_ns, clock_uncertainty_ns=hls.clock_uncertainty_ns)
-        return partial(estimate, target=target)
+        """``cost``, or where none is given the estimate for the default ``HlsSpec``."""
+        return DesignCost() if self.cost is None else self.cost
 
     def estimate(self, model: keras.Model) -> QoR | None:
         """The design's estimate; None without ``cost`` or for a model it cannot take."""
         if self.cost is None:
             return None
         try:
-            return self.cost(fixed_graph(model))
+            return self.cost(model)
         except (NotMeasured, UnsupportedModel):
             return None
 
 
 def step_class(name: str) -> type[Step[Any]]:
-    """The Step class of a recipe step, built in or offered by an installed package; SpecError otherwise."""
-    from pquant_hls.compress.builtin import BUILTIN
-
-    if name in BUILTIN:
-        return BUILTIN[name]
-    added = {found.name: found for found in entry_points(group=ENTRY_POINTS)}
-    if name not in added:
-        raise SpecError(
-            f"unknown step {name!r}", where="step", mend=f"one of {', '.join([*BUILTIN, *added])}"
-        )
-    try:
-        offered = added[name].load()
-    except (ImportError, AttributeError) as cause:
-        raise SpecError(f"step {name!r} cannot be loaded: {cause}", where=ENTRY_POINTS) from cause
-    if not (isinstance(offered, type) and issubclass(offered, Step)):
-        raise SpecError(f"step {name!r} is a {type(offered).__name__}, not a Step class", where=ENTRY_POINTS)
-    return offered
+    """The Step class of a recipe step, whichever installed package offers it; SpecError where none does."""
+    found = offered(name)
+    if issubclass(found, StepConfig):
+        found = load_step(EntryPoint(name, found.made_by, STEP_GROUP))
+    if not issubclass(found, Step):
+        raise SpecError(f"step {name!r} is {found.__name__}, not a Step class", where=STEP_GROUP)
+    return found
 
 
 def step_from_config(

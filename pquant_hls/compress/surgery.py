@@ -22,16 +22,16 @@ def remove(model: keras.Model, channels: Channels, dropped: Set[int]) -> keras.M
 
     def change(call: Call) -> Sequence[NewLayer] | None:
         feeds = [stays[name] for name in call.inputs]
-        if stays[call.name].all() and all(feed.all() for feed in feeds):
+        if stays[call.output].all() and all(feed.all() for feed in feeds):
             return None
-        return _sliced(call, feeds, stays[call.name])
+        return _sliced(call, feeds, stays[call.output])
 
     return rebuild(model, change)
 
 
 def _sliced(call: Call, feeds: Sequence[Mask], out: Mask) -> Sequence[NewLayer] | None:
     """The layer for the channels that stay; None where it has nothing to slice."""
-    kind, arrays = operation(call.layer), call.layer.get_weights()
+    kind, arrays = operation(call.layer), call.weights
     if kind in ("dense", "conv"):
         width = "units" if kind == "dense" else "filters"
         kernel = arrays[0][..., feeds[0], :][..., out]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.accounting import WEIGHTED
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.network.graph import calls
+from pquant_hls.network.graph import flat
 from pquant_hls.network.table import operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig
@@ -32,7 +32,8 @@ def zero_weights(model: keras.Model, config: PruneConfig, share: float = 1.0) ->
         masks = _global_masks(ranks, config.sparsity * share)
     else:
         masks = {
-            key: largest(ranks[key], config.layers.get(key[0], config.sparsity) * share) for key in kernels
+            key: keep_largest(ranks[key], config.layers.get(key[0], config.sparsity) * share)
+            for key in kernels
         }
     for (name, index), mask in masks.items():
         layer = model.get_layer(name)
@@ -43,17 +44,17 @@ def zero_weights(model: keras.Model, config: PruneConfig, share: float = 1.0) ->
 
 def _kernels(model: keras.Model, config: PruneConfig) -> dict[tuple[str, int], Kernel]:
     """Kernels that may be cut, by layer name and place among its weights."""
-    table = [call for call in calls(model) if operation(call.layer) in WEIGHTED]
+    table = [call for call in flat(model).layers if operation(call.layer) in WEIGHTED]
     names = [call.name for call in table]
     for key, given in (("exclude", config.exclude), ("layers", config.layers)):
         for name in given:
             if name not in names:
-                raise SpecError(unknown_key(name, names).replace("key", "layer"), where=key)
+                raise SpecError(unknown_key(name, names, "layer"), where=key)
     found: dict[tuple[str, int], Kernel] = {}
     for call in table:
         count = 2 if operation(call.layer) == "separable_conv" else 1
         if call.name not in config.exclude:
-            found |= {(call.name, index): call.layer.get_weights()[index] for index in range(count)}
+            found |= {(call.name, index): call.weights[index] for index in range(count)}
     if not found:
         raise UnsupportedModel("no layer has weights that can be set to zero", where=model.name)
     return found
@@ -67,7 +68,7 @@ def _rank(kernel: Kernel, config: PruneConfig, index: int) -> NDArray[Any]:
     return np.where(kernel == 0, 0.0, chance)
 
 
-def largest(rank: NDArray[Any], sparsity: float) -> NDArray[np.bool_]:
+def keep_largest(rank: NDArray[Any], sparsity: float) -> NDArray[np.bool_]:
     """Mask of all but the ``sparsity`` share of lowest rank."""
     zeros = round(sparsity * rank.size)
     order = np.argsort(rank, axis=None, kind="stable")
@@ -81,7 +82,7 @@ def _global_masks(ranks: dict[tuple[str, int], NDArray[Any]], sparsity: float) -
     by small weights.
     """
     flat = [rank.ravel() / max(float(rank.mean()), 1e-30) for rank in ranks.values()]
-    whole = largest(np.concatenate(flat), sparsity)
+    whole = keep_largest(np.concatenate(flat), sparsity)
     ends = np.cumsum([part.size for part in flat])[:-1]
     parts = np.split(whole, ends)
     return {key: part.reshape(ranks[key].shape) for key, part in zip(ranks, parts, strict=True)}

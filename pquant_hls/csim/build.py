@@ -6,15 +6,16 @@ import functools
 import hashlib
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pquant_hls.csim.cache import LIBRARY, default_cache, limit_bytes, mark_used, prune
-from pquant_hls.csim.child import run_child
-from pquant_hls.errors import ToolFailed, ToolNotFound, UnsupportedModel
+from pquant_hls.csim.cache import LIBRARY, default_cache, drop_oldest, limit_bytes, mark_used
+from pquant_hls.errors import ToolFailed, UnsupportedModel
 from pquant_hls.hls.project import HlsProject
+from pquant_hls.programs import Limits, RunResult, Status, ask, require, run
+
+PROBE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
     """Compile the sources as they are now, hand edits included; nothing is rewritten or left in the project.
 
     The entry is named by the digest of sources, weights and compiler and moved into place whole, so checks
-    running side by side do not disturb each other. A new entry may push old ones out: see ``cache.prune``.
+    running side by side do not disturb each other. A new entry may push old ones out: see ``cache.drop_oldest``.
 
     Raises
     ------
     ToolNotFound : no g++ on PATH.
-    ToolFailed : g++ refused the sources (file, line, message) or took longer than ``timeout_s`` seconds.
+    ToolFailed : g++ refused the sources (file, line, message), took longer than ``timeout_s`` seconds or
+        more memory than ``programs.Limits`` gives.
     UnsupportedModel : a file of the project is missing.
     """
     compiler = _compiler()
@@ -51,29 +53,31 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
         limit = limit_bytes()
         entry.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as part:
-            _compile(project, Path(part) / "entry", entry, timeout_s)
-        prune(root, limit)
+            _compile(project, Path(part), entry, timeout_s)
+        drop_oldest(root, limit)
     return Library(entry / LIBRARY, project, digest)
 
 
 def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> None:
-    part.mkdir()
+    """Into ``part``, whose last move makes it the cache entry ``entry``."""
+    made = part / "entry"
+    made.mkdir()
     if project.weights.is_dir():
-        shutil.copytree(project.weights, part / "weights")
+        shutil.copytree(project.weights, made / "weights")
+    # One translation unit: the headers cost more than the design, and are read once this way.
+    source = part / "csim.cpp"
+    source.write_text(f'#include "firmware/{project.name}.cpp"\n#include "{project.name}_bridge.cpp"\n')
     compiler = _compiler()
     define = f'-DWEIGHTS_DIR="{entry / "weights"}"'
-    inputs = ("-Ifirmware/ap_types/", "-I.", define, "-x", "c++", "-")
-    command = [compiler.path, *_flags(project, compiler), *inputs, "-shared", "-o", str(part / LIBRARY)]
-    # One translation unit: the headers cost more than the design, and are read once this way.
-    source = f'#include "firmware/{project.name}.cpp"\n#include "{project.name}_bridge.cpp"\n'
+    inputs = ("-Ifirmware/ap_types/", "-I.", define, str(source.absolute()))
+    command = [compiler.path, *_flags(project, compiler), *inputs, "-shared", "-o", str(made / LIBRARY)]
+    done = run(command, project.path, Limits(timeout_s), part / "g++.log")
+    if done.status is Status.FAILED:
+        raise ToolFailed(_first_error(done), where=project.path, mend="see the C++ file named here")
+    if not done.ok:
+        raise done.failure("g++", where=project.path)
     try:
-        done = run_child(command, project.path, timeout_s, text=source)
-    except subprocess.TimeoutExpired as cause:
-        raise ToolFailed(f"g++ took longer than {timeout_s:g} s", where=project.path) from cause
-    if done.returncode != 0:
-        raise ToolFailed(_first_error(done.stderr), where=project.path, mend="see the C++ file named here")
-    try:
-        part.rename(entry)
+        made.rename(entry)
     except OSError:
         if not (entry / LIBRARY).is_file():  # someone else finished the same entry first, which is as good
             raise
@@ -89,11 +93,12 @@ def cpp_standard(project: HlsProject) -> str:
     return "c++23" if "std::" in (project.firmware / "defines.h").read_text() else "c++17"
 
 
-def _first_error(text: str) -> str:
+def _first_error(done: RunResult) -> str:
     """g++'s first error with file and line; the end of its output where none is marked."""
+    text = done.log.read_text(encoding="utf-8", errors="replace")
     for line in text.splitlines():
         if re.search(r"(?:fatal )?error:", line):
-            return f"g++: {line.strip()}"
+            return f"g++: {line.strip().removeprefix('./')}"
     return f"g++: {text.strip()[-500:] or 'failed without a message'}"
 
 
@@ -105,23 +110,19 @@ class _Compiler:
 
 
 def _compiler() -> _Compiler:
-    path = shutil.which("g++")
-    if path is None:
-        raise ToolNotFound("g++ is not on PATH; csim compiles the generated C++", mend="apt-get install g++")
-    return _probe(path)
+    return _probe(str(require("g++", mend="csim compiles the generated C++: apt-get install g++")))
 
 
 @functools.cache
 def _probe(path: str) -> _Compiler:
     """Version of this g++ and the flags hls4ml's own build_lib.sh would choose."""
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    version = done.stdout.strip()
-    if done.returncode != 0 or not version:
-        raise ToolFailed(f"g++ --version failed: {done.stderr.strip()[-200:]}", where=path)
+    version = (ask([path, "--version"], PROBE_S) or "").strip()
+    if not version:
+        raise ToolFailed("g++ --version says nothing", where=path)
     unique = ("-fno-gnu-unique",) if _accepts(path, "-fno-gnu-unique") else ()
     return _Compiler(path, version.splitlines()[0], ("-O3", "-fPIC", "-w", *unique))
 
 
 def _accepts(path: str, flag: str) -> bool:
-    command = [path, "-Werror", "-fsyntax-only", flag, "-xc++", "-", "-o", "/dev/null"]
-    return subprocess.run(command, input="", capture_output=True, text=True, check=False).returncode == 0  # noqa: S603
+    """Whether an empty source compiles with it; g++ says nothing then."""
+    return ask([path, "-Werror", "-fsyntax-only", flag, "-xc++", "/dev/null"], PROBE_S) == ""

@@ -47,7 +47,7 @@ def mark_used(entry: Path) -> None:
         os.utime(entry)
 
 
-def prune(root: Path, limit: float, *, now: float | None = None) -> None:
+def drop_oldest(root: Path, limit: float, *, now: float | None = None) -> None:
     """Remove the entries of ``root`` that were not used for longest until ``limit`` bytes are left.
 
     Entries used within the last hour stay, whatever they take. One is renamed before it is deleted, so

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,13 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.csim.build import Library, build
-from pquant_hls.csim.child import run_child
 from pquant_hls.errors import DataError, ToolFailed
 from pquant_hls.hls.project import HlsProject, Port
+from pquant_hls.programs import Limits, run
 
 Floats = NDArray[np.float64]
 Outputs = Floats | list[Floats]
 _RUNNER = Path(__file__).with_name("runner.py")
+_DONE = "done"
 
 
 @overload
@@ -67,7 +66,8 @@ def predict(
     Raises
     ------
     DataError : ``x`` does not fit the project's inputs.
-    ToolFailed : the library crashed, ended the process, ran beyond ``timeout_s`` seconds or cannot be loaded.
+    ToolFailed : the library crashed, ended the process, ran beyond ``timeout_s`` seconds, took more memory than
+        ``programs.Limits`` gives or cannot be loaded.
     """
     lib = build(library) if isinstance(library, HlsProject) else library
     arrays = _as_inputs(lib.project.inputs, x)
@@ -107,6 +107,7 @@ def _write_job(lib: Library, arrays: list[Floats], scratch: Path, trace: bool) -
         "output_sizes": [port.size for port in lib.project.outputs],
         "traced": traced,
         "trace_slots": len(lib.project.traced) + 64,
+        "done": str(scratch / _DONE),
         "trace_files": {name: str(scratch / f"trace{index}.npy") for index, name in enumerate(traced)},
     }
     path = scratch / "job.json"
@@ -116,20 +117,17 @@ def _write_job(lib: Library, arrays: list[Floats], scratch: Path, trace: bool) -
 
 def _run(job: Path, project: HlsProject, timeout_s: float) -> None:
     command = [sys.executable, "-I", str(_RUNNER), str(job)]
-    try:
-        done = run_child(command, job.parent, timeout_s)
-    except subprocess.TimeoutExpired as cause:
+    done = run(command, job.parent, Limits(timeout_s), job.with_name("csim.log"))
+    if not done.ok:
+        raise done.failure("csim", where=project.path)
+    said = done.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    complaints = [line for line in said if "ERROR:" in line]
+    if complaints:
+        raise ToolFailed(f"csim complained: {complaints[0]}", where=project.path)
+    if not job.with_name(_DONE).is_file():
         raise ToolFailed(
-            f"csim ran longer than {timeout_s:g} s and was stopped", where=project.path
-        ) from cause
-    words = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or [""])[-1]
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        raise ToolFailed(f"csim died of {name} {words}".strip(), where=project.path)
-    if done.returncode > 0:
-        raise ToolFailed(f"csim ended with status {done.returncode}: {words}", where=project.path)
-    if "ERROR:" in done.stderr:
-        raise ToolFailed(f"csim complained: {done.stderr.strip().splitlines()[0]}", where=project.path)
+            "csim ended before it had given its outputs: the C++ calls exit(0)", where=project.path
+        )
 
 
 def _read(job: Path, project: HlsProject, trace: bool) -> Outputs | tuple[Outputs, dict[str, Floats]]:

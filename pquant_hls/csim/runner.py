@@ -37,7 +37,7 @@ def _collect(library: ctypes.CDLL, traces: dict[str, NDArray[np.float64]], row: 
             into[row] = np.ctypeslib.as_array(values, (into.shape[1],))
 
 
-def run(job: dict[str, Any]) -> None:
+def run_library(job: dict[str, Any]) -> None:
     """Call the top function once for each row; write outputs and, where asked, traces."""
     inputs = [np.load(path, allow_pickle=False) for path in job["inputs"]]
     rows = inputs[0].shape[0]
@@ -55,7 +55,8 @@ def run(job: dict[str, Any]) -> None:
         np.save(path, array)
     for name, path in job["trace_files"].items():
         np.save(path, traces[name])
+    Path(job["done"]).touch()
 
 
 if __name__ == "__main__":
-    run(json.loads(Path(sys.argv[1]).read_text()))
+    run_library(json.loads(Path(sys.argv[1]).read_text()))

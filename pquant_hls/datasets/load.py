@@ -90,7 +90,7 @@ def _find_function(module: str, function: str, where: str) -> Callable[[], Any]:
         ) from error
     if not callable(found):
         raise DataError(f"module {module} has no function {function!r}", where=where)
-    return found  # type: ignore[no-any-return]
+    return found  # type: ignore[no-any-return]  # asked: callable
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Pure rules: a QoR and a budget give a verdict; a history gives the next action and its reason."""
 
 from pquant_hls.decide.act import (
-    KNOBS,
     Action,
     Limit,
     Move,
@@ -14,15 +13,22 @@ from pquant_hls.decide.act import (
 )
 from pquant_hls.decide.drift import drift
 from pquant_hls.decide.judge import Check, Judgement, Verdict, accuracy_floor, combine, judge
+from pquant_hls.decide.knobs import KINDS, Bits, Knob, Knobs, Rank, ReuseFactor, Sparsity, kind_of
 
 __all__ = [
-    "KNOBS",
+    "KINDS",
     "Action",
+    "Bits",
     "Check",
     "Judgement",
+    "Knob",
+    "Knobs",
     "Limit",
     "Move",
+    "Rank",
+    "ReuseFactor",
     "Round",
+    "Sparsity",
     "Verdict",
     "accuracy_floor",
     "best_round",
@@ -30,6 +36,7 @@ __all__ = [
     "costliest",
     "drift",
     "judge",
+    "kind_of",
     "next_action",
     "relaxations",
     "tightenings",

@@ -8,11 +8,10 @@ from enum import StrEnum
 from typing import Literal
 
 from pquant_hls.decide.judge import Judgement, Verdict
+from pquant_hls.decide.knobs import KINDS, Knobs
 from pquant_hls.qor import LayerQoR
 from pquant_hls.spec import LoopSpec
-
-KNOBS = ("sparsity", "bits")
-"""What the loop may turn: ``sparsity`` (a share, upwards to tighten) and ``bits`` (downwards to tighten)."""
+from pquant_hls.spec.model import short_names
 
 
 class Limit(StrEnum):
@@ -27,22 +26,23 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True)
 class Move:
-    """One knob to a new value, with what it is predicted to give (worst-case latency in ns, or None)."""
+    """One knob, by its path, to a new value, with what it is predicted to give (worst-case latency in ns, or
+    None). ``label`` is its name for people."""
 
     knob: str
     old: float
     new: float
     predicted_ns: float | None = None
+    label: str = ""
 
     def __str__(self) -> str:
-        if self.knob == "bits":
-            return f"bits {self.old:.0f} -> {self.new:.0f}"
-        return f"{self.knob} {self.old:.2f} -> {self.new:.2f}"
+        digits = 0 if float(self.old).is_integer() and float(self.new).is_integer() else 2
+        return f"{self.label or self.knob} {self.old:.{digits}f} -> {self.new:.{digits}f}"
 
 
 @dataclass(frozen=True)
 class Round:
-    """One finished round of the loop: the knobs it used, the move that led to them, and the judgement."""
+    """One finished round of the loop: the knobs it used (by path), the move that led to them, the judgement."""
 
     knobs: Mapping[str, float]
     judgement: Judgement
@@ -68,45 +68,35 @@ class Action:
 def tightenings(history: Sequence[Round], loop: LoopSpec) -> tuple[Move, ...]:
     """Moves that are open from the last round whose accuracy holds: one rung on each ladder not used up.
 
-    A knob whose last turn cost too much accuracy stays where it last held.
+    A knob whose last turn cost too much accuracy stays where it last held; one that another of its kind overrules
+    is not turned.
     """
     base = _base(history)
     if base is None:
         return ()
-    knobs, spent = history[base].knobs, _spent(history)
-    return tuple(
-        move
-        for knob in KNOBS
-        if knob in knobs and knob not in spent
-        for move in _rung(knob, knobs[knob], loop)
-    )
-
-
-def _rung(knob: str, value: float, loop: LoopSpec) -> tuple[Move, ...]:
-    if knob == "sparsity" and loop.sparsity is not None:
-        new = min(1 - (1 - value) * (1 - loop.sparsity.step), loop.sparsity.max)
-        return (Move(knob, value, round(new, 4)),) if new > value + 1e-3 else ()
-    if knob == "bits" and loop.bits is not None:
-        new = max(value - loop.bits.step, loop.bits.min)
-        return (Move(knob, value, new),) if new < value else ()
-    return ()
+    knobs, spent = Knobs.of(history[base].knobs), _spent(history)
+    rungs = {
+        path: knobs.knob(path).tighter(loop, history[base].judgement) for path in knobs if path not in spent
+    }
+    return _moves(history, knobs, rungs)
 
 
 def relaxations(history: Sequence[Round], loop: LoopSpec) -> tuple[Move, ...]:
-    """Moves that give accuracy back from the last round (which is MET): half a rung of sparsity, one of bits.
+    """Moves that give accuracy back from the last round (which is MET): half a rung of sparsity, one of bits."""
+    knobs = Knobs.of(history[-1].knobs)
+    return _moves(history, knobs, {path: knobs.knob(path).looser(loop) for path in knobs})
 
-    Never back to values already tried.
-    """
-    knobs = history[-1].knobs
-    moves = []
-    if "bits" in knobs and loop.bits is not None:
-        moves.append(Move("bits", knobs["bits"], knobs["bits"] + loop.bits.step))
-    if "sparsity" in knobs and loop.sparsity is not None:
-        new = 1 - (1 - knobs["sparsity"]) / (1 - loop.sparsity.step / 2)
-        if new > 1e-3:
-            moves.append(Move("sparsity", knobs["sparsity"], round(new, 4)))
-    tried = [dict(done.knobs) for done in history]
-    return tuple(move for move in moves if {**knobs, move.knob: move.new} not in tried)
+
+def _moves(history: Sequence[Round], knobs: Knobs, rungs: Mapping[str, float | None]) -> tuple[Move, ...]:
+    """The turns that change something and were never tried, in the order of the kinds."""
+    tried, names = [dict(done.knobs) for done in history], short_names(knobs)
+    found = [
+        Move(path, knobs[path], new, label=names[path])
+        for kind in KINDS.values()
+        for path, new in rungs.items()
+        if new is not None and isinstance(knobs.knob(path), kind) and knobs.counts(path, new)
+    ]
+    return tuple(move for move in found if {**knobs, move.knob: move.new} not in tried)
 
 
 def next_action(
@@ -134,11 +124,10 @@ def next_action(
         return _stop_met(
             history, "the last relaxation did not stay within the budget; the round before it is kept"
         )
-    mismatch = last.judgement.check("csim match")
-    if mismatch is not None and mismatch.verdict is Verdict.MISSED:
-        return _stop(
-            history, Limit.MISMATCH, f"{mismatch}; run `pquant-hls csim diff` for the first divergent layer"
-        )
+    differing = [check for check in last.judgement.failing() if check.exactness]
+    if differing and differing[0].verdict is Verdict.MISSED:
+        reason = f"{differing[0]}; run `pquant-hls csim diff` for the first divergent layer"
+        return _stop(history, Limit.MISMATCH, reason)
     if floor_ns is not None and budget_ns is not None and floor_ns > budget_ns:
         reason = f"no tightening of this architecture gets below {floor_ns:.1f} ns, the budget is {budget_ns:.1f} ns"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
@@ -155,9 +144,10 @@ def _after_met(
     ]
     if not loop.relax or not fitting or len(history) >= loop.max_rounds:
         return _stop_met(history, "every limit of the budget holds")
-    move = min(fitting, key=lambda m: (m.knob != "bits", m.predicted_ns))
+    restarts = {move.knob: Knobs.of(history[-1].knobs).knob(move.knob).restarts for move in fitting}
+    move = min(fitting, key=lambda m: (restarts[m.knob], m.predicted_ns))
     reason = f"budget met with slack: {move} is predicted to stay at {move.predicted_ns:.1f} ns"
-    return Action("relax", reason, move, start=None if move.knob == "sparsity" else len(history) - 1)
+    return Action("relax", reason, move, start=None if restarts[move.knob] else len(history) - 1)
 
 
 def _tighten(
@@ -169,30 +159,33 @@ def _tighten(
             history, Limit.ACCURACY, f"already the first proposal falls below it: {_accuracy(history[-1])}"
         )
     if not moves:
-        return _exhausted(history)
+        return _exhausted(history, history[base].knobs)
     if len(history) >= loop.max_rounds:
         return _stop(
             history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on"
         )
     turns = [done.move.knob for done in history if done.move is not None]
-    move = min(moves, key=lambda m: (_or_inf(m.predicted_ns), turns.count(m.knob), KNOBS.index(m.knob)))
+    free = {move.knob for move in moves if Knobs.of(history[base].knobs).knob(move.knob).free}
+    move = min(moves, key=lambda m: (m.knob not in free, _or_inf(m.predicted_ns), turns.count(m.knob)))
     went_back = "" if base == len(history) - 1 else f"{_accuracy(history[-1])}, so back to round {base + 1}; "
     cause = "; ".join(str(check) for check in history[base].judgement.failing() if not check.quality)
     predicted = "" if move.predicted_ns is None else f" (predicted {move.predicted_ns:.0f} ns)"
     return Action("tighten", f"{went_back}{cause}; {costliest(layers)}: {move}{predicted}", move, start=base)
 
 
-def _exhausted(history: Sequence[Round]) -> Action:
+def _exhausted(history: Sequence[Round], knobs: Mapping[str, float]) -> Action:
     """No move is left: which knob is at its end, and which one costs more than is allowed."""
-    base = _base(history)
-    knobs = history[-1 if base is None else base].knobs
     costly = {
         done.move.knob: done
         for done in history
         if done.move is not None and done.move.knob in _spent(history) and _lost(done)
     }
     parts = [f"{done.move} fell below it ({_accuracy(done)})" for done in costly.values()]
-    parts += [f"{name} is at its end, {value:g}" for name, value in knobs.items() if name not in costly]
+    parts += [
+        f"{short_names(knobs)[path]} is at its end, {value:g}"
+        for path, value in knobs.items()
+        if path not in costly
+    ]
     reason = "; ".join(parts) or "the recipe has no step the loop may turn"
     return _stop(history, Limit.ACCURACY if costly else Limit.BITS, reason)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pquant_hls.qor import Latency, QoR, Resources
+from pquant_hls.qor import RESOURCE_NAMES, Latency, QoR, Resources
+from pquant_hls.qor.parts import capacity
 from pquant_hls.spec import Budget
 
 
@@ -23,6 +24,7 @@ class Check:
     """One limit: the interval [low, high] of the figure against it. ``at_least`` turns the limit into a floor.
 
     ``quality`` marks floors on what the model decides (accuracy, efficiency): tightening makes those worse.
+    ``exactness`` marks csim's match with Keras, ``resource`` a limit on what the design takes of the part.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Check:
     unit: str = ""
     at_least: bool = False
     quality: bool = False
+    exactness: bool = False
+    resource: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -53,10 +57,15 @@ class Check:
             return None
         return worst - self.limit if self.at_least else self.limit - worst
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """Name, figure and limit."""
         sign = ">=" if self.at_least else "<="
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.name} {_interval(self.low, self.high)}{unit} (limit {sign} {self.limit:g}): {self.verdict}"
+        return f"{self.name} {_interval(self.low, self.high)}{unit} (limit {sign} {self.limit:g})"
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.verdict}"
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -89,18 +98,36 @@ class Judgement:
         return next((check for check in self.checks if check.name == name), None)
 
     @property
+    def sentence(self) -> str:
+        """The verdict and what it rests on, in one line."""
+        return f"{self.verdict}: {self.basis}"
+
+    @property
+    def basis(self) -> str:
+        """What the verdict rests on, in one line; that no quality was judged stands in it."""
+        names = [check.name for check in self.checks if not check.name.endswith("of the part")]
+        if len(names) < len(self.checks):
+            names.append("what the part has")
+        unjudged = [] if any(check.quality for check in self.checks) else ["no quality was judged"]
+        exact = [] if any(check.exactness for check in self.checks) else ["exactness was not judged"]
+        rests = f"rests on {', '.join(names)}" if names else "rests on nothing"
+        return "; ".join([rests, *unjudged, *exact])
+
+    @property
     def accuracy_verdict(self) -> Verdict:
         """The verdict on the floors of accuracy and other quality alone; MET when there are none."""
         floors = [check.verdict for check in self.checks if check.quality]
         return combine(floors) if floors else Verdict.MET
 
 
-def judge(qor: QoR, budget: Budget, *, baseline_accuracy: float | None = None) -> Judgement:
-    """Judge ``qor`` by ``budget``.
+def judge(qor: QoR, budget: Budget | None, *, baseline_accuracy: float | None = None) -> Judgement:
+    """Judge ``qor`` by ``budget``; without one by exactness alone.
 
     ``baseline_accuracy`` (a share, on the same split) is what ``max_accuracy_loss`` counts from. Figures of
     another design than ``budget.deliver`` are not used: RTL cycles never decide on the HLS project.
     """
+    if budget is None:
+        return Judgement.of([_exactness(qor)])
     return Judgement.of(_checks(qor, budget, baseline_accuracy))
 
 
@@ -115,13 +142,47 @@ def _checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]
     same_design = qor.design == budget.deliver
     yield from _latency_checks(qor.latency if same_design else None, budget)
     yield from _resource_checks(qor.resources if same_design else None, budget)
+    if same_design:
+        yield from _capacity_checks(qor, budget)
+        yield from _existence(qor)
     floor = accuracy_floor(budget, baseline)
     if floor is not None:
         yield Check("accuracy", floor, qor.accuracy, qor.accuracy, at_least=True, quality=True)
     elif budget.max_accuracy_loss is not None:
         yield Check("accuracy", 0.0, None, None, at_least=True, quality=True)
     if budget.exact:
-        yield Check("csim match", 1.0, qor.csim_match, qor.csim_match, at_least=True)
+        yield _exactness(qor)
+
+
+def _capacity_checks(qor: QoR, budget: Budget) -> Iterator[Check]:
+    """What the part has is a limit whoever asks: a design that does not fit it is none.
+
+    One check for each resource whose figure is known; one that is open where nobody knows what the part has.
+    """
+    used = qor.resources
+    if used is None:
+        return
+    there = used.available or capacity(qor.part)
+    if there is None and qor.part is not None:
+        yield Check(f"fits {qor.part}, whose resources are not known here", 1.0, None, None, resource=True)
+    for name in RESOURCE_NAMES if there is not None else ():
+        value, total = getattr(used, name), getattr(there, name)
+        if value is not None and total is not None:
+            low, high = used.intervals.get(name, (value, value))
+            yield Check(f"{name} of the part", budget.part_share * total, low, high, resource=True)
+
+
+def _existence(qor: QoR) -> Iterator[Check]:
+    """A tool removes a function whose outputs depend on no input: nothing is left that could meet a budget."""
+    used, latency = qor.resources, qor.latency
+    counts = [] if used is None else [getattr(used, name) for name in RESOURCE_NAMES]
+    known = [count for count in counts if count is not None]
+    if known and not any(known) and latency is not None and latency.cycles_max == 0:
+        yield Check("logic that was built", 1.0, 0.0, 0.0, at_least=True)
+
+
+def _exactness(qor: QoR) -> Check:
+    return Check("csim match", 1.0, qor.csim_match, qor.csim_match, at_least=True, exactness=True)
 
 
 def accuracy_floor(budget: Budget, baseline: float | None) -> float | None:
@@ -154,5 +215,5 @@ def _resource_checks(resources: Resources | None, budget: Budget) -> Iterator[Ch
     for name, limit in budget.resources.model_dump().items():
         if limit is not None:
             value = getattr(found, name)
-            low, high = found.intervals.get(name, (value, value))
-            yield Check(name, limit, low if value is not None else None, high if value is not None else None)
+            low, high = (None, None) if value is None else found.intervals.get(name, (value, value))
+            yield Check(name, limit, low, high, resource=True)

@@ -7,54 +7,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pquant_hls._lazy import lazy
+from pquant_hls._lazy import attach
 
 if TYPE_CHECKING:
-    from pquant_hls.engine.bench import Bench, Point, epoch_event
-    from pquant_hls.engine.events import Event, Listener, silent
-    from pquant_hls.engine.goal import NO_LIMIT, Ending, Goal, Workbench, conclude, finish, quantized
-    from pquant_hls.engine.handover import CompressionResult, hand_over
-    from pquant_hls.engine.loop import LoopResult, closed_loop
-    from pquant_hls.engine.run import check_model, compress_model, preflight
-    from pquant_hls.engine.score import Gate, Score, check_gates, dropped, loss, score_of
+    from pquant_hls.engine.bench import Bench as Bench
+    from pquant_hls.engine.bench import Fidelity as Fidelity
+    from pquant_hls.engine.bench import Point as Point
+    from pquant_hls.engine.bench import epoch_event as epoch_event
+    from pquant_hls.engine.compress import ClosedLoop as ClosedLoop
+    from pquant_hls.engine.compress import compress_model as compress_model
+    from pquant_hls.engine.events import Event as Event
+    from pquant_hls.engine.events import Listener as Listener
+    from pquant_hls.engine.events import silent as silent
+    from pquant_hls.engine.goal import Ending as Ending
+    from pquant_hls.engine.goal import Goal as Goal
+    from pquant_hls.engine.goal import Workbench as Workbench
+    from pquant_hls.engine.goal import checked as checked
+    from pquant_hls.engine.goal import conclude as conclude
+    from pquant_hls.engine.goal import figures as figures
+    from pquant_hls.engine.goal import quantized as quantized
+    from pquant_hls.engine.handover import CompressionResult as CompressionResult
+    from pquant_hls.engine.handover import StudyResult as StudyResult
+    from pquant_hls.engine.handover import TaggerResult as TaggerResult
+    from pquant_hls.engine.handover import TriggerResult as TriggerResult
+    from pquant_hls.engine.handover import ValidationResult as ValidationResult
+    from pquant_hls.engine.handover import hand_over as hand_over
+    from pquant_hls.engine.loop import LoopResult as LoopResult
+    from pquant_hls.engine.loop import View as View
+    from pquant_hls.engine.loop import closed_loop as closed_loop
+    from pquant_hls.engine.loop import reusing as reusing
+    from pquant_hls.engine.policy import Order as Order
+    from pquant_hls.engine.policy import Policy as Policy
+    from pquant_hls.engine.policy import run_policy as run_policy
+    from pquant_hls.engine.run import check_model as check_model
+    from pquant_hls.engine.run import preflight as preflight
+    from pquant_hls.engine.score import Gate as Gate
+    from pquant_hls.engine.score import Score as Score
+    from pquant_hls.engine.score import check_gates as check_gates
+    from pquant_hls.engine.score import dropped as dropped
+    from pquant_hls.engine.score import loss as loss
+    from pquant_hls.engine.score import score_of as score_of
 
-_HOMES = {
-    "bench": ("Bench", "Point", "epoch_event"),
-    "events": ("Event", "Listener", "silent"),
-    "goal": ("NO_LIMIT", "Ending", "Goal", "Workbench", "conclude", "finish", "quantized"),
-    "handover": ("CompressionResult", "hand_over"),
-    "loop": ("LoopResult", "closed_loop"),
-    "run": ("check_model", "compress_model", "preflight"),
-    "score": ("Gate", "Score", "check_gates", "dropped", "loss", "score_of"),
-}
-
-__all__ = [
-    "NO_LIMIT",
-    "Bench",
-    "CompressionResult",
-    "Ending",
-    "Event",
-    "Gate",
-    "Goal",
-    "Listener",
-    "LoopResult",
-    "Point",
-    "Score",
-    "Workbench",
-    "check_gates",
-    "check_model",
-    "closed_loop",
-    "compress_model",
-    "conclude",
-    "dropped",
-    "epoch_event",
-    "finish",
-    "hand_over",
-    "loss",
-    "preflight",
-    "quantized",
-    "score_of",
-    "silent",
-]
-
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+attach(globals())

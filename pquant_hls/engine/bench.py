@@ -6,44 +6,49 @@ and a study never pays twice for the same design.
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from pquant_hls.compress import Accounting, Step, StepRecord, account, compression_ratio, step_from_config
+from pquant_hls.compress import (
+    Accounting,
+    DesignCost,
+    Step,
+    StepRecord,
+    account,
+    compression_ratio,
+    step_from_config,
+)
 from pquant_hls.csim import build, predict
 from pquant_hls.datasets import Dataset
 from pquant_hls.datasets.records import Split
 from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, rates_of, score_of
-from pquant_hls.estimate import estimate
 from pquant_hls.hls import HlsProject, convert, load_project
-from pquant_hls.measure import estimated, measure_better, measure_design, target_of
+from pquant_hls.measure import estimated, measure_better, measure_design
 from pquant_hls.network import keras_predict, load_model, model_digest, save_model
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
-from pquant_hls.store import RunFolder, digest_of, read_json, write_json
+from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
 from pquant_hls.train import EpochReport, accuracy, probabilities
 
 GOLDEN = 64
 """Inputs whose csim outputs the Verilog, where it is measured, must give too."""
 
-QUALITY_CHECKS = ("accuracy", "csim match")
-"""Checks that no synthesis tool can tell more of."""
+Fidelity = Literal["sketch", "measure"]
+"""How a design is looked at: estimated without any C++ compiled, or proven by csim and measured."""
 
 
 @dataclass(frozen=True)
 class Point:
     """A model on the way: where it came from and, once measured, what it is worth.
 
-    ``project`` and ``qor`` are None until ``Bench.measure``. ``account`` holds its sizes, ``ratio`` the
-    compression ratio against the original, ``notes`` the last step's remarks.
+    ``project`` and ``qor`` are None until ``Bench.measure`` or ``Bench.sketch``, and ``fidelity`` says which. ``account``
+    holds its sizes, ``ratio`` the compression ratio against the original, ``notes`` the last step's remarks.
     """
 
     model: Any
@@ -55,18 +60,20 @@ class Point:
     project: HlsProject | None = None
     qor: QoR | None = None
     notes: tuple[str, ...] = ()
+    fidelity: Fidelity | None = None
 
 
 @dataclass
 class Bench:
     """One model, one data set, one target; ``run`` holds the work, ``listen`` hears of it.
 
-    ``gates`` are floors on trigger figures that a verdict demands beside the budget.
+    ``budget`` is None where only exactness is judged. ``gates`` are floors on trigger figures that a verdict demands
+    beside it.
     """
 
     data: Dataset
     hls: HlsSpec
-    budget: Budget
+    budget: Budget | None
     run: RunFolder
     listen: Listener = silent
     teacher: Any = None
@@ -106,29 +113,34 @@ class Bench:
         """Accuracy (share) of the Keras model itself on a split; None without labels."""
         return self.score(Point(model, model_digest(model)), split).value()
 
-    def record(self, record: Mapping[str, Any], text: str) -> None:
-        """Put what a policy decided into the ledger, and tell it."""
-        self.run.append(record)
-        self.listen(Event("note", text))
+    def record(self, entry: Entry, text: str) -> None:
+        """Put what a policy did into the ledger, and tell it."""
+        self.run.append(entry)
+        self.listen(Event("round" if entry.kind in {"float", "round"} else "note", text, entry.told()))
 
-    def apply(self, point: Point, step: StepConfig | Step[Any]) -> Point:
-        """The point after one compression step, given by configuration or as a Step; recorded as parent -> step -> child."""
+    def apply(self, point: Point, step: StepConfig | Step[Any], *, hls: HlsSpec | None = None) -> Point:
+        """The point after one compression step, given by configuration or as a Step; recorded as parent -> step -> child.
+
+        ``hls`` is the design whose cost the step is told, where a knob turned it away from the recipe's.
+        """
         config = step.config if isinstance(step, Step) else step
         settings = [f"{type(step).__module__}.{type(step).__qualname__}", config.model_dump(mode="json")]
-        key = digest_of([point.digest, settings, self.data.digest])[:12]
+        spec = self.hls if hls is None else hls
+        turned = [] if spec == self.hls else [spec.model_dump(mode="json")]
+        key = digest_of([point.digest, settings, self.data.digest, *turned])[:12]
         name = f"steps/{config.step}-{key}"
         self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
         if not self.run.has(name):
             with self.run.work(name) as folder:
-                self._compress(point, step, folder)
+                self._compress(point, step, spec, folder)
         record = StepRecord.model_validate(_content(self.run.path / name / "record.json"))
-        self.run.append({"kind": "step", "folder": name, **record.model_dump(mode="json")})
+        self.run.append(_step_entry(record, name))
         ratio = None if self.original is None else compression_ratio(self.original, record.after)
         model = load_model(self.run.path / name / "model.keras")
         return Point(model, record.child, point.digest, config.step, record.after, ratio, notes=record.notes)
 
-    def _compress(self, point: Point, step: StepConfig | Step[Any], folder: Path) -> None:
-        cost = functools.partial(estimate, target=target_of(self.hls))
+    def _compress(self, point: Point, step: StepConfig | Step[Any], hls: HlsSpec, folder: Path) -> None:
+        cost = DesignCost(hls)
         if isinstance(step, Step):
             ready = type(step)(
                 step.config, teacher=step.teacher or self.teacher, cost=cost, progress=self._on_epoch
@@ -145,23 +157,15 @@ class Bench:
     def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
         """Write the HLS project, run csim on the validation split, measure latency and resources."""
         spec = self.hls if hls is None else hls
-        key = digest_of(
-            [
-                point.digest,
-                spec.model_dump(mode="json"),
-                self.budget.measure,
-                self.budget.deliver,
-                self.data.digest,
-                exact,
-            ]
-        )
+        source = ("auto", "hls") if self.budget is None else (self.budget.measure, self.budget.deliver)
+        key = digest_of([point.digest, spec.model_dump(mode="json"), *source, self.data.digest, exact])
         name = f"designs/{key[:12]}"
         if not self.run.has(name):
             with self.run.work(name) as folder:
                 self._measure(point, spec, folder, exact)
         folder = self.run.path / name
         qor = QoR.model_validate(_content(folder / "qor.json"))
-        return replace(point, project=load_project(folder / "project"), qor=qor)
+        return replace(point, project=load_project(folder / "project"), qor=qor, fidelity="measure")
 
     def _measure(self, point: Point, spec: HlsSpec, folder: Path, exact: bool) -> None:
         begun = time.perf_counter()
@@ -184,10 +188,16 @@ class Bench:
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
 
     def _latency(self, project: HlsProject, folder: Path, golden: Any) -> QoR:
-        """Latency and resources; where they leave the verdict open, by the next better source there is."""
+        """Latency and resources; where they leave the verdict open, by the next better source there is.
+
+        Without a budget by the best source there is.
+        """
         self.listen(Event("stage", "latency"))
+        if self.budget is None:
+            guess = estimated(project)
+            return measure_better(project, guess, self._on_line) or guess
         qor = measure_design(project, self.budget, folder, self._on_line, golden)
-        checks = [check for check in judge(qor, self.budget).checks if check.name not in QUALITY_CHECKS]
+        checks = [check for check in judge(qor, self.budget).checks if not (check.quality or check.exactness)]
         if combine([check.verdict for check in checks]) is not Verdict.UNKNOWN:
             return qor
         return measure_better(project, qor, self._on_line) or qor
@@ -210,17 +220,29 @@ class Bench:
         folder = self.run.path / name
         qor = QoR.model_validate(_content(folder / "qor.json"))
         qor = qor.with_(accuracy=self.score(point).value(), accuracy_source="keras")
-        return replace(point, project=load_project(folder / "project"), qor=qor)
+        return replace(point, project=load_project(folder / "project"), qor=qor, fidelity="sketch")
 
     def judge(self, point: Point, *, exact: bool = True) -> Judgement:
         """The verdict on a measured point: the budget's limits and the gates; without ``exact`` csim may differ."""
-        budget = self.budget if exact else self.budget.with_(exact=False)
+        budget = self.budget if exact or self.budget is None else self.budget.with_(exact=False)
         found = judge(point.qor or QoR(), budget, baseline_accuracy=self.baseline_accuracy)
         return found if not self.gates else Judgement.of((*found.checks, *self.gate_checks(point)))
 
     def gate_checks(self, point: Point) -> tuple[Check, ...]:
         """The gates on the validation split."""
         return tuple(gate.check(self.baseline, self.score(point)) for gate in self.gates)
+
+
+def _step_entry(record: StepRecord, folder: str) -> Entry:
+    told = record.model_dump(mode="json")
+    return Entry(
+        kind="step",
+        name=record.step,
+        parent=record.parent,
+        digest=record.child,
+        settings={"folder": folder, "config": told["config"], "notes": told["notes"]},
+        figures={name: told[name] for name in ("before", "after", "seconds")} | {"measured": told["figures"]},
+    )
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -3,21 +3,17 @@ stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pquant_hls.compress import Accounting, Step
-from pquant_hls.datasets import Dataset
 from pquant_hls.decide import Check, Judgement, judge
-from pquant_hls.engine.bench import Bench, Point
-from pquant_hls.engine.handover import CompressionResult, hand_over
-from pquant_hls.engine.score import Gate, Score
+from pquant_hls.engine.bench import Point
+from pquant_hls.engine.score import Gate, Score, loss
 from pquant_hls.qor import QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
-
-NO_LIMIT = Budget(latency_ns=1e9)
-"""A budget for the bench of a pipeline that has none; its limit of a second enters no verdict."""
+from pquant_hls.store import Checked, Entry
 
 
 class Workbench(Protocol):
@@ -29,13 +25,13 @@ class Workbench(Protocol):
     @property
     def hls(self) -> HlsSpec: ...
     @property
-    def budget(self) -> Budget: ...
-    def apply(self, point: Point, step: StepConfig | Step[Any]) -> Point: ...
+    def budget(self) -> Budget | None: ...
+    def apply(self, point: Point, step: StepConfig | Step[Any], *, hls: HlsSpec | None = None) -> Point: ...
     def score(self, point: Point) -> Score: ...
     def judge(self, point: Point, *, exact: bool = True) -> Judgement: ...
     def sketch(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point: ...
     def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point: ...
-    def record(self, record: Mapping[str, Any], text: str) -> None: ...
+    def record(self, entry: Entry, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,8 @@ class Goal:
 
     def judge(self, bench: Workbench, point: Point) -> Judgement:
         """The verdict on a measured point."""
-        budget = NO_LIMIT if self.budget is None else self.budget
         baseline = None if bench.baseline is None else bench.baseline.value()
-        checks = [*judge(point.qor or QoR(), budget, baseline_accuracy=baseline).checks]
-        if self.budget is None:
-            checks = [check for check in checks if check.name == "csim match"]
+        checks = [*judge(point.qor or QoR(), self.budget, baseline_accuracy=baseline).checks]
         if self.ratio is not None:
             checks.append(Check("compression ratio", self.ratio, point.ratio, point.ratio, at_least=True))
         if self.broken:
@@ -83,19 +76,26 @@ class Goal:
 
 @dataclass(frozen=True)
 class Ending:
-    """Where a policy stopped: the point to hand over, what it must fulfil, why it stopped, what happened."""
+    """Where a policy stopped: the point to hand over, what it must fulfil, why it stopped, what happened.
+
+    ``extra`` are further fields of the result. ``handed_over`` is the number of the round that ``best`` is of;
+    its reason needs no failing limits added.
+    """
 
     best: Point
     goal: Goal
     reason: str
-    history: tuple[dict[str, Any], ...] = ()
+    history: tuple[Entry, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    handed_over: int | None = None
 
 
 def conclude(bench: Workbench, ending: Ending) -> tuple[Point, Judgement]:
     """The chosen point measured (csim of the real firmware) and judged on that measurement alone."""
-    hls = None if ending.best.project is None else ending.best.project.spec
-    final = bench.measure(ending.best, exact=quantized(ending.best), hls=hls)
+    final = ending.best
+    if final.fidelity != "measure":
+        hls = None if final.project is None else final.project.spec
+        final = bench.measure(final, exact=quantized(final), hls=hls)
     return final, ending.goal.judge(bench, final)
 
 
@@ -104,40 +104,25 @@ def quantized(point: Point) -> bool:
     return point.account is not None and point.account.ebops is not None
 
 
-def finish(bench: Bench, ending: Ending, *, pipeline: str, unpacks: tuple[str, ...]) -> CompressionResult:
-    """Measure, judge and hand over what a policy chose, and close its run folder."""
-    final, judgement = conclude(bench, ending)
-    if final.qor is not None:
-        final = replace(final, qor=final.qor.with_(notes=(*final.qor.notes, *_remarks(bench.data))))
-    qor = hand_over(bench, final, judgement.verdict)
-    failing = "; ".join(str(check) for check in judgement.failing())
-    reason = f"{ending.reason}; {failing}" if failing and failing not in ending.reason else ending.reason
-    bench.run.set_status(
-        "finished",
-        verdict=str(judgement.verdict),
-        reason=reason,
-        pipeline=pipeline,
-        baseline_accuracy=bench.baseline_accuracy,
-        checks=[str(check) for check in judgement.checks],
-    )
-    return CompressionResult(
-        final.model,
-        qor,
-        judgement.verdict,
-        ending.history,
-        bench.run.path,
-        reason,
-        bench.baseline_accuracy,
-        final.ratio,
-        unpacks=unpacks,
-        **ending.extra,
-    )
+def figures(bench: Workbench, point: Point) -> dict[str, Any]:
+    """A point in figures: accuracy with its error, degradation against the baseline (shares), sizes, latency."""
+    score = bench.score(point)
+    accuracy = score.figures.get("accuracy")
+    fallen = None if bench.baseline is None else loss(bench.baseline, score)
+    latency = None if point.qor is None else point.qor.latency
+    return {
+        "accuracy": None if accuracy is None else accuracy.value,
+        "accuracy_error": None if accuracy is None else accuracy.error,
+        "degradation": None if fallen is None else fallen[0],
+        "degradation_error": None if fallen is None else fallen[1],
+        "compression_ratio": point.ratio,
+        "units": None if point.account is None else dict(point.account.units),
+        "ebops": None if point.account is None else point.account.ebops,
+        "cycles": None if latency is None else latency.cycles_max,
+        "worst_ns": None if latency is None else latency.worst_ns_hi,
+    }
 
 
-def _remarks(data: Dataset) -> Iterable[str]:
-    if "labels" in data.meta:
-        yield f"accuracy is agreement with {data.meta['labels']}"
-    if data.meta.get("test") == "validation":
-        yield "no test split was given: golden vectors are validation events, test accuracy is not measured"
-    if "inputs" in data.meta:
-        yield str(data.meta["inputs"])
+def checked(judgement: Judgement) -> tuple[Checked, ...]:
+    """The checks as the ledger keeps them."""
+    return tuple(Checked(text=check.text, verdict=str(check.verdict)) for check in judgement.checks)

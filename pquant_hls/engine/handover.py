@@ -15,10 +15,10 @@ from pquant_hls.engine.events import Event
 from pquant_hls.errors import NotMeasured
 from pquant_hls.golden import record, write_testbench
 from pquant_hls.hls import load_project
-from pquant_hls.measure.design import RTL
+from pquant_hls.measure.by_verilog import FOLDER as RTL
 from pquant_hls.network import save_model
 from pquant_hls.qor import QoR
-from pquant_hls.store import write_json
+from pquant_hls.store import Entry, write_json
 
 GOLDEN_VECTORS = 256
 FOLDER = "handover"
@@ -27,35 +27,67 @@ GOLDEN = "project.golden"
 
 @dataclass(frozen=True)
 class CompressionResult:
-    """The end of a run; unpacks to the fields that ``unpacks`` names.
+    """The end of a run; it unpacks, indexes and counts as ``parts``, whose types are known to a type checker.
 
     ``model`` is the QKeras model handed over, ``qor`` its record with csim accuracy on the test split in
-    ``metrics["test_accuracy"]``, ``history`` the ledger's rounds, ``folder`` the run folder, ``reason`` why
-    it stopped. ``baseline_accuracy`` is the float Keras model's, a share of the validation split. ``ratio``
-    is the compression ratio, ``best_config`` a study's winner, ``results`` figures by class: None where a run
-    has none.
+    ``metrics["test_accuracy"]``, ``history`` what the policy did, ``folder`` the run folder, ``reason`` why it stopped,
+    ``basis`` what the verdict rests on.
+    ``baseline_accuracy`` is the float Keras model's, a share of the validation split. ``ratio`` is the compression
+    ratio, ``best_config`` a study's winner, ``results`` figures by class: None where a run has none.
     """
 
     model: Any
     qor: QoR
     verdict: Verdict
-    history: tuple[dict[str, Any], ...]
+    history: tuple[Entry, ...]
     folder: Path
     reason: str = ""
     baseline_accuracy: float | None = None
     ratio: float | None = None
     best_config: dict[str, Any] | None = None
     results: dict[str, Any] | None = None
-    unpacks: tuple[str, ...] = ("model", "qor", "verdict", "history", "folder")
+    basis: str = ""
+
+    def parts(self) -> tuple[Any, ...]:
+        """model, qor, verdict, history, folder; other pipelines' results have parts of their own."""
+        return self.model, self.qor, self.verdict, self.history, self.folder
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([getattr(self, name) for name in self.unpacks])
+        return iter(self.parts())
 
     def __len__(self) -> int:
-        return len(self.unpacks)
+        return len(self.parts())
 
     def __getitem__(self, index: int) -> Any:
-        return getattr(self, self.unpacks[index])
+        return self.parts()[index]
+
+
+class StudyResult(CompressionResult):
+    """Of a study: unpacks to (model, best_config)."""
+
+    def parts(self) -> tuple[Any, dict[str, Any] | None]:
+        return self.model, self.best_config
+
+
+class TriggerResult(CompressionResult):
+    """Of ``compress_trigger_model``: unpacks to (model, qor, history)."""
+
+    def parts(self) -> tuple[Any, QoR, tuple[Entry, ...]]:
+        return self.model, self.qor, self.history
+
+
+class TaggerResult(CompressionResult):
+    """Of ``compress_jet_tagger``: unpacks to (model, results by class)."""
+
+    def parts(self) -> tuple[Any, dict[str, Any] | None]:
+        return self.model, self.results
+
+
+class ValidationResult(CompressionResult):
+    """Of a validation: unpacks to (model, history)."""
+
+    def parts(self) -> tuple[Any, tuple[Entry, ...]]:
+        return self.model, self.history
 
 
 def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:

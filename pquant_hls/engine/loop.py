@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from pquant_hls.decide import Action, Judgement, Move, Round, Verdict, next_action, relaxations, tightenings
-from pquant_hls.engine.bench import Bench, Point
-from pquant_hls.engine.events import Event
+from pquant_hls.decide import (
+    Action,
+    Judgement,
+    Knobs,
+    Move,
+    ReuseFactor,
+    Round,
+    Verdict,
+    kind_of,
+    next_action,
+    relaxations,
+    tightenings,
+)
+from pquant_hls.decide.knobs import REUSE_PATH
+from pquant_hls.engine.bench import Fidelity, Point
 from pquant_hls.engine.forecast import floor_ns, forecast_ns
+from pquant_hls.engine.goal import Workbench, checked, figures
 from pquant_hls.errors import SpecError
 from pquant_hls.measure import target_of
-from pquant_hls.spec import Recipe, StepConfig
-from pquant_hls.spec.steps import PruneConfig, QuantizeConfig
+from pquant_hls.spec import HlsSpec, LoopSpec, Recipe, StepConfig
+from pquant_hls.store import Entry
 
 
 @dataclass(frozen=True)
 class LoopResult:
-    """Where the loop ended: every round with its point, the last action (a stop), the point to hand over."""
+    """Where the loop ended: every round with its point and its entry (the original's first), the last action (a stop)."""
 
     verdict: Verdict
     action: Action
     rounds: tuple[Round, ...]
     points: tuple[Point, ...]
     baseline: Point
+    entries: tuple[Entry, ...]
 
     @property
     def best(self) -> Point:
@@ -36,132 +49,189 @@ class LoopResult:
         return self.rounds[-1 if self.action.best is None else self.action.best].judgement
 
 
-def initial_knobs(steps: Sequence[StepConfig]) -> dict[str, float]:
-    """What the loop may turn in these steps: ``sparsity`` of the prune step, ``bits`` of the quantize step."""
-    knobs: dict[str, float] = {}
-    for step in steps:
-        if isinstance(step, PruneConfig) and step.method != "n_m" and not step.layers and not step.keep:
-            knobs.setdefault("sparsity", step.sparsity)
-        if isinstance(step, QuantizeConfig):
-            knobs.setdefault("bits", step.bits)
-    return knobs
+@dataclass(frozen=True)
+class View:
+    """How the loop looks at its designs: on which target, and whether sketched or measured.
+
+    A sketch leaves csim to the end, so that exactness enters no verdict before hand-over.
+    """
+
+    hls: HlsSpec
+    fidelity: Fidelity = "measure"
+
+    def at(self, bench: Workbench, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
+        look = bench.sketch if self.fidelity == "sketch" else bench.measure
+        return look(point, exact=exact, hls=hls or self.hls)
+
+    def judge(self, bench: Workbench, point: Point) -> Judgement:
+        return bench.judge(point, exact=self.fidelity == "measure")
 
 
-def with_knobs(
-    steps: Sequence[StepConfig], knobs: Mapping[str, float], reference: Mapping[str, int]
+def knobs_of(steps: Sequence[StepConfig], loop: LoopSpec, hls: HlsSpec) -> Knobs:
+    """What the loop may turn, each by its path: parameters of steps, and the reuse factor where ``loop`` opens it."""
+    found = []
+    for index, step in enumerate(steps):
+        for name, turn in step.turns().items():
+            path = f"steps.{index}.{name}"
+            kind = kind_of(turn.ladder, path)
+            if kind.opened or getattr(loop, turn.ladder) is not None:
+                found.append(kind(path, getattr(step, name), turn.of))
+    if loop.reuse_factor is not None:
+        found.append(ReuseFactor(REUSE_PATH, hls.reuse_factor))
+    return Knobs(found)
+
+
+def turned(
+    steps: Sequence[StepConfig], knobs: Mapping[str, float], units: Mapping[str, int]
 ) -> tuple[StepConfig, ...]:
-    """The steps with the knobs' values; sparsity counts from the original's units, whatever is left of them."""
-    turned: list[StepConfig] = []
-    for step in steps:
-        if isinstance(step, PruneConfig) and "sparsity" in knobs and not step.layers and not step.keep:
-            turned.append(step.with_(sparsity=knobs["sparsity"], reference=dict(reference)))
-        elif isinstance(step, QuantizeConfig) and "bits" in knobs:
-            turned.append(step.with_(bits=int(knobs["bits"])))
-        else:
-            turned.append(step)
-    return tuple(turned)
+    """Each step with its own knobs' values; ``units`` are those of the original's layers.
+
+    Raises
+    ------
+    SpecError : a value that the step does not take, with its path.
+    """
+    return tuple(_turned(step, f"steps.{index}", knobs, units) for index, step in enumerate(steps))
 
 
-def closed_loop(bench: Bench, model: Any, recipe: Recipe) -> LoopResult:
+def _turned(step: StepConfig, place: str, knobs: Mapping[str, float], units: Mapping[str, int]) -> StepConfig:
+    own = {name: knobs[path] for name in step.turns() if (path := f"{place}.{name}") in knobs}
+    try:
+        return step.turned(own, units)
+    except SpecError as cause:
+        where = ".".join(filter(None, (place, cause.where)))
+        raise SpecError(cause.message, where=where, mend=cause.mend) from None
+
+
+def reusing(hls: HlsSpec, factor: int) -> HlsSpec:
+    """The target with another reuse factor; above 1 by the strategy that can reuse."""
+    if factor == hls.reuse_factor:
+        return hls
+    return hls.with_(reuse_factor=factor, strategy="resource" if factor > 1 else hls.strategy)
+
+
+def closed_loop(
+    bench: Workbench,
+    original: Point,
+    recipe: Recipe,
+    *,
+    fidelity: Fidelity = "measure",
+    hls: HlsSpec | None = None,
+) -> LoopResult:
     """Run the recipe's rounds on ``bench`` until the budget is met or a limit stops it.
 
-    The float model as hls4ml converts it by itself, at ``hls.precision`` and with its softmax, is measured first:
-    the row to compare with.
-    Rounds after the first start from the weights of the round the decision names.
+    The float model as hls4ml converts it by itself, at ``hls.precision`` and with its softmax, is looked at first: the
+    row to compare with. Rounds after the first start from the weights of the round the decision names. ``hls`` is the
+    target of every round, by default the bench's.
     """
-    original = bench.start(model)
-    baseline = bench.measure(
-        original, exact=False, hls=bench.hls.with_(keep_softmax=bench.budget.deliver == "hls")
-    )
-    plain = Round(
-        {},
-        bench.judge(baseline, exact=False),
-        accuracy=baseline.qor.accuracy if baseline.qor is not None else None,
-    )
-    _tell(bench, 0, "float", baseline, plain, {})
-    reference = {} if original.account is None else original.account.units
-    history: list[Round] = []
-    points: list[Point] = []
+    view = View(bench.hls if hls is None else hls, fidelity)
+    loop = _Loop(bench, original, recipe, view)
+    loop.begin()
     action = Action("tighten", "the recipe's first proposal")
-    knobs = initial_knobs(recipe.steps)
     while action.kind != "stop":
-        start = original if action.start is None else points[action.start]
-        if action.move is not None:
-            base = history[-1 if action.start is None else action.start].knobs
-            knobs = {**base, action.move.knob: action.move.new}
-        point = _round(bench, start, with_knobs(recipe.steps, knobs, reference))
-        history.append(_judged(bench, point, knobs, action))
-        points.append(point)
-        action = _decide(bench, recipe, history, points)
-        _tell(bench, len(history), "round", point, history[-1], {"action": action, "seen": history})
-    return LoopResult(_final_verdict(history, action), action, tuple(history), tuple(points), baseline)
-
-
-def _round(bench: Bench, start: Point, steps: Sequence[StepConfig]) -> Point:
-    point = start
-    for step in steps:
-        point = bench.apply(point, step)
-    return bench.measure(point)
-
-
-def _judged(bench: Bench, point: Point, knobs: Mapping[str, float], action: Action) -> Round:
-    if point.qor is None:
-        raise SpecError("a round ended without a measurement")
-    latency = point.qor.latency
-    return Round(
-        knobs=dict(knobs),
-        judgement=bench.judge(point),
-        move=action.move,
-        accuracy=point.qor.accuracy,
-        phase="relax" if action.kind == "relax" else "tighten",
-        worst_ns=None if latency is None else latency.worst_ns_hi,
+        action = loop.round(action)
+    verdict = _final_verdict(loop.history, action)
+    return LoopResult(
+        verdict, action, tuple(loop.history), tuple(loop.points), loop.baseline, tuple(loop.entries)
     )
 
 
-def _decide(bench: Bench, recipe: Recipe, history: Sequence[Round], points: Sequence[Point]) -> Action:
-    met = history[-1].judgement.verdict is Verdict.MET
-    base = points[-1] if met else _base_point(history, points)
-    moves = relaxations(history, recipe.loop) if met else tightenings(history, recipe.loop)
-    return next_action(
-        history,
-        recipe.loop,
-        [_with_forecast(bench, base, move) for move in moves],
-        budget_ns=recipe.budget.latency_ns,
-        floor_ns=_floor(bench, base, history[points.index(base)].knobs, recipe),
-        layers=() if points[-1].qor is None else points[-1].qor.layers,
-    )
+class _Loop:
+    """The state of one loop."""
+
+    def __init__(self, bench: Workbench, original: Point, recipe: Recipe, view: View) -> None:
+        self.bench, self.original, self.recipe, self.view = bench, original, recipe, view
+        self.baseline = original
+        self.history: list[Round] = []
+        self.points: list[Point] = []
+        self.entries: list[Entry] = []
+
+    def begin(self) -> None:
+        """The float model, to compare with."""
+        deliver = "hls" if self.bench.budget is None else self.bench.budget.deliver
+        hls = self.view.hls.with_(keep_softmax=deliver == "hls")
+        self.baseline = self.view.at(self.bench, self.original, exact=False, hls=hls)
+        plain = Round({}, self.bench.judge(self.baseline, exact=False))
+        self._tell(self.baseline, plain, None)
+
+    def round(self, action: Action) -> Action:
+        """Make one round by ``action``; what to do after it."""
+        start = self.original if action.start is None else self.points[action.start]
+        knobs = self._knobs(action)
+        hls = reusing(self.view.hls, int(knobs.get(REUSE_PATH, self.view.hls.reuse_factor)))
+        point = start
+        for step in turned(self.recipe.steps, knobs, self._units()):
+            point = self.bench.apply(point, step, hls=hls)
+        point = self.view.at(self.bench, point, hls=hls)
+        self.history.append(self._judged(point, knobs, action))
+        self.points.append(point)
+        after = self._decide()
+        self._tell(point, self.history[-1], after)
+        return after
+
+    def _units(self) -> Mapping[str, int]:
+        return {} if self.original.account is None else self.original.account.units
+
+    def _knobs(self, action: Action) -> Knobs:
+        if action.move is None:
+            return knobs_of(self.recipe.steps, self.recipe.loop, self.view.hls)
+        base = Knobs.of(self.history[-1 if action.start is None else action.start].knobs)
+        return base.turned(action.move.knob, action.move.new)
+
+    def _judged(self, point: Point, knobs: Knobs, action: Action) -> Round:
+        if point.qor is None:
+            raise SpecError("a round ended without a measurement")
+        latency = point.qor.latency
+        return Round(
+            knobs=knobs,
+            judgement=self.view.judge(self.bench, point),
+            move=action.move,
+            accuracy=point.qor.accuracy,
+            phase="relax" if action.kind == "relax" else "tighten",
+            worst_ns=None if latency is None else latency.worst_ns_hi,
+        )
+
+    def _decide(self) -> Action:
+        history, loop = self.history, self.recipe.loop
+        met = history[-1].judgement.verdict is Verdict.MET
+        base = len(history) - 1 if met else _base(history)
+        moves = relaxations(history, loop) if met else tightenings(history, loop)
+        knobs, last = Knobs.of(history[base].knobs), self.points[-1].qor
+        return next_action(
+            history,
+            loop,
+            [self._with_forecast(self.points[base], knobs, move) for move in moves],
+            budget_ns=self.recipe.budget.latency_ns,
+            floor_ns=self._floor(self.points[base], knobs),
+            layers=() if last is None else last.layers,
+        )
+
+    def _with_forecast(self, base: Point, knobs: Knobs, move: Move) -> Move:
+        """The move with what it would give: what was measured, less what the estimator says it saves."""
+        if base.project is None or base.project.graph is None or base.qor is None or base.qor.latency is None:
+            return move
+        graph, target, measured = base.project.graph, target_of(self.view.hls), base.qor.latency.worst_ns_hi
+        before = forecast_ns(graph, target, knobs, knobs)
+        after = forecast_ns(graph, target, knobs, knobs.turned(move.knob, move.new))
+        if before is None or after is None or measured is None:
+            return move
+        return replace(move, predicted_ns=measured + after - before)
+
+    def _floor(self, base: Point, knobs: Knobs) -> float | None:
+        if base.project is None or base.project.graph is None or self.recipe.budget.deliver != "hls":
+            return None
+        limits = knobs.at_end(self.recipe.loop)
+        return floor_ns(base.project.graph, target_of(self.view.hls), knobs, limits)
+
+    def _tell(self, point: Point, done: Round, action: Action | None) -> None:
+        entry = round_entry(self.bench, len(self.history), point, done, action)
+        self.entries.append(entry)
+        self.bench.record(entry, f"round {len(self.history)}")
 
 
-def _base_point(history: Sequence[Round], points: Sequence[Point]) -> Point:
-    """The point the open tightenings start from: the last whose accuracy holds, else the last."""
+def _base(history: Sequence[Round]) -> int:
+    """The round the open tightenings start from: the last whose accuracy holds, else the last."""
     held = [i for i, done in enumerate(history) if done.judgement.accuracy_verdict is not Verdict.MISSED]
-    return points[held[-1] if held else -1]
-
-
-def _with_forecast(bench: Bench, base: Point, move: Move) -> Move:
-    """The move with what it would give: what was measured, less what the estimator says it saves."""
-    if base.project is None or base.project.graph is None or base.qor is None or base.qor.latency is None:
-        return move
-    graph, target, measured = base.project.graph, target_of(bench.hls), base.qor.latency.worst_ns_hi
-    now = {move.knob: move.old}
-    before, after = (
-        forecast_ns(graph, target, now, now),
-        forecast_ns(graph, target, now, {move.knob: move.new}),
-    )
-    if before is None or after is None or measured is None:
-        return move
-    return replace(move, predicted_ns=measured + after - before)
-
-
-def _floor(bench: Bench, base: Point, knobs: Mapping[str, float], recipe: Recipe) -> float | None:
-    if base.project is None or base.project.graph is None or recipe.budget.deliver != "hls":
-        return None
-    limits = dict(knobs)
-    if recipe.loop.sparsity is not None and "sparsity" in knobs:
-        limits["sparsity"] = max(recipe.loop.sparsity.max, knobs["sparsity"])
-    if recipe.loop.bits is not None and "bits" in knobs:
-        limits["bits"] = min(recipe.loop.bits.min, knobs["bits"])
-    return floor_ns(base.project.graph, target_of(bench.hls), knobs, limits)
+    return held[-1] if held else len(history) - 1
 
 
 def _final_verdict(history: Sequence[Round], action: Action) -> Verdict:
@@ -172,30 +242,27 @@ def _final_verdict(history: Sequence[Round], action: Action) -> Verdict:
     return verdicts[-1 if action.best is None else action.best]
 
 
-def _tell(
-    bench: Bench, number: int, kind: str, point: Point, done: Round | None, more: Mapping[str, Any]
-) -> None:
-    record = round_record(number, kind, point, done, more.get("action"))
-    bench.run.append(record)
-    bench.listen(Event("round", f"round {number}", record))
-
-
-def round_record(
-    number: int, kind: str, point: Point, done: Round | None, action: Action | None
-) -> dict[str, Any]:
-    """One round as the ledger keeps it."""
-    qor = point.qor
-    return {
-        "kind": kind,
-        "round": number,
-        "digest": point.digest,
-        "parent": point.parent,
-        "knobs": {} if done is None else dict(done.knobs),
-        "account": None if point.account is None else point.account.model_dump(mode="json"),
-        "compression_ratio": point.ratio,
-        "qor": None if qor is None else qor.model_dump(mode="json", exclude={"layers"}),
-        "verdict": None if done is None else str(done.judgement.verdict),
-        "checks": [] if done is None else [str(check) for check in done.judgement.checks],
-        "action": None if action is None else action.kind,
-        "reason": None if action is None else action.reason,
-    }
+def round_entry(bench: Workbench, number: int, point: Point, done: Round, action: Action | None) -> Entry:
+    """One round as the ledger keeps it; without ``action`` that of the float model. One whose accuracy fell below its
+    floor is rolled back: the loop goes on from the last that held."""
+    lost = done.judgement.accuracy_verdict is Verdict.MISSED
+    qor = None if point.qor is None else point.qor.model_dump(mode="json", exclude={"layers"})
+    account = None if point.account is None else point.account.model_dump(mode="json")
+    return Entry(
+        kind="float" if action is None else "round",
+        name="float" if action is None else f"round {number}",
+        number=number,
+        parent=point.parent,
+        digest=point.digest,
+        settings={
+            "step": done.phase,
+            "knobs": dict(done.knobs),
+            "move": None if done.move is None else str(done.move),
+            "action": None if action is None else action.kind,
+        },
+        figures={**figures(bench, point), "account": account, "qor": qor},
+        status=None if action is None else "rolled_back" if lost else "kept",
+        reason="" if action is None else action.reason,
+        verdict=str(done.judgement.verdict),
+        checks=checked(done.judgement),
+    )

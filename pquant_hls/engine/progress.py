@@ -11,15 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from pquant_hls.engine.events import Event
 from pquant_hls.qor.words import latency_texts, percent, source_text
 
 
 def error_console() -> Console:
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    """stderr; nothing is markup: paths and lines of tools hold brackets of their own ("[HLS 200-10]")."""
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 class Terminal:
@@ -42,8 +43,7 @@ class Terminal:
         self.line(f"  {event.text}" if event.kind == "stage" else told(event))
 
     def line(self, text: str) -> None:
-        # Lines of tools hold brackets of their own ("[HLS 200-10]", "[/opt/tool]") that are no markup.
-        self.console.print(f"[dim]{time.monotonic() - self.begun:6.1f} s[/dim]  {escape(text)}")
+        self.console.print(Text.assemble((f"{time.monotonic() - self.begun:6.1f} s", "dim"), f"  {text}"))
 
     def _epoch(self, event: Event) -> None:
         epoch, epochs = int(event.values["epoch"]), int(event.values["epochs"])

@@ -1,4 +1,4 @@
-"""One run from model, data and recipe to a folder with a verdict."""
+"""What can be known to fail before any training does."""
 
 from __future__ import annotations
 
@@ -9,66 +9,12 @@ from typing import Any
 import keras
 
 from pquant_hls.datasets import Dataset, check_dataset
-from pquant_hls.engine.bench import Bench
-from pquant_hls.engine.events import Listener, silent
-from pquant_hls.engine.handover import CompressionResult, hand_over
-from pquant_hls.engine.loop import closed_loop
-from pquant_hls.errors import ToolNotFound, UnsupportedModel
+from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls import convert
-from pquant_hls.measure import has_synthesis
-from pquant_hls.network import input_shapes, model_digest, n_outputs
+from pquant_hls.measure import check_source
+from pquant_hls.network import input_shapes, n_outputs
 from pquant_hls.programs import require
-from pquant_hls.spec import Budget, HlsSpec, Recipe
-from pquant_hls.store import RunFolder
-
-SYNTHESIS = ("csynth", "cosim", "vsynth")
-"""Sources of a budget that need the vendor's tool."""
-
-
-def compress_model(
-    model: Any,
-    data: Dataset,
-    recipe: Recipe,
-    out: str | Path,
-    *,
-    resume: bool = False,
-    listen: Listener = silent,
-) -> CompressionResult:
-    """Compress ``model`` by ``recipe`` until its firmware meets the budget, or say why it cannot.
-
-    Parameters
-    ----------
-    model : a Keras model; it is not changed.
-    data : inputs float32 (n, *model input shape) and integer labels (n,) in three splits.
-    out : the run folder, empty or new; with ``resume`` one of an interrupted run of the same three.
-
-    Raises
-    ------
-    UnsupportedModel, DataError, OutputError, ToolNotFound : before any training starts.
-    """
-    preflight(model, data, recipe.hls, recipe.budget)
-    identity = {"recipe": recipe.model_dump(mode="json"), "model": model_digest(model), "data": data.digest}
-    with RunFolder.open(Path(out), identity, resume=resume) as run:
-        bench = Bench(data, recipe.hls, recipe.budget, run, listen)
-        result = closed_loop(bench, model, recipe)
-        qor = hand_over(bench, result.best, result.verdict)
-        run.set_status(
-            "finished",
-            verdict=str(result.verdict),
-            reason=result.action.reason,
-            baseline_accuracy=bench.baseline_accuracy,
-            handed_over=1 + result.points.index(result.best),
-        )
-        rounds = tuple(record for record in run.ledger() if record["kind"] in {"float", "round"})
-        return CompressionResult(
-            result.best.model,
-            qor,
-            result.verdict,
-            rounds,
-            Path(out),
-            result.action.reason,
-            bench.baseline_accuracy,
-        )
+from pquant_hls.spec import Budget, HlsSpec
 
 
 def check_model(model: Any) -> None:
@@ -107,12 +53,8 @@ def check_model(model: Any) -> None:
 def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = None) -> None:
     """Everything that can be known to fail before training does."""
     require("g++", mend="apt-get install g++")
-    if budget is not None and budget.measure in SYNTHESIS and not has_synthesis(hls):
-        raise ToolNotFound(
-            f"{budget.measure} needs {hls.backend} HLS, which is not on PATH",
-            where="budget.measure",
-            mend="install it, set hls.tool_prefix, or measure: auto",
-        )
+    if budget is not None:
+        check_source(budget, hls)
     check_model(model)
     check_dataset(data, input_shapes(model)[0], n_outputs(model))
     with tempfile.TemporaryDirectory() as scratch:

@@ -154,8 +154,9 @@ def check_gates(gates: Sequence[Gate], baseline: Score) -> None:
     """Raise SpecError for a gate on a figure that the original's score does not have: it could never hold."""
     for gate in gates:
         if gate.metric not in baseline.figures:
-            message = unknown_key(gate.metric, list(baseline.figures)).replace("key", "figure")
-            raise SpecError(message, where=f"gates.{gate.metric}")
+            raise SpecError(
+                unknown_key(gate.metric, baseline.figures, "figure"), where=f"gates.{gate.metric}"
+            )
 
 
 def rates_of(gates: Sequence[Gate]) -> tuple[float, ...]:

@@ -79,6 +79,7 @@ class NotMeasured(PquantError):
 __all__ = [
     "DataError",
     "GoldenError",
+    "NoGain",
     "NotMeasured",
     "OutputError",
     "PquantError",

@@ -50,7 +50,7 @@ def estimate(graph: FixedPointGraph, target: Target) -> QoR:
 
     Raises
     ------
-    NotMeasured : a node has no rule; ``where`` names it.
+    NotMeasured : a node has no rule, ``where`` names it; or the target's tool has none.
     """
     point = point_estimate(graph, target)
     return QoR(

@@ -34,7 +34,7 @@ def move(site: Site) -> Module:
 
 
 @costs("cast")
-def cast(site: Site) -> Module:
+def recast(site: Site) -> Module:
     return clip(site) if _rounds(site) else site.logic(0.0, {})
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.weights import Operands, odd_part, signed_digits, trailing_zeros
 from pquant_hls.estimate.weights import bits as code_bits
@@ -90,7 +91,16 @@ def _taken_over(operands: Operands) -> NDArray[np.bool_]:
 
 
 def operators(target: Target) -> Operators:
-    """The delays for ``target``; the nearest family's, marked unfitted, where there are none."""
+    """The delays for ``target``; the nearest family's, marked unfitted, where there are none.
+
+    Raises
+    ------
+    NotMeasured : the target's tool is none whose scheduling is known.
+    """
+    if target.tool is None:
+        raise NotMeasured(
+            "the estimator has no rules for this backend's C synthesis", mend="run its own tool"
+        )
     table = constants()["operators"]
     key = f"{target.family}/{target.tool}"
     nearest = table[key]["like"] if key in table and "like" in table[key] else key

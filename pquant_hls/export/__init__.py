@@ -1,5 +1,5 @@
 """Hand a design to other software: a C++ emulator with its weights inside and its names to itself."""
 
-from pquant_hls.export.emulator import Emulator, export_emulator
+from pquant_hls.export.emulator import WrittenEmulator, export_emulator
 
-__all__ = ["Emulator", "export_emulator"]
+__all__ = ["WrittenEmulator", "export_emulator"]

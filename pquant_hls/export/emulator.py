@@ -19,7 +19,7 @@ from pquant_hls.export.unit import translation_unit
 from pquant_hls.golden import Golden, compare_weights, random_inputs, record
 from pquant_hls.hls import HlsProject, Port
 from pquant_hls.network import is_reserved
-from pquant_hls.programs import run
+from pquant_hls.programs import Limits, run
 from pquant_hls.store import versions, write_json
 
 RANDOM_VECTORS = 256
@@ -27,7 +27,7 @@ INFO_FILE = "emulator.json"
 
 
 @dataclass(frozen=True)
-class Emulator:
+class WrittenEmulator:
     """A written emulator: ``#include "<namespace>.h"``, then ``<namespace>::predict(inputs..., outputs...)``."""
 
     path: Path
@@ -37,7 +37,7 @@ class Emulator:
 
 def export_emulator(
     project: HlsProject, out: Path, namespace: str, *, golden: Golden | None = None, timeout_s: float = 600.0
-) -> Emulator:
+) -> WrittenEmulator:
     """Write ``project`` as an emulator into the new folder ``out`` and compare it with csim on every vector.
 
     Parameters
@@ -74,7 +74,7 @@ def export_emulator(
             _prove(folder, out, timeout_s)
     except OSError as cause:
         raise OutputError(f"cannot be written: {cause.strerror or cause}", where=out) from cause
-    return Emulator(out, namespace, golden.count)
+    return WrittenEmulator(out, namespace, golden.count)
 
 
 def _check_name(namespace: str) -> None:
@@ -118,14 +118,14 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
 
 def _prove(part: Path, out: Path, timeout_s: float) -> None:
     """Compile and run the check as its users will; the folder gets its name when every value is equal."""
-    done = run(["make", "check"], part, timeout_s, part / "check.log")
-    words = (part / "check.log").read_text().strip().splitlines()
+    done = run(["make", "check"], part, Limits(timeout_s), part / "check.log")
+    words = done.log.read_text(errors="replace").strip().splitlines()
     if not done.ok:
         errors = (
             [line for line in words if "error" in line.lower() or "differs" in line] or words[-1:] or [""]
         )
         raise ToolFailed(f"the emulator {done.reason}: {errors[0]}", where=out)
-    run(["make", "clean"], part, timeout_s, part / "check.log")
+    run(["make", "clean"], part, Limits(timeout_s), part / "check.log")
     (part / "check.log").unlink()
     part.rename(out)
 

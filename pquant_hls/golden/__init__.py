@@ -7,7 +7,7 @@ from pquant_hls.golden.check import check, record
 from pquant_hls.golden.compare import Decision, Mismatch, Mode, Rule
 from pquant_hls.golden.file import Golden
 from pquant_hls.golden.result import CheckResult
-from pquant_hls.golden.sight import accuracy, blind_spots
+from pquant_hls.golden.sight import blind_spots, label_accuracy
 from pquant_hls.golden.testbench import write_testbench
 from pquant_hls.golden.vectors import Vectors, random_inputs, same_inputs
 from pquant_hls.golden.weights import WeightDifference, compare_weights
@@ -21,10 +21,10 @@ __all__ = [
     "Rule",
     "Vectors",
     "WeightDifference",
-    "accuracy",
     "blind_spots",
     "check",
     "compare_weights",
+    "label_accuracy",
     "random_inputs",
     "record",
     "same_inputs",

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import DataError, GoldenError
-from pquant_hls.golden.compare import Rule, compare
+from pquant_hls.golden.compare import Rule, compare_outputs
 from pquant_hls.golden.file import Golden
 from pquant_hls.golden.layout import changed_files, file_digests, hls4ml_version, open_project
 from pquant_hls.golden.result import CheckResult
-from pquant_hls.golden.run import compiled, run
+from pquant_hls.golden.run import compiled, run_traced
 from pquant_hls.golden.sight import blind_spots, sees_nothing
 from pquant_hls.golden.vectors import Arrays, Vectors, input_vectors
 from pquant_hls.golden.weights import compare_weights
@@ -60,7 +60,7 @@ def record(
     if wrong:
         raise GoldenError(f"{wrong[0]}", where=found.path, mend="write the project again, then record")
     with compiled(found, cache, timeout_s) as library:
-        outputs, layers = run(library, inputs, timeout_s)
+        outputs, layers = run_traced(library, inputs, timeout_s)
     made = Golden(
         found.name,
         inputs,
@@ -73,13 +73,18 @@ def record(
         hls4ml_version(found),
         {name: version for name, version in versions().items() if name in MATTER},
     )
-    if sees_nothing(made) and not force:
+    if not force:
+        _check_sight(made, found.path)
+    return made
+
+
+def _check_sight(made: Golden, where: Path) -> None:
+    if sees_nothing(made):
         raise GoldenError(
             blind_spots(made)[0],
-            where=found.path,
+            where=where,
             mend="give real inputs; a saturated softmax table does this: convert without it; or --force",
         )
-    return made
 
 
 def _labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
@@ -120,7 +125,7 @@ def check(
             mend="record it again",
         )
     with compiled(found, cache, timeout_s) as library:
-        outputs, layers = run(library, expected.inputs, timeout_s)
+        outputs, layers = run_traced(library, expected.inputs, timeout_s)
     return assess(expected, found, outputs, layers, expected.rule if rule is None else rule)
 
 
@@ -134,7 +139,7 @@ def assess(
         rule=rule,
         count=expected.count,
         values=sum(port.codes.size for port in expected.outputs),
-        outputs=compare(expected.outputs, outputs, rule, expected.labels),
+        outputs=compare_outputs(expected.outputs, outputs, rule, expected.labels),
         weights=compare_weights(project),
         interface=tuple(_interface(expected, project)),
         layer=layer,

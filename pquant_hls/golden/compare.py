@@ -83,7 +83,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class OutputComparison:
     """Outcome of one rule on all outputs; ``wrong_inputs`` are indices, sorted."""
 
     passed: bool
@@ -94,9 +94,9 @@ class Comparison:
     decision: Decision | None = None
 
 
-def compare(
+def compare_outputs(
     expected: Sequence[Vectors], obtained: Sequence[Vectors], rule: Rule, labels: Labels | None = None
-) -> Comparison:
+) -> OutputComparison:
     """Compare outputs port by port; shapes must agree."""
     lsbs = [_difference(old, new) for old, new in zip(expected, obtained, strict=True)]
     worst = max(float(np.max(np.abs(one))) for one in lsbs)
@@ -109,7 +109,7 @@ def compare(
         passed = decision.agreement >= rule.agreement
     wrong = np.unique(np.concatenate([np.nonzero(one)[0] for one in beyond]))
     listed = _list(expected, obtained, lsbs, beyond)
-    return Comparison(
+    return OutputComparison(
         passed, sum(int(one.sum()) for one in beyond), tuple(int(i) for i in wrong), worst, listed, decision
     )
 

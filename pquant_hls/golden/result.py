@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pquant_hls.golden.compare import Comparison, Mismatch, Rule
+from pquant_hls.golden.compare import Mismatch, OutputComparison, Rule
 from pquant_hls.golden.weights import WeightDifference
 
 SHOWN = 10
@@ -25,7 +25,7 @@ class CheckResult:
     rule: Rule
     count: int
     values: int
-    outputs: Comparison
+    outputs: OutputComparison
     weights: tuple[WeightDifference, ...] = ()
     interface: tuple[str, ...] = ()
     layer: str | None = None

@@ -36,7 +36,7 @@ def compiled(project: HlsProject, cache: Path | None, timeout_s: float) -> Itera
     yield library
 
 
-def run(
+def run_traced(
     library: Library, inputs: Sequence[Vectors], timeout_s: float
 ) -> tuple[tuple[Vectors, ...], dict[str, NDArray[np.uint32]]]:
     """Outputs, and for each traced layer a checksum of its result for each input, uint32 (n,)."""

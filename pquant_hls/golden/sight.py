@@ -22,7 +22,7 @@ def sees_nothing(golden: Golden) -> bool:
     return stirred and not any(_moves(port).any() for port in golden.outputs)
 
 
-def accuracy(golden: Golden) -> float | None:
+def label_accuracy(golden: Golden) -> float | None:
     """Share of the labels that the recorded outputs give: the largest of several channels, else the sign of one.
 
     None without labels, and for several output ports.

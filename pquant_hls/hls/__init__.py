@@ -4,12 +4,29 @@ The only room that imports hls4ml, and it does so when a function is called: imp
 neither Keras nor TensorFlow.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pquant_hls._lazy import lazy
 from pquant_hls._moved import HLS_NAMES
-from pquant_hls.hls.convert import convert
-from pquant_hls.hls.layers import LayerRow, register_layer
+from pquant_hls.hls.layers import LayerRule, register_layer
 from pquant_hls.hls.project import HlsProject, Port, load_project
 
-__all__ = ["HlsProject", "LayerRow", "Port", "convert", "load_project", "register_layer"]
+if TYPE_CHECKING:
+    from pquant_hls.hls.design import fixed_graph
+    from pquant_hls.hls.write import convert
 
-__getattr__, __dir__ = lazy("pquant_hls", HLS_NAMES)
+__all__ = [
+    "HlsProject",
+    "LayerRule",
+    "Port",
+    "convert",
+    "fixed_graph",
+    "load_project",
+    "register_layer",
+]
+
+_HOMES = {"hls.design": ("fixed_graph",), "hls.write": ("convert",)}
+
+__getattr__, __dir__ = lazy("pquant_hls", {**HLS_NAMES, **_HOMES})

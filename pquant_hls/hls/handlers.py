@@ -7,7 +7,7 @@ from typing import Any
 
 
 @cache
-def register() -> bool:
+def teach_hls4ml() -> bool:
     """Register a reader of QActivation once; False where this hls4ml has its own (1.4 and later)."""
     from hls4ml.converters.keras.qkeras import get_activation_quantizer
     from hls4ml.converters.keras_v3._base import KerasV3LayerHandler, registry
@@ -15,7 +15,7 @@ def register() -> bool:
     if any(name.startswith("qkeras") and name.endswith("QActivation") for name in registry):
         return False
 
-    class QActivationHandler(KerasV3LayerHandler):
+    class QActivationHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
         """Registers itself: the base class lists every subclass by its ``handles``."""
 
         handles = ("qkeras.qlayers.QActivation",)

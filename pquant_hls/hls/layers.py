@@ -18,7 +18,7 @@ Attrs = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class LayerRow:
+class LayerRule:
     """How one layer of an hls4ml ModelGraph (``node``) becomes one of the FixedPointGraph.
 
     ``attrs`` reads the attributes of the operation, beside those that every layer may have. ``weights`` shapes the
@@ -33,10 +33,10 @@ class LayerRow:
     table: Callable[[FixedType, int], list[int]] | None = None
 
 
-_rows: Registry[LayerRow] = Registry("hls4ml layer", load_installed)
+_rows: Registry[LayerRule] = Registry("hls4ml layer", load_installed)
 
 
-def register_layer(row: LayerRow, *layers: str) -> LayerRow:
+def register_layer(row: LayerRule, *layers: str) -> LayerRule:
     """Read these hls4ml layers by ``row``: a class (``"PReLU"``), or a class and its function (``"Activation relu"``,
     ``"Merge add"``, ``"Pooling2D max"``).
 
@@ -49,7 +49,7 @@ def register_layer(row: LayerRow, *layers: str) -> LayerRow:
     return row
 
 
-def row_of(node: Any) -> LayerRow:
+def row_of(node: Any) -> LayerRule:
     """The row of an hls4ml layer; that of ``other`` where it has none."""
     return _rows.get(_word(node), _OTHER)
 
@@ -168,48 +168,48 @@ def _tanh(x: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.tanh(x.astype(np.float64))
 
 
-_OTHER = LayerRow("other", _other)
+_OTHER = LayerRule("other", _other)
 _ternary = _number("threshold", "threshold", 0.5)
 _slope = _number("activ_param", "slope")
-_softmax = LayerRow("softmax", lambda node: {"axis": plain(node.get_attr("axis", -1))})
-_shape = LayerRow("reshape", lambda node: {"target_shape": plain(list(node.get_output_variable().shape))})
-_transpose = LayerRow("transpose", lambda node: {"perm": plain(node.get_attr("perm"))})
-_scale = LayerRow("batchnorm", lambda node: {"n_filt": int(node.get_attr("n_filt", -1))})
+_softmax = LayerRule("softmax", lambda node: {"axis": plain(node.get_attr("axis", -1))})
+_shape = LayerRule("reshape", lambda node: {"target_shape": plain(list(node.get_output_variable().shape))})
+_transpose = LayerRule("transpose", lambda node: {"perm": plain(node.get_attr("perm"))})
+_scale = LayerRule("batchnorm", lambda node: {"n_filt": int(node.get_attr("n_filt", -1))})
 
-register_layer(LayerRow("input"), "Input")
-register_layer(LayerRow("dense", weights=_matrix), "Dense")
+register_layer(LayerRule("input"), "Input")
+register_layer(LayerRule("dense", weights=_matrix), "Dense")
 register_layer(_scale, "BatchNormalization", "ApplyAlpha")
 register_layer(_shape, "Reshape", "Repack")
 register_layer(_transpose, "Transpose")
-register_layer(LayerRow("clone"), "Clone")
-register_layer(LayerRow("concatenate", _concatenate), "Concatenate")
-register_layer(LayerRow("quantize"), "Activation linear")
+register_layer(LayerRule("clone"), "Clone")
+register_layer(LayerRule("concatenate", _concatenate), "Concatenate")
+register_layer(LayerRule("quantize"), "Activation linear")
 register_layer(
-    LayerRow("relu", _number("activ_param", "threshold", 0.0)),
+    LayerRule("relu", _number("activ_param", "threshold", 0.0)),
     "Activation relu",
     "Activation thresholdedrelu",
 )
-register_layer(LayerRow("leaky_relu", _slope), "LeakyReLU", "Activation leaky_relu", "Activation leakyrelu")
-register_layer(LayerRow("elu", _slope), "Activation elu")
-register_layer(LayerRow("hard_sigmoid", _hard), "Activation hard_sigmoid")
-register_layer(LayerRow("hard_tanh", _hard), "Activation hard_tanh")
-register_layer(LayerRow("binary_tanh"), "Activation binary_tanh")
+register_layer(LayerRule("leaky_relu", _slope), "LeakyReLU", "Activation leaky_relu", "Activation leakyrelu")
+register_layer(LayerRule("elu", _slope), "Activation elu")
+register_layer(LayerRule("hard_sigmoid", _hard), "Activation hard_sigmoid")
+register_layer(LayerRule("hard_tanh", _hard), "Activation hard_tanh")
+register_layer(LayerRule("binary_tanh"), "Activation binary_tanh")
 register_layer(
-    LayerRow("ternary_tanh", _ternary),
+    LayerRule("ternary_tanh", _ternary),
     "TernaryTanh",
     "Activation ternary_tanh",
     "BatchNormalizationQuantizedTanh 3",  # a scale fused with the activation behind it, as two thresholds
 )
-register_layer(LayerRow("sigmoid", table=partial(_lookup, 8.0, _sigmoid)), "Activation sigmoid")
-register_layer(LayerRow("tanh", table=partial(_lookup, 4.0, _tanh)), "Activation tanh")
+register_layer(LayerRule("sigmoid", table=partial(_lookup, 8.0, _sigmoid)), "Activation sigmoid")
+register_layer(LayerRule("tanh", table=partial(_lookup, 4.0, _tanh)), "Activation tanh")
 register_layer(_softmax, "Softmax", "Activation softmax")
 for _name in ("add", "subtract", "multiply", "average", "maximum", "minimum"):
-    register_layer(LayerRow(_name), f"Merge {_name}")
+    register_layer(LayerRule(_name), f"Merge {_name}")
 for _rank in ("1D", "2D"):
-    register_layer(LayerRow(f"conv{_rank.lower()}", _conv, _kernel), f"Conv{_rank}", f"PointwiseConv{_rank}")
-    register_layer(LayerRow(f"depthwise_conv{_rank.lower()}", _conv, _kernel), f"DepthwiseConv{_rank}")
-    register_layer(LayerRow(f"zero_padding{_rank.lower()}", _sides), f"ZeroPadding{_rank}")
+    register_layer(LayerRule(f"conv{_rank.lower()}", _conv, _kernel), f"Conv{_rank}", f"PointwiseConv{_rank}")
+    register_layer(LayerRule(f"depthwise_conv{_rank.lower()}", _conv, _kernel), f"DepthwiseConv{_rank}")
+    register_layer(LayerRule(f"zero_padding{_rank.lower()}", _sides), f"ZeroPadding{_rank}")
     for _what in ("max", "average"):
         _pooling = f"{_what}_pooling{_rank.lower()}"
-        register_layer(LayerRow(_pooling, _pool), f"Pooling{_rank} {_what}")
-        register_layer(LayerRow(f"global_{_pooling}"), f"GlobalPooling{_rank} {_what}")
+        register_layer(LayerRule(_pooling, _pool), f"Pooling{_rank} {_what}")
+        register_layer(LayerRule(f"global_{_pooling}"), f"GlobalPooling{_rank} {_what}")

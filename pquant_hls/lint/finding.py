@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pquant_hls.network.topology import Call, Topology
-from pquant_hls.spec import HlsSpec
+from pquant_hls.network.frontend import Remarks
+from pquant_hls.network.graph import Call
+from pquant_hls.network.kinds import Context
+
+__all__ = ["ORDER", "Context", "Finding", "Findings", "Severity", "finding", "remarked"]
 
 Severity = Literal["error", "warning", "note"]
 ORDER: Mapping[str, int] = {"error": 0, "warning": 1, "note": 2}
@@ -37,18 +40,6 @@ class Finding:
 Findings = Iterator[Finding]
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a rule sees besides the call it looks at."""
-
-    graph: Topology
-    spec: HlsSpec
-
-    @property
-    def streams(self) -> bool:
-        return self.spec.io_type == "io_stream"
-
-
 def finding(
     rule: str, call: Call, message: str, *, mend: str | None = None, fixable: bool | None = None
 ) -> Finding:
@@ -64,3 +55,9 @@ def finding(
         mend or known.mend,
         known.fixable if fixable is None else fixable,
     )
+
+
+def remarked(call: Call, remarks: Remarks) -> Findings:
+    """What a kind or a front-end has to say of a layer, as findings."""
+    for remark in remarks:
+        yield finding(remark.rule, call, remark.text, mend=remark.mend, fixable=remark.fixable)

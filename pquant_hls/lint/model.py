@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
-from pquant_hls.network.normal import is_pass_through, is_softmax, safe_names
-from pquant_hls.network.plan import SOFTMAX_BITS, first_type, is_linear, plan
-from pquant_hls.network.sums import wide_sums
-from pquant_hls.network.topology import Call, Topology
+from pquant_hls.network.graph import Call, Topology
+from pquant_hls.network.kinds import layer_kind
+from pquant_hls.network.kinds.moves import first_type
+from pquant_hls.network.names import safe_names
+from pquant_hls.network.normal import is_pass_through, is_softmax
+from pquant_hls.network.plan import SOFTMAX_BITS, is_linear, plan, wide_sums
 from pquant_hls.qor import FixedType
 
-_NO_CODE = ("Flatten", "Reshape", "Permute")
-"""Layers that may leave nothing in the generated C++."""
 USEFUL_BOUND = 0.5
 """A probability that may be further off decides nothing."""
 
 
-def check(context: Context) -> Findings:
+def model_findings(context: Context) -> Findings:
     """Findings on the graph of the user's own model."""
     calls = context.graph.calls
-    uses = Counter(call.name for call in calls)
     for call, safe in zip(calls, safe_names(calls), strict=True):
-        if uses[call.name] > 1:
-            yield finding("shared-layer", call, f"used {uses[call.name]} times")
+        if (uses := len(context.graph.uses[call.name])) > 1:
+            yield finding("shared-layer", call, f"used {uses} times")
         elif safe != call.name:
             yield finding("name", call, f"becomes {safe!r} in the firmware")
         if call.kind == "InputLayer":
@@ -77,7 +75,7 @@ def softmax_bound(logits: FixedType) -> float:
 
 def _origin(call: Call, graph: Topology) -> Call:
     """The layer that computes what this one hands on unchanged."""
-    moves = is_pass_through(call) or call.kind in _NO_CODE
+    moves = is_pass_through(call) or layer_kind(call.layer).silent
     return _origin(graph.sources(call)[0], graph) if moves else call
 
 

@@ -9,7 +9,7 @@ from pquant_hls.lint.finding import Severity
 
 
 @dataclass(frozen=True)
-class Rule:
+class LintRule:
     severity: Severity
     summary: str
     mend: str
@@ -18,204 +18,215 @@ class Rule:
 
 _CONVERSION = "the conversion does it"
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, LintRule] = {
     # weights
-    "weights-scaled": Rule(
+    "weights-scaled": LintRule(
         "note",
         "weights behind a scale (alpha is None, auto or auto_po2), a power of two, an unsigned or 1-bit "
         "quantizer, which hls4ml reads wrongly; their values fit a plain type",
         _CONVERSION,
         fixable=True,
     ),
-    "weights-off-grid": Rule(
+    "weights-off-grid": LintRule(
         "error",
         "weights or biases without a quantizer, or on no grid of 18 bits (alpha='auto', ulaw)",
         "train with quantized_bits(bits, integer, alpha=1) on kernel and bias",
         fixable=True,
     ),
-    "random-rounding": Rule(
+    "random-rounding": LintRule(
         "error",
         "weights drawn at random in inference too: Keras itself gives another value each time",
         "use binary(alpha=1) or ternary(alpha=1)",
     ),
-    "wide-sum": Rule(
+    "wide-sum": LintRule(
         "warning",
         "sums need more than 24 bits; float32 Keras rounds them, the firmware does not",
         "compare with keras_predict, which then sums in float64, or use fewer bits",
     ),
-    "half-precision": Rule(
+    "half-precision": LintRule(
         "warning",
         "Keras computes the layer in 16-bit floats, which round what the firmware keeps",
         "set_dtype_policy('float32') before the model is made, or compare with keras_predict, which does not round",
     ),
     # activations
-    "linear-quantizer": Rule(
+    "linear-quantizer": LintRule(
         "note",
         "hls4ml merges a linear quantizer into the layer before and loses its narrowing",
         _CONVERSION,
         fixable=True,
     ),
-    "activation-alpha": Rule(
+    "activation-alpha": LintRule(
         "error",
         "an activation with a scale, which hls4ml leaves out; alpha='auto' depends on the batch as well",
         "set alpha=1",
         fixable=True,
     ),
-    "one-bit": Rule(
+    "one-bit": LintRule(
         "error", "quantized_bits of 1 bit is no number format of hls4ml's", "use binary(alpha=1)"
     ),
-    "part-quantized": Rule(
+    "part-quantized": LintRule(
         "error",
         "qnoise_factor below 1 leaves values between Keras' float and fixed point",
         "qnoise_factor=1",
         fixable=True,
     ),
-    "leaky-relu": Rule(
+    "leaky-relu": LintRule(
         "error", "a slope below zero is rounded differently in hls4ml", "use quantized_relu without slope"
     ),
-    "relu-bound": Rule(
+    "relu-bound": LintRule(
         "error",
         "an upper bound that hls4ml does not read",
         "choose the integer bits so that the range is the bound",
     ),
-    "smooth-quantizer": Rule(
+    "smooth-quantizer": LintRule(
         "warning",
         "a real sigmoid or tanh comes from a table: within 0.01 and 1 LSB of the quantizer",
         "use the hard form: use_real_tanh=False, use_real_sigmoid=False",
     ),
-    "ternary-threshold": Rule(
+    "ternary-threshold": LintRule(
         "error",
         "a threshold that is itself a value of the input: hls4ml takes > where QKeras takes >=",
         "a threshold between grid values, such as the default 0.33",
     ),
-    "table-activation": Rule(
+    "table-activation": LintRule(
         "warning",
         "sigmoid and tanh come from a table of 1,024 entries: within 0.01 and 1 LSB of hls.precision",
         "keep_softmax: false leaves a final sigmoid out: a threshold works on the logit",
     ),
-    "softmax": Rule(
+    "softmax": LintRule(
         "note",
         "the final softmax or sigmoid is left out of the firmware: argmax and thresholds work on logits",
         _CONVERSION,
         fixable=True,
     ),
-    "softmax-kept": Rule(
+    "softmax-kept": LintRule(
         "warning",
         "a softmax is made of tables: probabilities differ from Keras by up to 0.2 and a part that grows with "
         "the range of the logits' type; the finding states the sum",
         "keep_softmax: false",
     ),
-    "unsupported-activation": Rule(
+    "unsupported-activation": LintRule(
         "error",
         "an activation that hls4ml refuses or computes differently",
         "use quantized_relu, quantized_bits, quantized_tanh, quantized_sigmoid, binary or ternary (alpha=1)",
     ),
     # layers
-    "unsupported-layer": Rule(
+    "unsupported-layer": LintRule(
         "error",
         "a layer that hls4ml cannot take or gets wrong, or that is not among those tested to be exact",
         "build it from supported layers",
     ),
-    "lambda": Rule("error", "a Lambda layer holds code, not a layer", "replace it by layers"),
-    "batchnorm": Rule(
+    "lambda": LintRule("error", "a Lambda layer holds code, not a layer", "replace it by layers"),
+    "batchnorm": LintRule(
         "error",
         "a batch normalization is rounded differently than the layer it follows",
         "fold it into the layer before; this moves its weights on their grid, so check the accuracy",
         fixable=True,
     ),
-    "dropout": Rule("note", "does nothing in inference and is left out", _CONVERSION, fixable=True),
-    "dense-on-sequence": Rule(
+    "dropout": LintRule("note", "does nothing in inference and is left out", _CONVERSION, fixable=True),
+    "dense-on-sequence": LintRule(
         "note",
         "hls4ml drops the quantizer of a QDense over a sequence; it becomes a convolution of width 1",
         _CONVERSION,
         fixable=True,
     ),
-    "depth-multiplier": Rule(
+    "depth-multiplier": LintRule(
         "error",
         "hls4ml computes a depth multiplier above 1 wrongly",
         "repeat the channels before, or use QConv2D",
     ),
-    "depthwise-resource": Rule(
+    "depthwise-resource": LintRule(
         "error",
         "hls4ml has no depthwise convolution for io_parallel with the resource strategy",
         "strategy: latency, or io_stream",
     ),
-    "dilation": Rule("error", "hls4ml ignores dilation and groups", "use a plain kernel"),
-    "channels-first": Rule("error", "hls4ml's layers take channels last", "data_format='channels_last'"),
-    "many-inputs": Rule(
+    "dilation": LintRule("error", "hls4ml ignores dilation and groups", "use a plain kernel"),
+    "channels-first": LintRule("error", "hls4ml's layers take channels last", "data_format='channels_last'"),
+    "many-inputs": LintRule(
         "note", "hls4ml merges two tensors; more become a chain of merges", _CONVERSION, fixable=True
     ),
-    "merge": Rule(
+    "merge": LintRule(
         "error",
         "a merge that hls4ml cannot take, or of shapes that broadcast, which is not tested to be exact",
         "merge two tensors of one shape",
     ),
-    "average-pool": Rule(
+    "average-pool": LintRule(
         "note",
         "hls4ml gives averages the input's type; the conversion gives them bits enough",
         _CONVERSION,
         fixable=True,
     ),
-    "average-unrounded": Rule(
+    "average-unrounded": LintRule(
         "warning",
         "an average over a number that is no power of two, with no quantizer after it: the average is within "
         "1 LSB of its type, and layers after it carry that on",
         "put a QActivation after it",
     ),
-    "padded-max-pool": Rule(
+    "padded-max-pool": LintRule(
         "note",
         "hls4ml pads an unsigned maximum with a large value; the conversion adds a sign bit",
         _CONVERSION,
         fixable=True,
     ),
-    "stream-pooling": Rule(
+    "stream-pooling": LintRule(
         "error",
         "2D pooling whose windows overlap or leave gaps, and pooling with padding, stop an io_stream design",
         "padding='valid' and strides equal to pool_size, or io_parallel",
     ),
-    "stream-ternary": Rule(
+    "stream-ternary": LintRule(
         "error",
         "a ternary activation over more than one axis does not compile in io_stream",
         "quantized_bits(2, 1, symmetric=1, alpha=1), or io_parallel",
     ),
-    "reuse-factor": Rule(
+    "reuse-factor": LintRule(
         "note",
         "with strategy resource and io_parallel, hls4ml computes a convolution wrongly whose reuse factor is above "
         "kernel x channels; it gets a lower one",
         _CONVERSION,
     ),
-    "stream-merge": Rule(
+    "reuse-rounded": LintRule(
+        "note",
+        "with strategy resource, hls4ml builds the nearest reuse factor that divides a layer's inputs, or is a multiple "
+        "of them that divides its products; latency and resources follow that one",
+        "a factor that divides the inputs of every layer",
+    ),
+    "vivado-unroll": LintRule(
+        "warning",
+        "Vivado HLS ends with an error where one layer unrolls more than 4,096 products",
+        "strategy: resource with a larger reuse_factor, fewer units, or the Vitis backend",
+    ),
+    "stream-merge": LintRule(
         "error",
         "hls4ml drops a Flatten in io_stream, and a merge or a kept softmax after it does not see that",
         "merge before the Flatten, keep_softmax: false, or io_parallel",
     ),
-    "stream-flatten": Rule(
+    "stream-flatten": LintRule(
         "note",
         "hls4ml drops a Flatten in io_stream, and an activation after it then reads the wrong words; it moves "
         "before the Flatten",
         _CONVERSION,
         fixable=True,
     ),
-    "shared-layer": Rule(
+    "shared-layer": LintRule(
         "note", "a layer used several times is built several times", _CONVERSION, fixable=True
     ),
     # the model
-    "input-unquantized": Rule(
+    "input-unquantized": LintRule(
         "warning",
         "no single quantizer takes up the input; exact only for inputs on the input type's grid",
         "put QActivation(quantized_bits(bits, integer, alpha=1)) first",
     ),
-    "input-rounded-twice": Rule(
+    "input-rounded-twice": LintRule(
         "note",
         "an input type wider than the first quantizer rounds twice; it is given that quantizer's own type",
         _CONVERSION,
         fixable=True,
     ),
-    "input-shape": Rule("error", "an axis of unknown length", "give keras.Input a full shape"),
-    "no-arithmetic": Rule(
+    "input-shape": LintRule("error", "an axis of unknown length", "give keras.Input a full shape"),
+    "no-arithmetic": LintRule(
         "error",
         "an output is an input, unchanged or rounded as its port is: nothing is left to compile",
         "leave it out",
     ),
-    "name": Rule("note", "a name that C++ or hls4ml would change", _CONVERSION, fixable=True),
+    "name": LintRule("note", "a name that C++ or hls4ml would change", _CONVERSION, fixable=True),
 }

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pquant_hls.lint.finding import Context, Findings, finding
 from pquant_hls.network.freeze import MAX_WEIGHT_BITS, Weights, weights_of
-from pquant_hls.network.quantizers import quantizer_name
-from pquant_hls.network.topology import Call
+from pquant_hls.network.frontend import front_of, reading_of
+from pquant_hls.network.graph import Call
 
 
-def is_random(quantizer: Any) -> bool:
-    """Whether the quantizer is random in inference too.
-
-    ``use_stochastic_rounding`` and the ``stochastic_`` quantizers of qkeras-v3 are so in training only.
-    """
-    return quantizer_name(quantizer) == "bernoulli"
-
-
-def check(call: Call, context: Context) -> Findings:  # noqa: ARG001
+def weight_findings(call: Call, context: Context) -> Findings:  # noqa: ARG001
     """Findings on one layer's kernel and bias."""
     for weights in weights_of(call.layer):
-        if is_random(weights.quantizer):
+        found = reading_of(weights.quantizer)
+        if found is not None and found.random:
             yield finding("random-rounding", call, f"{weights.key} is drawn at random")
-        elif call.kind.startswith("Q"):
+        elif front_of(call.layer) is not None:
             yield from _quantized(weights, call)
         else:
             yield from _float(weights, call)
@@ -41,9 +32,10 @@ def _float(weights: Weights, call: Call) -> Findings:
 def _quantized(weights: Weights, call: Call) -> Findings:
     if weights.is_plain or (weights.quantizer is None and not np.any(weights.values)):
         return
-    what = quantizer_name(weights.quantizer) or "no quantizer"
-    alpha = getattr(weights.quantizer, "alpha", None)
-    what = f"{what}, alpha={alpha!r}" if weights.quantizer is not None else what
+    front, found = front_of(weights.quantizer), reading_of(weights.quantizer)
+    what = "no quantizer"
+    if front is not None and found is not None:
+        what = f"{found.name}, alpha={front.scale(weights.quantizer)!r}"
     grid = weights.grid
     if grid is None:
         text = f"{weights.key} ({what}) gives values on no grid of {MAX_WEIGHT_BITS} bits"

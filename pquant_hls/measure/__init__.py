@@ -1,12 +1,26 @@
-"""Measure a design: report readers, the vendors' tools, RTL and csim regression."""
+"""Measure a design by an evaluator: reports, the estimator, our Verilog, the vendors' tools, or another package's."""
 
+from pquant_hls.measure.by_tool import has_synthesis
 from pquant_hls.measure.design import (
+    check_source,
     estimated,
-    has_synthesis,
     measure_better,
     measure_design,
     measure_project,
-    target_of,
+    source_of,
 )
+from pquant_hls.measure.evaluator import EVALUATORS, Design, Evaluator, target_of
 
-__all__ = ["estimated", "has_synthesis", "measure_better", "measure_design", "measure_project", "target_of"]
+__all__ = [
+    "EVALUATORS",
+    "Design",
+    "Evaluator",
+    "check_source",
+    "estimated",
+    "has_synthesis",
+    "measure_better",
+    "measure_design",
+    "measure_project",
+    "source_of",
+    "target_of",
+]

@@ -1,4 +1,22 @@
-"""A Keras or QKeras model: load, save, look into, rebuild; its grids, its normal form and the types it needs.
+"""A Keras or QKeras model: the one reading that every other room builds on. No hls4ml here.
+
+A guide to the room, from what is read to what is made of it:
+
+* ``files``       load and save, nothing executed.
+* ``graph``       ``topology(model)``: the calls of a model, tensors by identity. ``rebuild`` exchanges layers for
+                  chains of others and keeps the rest, ``remake`` makes every call anew, ``clone`` copies. The only
+                  file that touches what Keras keeps to itself.
+* ``kinds``       one class a kind of layer: what every room asks of it; add one there or with ``register_kind``.
+* ``frontend``    libraries of quantizers, and all that is asked of one; ``qkeras`` is the one built in.
+* ``table``       what a layer does (``operation``), the layer table, heads and ends, the digest.
+* ``quantizers``  the type and the values of a quantizer, whose front-end ever it is.
+* ``grids``       numbers alone: the narrowest type for values or a range (one, or one a channel or element),
+                  union, accumulator.
+* ``types``       the type of every tensor, from quantizers and weights.
+* ``folding``     BatchNormalization into the layers beside it.
+* ``freeze``, ``names``, ``normal``   the normal form: the same function in the few layer kinds that convert exactly.
+* ``plan``        the types that hls4ml is told for a model in normal form.
+* ``reference``   Keras' own answer, free of float32's rounding.
 
 Attributes are loaded when first used, so importing this package does not import TensorFlow.
 """
@@ -12,12 +30,14 @@ from pquant_hls._lazy import lazy
 if TYPE_CHECKING:
     from pquant_hls.network.build import build_mlp
     from pquant_hls.network.files import custom_objects, load_model, save_model
-    from pquant_hls.network.graph import Call, NewLayer, calls, clone, copy_layer, rebuild
-    from pquant_hls.network.normal import is_reserved, normal_form
+    from pquant_hls.network.frontend import FrontEnd, register_front_end
+    from pquant_hls.network.graph import Call, NewLayer, Topology, calls, clone, copy_layer, rebuild, topology
+    from pquant_hls.network.kinds import Kind, Operation, register_kind
+    from pquant_hls.network.names import is_reserved
+    from pquant_hls.network.normal import normal_form
     from pquant_hls.network.reference import keras_predict
     from pquant_hls.network.table import (
         LayerRow,
-        Operation,
         has_softmax_head,
         head_of,
         heads_of,
@@ -31,12 +51,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "build": ("build_mlp",),
     "files": ("custom_objects", "load_model", "save_model"),
-    "graph": ("Call", "NewLayer", "calls", "clone", "copy_layer", "rebuild"),
-    "normal": ("is_reserved", "normal_form"),
+    "frontend": ("FrontEnd", "register_front_end"),
+    "graph": ("Call", "NewLayer", "Topology", "calls", "clone", "copy_layer", "rebuild", "topology"),
+    "kinds": ("Kind", "Operation", "register_kind"),
+    "names": ("is_reserved",),
+    "normal": ("normal_form",),
     "reference": ("keras_predict",),
     "table": (
         "LayerRow",
-        "Operation",
         "has_softmax_head",
         "head_of",
         "heads_of",
@@ -50,9 +72,12 @@ _HOMES = {
 
 __all__ = [
     "Call",
+    "FrontEnd",
+    "Kind",
     "LayerRow",
     "NewLayer",
     "Operation",
+    "Topology",
     "build_mlp",
     "calls",
     "clone",
@@ -71,7 +96,10 @@ __all__ = [
     "normal_form",
     "operation",
     "rebuild",
+    "register_front_end",
+    "register_kind",
     "save_model",
+    "topology",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

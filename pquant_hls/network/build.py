@@ -18,10 +18,8 @@ def build_mlp(
     """A float Dense + ReLU network with a softmax (one output: a sigmoid) as its last layer.
 
     The widths 64-32-32 for 16 observables and five classes are the jet tagger of Duarte et al., JINST 13
-    P07027.
-    Layers are named ``fc1``, ``relu1``, ..., ``output`` and the head ``softmax`` or ``sigmoid``. Initial
-    weights
-    come from ``seed``.
+    P07027. Layers are named ``fc1``, ``relu1``, ..., ``output`` and the head ``softmax`` or ``sigmoid``.
+    Initial weights come from ``seed``.
     """
     model = keras.Sequential(name=name)
     model.add(keras.Input((n_in,), name="features"))

@@ -22,7 +22,7 @@ def captured() -> Iterator[io.StringIO]:
     try:
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text), warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = show  # type: ignore[assignment]
+            warnings.showwarning = show  # type: ignore[assignment]  # a recorder in its place
             yield text
     finally:
         if text.getvalue():

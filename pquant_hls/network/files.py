@@ -7,7 +7,6 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,16 @@ import h5py
 import keras
 
 from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.network.frontend import FRONT_ENDS
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 _CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 """Layers whose file holds or calls code instead of numbers."""
 
 
-@cache
-def _qkeras_objects() -> dict[str, Any]:
-    from qkeras.utils import _add_supported_quantized_objects
-
-    found: dict[str, Any] = {}
-    _add_supported_quantized_objects(found)
-    return found
-
-
 def custom_objects() -> dict[str, Any]:
-    """QKeras' layers, quantizers and constraints by name, as Keras' loaders want them."""
-    return dict(_qkeras_objects())
+    """The front-ends' layers, quantizers and constraints by name, as Keras' loaders want them."""
+    return {name: found for front in FRONT_ENDS.values() for name, found in front.objects().items()}
 
 
 def load_model(path: str | Path) -> keras.Model:

@@ -1,9 +1,15 @@
-"""A Keras model as a list of layer calls, and a model rebuilt from such a list with some layers exchanged."""
+"""A Keras model as a list of calls, and a model made anew from such a list with some layers exchanged.
+
+The one reader of Keras' own records: no other file touches its private attributes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import copy
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -18,95 +24,182 @@ Weights = Sequence[NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Call:
-    """One application of one layer.
+    """One application of one layer, or of an operation on tensors such as ``a + b``.
 
-    ``inputs`` names the layers that feed it, in order; ``shape`` is its output's without the batch axis.
+    ``output`` names the tensor it makes: the layer's name, with ``/2`` behind it at the layer's second use.
+    ``inputs`` names the tensors it reads, in order; ``shape`` is the output's without the batch axis.
     """
 
-    layer: keras.Layer
+    layer: Any
     inputs: tuple[str, ...]
+    output: str
     shape: tuple[int | None, ...]
+    node: Any = field(repr=False, compare=False)
+    """Keras' record of this application."""
 
     @property
     def name(self) -> str:
+        """The layer's name; calls of one layer share it."""
         return str(self.layer.name)
 
     @property
+    def is_operation(self) -> bool:
+        """Whether this is an operation outside any layer."""
+        return not isinstance(self.layer, keras.Layer)
+
+    @property
     def kind(self) -> str:
-        """The layer's class name."""
-        return type(self.layer).__name__
+        """The layer's class name, ``ops.Name`` for an operation."""
+        name = type(self.layer).__name__
+        return f"ops.{name}" if self.is_operation else name
+
+    @property
+    def weights(self) -> list[NDArray[np.float32]]:
+        """The layer's weights; none for an operation."""
+        return [] if self.is_operation else list(self.layer.get_weights())
+
+    @property
+    def tensor(self) -> Any:
+        """The Keras tensor that this call makes in the model it was read from."""
+        return self.node.output_tensors[0]
+
+    @property
+    def constants(self) -> list[Any]:
+        """What an operation takes besides tensors, such as the 2 of ``2 * x``."""
+        given = keras.tree.flatten((self.node.arguments.args, self.node.arguments.kwargs))
+        return [part for part in given if not isinstance(part, keras.KerasTensor)]
+
+    def on(self, feeds: Sequence[Any], layer: Any = None) -> Any:
+        """``layer`` (without one the call's own) applied to other tensors in the way of this call."""
+        tensors = {id(old): new for old, new in zip(self.node.input_tensors, feeds, strict=True)}
+        args, options = self.node.arguments.fill_in(tensors)
+        return (self.layer if layer is None else layer)(*args, **options)
 
 
 @dataclass(frozen=True)
-class NewLayer:
-    """A layer not yet built and the weights it shall have (None: as initialised)."""
+class Topology:
+    """All calls of a model, each after the ones that feed it; ``inputs`` and ``outputs`` name tensors."""
 
-    layer: keras.Layer
-    weights: Weights | None = None
+    calls: tuple[Call, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @cached_property
+    def _makers(self) -> Mapping[str, Call]:
+        return {call.output: call for call in self.calls}
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[Call, ...]]:
+        found: dict[str, list[Call]] = {call.output: [] for call in self.calls}
+        for call in self.calls:
+            for name in dict.fromkeys(call.inputs):
+                found[name].append(call)
+        return {name: tuple(readers) for name, readers in found.items()}
+
+    @cached_property
+    def uses(self) -> Mapping[str, tuple[Call, ...]]:
+        """The calls of each layer, by the layer's name."""
+        names = dict.fromkeys(call.name for call in self.calls)
+        return {name: tuple(call for call in self.calls if call.name == name) for name in names}
+
+    @property
+    def layers(self) -> tuple[Call, ...]:
+        """The first call of each layer."""
+        return tuple(uses[0] for uses in self.uses.values())
+
+    def producer(self, tensor: str) -> Call:
+        return self._makers[tensor]
+
+    def consumers(self, tensor: str) -> tuple[Call, ...]:
+        return self._readers[tensor]
+
+    def sources(self, call: Call) -> tuple[Call, ...]:
+        """The calls that make its inputs."""
+        return tuple(self.producer(tensor) for tensor in call.inputs)
 
 
-Change = Callable[[Call], Sequence[NewLayer] | None]
-"""What to put in place of a layer: a chain of new ones, an empty one to drop it, None to keep it."""
+def topology(model: keras.Model) -> Topology:
+    """Read the calls of a Sequential or functional model, a model inside it as one call.
+
+    Raises
+    ------
+    UnsupportedModel : no fixed graph, or a layer with several outputs.
+    """
+    inner = getattr(model, "_functional", None) or model
+    if not getattr(inner, "_nodes_by_depth", None):
+        raise UnsupportedModel(
+            f"a {type(model).__name__} without a fixed graph",
+            where=getattr(model, "name", None),
+            mend="build it as keras.Sequential with an Input, or as a functional model",
+        )
+    ends = [*model.inputs, *model.outputs]
+    nodes = _nodes(ends)
+    names, uses = {}, Counter[str]()
+    for node in nodes:
+        layer = node.operation
+        if len(node.output_tensors) != 1:
+            raise UnsupportedModel(
+                f"a {type(layer).__name__} has {len(node.output_tensors)} outputs", where=layer.name
+            )
+        uses[layer.name] += 1
+        count = uses[layer.name]  # Keras takes no name with a slash
+        names[id(node.output_tensors[0])] = layer.name if count == 1 else f"{layer.name}/{count}"
+    outside = [names[id(tensor)] for tensor in ends]
+    count = len(model.inputs)
+    return Topology(
+        tuple(_call(node, names) for node in nodes), tuple(outside[:count]), tuple(outside[count:])
+    )
+
+
+def _nodes(ends: Sequence[Any]) -> list[Any]:
+    """Depth first from each of ``ends``, without recursion: deep models exceed Python's stack."""
+    found: dict[int, Any] = {}
+    pending = list(reversed(ends))
+    while pending:
+        node = _node(pending[-1])
+        missing = [feed for feed in node.input_tensors if id(_node(feed)) not in found]
+        if missing:
+            pending += missing
+        else:
+            found.setdefault(id(node), node)
+            pending.pop()
+    return list(found.values())
+
+
+def _node(tensor: Any) -> Any:
+    layer, index, _ = tensor._keras_history
+    return layer._inbound_nodes[index]
+
+
+def _call(node: Any, names: Mapping[int, str]) -> Call:
+    out = node.output_tensors[0]
+    inputs = tuple(names[id(tensor)] for tensor in node.input_tensors)
+    return Call(node.operation, inputs, names[id(out)], tuple(out.shape[1:]), node)
+
+
+def flat(model: keras.Model) -> Topology:
+    """The topology of a model; raises UnsupportedModel as ``topology`` does, and naming a model inside it."""
+    found = topology(model)
+    for call in found.calls:
+        if isinstance(call.layer, keras.Model):
+            raise UnsupportedModel(
+                "is a model inside the model", where=call.name, mend="flatten it into one model"
+            )
+    return found
 
 
 def calls(model: keras.Model) -> tuple[Call, ...]:
-    """The layer calls of a Sequential or functional model, each after the ones that feed it.
-
-    Raises UnsupportedModel naming the layer for subclassed or unbuilt models, nested models, shared layers,
-    operations that are not layers, and layers with several outputs.
-    """
-    graph = isinstance(model, keras.Sequential | keras.src.models.Functional)
-    if not graph or not model.built or not getattr(model, "outputs", None):
-        raise UnsupportedModel(
-            f"a {type(model).__name__} without a layer graph",
-            where=getattr(model, "name", None),
-            mend="use a built Sequential or functional model",
-        )
-    found: dict[str, Any] = {}
-    for tensor in [*model.inputs, *model.outputs]:
-        _collect(tensor, found)
-    return tuple(_call(layer, node) for layer, node in found.values())
+    """The calls of a model, each after the ones that feed it; raises UnsupportedModel as ``flat`` does."""
+    return flat(model).calls
 
 
-def _collect(tensor: Any, found: dict[str, Any]) -> None:
-    """Depth first from one tensor, without recursion: deep models exceed Python's stack."""
-    pending = [tensor]
-    while pending:
-        layer, node = _origin(pending[-1])
-        missing = [feed for feed in node.input_tensors if _origin(feed)[0].name not in found]
-        if missing:
-            pending += missing
-            continue
-        if found.setdefault(layer.name, (layer, node))[1] is not node:
-            raise UnsupportedModel("is used more than once (a shared layer)", where=layer.name)
-        pending.pop()
-
-
-def _origin(tensor: Any) -> tuple[Any, Any]:
-    layer, index, _ = tensor._keras_history
-    if not isinstance(layer, keras.Layer):
-        raise UnsupportedModel(
-            "is an operation outside any layer", where=layer.name, mend="use a Keras layer for it"
-        )
-    if isinstance(layer, keras.Model):
-        raise UnsupportedModel(
-            "is a model inside the model", where=layer.name, mend="flatten it into one model"
-        )
-    return layer, layer._inbound_nodes[index]
-
-
-def _call(layer: Any, node: Any) -> Call:
-    if len(node.output_tensors) != 1:
-        raise UnsupportedModel(f"has {len(node.output_tensors)} outputs", where=layer.name)
-    feeds = tuple(feed._keras_history.operation.name for feed in node.input_tensors)
-    return Call(layer, feeds, tuple(node.output_tensors[0].shape[1:]))
-
-
-def copy_layer(layer: keras.Layer, **changes: Any) -> keras.Layer:
+def copy_layer(layer: Any, **changes: Any) -> Any:
     """A fresh, unbuilt layer of the same configuration, with some of its entries replaced.
 
     Raises UnsupportedModel for a layer that cannot be made from its configuration, as one that carries code.
     """
+    if not isinstance(layer, keras.Layer):
+        return _copied_operation(layer, **changes)
     try:
         packed = keras.saving.serialize_keras_object(layer)
         packed.pop("build_config", None)
@@ -119,55 +212,107 @@ def copy_layer(layer: keras.Layer, **changes: Any) -> keras.Layer:
         ) from cause
 
 
-def rebuild(model: keras.Model, change: Change) -> keras.Model:
-    """A new model in which ``change`` may have replaced layers; weights are copied, nothing is shared.
+def _copied_operation(operation: Any, **changes: Any) -> Any:
+    """An operation holds no weights; what it was applied to is left behind."""
+    made = copy.copy(operation)
+    made.name = changes.get("name", made.name)
+    made._inbound_nodes, made._outbound_nodes = [], []
+    return made
 
-    Input layers are kept; what ``change`` returns for one is put behind it.
+
+Apply = Callable[[Call, list[Any]], Any]
+"""Makes a call's Keras tensor from those it reads; an input layer reads the new model's own input."""
+
+
+def remake(model: keras.Model, apply: Apply, enter: Callable[[Call], Any] | None = None) -> keras.Model:
+    """A new functional model in which ``apply`` makes every call's result and ``enter`` the inputs.
+
+    The structure of inputs and outputs (tensor, list, dict) stays; only a dict of inputs that ``enter`` gives
+    other names becomes a list, as Keras feeds a dict by the inputs' names.
     """
-    table = calls(model)
+    graph = topology(model)
     tensors: dict[str, Any] = {}
-    made: list[tuple[keras.Layer, Weights]] = []
-    for call in table:
-        tensors[call.name] = _apply(call, change(call), tensors, made)
-    inputs = [tensors[f"{_origin(tensor)[0].name}:in"] for tensor in model.inputs]
-    outputs = [tensors[_origin(tensor)[0].name] for tensor in model.outputs]
-    for layer, weights in made:
-        layer.set_weights(list(weights))
-    if isinstance(model, keras.Sequential):
-        return _sequential(model.name, inputs[0], [layer for layer, _ in made])
-    pack = keras.tree.pack_sequence_as
-    return keras.Model(pack(model.input, inputs), pack(model.output, outputs), name=model.name)
-
-
-def _apply(call: Call, new: Sequence[NewLayer] | None, tensors: dict[str, Any], made: list[Any]) -> Any:
-    if isinstance(call.layer, keras.layers.InputLayer):
-        shape, dtype = call.layer.batch_shape, call.layer.dtype
-        value = tensors[f"{call.name}:in"] = keras.Input(batch_shape=shape, dtype=dtype, name=call.name)
-        chain = new or ()
-    else:
+    entries: dict[str, Any] = {}
+    for call in graph.calls:
         feeds = [tensors[name] for name in call.inputs]
-        value = feeds if wants_list(call) else feeds[0]
-        chain = (NewLayer(copy_layer(call.layer), call.layer.get_weights()),) if new is None else new
-    for entry in chain:
-        value = entry.layer(value)
-        made.append((entry.layer, entry.layer.get_weights() if entry.weights is None else entry.weights))
-    return value
+        if isinstance(call.layer, keras.layers.InputLayer):
+            entries[call.output] = _same_input(call) if enter is None else enter(call)
+            feeds = [entries[call.output]]
+        tensors[call.output] = apply(call, feeds)
+    inner = getattr(model, "_functional", None) or model
+    inputs = [entries[name] for name in graph.inputs]
+    if not isinstance(inner.input, dict) or all(entry.name == name for name, entry in entries.items()):
+        inputs = keras.tree.pack_sequence_as(inner.input, inputs)
+    outputs = keras.tree.pack_sequence_as(inner.output, [tensors[name] for name in graph.outputs])
+    return keras.Model(inputs, outputs, name=model.name)
 
 
-def wants_list(call: Call) -> bool:
-    """Whether the layer is called with a list of tensors: merges are, even of one."""
-    return len(call.inputs) > 1 or isinstance(
-        call.layer, keras.layers.Concatenate | keras.src.layers.merging.base_merge.Merge
-    )
+def _same_input(call: Call) -> Any:
+    return keras.Input(batch_shape=call.layer.batch_shape, dtype=call.layer.dtype, name=call.name)
 
 
-def _sequential(name: str, entry: Any, layers: list[keras.Layer]) -> keras.Model:
-    """Keras rebuilds on ``add``; an InputLayer first keeps the layers' weights."""
-    model = keras.Sequential(name=name)
-    model.add(entry._keras_history.operation)
-    for layer in layers:
-        model.add(layer)
-    return model
+@dataclass(frozen=True)
+class NewLayer:
+    """A layer not yet built and the weights it shall have (None: as initialised)."""
+
+    layer: Any
+    weights: Weights | None = None
+
+
+Change = Callable[[Call], Sequence[NewLayer] | None]
+"""What to put in place of a layer: a chain of new ones, an empty one to drop it, None to keep it.
+
+It is asked once for each layer, with the layer's first call: a layer that is used twice stays one layer.
+"""
+
+
+@dataclass
+class _Rebuilder:
+    """Chains by the layer they replace, and every new layer with its weights, in order."""
+
+    change: Change
+    chains: dict[int, Sequence[NewLayer]] = field(default_factory=dict)
+    made: list[tuple[Any, Weights]] = field(default_factory=list)
+
+    def apply(self, call: Call, feeds: list[Any]) -> Any:
+        new = id(call.layer) not in self.chains
+        chain = self._chain(call) if new else self.chains[id(call.layer)]
+        is_input = isinstance(call.layer, keras.layers.InputLayer)
+        value = feeds[0]
+        for place, entry in enumerate(chain):
+            value = call.on(feeds, entry.layer) if place == 0 and not is_input else entry.layer(value)
+            if new and isinstance(entry.layer, keras.Layer):
+                wanted = entry.layer.get_weights() if entry.weights is None else entry.weights
+                self.made.append((entry.layer, wanted))
+        return value
+
+    def _chain(self, call: Call) -> Sequence[NewLayer]:
+        chain = self.change(call)
+        if chain is None:
+            is_input = isinstance(call.layer, keras.layers.InputLayer)
+            chain = () if is_input else (NewLayer(copy_layer(call.layer), call.weights),)
+        self.chains[id(call.layer)] = chain
+        return chain
+
+
+def rebuild(model: keras.Model, change: Change) -> keras.Model:
+    """A new model in which ``change`` may have replaced layers; weights are copied, nothing is shared with
+    the old one.
+
+    Names, order and structure of inputs and outputs stay, and so does a Sequential. Input layers are kept;
+    what ``change`` returns for one is put behind it.
+    """
+    flat(model)
+    rebuilder = _Rebuilder(change)
+    found = remake(model, rebuilder.apply)
+    for layer, weights in rebuilder.made:
+        layer.set_weights(list(weights))
+    if not isinstance(model, keras.Sequential):
+        return found
+    sequential = keras.Sequential(name=model.name)
+    for layer in (found.inputs[0]._keras_history.operation, *(layer for layer, _ in rebuilder.made)):
+        sequential.add(layer)  # an InputLayer first: so Keras keeps the layers' weights
+    return sequential
 
 
 def clone(model: keras.Model) -> keras.Model:

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import DataError
 from pquant_hls.network.capture import captured
-from pquant_hls.network.normal import copied, normal_form, rebuilt
-from pquant_hls.network.quantizers import activation_type, is_plain_relu, keras_computes, quantizer_name
-from pquant_hls.network.sums import wide_sums
-from pquant_hls.network.topology import Call, topology
-from pquant_hls.qor import FixedType
+from pquant_hls.network.frontend import front_of
+from pquant_hls.network.graph import Call, remake, topology
+from pquant_hls.network.normal import copied, normal_form
+from pquant_hls.network.plan import wide_sums
+from pquant_hls.network.quantizers import keras_computes
 
 Floats = NDArray[np.float64]
 BATCH = 4096
@@ -56,9 +56,9 @@ def layer_results(
     dtype = "float64" if any(True for _ in wide_sums(topology(normal))) else "float32"
     arrays = _arrays(model, x, dtype)
     with _floats(dtype), captured(), keras_computes(str(model.name)):
-        exact = rebuilt(topology(normal), functools.partial(_copied_as, dtype))
+        exact = remake(normal, functools.partial(_copied_as, dtype))
         calls = topology(exact).calls
-        probe = keras.Model(exact.inputs, [[call.layer.output for call in calls], exact.outputs])
+        probe = keras.Model(exact.inputs, [[call.tensor for call in calls], exact.outputs])
         for call in calls:
             _without_estimator(call, dtype)
         parts = [
@@ -102,27 +102,19 @@ def _floats(dtype: str) -> Iterator[None]:
         keras.config.set_floatx(before)
 
 
-def _copied_as(dtype: str, call: Call, name: str, inputs: list[Any]) -> Any:
-    layer = copied(call.layer, {"name": name, "dtype": dtype})
-    result = layer(inputs[0] if len(inputs) == 1 else inputs)
+def _copied_as(dtype: str, call: Call, inputs: list[Any]) -> Any:
+    if call.kind == "InputLayer":
+        return inputs[0]
+    layer = copied(call.layer, {"dtype": dtype})
+    result = call.on(inputs, layer)
     if call.layer.weights:
         layer.set_weights(call.layer.get_weights())
     return result
 
 
 def _without_estimator(call: Call, dtype: str) -> None:
-    """Let a quantizer return its value itself instead of ``x + (q(x) - x)``, which rounds."""
+    """Let a quantizer return its value itself, which no estimator rounds."""
     quantizer: Any = getattr(call.layer, "activation", None)
-    relu = quantizer_name(quantizer) == "quantized_relu" and is_plain_relu(quantizer)
-    kind = activation_type(quantizer) if relu and dtype == "float64" else None
-    if kind is not None:
-        call.layer.activation = functools.partial(_relu, kind)
-    elif hasattr(quantizer, "use_ste"):
-        quantizer.use_ste = False
-
-
-def _relu(kind: FixedType, x: Any) -> Any:
-    """Scale, round half to even, clip: QKeras' own formula, in the precision of ``x``."""
-    from keras import ops
-
-    return ops.clip(ops.round(x * 2.0**kind.frac), 0.0, float(kind.code_max)) * kind.lsb
+    front = front_of(quantizer)
+    if front is not None:
+        call.layer.activation = front.exactly(quantizer, dtype)

@@ -4,104 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from pquant_hls.network.graph import Call, calls
-
-Operation = Literal[
-    "input",
-    "dense",
-    "conv",
-    "depthwise_conv",
-    "separable_conv",
-    "batchnorm",
-    "activation",
-    "pool",
-    "global_pool",
-    "flatten",
-    "merge",
-    "concatenate",
-    "pass",
-    "reshape",
-    "other",
-]
-"""What a layer does, with QKeras' classes beside Keras' own."""
+from pquant_hls.network.frontend import front_of
+from pquant_hls.network.graph import Call, calls, flat, topology
+from pquant_hls.network.kinds import Operation, layer_kind
 
 Head = Literal["softmax", "sigmoid", "linear"]
 
-_BY_KIND: Mapping[str, Operation] = {
-    "InputLayer": "input",
-    "Dense": "dense",
-    "Conv1D": "conv",
-    "Conv2D": "conv",
-    "DepthwiseConv1D": "depthwise_conv",
-    "DepthwiseConv2D": "depthwise_conv",
-    "SeparableConv1D": "separable_conv",
-    "SeparableConv2D": "separable_conv",
-    "BatchNormalization": "batchnorm",
-    "Activation": "activation",
-    "ReLU": "activation",
-    "LeakyReLU": "activation",
-    "ELU": "activation",
-    "PReLU": "activation",
-    "Softmax": "activation",
-    "AdaptiveActivation": "activation",
-    "MaxPooling1D": "pool",
-    "MaxPooling2D": "pool",
-    "AveragePooling1D": "pool",
-    "AveragePooling2D": "pool",
-    "GlobalMaxPooling1D": "global_pool",
-    "GlobalMaxPooling2D": "global_pool",
-    "GlobalAveragePooling1D": "global_pool",
-    "GlobalAveragePooling2D": "global_pool",
-    "Flatten": "flatten",
-    "Add": "merge",
-    "Subtract": "merge",
-    "Multiply": "merge",
-    "Average": "merge",
-    "Maximum": "merge",
-    "Minimum": "merge",
-    "Concatenate": "concatenate",
-    "Dropout": "pass",
-    "SpatialDropout1D": "pass",
-    "SpatialDropout2D": "pass",
-    "GaussianNoise": "pass",
-    "GaussianDropout": "pass",
-    "ActivityRegularization": "pass",
-    "ZeroPadding1D": "pass",
-    "ZeroPadding2D": "pass",
-    "UpSampling1D": "pass",
-    "UpSampling2D": "pass",
-    "Cropping1D": "pass",
-    "Cropping2D": "pass",
-    "Reshape": "reshape",
-    "Permute": "reshape",
-}
 
-
-def operation(layer: keras.Layer) -> Operation:
-    """What a Keras or QKeras layer does; ``other`` for classes this package does not know."""
-    module = type(layer).__module__.split(".")[0]
-    if module not in ("keras", "qkeras"):
-        return "other"
-    kind = type(layer).__name__
-    return _BY_KIND.get(kind.removeprefix("Q") if module == "qkeras" else kind, "other")
+def operation(layer: Any) -> Operation:
+    """What a layer of Keras or a front-end does, or an operation such as ``a + b``; ``other`` for what this package
+    does not know."""
+    return layer_kind(layer).operation
 
 
 @dataclass(frozen=True)
 class LayerRow:
     """One line of the layer table.
 
-    ``shape`` is the output's without the batch axis; ``parameters`` counts all weights and biases,
-    ``nonzero`` those
-    that are not 0 (kernels quantized first); ``units`` is the number of units or filters; ``quantizer`` is
-    the
-    kernel's, and ``activation`` what follows inside the layer, as text.
+    ``inputs`` name the tensors it reads (see ``Call``); ``shape`` is the output's without the batch axis;
+    ``parameters`` counts all weights and biases, ``nonzero`` those that are not 0 (kernels quantized first);
+    ``units`` is the number of units or filters; ``quantizer`` is the kernel's, and ``activation`` what follows
+    inside the layer, as text.
     """
 
     name: str
@@ -117,25 +48,25 @@ class LayerRow:
 
 
 def layer_table(model: keras.Model) -> list[LayerRow]:
-    """One row for each layer, in the order of computation; raises UnsupportedModel as ``calls`` does."""
+    """One row for each use of a layer, in the order of computation; raises UnsupportedModel as ``calls`` does."""
     return [_row(call) for call in calls(model)]
 
 
 def _row(call: Call) -> LayerRow:
     layer = call.layer
-    weights = layer.get_weights()
-    quantizer = getattr(layer, "kernel_quantizer_internal", None)
+    front = front_of(layer)
+    quantizer = None if front is None else front.quantizer(layer, "kernel")
     return LayerRow(
         name=call.name,
         kind=call.kind,
         operation=operation(layer),
         inputs=call.inputs,
         shape=call.shape,
-        parameters=sum(array.size for array in weights),
+        parameters=sum(array.size for array in call.weights),
         nonzero=sum(int(np.count_nonzero(array)) for array in stored_weights(layer)),
         units=n_units(layer),
         quantizer=None if quantizer is None else str(quantizer),
-        activation=activation_name(layer),
+        activation=activation_text(layer),
     )
 
 
@@ -147,55 +78,39 @@ def n_units(layer: keras.Layer) -> int | None:
     return None if value is None or operation(layer) == "depthwise_conv" else int(value)
 
 
-def stored_weights(layer: keras.Layer) -> list[np.ndarray]:
-    """The layer's weights as the firmware stores them: through the layer's own quantizers
-    where it has any.
-    """
-    quantizers = layer.get_quantizers() if hasattr(layer, "get_quantizers") else []
-    arrays = layer.get_weights()
-    if len(quantizers) < len(arrays):
-        quantizers = [*quantizers, *[None] * (len(arrays) - len(quantizers))]
+def weight_quantizers(layer: Any) -> list[Any]:
+    """One entry for each of the layer's weights: its quantizer or None."""
+    front = front_of(layer)
+    count = len(layer.weights) if isinstance(layer, keras.Layer) else 0
+    return [None] * count if front is None else front.quantizers(layer)
+
+
+def stored_weights(layer: Any) -> list[NDArray[np.float32]]:
+    """The layer's weights as the firmware stores them: through the layer's own quantizers where it has any."""
+    arrays = layer.get_weights() if isinstance(layer, keras.Layer) else []
     return [
         array if quantizer is None else np.asarray(quantizer(keras.ops.convert_to_tensor(array)))
-        for array, quantizer in zip(arrays, quantizers, strict=False)
+        for array, quantizer in zip(arrays, weight_quantizers(layer), strict=True)
     ]
 
 
-def activation_name(layer: keras.Layer) -> str | None:
+def activation_text(layer: Any) -> str | None:
     """The activation inside a layer as text (``relu``, ``quantized_relu(6,2)``); None for none or linear."""
-    if operation(layer) == "activation" and type(layer).__name__ not in ("Activation", "QActivation"):
-        return type(layer).__name__.lower() + _changed(layer)
-    inner = getattr(layer, "activation", None)
-    if inner is None:
-        return None
-    name = (
-        str(getattr(inner, "__name__", inner))
-        if callable(inner) and type(inner).__name__ == "function"
-        else str(inner)
-    )
-    return None if name == "linear" else name
-
-
-def _changed(layer: keras.Layer) -> str:
-    """What makes a ReLU another function: its bound, slope or threshold, as ``(max_value=6)``."""
-    if type(layer).__name__ != "ReLU":
-        return ""
-    usual = {"max_value": None, "negative_slope": 0, "threshold": 0}
-    given = {key: getattr(layer, key) for key, value in usual.items() if getattr(layer, key) != value}
-    return f"({', '.join(f'{key}={value:g}' for key, value in given.items())})" if given else ""
+    return layer_kind(layer).text(layer)
 
 
 def head_of(model: keras.Model) -> Head:
     """What the last layer makes of its scores: softmax, sigmoid, or nothing (linear, and for several
     outputs).
     """
-    calls(model)
-    return heads_of(model)[0] if len(model.outputs) == 1 else "linear"
+    heads = heads_of(model)
+    return heads[0] if len(heads) == 1 else "linear"
 
 
 def heads_of(model: keras.Model) -> list[Head]:
     """What the last layer before each output makes of its scores."""
-    names = [activation_name(tensor._keras_history.operation) for tensor in model.outputs]
+    graph = flat(model)
+    names = [activation_text(graph.producer(tensor).layer) for tensor in graph.outputs]
     return [
         "softmax" if name == "softmax" else "sigmoid" if name == "sigmoid" else "linear" for name in names
     ]
@@ -203,28 +118,25 @@ def heads_of(model: keras.Model) -> list[Head]:
 
 def input_names(model: keras.Model) -> list[str]:
     """Names of the inputs in the model's own order: the keys it is fed by, or the layers' names."""
-    return _names(model.inputs, None if isinstance(model, keras.Sequential) else model.input)
+    return _names(topology(model).inputs, None if isinstance(model, keras.Sequential) else model.input)
 
 
 def output_names(model: keras.Model) -> list[str]:
-    """Names of the outputs in the model's own order: the keys it answers with, or the layers' names."""
-    return _names(model.outputs, None if isinstance(model, keras.Sequential) else model.output)
+    """Names of the outputs in the model's own order: the keys it answers with, or the tensors' names."""
+    return _names(topology(model).outputs, None if isinstance(model, keras.Sequential) else model.output)
 
 
 def scored_names(model: keras.Model) -> list[str]:
     """Names of the layers that make the outputs' scores: the one before where an output is an activation."""
-    found = []
-    for tensor in model.outputs:
-        layer, index, _ = tensor._keras_history
-        feeds = layer._inbound_nodes[index].input_tensors if operation(layer) == "activation" else []
-        found.append(str(feeds[0]._keras_history.operation.name if feeds else layer.name))
-    return found
+    graph = topology(model)
+    ends = [graph.producer(tensor) for tensor in graph.outputs]
+    return [graph.sources(end)[0].name if operation(end.layer) == "activation" else end.name for end in ends]
 
 
-def _names(tensors: Sequence[Any], structure: Any) -> list[str]:
+def _names(tensors: Sequence[str], structure: Any) -> list[str]:
     if isinstance(structure, dict):
         return [str(key) for key in keras.tree.flatten({key: key for key in structure})]
-    return [str(tensor._keras_history.operation.name) for tensor in tensors]
+    return list(tensors)
 
 
 def has_softmax_head(model: keras.Model) -> bool:
@@ -249,12 +161,11 @@ def model_digest(model: keras.Model) -> str:
     state = hashlib.sha256()
     for call in calls(model):
         packed = keras.saving.serialize_keras_object(call.layer)
-        state.update(
-            json.dumps(
-                [call.kind, _plain(packed["config"]), call.inputs], sort_keys=True, default=str
-            ).encode()
-        )
-        for array in call.layer.get_weights():
+        record = [call.kind, _plain(packed["config"]), call.inputs]
+        if call.is_operation:
+            record.append([_plain(np.asarray(part).tolist()) for part in call.constants])
+        state.update(json.dumps(record, sort_keys=True, default=str).encode())
+        for array in call.weights if call.output == call.name else ():
             state.update(f"{array.dtype}{array.shape}".encode())
             state.update(np.ascontiguousarray(array).tobytes())
     return state.hexdigest()

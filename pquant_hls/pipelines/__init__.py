@@ -8,7 +8,7 @@ from pquant_hls.engine import CompressionResult, Ending, Gate, Goal, Workbench
 from pquant_hls.pipelines.adaptive import AdaptivePipeline
 from pquant_hls.pipelines.auto_tuning import AutoTuningPipeline
 from pquant_hls.pipelines.base import Pipeline, Trainable
-from pquant_hls.pipelines.compose import CompressionPipeline, fine_tune, low_rank, prune, quantize
+from pquant_hls.pipelines.compose import CompressionPipeline, fine_tune, low_rank, prune, quantize, step
 from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.hep import HEPCompressionPipeline
 from pquant_hls.pipelines.setup import Setup
@@ -37,4 +37,5 @@ __all__ = [
     "low_rank",
     "prune",
     "quantize",
+    "step",
 ]

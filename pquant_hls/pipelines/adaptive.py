@@ -12,8 +12,8 @@ from pquant_hls.decide import Verdict
 from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss, quantized
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.setup import Setup, Share, as_budget, checked
-from pquant_hls.pipelines.walk import AnyStep, Walk
+from pquant_hls.pipelines.setup import Setup, Share, as_budget, validated
+from pquant_hls.pipelines.walk import KEPT, AnyStep, Walk
 from pquant_hls.spec import Budget
 from pquant_hls.spec.steps import LowRankConfig, PruneConfig, QuantizeConfig
 
@@ -33,10 +33,10 @@ MOST_MOVES = 30
 
 
 @dataclass(frozen=True)
-class Move:
+class MoveKind:
     """One kind of move: its present size, smallest size, and what it is predicted to give.
 
-    ``gain`` is the drop of the cost (see ``cost_of``), ``loss`` the accuracy it takes (a share); None: not
+    ``gain`` is the drop of the cost (see ``cost_with_ebops``), ``loss`` the accuracy it takes (a share); None: not
     known yet.
     """
 
@@ -84,7 +84,7 @@ class AdaptivePipeline(Trainable):
             raise SpecError("a budget is needed", where="budget")
         super().__init__(budget=found, **options)
         self.budget: Budget = found
-        most: float = checked(Share, max_accuracy_loss, "max_accuracy_loss")
+        most: float = validated(Share, max_accuracy_loss, "max_accuracy_loss")
         self.floor = Gate(
             "accuracy", max_loss=most if found.max_accuracy_loss is None else found.max_accuracy_loss
         )
@@ -94,13 +94,13 @@ class AdaptivePipeline(Trainable):
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         goal = Goal(gates=(self.floor, *setup.gates), budget=setup.budget or self.budget)
-        search = Search(bench, goal, setup, Walk(bench, start), start)
+        search = AdaptiveSearch(bench, goal, setup, Walk(bench, start), start)
         search.begin()
         reason = search.run()
         return Ending(search.walk.point, goal, reason, tuple(search.walk.history))
 
 
-class Search:
+class AdaptiveSearch:
     """The state of one adaptive search: where it stands, what it has turned, what each kind of move gave
     last."""
 
@@ -108,8 +108,12 @@ class Search:
         self.bench, self.goal, self.setup, self.walk, self.start = bench, goal, setup, walk, start
         self.bits, self.sparsity, self.energy = 8, 0.0, 1.0
         self.gained, self.stale = walk.point, 0
-        self.moves = [Move("pruning", 0.25, 0.05), Move("bits", 1, 1), Move("low rank", 0.05, 0.01)]
-        self.make: dict[str, Callable[[Move], list[AnyStep]]] = {
+        self.moves = [
+            MoveKind("pruning", 0.25, 0.05),
+            MoveKind("bits", 1, 1),
+            MoveKind("low rank", 0.05, 0.01),
+        ]
+        self.make: dict[str, Callable[[MoveKind], list[AnyStep]]] = {
             "pruning": self._prune,
             "bits": self._fewer_bits,
             "low rank": self._low_rank,
@@ -145,36 +149,31 @@ class Search:
         """Back to the last point that gained on the budget: what came after only cost accuracy."""
         if self.walk.point.digest == self.gained.digest:
             return why
-        self.walk.write("back to the last gain", [], self.walk.point, self.gained, None)
+        self.walk.write("back to the last gain", [], self.walk.point, self.gained)
         self.walk.point = self.gained
         return f"{why}; back to the last point that gained"
 
     def met(self, point: Point) -> bool:
         """Whether the point would be MET, exactness left to csim at hand-over."""
-        checks = [check for check in self.goal.judge(self.bench, point).checks if check.name != "csim match"]
+        checks = [check for check in self.goal.judge(self.bench, point).checks if not check.exactness]
         return all(check.verdict is Verdict.MET for check in checks)
 
-    def next_move(self) -> Move | None:
+    def next_move(self) -> MoveKind | None:
         """The open move with the best predicted gain for its loss; None when none is predicted to pay."""
         paying = [move for move in self.moves if move.gain is None or move.gain > LEAST_GAIN]
         return max(paying, key=lambda move: move.worth, default=None)
 
-    def turn(self, move: Move) -> None:
+    def turn(self, move: MoveKind) -> None:
         """Make one move, measure it, keep or take it back, and learn from it."""
         before, others = self.walk.point, "; ".join(str(other) for other in self.moves)
         try:
             after = self._applied(before, self.make[move.name](move))
         except (SpecError, UnsupportedModel) as cause:
             self._learn(move, 0.0, 0.0, shrink=False)
-            self.walk.write(
-                f"{move.name} by {move.size:g}",
-                [],
-                before,
-                None,
-                f"not possible: {cause}; chosen from {others}",
-            )
+            why = f"{cause}; chosen from {others}"
+            self.walk.write(f"{move.name} by {move.size:g}", [], before, None, ("failed", why))
             return
-        gain = cost_of(before, self.goal) - cost_of(after, self.goal)
+        gain = cost_with_ebops(before, self.goal) - cost_with_ebops(after, self.goal)
         fallen = loss(self.bench.score(before), self.bench.score(after)) or (0.0, 0.0)
         broken = self.goal.lost(self.bench, after)
         objection = broken or (None if gain > 0 else f"gains nothing ({gain:+.3f} of the budget)")
@@ -183,12 +182,13 @@ class Search:
             and gain < WORSE * move.gain
             and fallen[0] > max(fallen[1], move.loss or 0.0)
         )
-        self._note(
-            move,
+        self.walk.write(
+            f"{move.name} by {move.size:g}",
+            self.make[move.name](move),
             before,
             after,
-            objection,
-            f"gain {gain:.3f} for {100 * fallen[0]:.2f} points; chosen from {others}",
+            KEPT if objection is None else ("rolled_back", objection),
+            reasoning=f"gain {gain:.3f} for {100 * fallen[0]:.2f} points; chosen from {others}",
         )
         self._learn(move, gain, max(fallen[0], 0.0), shrink=objection is not None or worse)
         if objection is None:
@@ -201,11 +201,7 @@ class Search:
             point = self.bench.apply(point, step)
         return self.bench.sketch(point)
 
-    def _note(self, move: Move, before: Point, after: Point, objection: str | None, reasoning: str) -> None:
-        self.walk.write(f"{move.name} by {move.size:g}", self.make[move.name](move), before, after, objection)
-        self.walk.history[-1]["reasoning"] = reasoning
-
-    def _learn(self, move: Move, gain: float, fallen: float, *, shrink: bool) -> None:
+    def _learn(self, move: MoveKind, gain: float, fallen: float, *, shrink: bool) -> None:
         """What a kind of move gave is what it is expected to give; a disappointing one halves, and closes at
         its least."""
         size, known = (move.size / 2, gain / 2) if shrink else (move.size, gain)
@@ -215,7 +211,7 @@ class Search:
             size, known = move.size, 0.0
         self.moves[self.moves.index(move)] = replace(move, size=size, gain=known, loss=fallen)
 
-    def _keep(self, move: Move, after: Point) -> None:
+    def _keep(self, move: MoveKind, after: Point) -> None:
         self.walk.point = after
         if budget_cost(after, self.goal) < budget_cost(self.gained, self.goal):
             self.gained, self.stale = after, 0
@@ -228,14 +224,14 @@ class Search:
         else:
             self.energy -= move.size
 
-    def _more_sparsity(self, move: Move) -> float:
+    def _more_sparsity(self, move: MoveKind) -> float:
         """``size`` is a share of the weights that are left."""
         return round(1 - (1 - self.sparsity) * (1 - move.size), 4)
 
     def _requantize(self, bits: int) -> QuantizeConfig:
         return QuantizeConfig(bits=bits, **self.setup.fit())
 
-    def _prune(self, move: Move) -> list[AnyStep]:
+    def _prune(self, move: MoveKind) -> list[AnyStep]:
         weights = None if self.start.account is None else self.start.account.kernel_weights
         cut = PruneConfig(
             sparsity=self._more_sparsity(move),
@@ -245,11 +241,11 @@ class Search:
         )
         return [cut, self._requantize(self.bits)]
 
-    def _fewer_bits(self, move: Move) -> list[AnyStep]:
+    def _fewer_bits(self, move: MoveKind) -> list[AnyStep]:
         bits = self.bits - int(move.size)
         return [self._requantize(bits)] if bits >= 2 else []
 
-    def _low_rank(self, move: Move) -> list[AnyStep]:
+    def _low_rank(self, move: MoveKind) -> list[AnyStep]:
         return [
             LowRankConfig(energy=round(self.energy - move.size, 4), seed=self.setup.seed),
             self._requantize(self.bits),
@@ -267,7 +263,7 @@ def budget_cost(point: Point, goal: Goal) -> float:
     )
 
 
-def cost_of(point: Point, goal: Goal) -> float:
+def cost_with_ebops(point: Point, goal: Goal) -> float:
     """``budget_cost``, and 0.1 for each factor of e in EBOPs: progress that shows before the next cycle
     falls."""
     ebops = None if point.account is None else point.account.ebops

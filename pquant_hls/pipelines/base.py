@@ -5,25 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from inspect import signature
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.engine import (
-    NO_LIMIT,
-    Bench,
-    CompressionResult,
-    Ending,
-    Point,
-    Workbench,
-    check_gates,
-    finish,
-    preflight,
-)
-from pquant_hls.network import model_digest
+from pquant_hls.engine import CompressionResult, Ending, Point, Workbench, run_policy
 from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.setup import Setup, setup_of
-from pquant_hls.store import RunFolder, digest_of
 
 
 class Pipeline(ABC):
@@ -33,7 +20,7 @@ class Pipeline(ABC):
     """
 
     name: ClassVar[str] = "pipeline"
-    unpacks: ClassVar[tuple[str, ...]] = ("model", "qor", "verdict", "history", "folder")
+    result: ClassVar[type[CompressionResult]] = CompressionResult
 
     def __init__(self, **options: Any) -> None:
         own = [name for name in signature(type(self)).parameters if name != "options"]
@@ -47,24 +34,14 @@ class Pipeline(ABC):
         """The pipeline's own settings, for the run's digest and record."""
         return {}
 
+    def identity(self, setup: Setup) -> dict[str, Any]:
+        """What a run's digest depends on beside model and data."""
+        return {"pipeline": self.name, "settings": self.settings(), **setup.identity()}
+
     def run(self, model: Any, data: Dataset, **options: Any) -> CompressionResult:
         """Run the policy in a run folder, measure what it chose by csim, judge it, hand it over."""
         setup = self.setup.with_(**options)
-        preflight(model, data, setup.hls, setup.budget)
-        identity = {
-            "pipeline": self.name,
-            "settings": self.settings(),
-            **setup.identity(),
-            "model": model_digest(model),
-            "data": data.digest,
-        }
-        out = Path("runs") / f"{self.name}-{digest_of(identity)[:12]}" if setup.out is None else setup.out
-        with RunFolder.open(out, identity, resume=setup.resume or setup.out is None) as run:
-            bench = Bench(data, setup.hls, setup.budget or NO_LIMIT, run, setup.listener, gates=setup.gates)
-            start = bench.start(model)
-            check_gates(setup.gates, bench.score(start))
-            ending = self.policy(bench, start, setup)
-            return finish(bench, ending, pipeline=self.name, unpacks=self.unpacks)
+        return run_policy(self, model, data, setup, setup.out, resume=setup.resume)
 
 
 class Trainable(Pipeline):

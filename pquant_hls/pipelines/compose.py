@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from pquant_hls.compress import Accounting, account, compression_ratio
+from pquant_hls.compress import Accounting, DesignCost, account, compression_ratio
 from pquant_hls.engine import (
     CompressionResult,
     Ending,
@@ -20,9 +18,7 @@ from pquant_hls.engine import (
     quantized,
     score_of,
 )
-from pquant_hls.errors import DataError, NoGain, UnsupportedModel
-from pquant_hls.hls import convert
-from pquant_hls.measure import estimated
+from pquant_hls.errors import DataError, NoGain, NotMeasured, UnsupportedModel
 from pquant_hls.network import n_outputs
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.data import as_arrays, as_dataset
@@ -75,9 +71,9 @@ class CompressionPipeline(Trainable):
                 after = bench.apply(walk.point, step)
             except NoGain as cause:
                 left_out.append(f"{name_of(step)} left out: {cause}")
-                walk.write(name_of(step), [step], walk.point, None, f"left out: {cause}")
+                walk.write(name_of(step), [step], walk.point, None, ("left_out", str(cause)))
                 continue
-            walk.write(name_of(step), [step], walk.point, after, None)
+            walk.write(name_of(step), [step], walk.point, after)
             walk.point = after
         done = f"{len(self.steps) - len(left_out)} of {len(self.steps)} steps done"
         if not quantized(walk.point):
@@ -142,6 +138,11 @@ def prune(sparsity: float = 0.5, **settings: Any) -> CompressionPipeline:
     return CompressionPipeline([PruneConfig.parse({"sparsity": sparsity, **settings})])
 
 
+def step(name: str, **settings: Any) -> CompressionPipeline:
+    """A pipeline of one step by its name, whichever installed package offers it; ``settings`` are its fields."""
+    return CompressionPipeline([{"step": name, **settings}])
+
+
 def quantize(bits: int = 6, **settings: Any) -> CompressionPipeline:
     """A pipeline of one quantization step; ``settings`` are fields of QuantizeConfig."""
     return CompressionPipeline([QuantizeConfig.parse({"bits": bits, **settings})])
@@ -200,8 +201,7 @@ def _compression(before: Accounting, after: Accounting) -> dict[str, Any]:
 
 def _estimate(model: Any, setup: Setup) -> QoR:
     """The estimator on the model as firmware; a float model at the target's default precision."""
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            return estimated(convert(model, setup.hls, Path(scratch) / "project", exact=False))
-        except UnsupportedModel as cause:
-            return QoR(notes=(str(cause),))
+    try:
+        return DesignCost(setup.hls)(model)
+    except (UnsupportedModel, NotMeasured) as cause:
+        return QoR(notes=(str(cause),))

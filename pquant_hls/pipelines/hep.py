@@ -41,8 +41,7 @@ class HEPCompressionPipeline:
         calibration: Any = None,
         **options: Any,
     ) -> CompressionResult:
-        """Compress until the firmware's worst-case latency is within ``target_latency_ns``, or say why it
-        cannot be.
+        """Compress until the firmware's worst-case latency is within ``target_latency_ns``, or say why it cannot.
 
         Starts from 0.9 of the weights pruned (whole units) and 6 bits, tightens while the budget is missed,
         and gives accuracy back while it stays met.

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
@@ -56,7 +56,7 @@ def several(value: Any) -> Any:
     return (value,) if isinstance(value, str | int | float) else value
 
 
-def checked(kind: Any, value: Any, where: str) -> Any:
+def validated(kind: Any, value: Any, where: str) -> Any:
     """``value`` as an annotated type, or a SpecError that names ``where``."""
     try:
         return TypeAdapter(kind).validate_python(value)
@@ -110,9 +110,7 @@ def setup_of(options: Mapping[str, Any], own: Iterable[str] = ()) -> Setup:
     """A Setup from keywords; one that it does not know is named, with the nearest of these and of ``own``."""
     for name in options:
         if name not in Setup.model_fields:
-            raise SpecError(
-                unknown_key(name, [*own, *Setup.model_fields]).replace("key", "option"), where=name
-            )
+            raise SpecError(unknown_key(name, [*own, *Setup.model_fields], "option"), where=name)
     return Setup.parse(options)
 
 
@@ -121,7 +119,7 @@ def progress(verbose: int) -> Listener:
     return Terminal() if sys.stderr.isatty() else Logged(verbose)
 
 
-class _Stderr(logging.StreamHandler):
+class _Stderr(logging.StreamHandler[TextIO]):
     """Writes to whatever ``sys.stderr`` is at the time of the record: notebooks and tests replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -13,10 +13,11 @@ from pydantic import Field
 from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.setup import Setup, checked
+from pquant_hls.pipelines.setup import Setup, validated
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import StepConfig
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.store import Entry
 
 LOST_ENERGY = (0.02, 0.05, 0.1)
 BITS = (8, 6, 5, 4, 3)
@@ -63,9 +64,9 @@ class StandardCompressionPipeline(Trainable):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.target: float = checked(Ratio, target_compression, "target_compression")
-        self.preserve: float = checked(Preserved, preserve_accuracy, "preserve_accuracy")
-        self.analyse: bool = checked(bool, analyse, "analyse")
+        self.target: float = validated(Ratio, target_compression, "target_compression")
+        self.preserve: float = validated(Preserved, preserve_accuracy, "preserve_accuracy")
+        self.analyse: bool = validated(bool, analyse, "analyse")
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -79,7 +80,7 @@ class StandardCompressionPipeline(Trainable):
         floor = Gate("accuracy", max_loss=(1 - self.preserve) * baseline)
         goal = Goal(self.target, (floor, *setup.gates), setup.budget)
         walk = Walk(bench, start)
-        spared = sensitivity(bench, start) if self.analyse else Sensitivity()
+        spared = sensitivity(bench, start) if self.analyse else LayerSensitivity()
         walk.history.extend(spared.records)
         climb = Climb(walk, goal, self.target)
         climb.stage("low rank", LOST_ENERGY, lambda lost: self._low_rank(lost, spared, setup), _halfway)
@@ -103,11 +104,11 @@ class StandardCompressionPipeline(Trainable):
         """Share of the weights to prune so that the mildest quantization then reaches the target."""
         return max(0.0, 1 - (point.ratio or 1.0) * FLOAT_BITS / BITS[0] / (MARGIN * self.target))
 
-    def _low_rank(self, lost: float, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
+    def _low_rank(self, lost: float, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         step = LowRankConfig(energy=1 - lost, exclude=spared.layers("rank"), seed=setup.seed)
         return [step, FineTuneConfig(**setup.fit())]
 
-    def _prune(self, share: float, start: Point, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
+    def _prune(self, share: float, start: Point, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         weights = None if start.account is None else start.account.kernel_weights
         return [
             PruneConfig(
@@ -120,7 +121,7 @@ class StandardCompressionPipeline(Trainable):
             )
         ]
 
-    def _quantize(self, bits: float, spared: Sensitivity, setup: Setup) -> list[StepConfig]:
+    def _quantize(self, bits: float, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         wider = {name: min(16, int(bits) + 2) for name in spared.layers("bits")}
         return [QuantizeConfig(bits=int(bits), layers=wider, **setup.fit())]
 
@@ -149,11 +150,11 @@ class Climb:
                 self.limits.pop(name, None)
                 continue
             if self.walk.idle:  # too little to remove one unit: the next rung asks for more
-                self.limits[name] = self.walk.history[-1]["reason"].removeprefix("rolled back: ")
+                self.limits[name] = self.walk.history[-1].why
                 continue
             half = milder(held, rung) if self.walk.possible else None
             if half is None or not self.walk.attempt(f"{name}, milder", make(half), self._objection):
-                self.limits[name] = self.walk.history[-1]["reason"].removeprefix("rolled back: ")
+                self.limits[name] = self.walk.history[-1].why
             return
 
     def _objection(self, before: Point, after: Point) -> str | None:
@@ -185,16 +186,19 @@ class Climb:
 
 
 @dataclass(frozen=True)
-class Sensitivity:
+class LayerSensitivity:
     """What halving a layer's rank or units, or 4-bit weights in it, cost in accuracy, without any
     training."""
 
-    records: tuple[dict[str, Any], ...] = ()
-    allowed: float = 0.0
+    records: tuple[Entry, ...] = ()
 
     def layers(self, kind: str) -> tuple[str, ...]:
         """Layers that stand out: more than twice the median cost of their kind."""
-        found = {entry["layer"]: entry["degradation"] for entry in self.records if entry["probe"] == kind}
+        found = {
+            entry.settings["layer"]: entry.figures["degradation"]
+            for entry in self.records
+            if entry.settings["probe"] == kind
+        }
         middle = median(found.values()) if found else 0.0
         return tuple(
             name
@@ -203,21 +207,21 @@ class Sensitivity:
         )
 
 
-def sensitivity(bench: Workbench, start: Point) -> Sensitivity:
+def sensitivity(bench: Workbench, start: Point) -> LayerSensitivity:
     """Probe each layer with weights by rank, sparsity and bits, one at a time."""
     units = {} if start.account is None else start.account.units
-    records = [
+    entries = [
         found
         for name, width in units.items()
         for kind in PROBES
         if (found := _probe(bench, start, name, width, kind))
     ]
-    for record in records:
-        bench.record(record, record["reason"])
-    return Sensitivity(tuple(records))
+    for entry in entries:
+        bench.record(entry, entry.reason)
+    return LayerSensitivity(tuple(entries))
 
 
-def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) -> dict[str, Any] | None:
+def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) -> Entry | None:
     step: StepConfig
     if kind == "rank":
         step = LowRankConfig(layers={layer: max(1, width // 4)}, energy=1.0, roll_back=False)
@@ -235,14 +239,14 @@ def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) ->
     fallen = None if bench.baseline is None else loss(bench.baseline, score)
     if fallen is None:
         return None
-    return {
-        "kind": "sensitivity",
-        "layer": layer,
-        "probe": kind,
-        "degradation": fallen[0],
-        "degradation_error": fallen[1],
-        "reason": f"{layer} probed by {kind}: {100 * fallen[0]:.2f} points lost",
-    }
+    return Entry(
+        kind="sensitivity",
+        name="sensitivity",
+        parent=start.digest,
+        settings={"layer": layer, "probe": kind},
+        figures={"degradation": fallen[0], "degradation_error": fallen[1]},
+        reason=f"{layer} probed by {kind}: {100 * fallen[0]:.2f} points lost",
+    )
 
 
 def _shares(needed: float) -> tuple[float, ...]:

@@ -10,7 +10,17 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.engine import Ending, Gate, Goal, Point, Score, Workbench, dropped
+from pquant_hls.engine import (
+    CompressionResult,
+    Ending,
+    Gate,
+    Goal,
+    Point,
+    Score,
+    TaggerResult,
+    Workbench,
+    dropped,
+)
 from pquant_hls.errors import DataError, SpecError
 from pquant_hls.network import calls
 from pquant_hls.pipelines.base import Pipeline
@@ -74,7 +84,7 @@ class TaggerPipeline(Pipeline):
     """``HEPCompressionPipeline.compress_jet_tagger`` as a policy."""
 
     name: ClassVar[str] = "tagger"
-    unpacks: ClassVar[tuple[str, ...]] = ("model", "results")
+    result: ClassVar[type[CompressionResult]] = TaggerResult
 
     def __init__(self, plan: TaggerPlan, rare: Sequence[str], **options: Any) -> None:
         super().__init__(**options)
@@ -119,7 +129,7 @@ def useful_ranks(model: Any, most: int) -> dict[str, int]:
     """Rank of each dense layer: ``most``, or the largest r with r (m + n) < m n for a kernel of m x n."""
     found = {}
     for call in calls(model):
-        kernels = [array for array in call.layer.get_weights() if array.ndim == 2]
+        kernels = [array for array in call.weights if array.ndim == 2]
         if kernels and "Dense" in call.kind:
             m, n = kernels[0].shape
             rank = min(most, (m * n - 1) // (m + n))

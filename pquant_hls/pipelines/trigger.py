@@ -8,16 +8,31 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from pquant_hls.decide import Judgement, Limit, Verdict
-from pquant_hls.engine import Ending, Goal, LoopResult, Point, Workbench, closed_loop, dropped, quantized
+from pquant_hls.decide import Bits, Knobs, Limit, Sparsity, Verdict
+from pquant_hls.engine import (
+    CompressionResult,
+    Ending,
+    Goal,
+    LoopResult,
+    Point,
+    TriggerResult,
+    View,
+    Workbench,
+    closed_loop,
+    dropped,
+    figures,
+    quantized,
+)
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.measure import has_synthesis
 from pquant_hls.pipelines.base import Pipeline
 from pquant_hls.pipelines.setup import Setup, several
-from pquant_hls.pipelines.walk import figures
 from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder, Spec, StepConfig
-from pquant_hls.spec.steps import Bits, PruneConfig, QuantizeConfig, Sparsity
+from pquant_hls.spec.steps import Bits as Width
+from pquant_hls.spec.steps import PruneConfig, QuantizeConfig
+from pquant_hls.spec.steps import Sparsity as Removed
 from pquant_hls.spec.units import ClockNs
+from pquant_hls.store import Entry
 
 GENTLER = ((1.0, 0), (0.67, 2), (0.33, 2))
 """Proposals one after the other: share of the first sparsity, bits more than the first."""
@@ -42,8 +57,8 @@ class TriggerPlan(Spec):
     ``clocks_ns`` and ``reuse_factors`` are tried for ``clock`` and ``reuse``.
     """
 
-    sparsity: Sparsity = 0.9
-    bits: Bits = 6
+    sparsity: Removed = 0.9
+    bits: Width = 6
     max_accuracy_loss: float | None = Field(None, ge=0, le=1)
     max_rounds: int = Field(12, ge=1, le=100)
     allow: Annotated[tuple[Literal["reuse", "strategy", "clock"], ...], BeforeValidator(several)] = ()
@@ -56,7 +71,7 @@ class TriggerPipeline(Pipeline):
     if need be."""
 
     name: ClassVar[str] = "trigger"
-    unpacks: ClassVar[tuple[str, ...]] = ("model", "qor", "history")
+    result: ClassVar[type[CompressionResult]] = TriggerResult
 
     def __init__(self, plan: TriggerPlan, **options: Any) -> None:
         super().__init__(**options)
@@ -67,12 +82,12 @@ class TriggerPipeline(Pipeline):
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         goal = Goal(gates=setup.gates, budget=setup.budget)
-        history: list[dict[str, Any]] = []
-        worked, result = self._tightened(bench, start, setup, history)
+        history: list[Entry] = []
+        view, result = self._tightened(bench, start, setup, history)
         best, reason = result.best, result.action.reason
         if result.verdict is Verdict.MET:
-            best = self._relaxed(worked, start, result, setup, history)
-            if worked.hls != bench.hls:
+            best = self._relaxed(Relaxation(bench, view, history, best), start, result, setup)
+            if view.hls != bench.hls:
                 reason = f"{reason}, with wider accumulators (hls.wide_accumulators)"
             if best is not result.best:
                 reason = f"{reason}; accuracy given back where the budget left slack"
@@ -84,27 +99,24 @@ class TriggerPipeline(Pipeline):
         return Ending(best, goal, f"{reason}; {met_by}", tuple(history))
 
     def _tightened(
-        self, bench: Workbench, start: Point, setup: Setup, history: list[dict[str, Any]]
-    ) -> tuple[Any, LoopResult]:
-        """The loop, and where its estimate leaves the verdict open, the loop with wider accumulators; the
-        bench of the one that counts, and its end."""
-        worked = in_loop(bench)
-        result = self._loops(worked, start, setup, history)
-        if result.verdict is not Verdict.UNKNOWN or (narrow := narrower(worked, result.best)) is None:
-            return worked, result
-        history.append({"kind": "note", "step": "wider accumulators", "reason": NARROWER})
-        bench.record(history[-1], NARROWER)
-        again = self._loops(narrow, start, setup, history)
-        return (narrow, again) if again.verdict is Verdict.MET else (worked, result)
+        self, bench: Workbench, start: Point, setup: Setup, history: list[Entry]
+    ) -> tuple[View, LoopResult]:
+        """The loop, and where its estimate leaves the verdict open, the loop with wider accumulators; the view of the
+        one that counts, and its end."""
+        view = in_loop(bench)
+        result = self._loops(bench, view, start, setup, history)
+        if result.verdict is not Verdict.UNKNOWN or (narrow := narrower(bench, view, result.best)) is None:
+            return view, result
+        _write(bench, history, Entry(kind="note", name="wider accumulators", reason=NARROWER), NARROWER)
+        again = self._loops(bench, narrow, start, setup, history)
+        return (narrow, again) if again.verdict is Verdict.MET else (view, result)
 
-    def _relaxed(
-        self, bench: Any, start: Point, result: LoopResult, setup: Setup, history: list[dict[str, Any]]
-    ) -> Point:
+    def _relaxed(self, back: Relaxation, start: Point, result: LoopResult, setup: Setup) -> Point:
         """The most accurate point still MET: less sparsity by bisection from the original's weights, then
         more bits."""
-        back = Relaxation(bench, history, result.best)
-        knobs = result.rounds[result.points.index(result.best)].knobs
-        sparsity, bits = knobs["sparsity"], int(knobs["bits"])
+        knobs = Knobs.of(result.rounds[result.points.index(result.best)].knobs)
+        sparsity, bits = (kind.ruling(knobs.of_kind(kind)) for kind in (Sparsity, Bits))
+        bits = int(bits)
         mild = 0.0  # not known to be met; ``sparsity`` is
         while sparsity - mild > CLOSE and back.lacks_accuracy():
             middle = (mild + sparsity) / 2
@@ -133,19 +145,19 @@ class TriggerPipeline(Pipeline):
         )
         return prune, QuantizeConfig(bits=bits, **setup.fit())
 
-    def _loops(self, bench: Any, start: Point, setup: Setup, history: list[dict[str, Any]]) -> LoopResult:
+    def _loops(
+        self, bench: Workbench, view: View, start: Point, setup: Setup, history: list[Entry]
+    ) -> LoopResult:
         """The closed loop from each proposal in turn, until one is not lost on its very first round."""
-        tried: list[LoopResult] = []
         for share, more_bits in GENTLER:
-            recipe = self._recipe(
-                self.plan.sparsity * share, min(16, self.plan.bits + more_bits), start, setup
-            )
-            result = closed_loop(bench, start.model, recipe)
-            history.extend(_rounds(bench, result))
-            tried.append(result)
+            sparsity, bits = self.plan.sparsity * share, min(16, self.plan.bits + more_bits)
+            recipe = self._recipe(sparsity, bits, start, setup)
+            result = closed_loop(bench, start, recipe, fidelity=view.fidelity, hls=view.hls)
+            history.extend(result.entries[1:])
+            _write(bench, history, _stop(result), f"stop: {result.action.reason}")
             if result.action.limit is not Limit.ACCURACY or len(result.rounds) > 1:
-                return result
-        return tried[-1]
+                break
+        return result
 
     def _recipe(self, sparsity: float, bits: int, start: Point, setup: Setup) -> Recipe:
         if setup.budget is None:
@@ -167,33 +179,32 @@ class TriggerPipeline(Pipeline):
             }
         )
 
-    def _other_targets(
-        self, bench: Workbench, best: Point, goal: Goal, history: list[dict[str, Any]]
-    ) -> Point:
+    def _other_targets(self, bench: Workbench, best: Point, goal: Goal, history: list[Entry]) -> Point:
         """The best point on the targets that may be used instead; the first that meets the budget."""
         for hls in _variants(bench.hls, self.plan):
+            entry = Entry(
+                kind="target",
+                name="target",
+                parent=best.digest,
+                settings={"target": hls.model_dump(mode="json")},
+            )
             try:
                 point = bench.measure(best, exact=quantized(best), hls=hls)
             except (SpecError, UnsupportedModel) as cause:
-                history.append(
-                    {
-                        "kind": "target",
-                        "target": hls.model_dump(mode="json"),
-                        "reason": f"not possible: {cause}",
-                    }
-                )
+                failed = entry.with_(status="failed", reason=str(cause))
+                _write(bench, history, failed, f"{_text_of(hls)}: {failed.why}")
                 continue
             found = goal.judge(bench, point)
-            entry = {
-                "kind": "target",
-                "target": hls.model_dump(mode="json"),
-                **figures(bench, point),
-                "verdict": str(found.verdict),
-                "reason": "; ".join(str(check) for check in found.checks),
-            }
-            history.append(entry)
-            bench.record(entry, f"{_target_text(point)}: {found.verdict}")
-            if found.verdict is Verdict.MET:
+            met = found.verdict is Verdict.MET
+            entry = entry.with_(
+                digest=point.digest,
+                figures=figures(bench, point),
+                status="kept" if met else "rolled_back",
+                verdict=str(found.verdict),
+                reason="; ".join(str(check) for check in found.checks),
+            )
+            _write(bench, history, entry, f"{_target_text(point)}: {found.verdict}")
+            if met:
                 return point
         return best
 
@@ -202,70 +213,53 @@ class Relaxation:
     """Giving accuracy back: ``best`` is always MET, and only a more accurate point that is MET takes its
     place."""
 
-    def __init__(self, bench: Any, history: list[dict[str, Any]], best: Point) -> None:
-        self.bench, self.history, self.best = bench, history, best
+    def __init__(self, bench: Workbench, view: View, history: list[Entry], best: Point) -> None:
+        self.bench, self.view, self.history, self.best = bench, view, history, best
 
     def lacks_accuracy(self) -> bool:
         """Whether the best point is less accurate than the original by more than the error of that."""
         return self.bench.baseline is not None and dropped(self.bench.baseline, self.bench.score(self.best))
 
     def holds(self, start: Point, steps: Sequence[StepConfig], move: str) -> bool:
-        """Make the point, measure it, remember it if it is better; True while it is MET."""
+        """Make the point, look at it, remember it if it is better; True while it is MET."""
         point = start
         for step in steps:
             point = self.bench.apply(point, step)
-        point = self.bench.measure(point)
-        verdict = self.bench.judge(point).verdict
+        point = self.view.at(self.bench, point)
+        verdict = self.view.judge(self.bench, point).verdict
         now, best = self.bench.score(point).value() or 0.0, self.bench.score(self.best).value() or 0.0
         better = verdict is Verdict.MET and now > best
-        entry = {
-            "kind": "relax",
-            "step": "relax",
-            "move": move,
-            "parent": start.digest,
-            **figures(self.bench, point),
-            "verdict": str(verdict),
-            "kept": better,
-            "reason": "more accurate and still met" if better else "not better",
-        }
-        self.history.append(entry)
-        self.bench.record(entry, f"relax, {move}: accuracy {100 * now:.2f} %, {verdict}")
+        entry = Entry(
+            kind="relax",
+            name="relax",
+            parent=start.digest,
+            digest=point.digest,
+            settings={"move": move},
+            figures=figures(self.bench, point),
+            status="kept" if better else "rolled_back",
+            verdict=str(verdict),
+            reason="more accurate and still met" if better else "not better",
+        )
+        _write(self.bench, self.history, entry, f"relax, {move}: accuracy {100 * now:.2f} %, {verdict}")
         if better:
             self.best = point
         return verdict is Verdict.MET
 
 
-class InLoop:
-    """The bench with csim left to the end: rounds are sketched, and exactness enters no verdict before
-    hand-over. ``hls`` is the target of every round."""
-
-    def __init__(self, bench: Workbench, hls: HlsSpec) -> None:
-        self._bench, self.hls = bench, hls
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._bench, name)
-
-    def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:
-        return self._bench.sketch(point, exact=exact, hls=hls or self.hls)
-
-    def judge(self, point: Point, *, exact: bool = False) -> Judgement:  # noqa: ARG002 - csim comes at hand-over
-        return self._bench.judge(point, exact=False)
+def in_loop(bench: Workbench) -> View:
+    """How the closed loop looks: sketches where the latency is an estimate anyway, else measurements."""
+    budget = bench.budget
+    estimates = budget is None or (budget.deliver == "hls" and budget.measure in {"auto", "estimate"})
+    return View(bench.hls, "sketch" if estimates and not has_synthesis(bench.hls) else "measure")
 
 
-def in_loop(bench: Workbench) -> Any:
-    """What the closed loop works on: sketches where the latency is an estimate anyway, the bench itself
-    elsewhere."""
-    estimates = bench.budget.deliver == "hls" and bench.budget.measure in {"auto", "estimate"}
-    return InLoop(bench, bench.hls) if estimates and not has_synthesis(bench.hls) else bench
-
-
-def narrower(bench: Any, point: Point) -> InLoop | None:
-    """The same bench with wider accumulators, where those make this point's interval narrower; None
+def narrower(bench: Workbench, view: View, point: Point) -> View | None:
+    """The same view with wider accumulators, where those make this point's interval narrower; None
     elsewhere, and where the latency is not an estimate."""
-    if not isinstance(bench, InLoop) or bench.hls.wide_accumulators:
+    if view.fidelity != "sketch" or view.hls.wide_accumulators:
         return None
-    other = InLoop(bench, bench.hls.with_(wide_accumulators=True))
-    return other if _spread_ns(other.measure(point)) < _spread_ns(bench.measure(point)) else None
+    other = View(view.hls.with_(wide_accumulators=True), view.fidelity)
+    return other if _spread_ns(other.at(bench, point)) < _spread_ns(view.at(bench, point)) else None
 
 
 def _spread_ns(point: Point) -> float:
@@ -273,6 +267,18 @@ def _spread_ns(point: Point) -> float:
     if latency is None or latency.worst_ns_hi is None or latency.worst_ns_lo is None:
         return float("inf")
     return latency.worst_ns_hi - latency.worst_ns_lo
+
+
+def _write(bench: Workbench, history: list[Entry], entry: Entry, text: str) -> None:
+    history.append(entry)
+    bench.record(entry, text)
+
+
+def _stop(result: LoopResult) -> Entry:
+    reason = result.action.reason
+    return Entry(
+        kind="stop", name="stop", digest=result.best.digest, verdict=str(result.verdict), reason=reason
+    )
 
 
 def _variants(hls: HlsSpec, plan: TriggerPlan) -> Iterator[HlsSpec]:
@@ -289,12 +295,11 @@ def _variants(hls: HlsSpec, plan: TriggerPlan) -> Iterator[HlsSpec]:
 
 
 def _target_text(point: Point) -> str:
-    spec = None if point.project is None else point.project.spec
-    return (
-        ""
-        if spec is None
-        else f"{spec.clock_ns:g} ns clock, {spec.strategy} strategy, reuse {spec.reuse_factor}"
-    )
+    return "" if point.project is None or point.project.spec is None else _text_of(point.project.spec)
+
+
+def _text_of(hls: HlsSpec) -> str:
+    return f"{hls.clock_ns:g} ns clock, {hls.strategy} strategy, reuse {hls.reuse_factor}"
 
 
 def layer_costs(point: Point) -> str:
@@ -308,21 +313,3 @@ def layer_costs(point: Point) -> str:
 
 def _spread(low: int | None, high: int | None) -> str:
     return "" if low is None or high is None or low == high else f" [{low}..{high}]"
-
-
-def _rounds(bench: Workbench, result: LoopResult) -> Iterator[dict[str, Any]]:
-    """The loop's rounds as history: knobs, figures, verdict, the move that led there, cycles by layer."""
-    for number, (done, point) in enumerate(zip(result.rounds, result.points, strict=True), start=1):
-        yield {
-            "kind": "round",
-            "number": number,
-            "step": done.phase,
-            "knobs": dict(done.knobs),
-            "parent": point.parent,
-            **figures(bench, point),
-            "verdict": str(done.judgement.verdict),
-            "checks": [str(check) for check in done.judgement.checks],
-            "move": None if done.move is None else str(done.move),
-            "reason": layer_costs(point),
-        }
-    yield {"kind": "stop", "step": "stop", "verdict": str(result.verdict), "reason": result.action.reason}

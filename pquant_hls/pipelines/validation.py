@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench
+from pquant_hls.engine import CompressionResult, Ending, Gate, Goal, Point, ValidationResult, Workbench
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.setup import Setup, Share, checked
+from pquant_hls.pipelines.setup import Setup, Share, validated
 from pquant_hls.pipelines.steps import describe, steps_of
 from pquant_hls.pipelines.walk import Walk, name_of
 
@@ -29,12 +28,12 @@ class ValidationPipeline(Trainable):
     """
 
     name: ClassVar[str] = "validation"
-    unpacks: ClassVar[tuple[str, ...]] = ("model", "history")
+    result: ClassVar[type[CompressionResult]] = ValidationResult
 
-    def __init__(self, steps: Sequence[Any], max_degradation: float = 0.05, **options: Any) -> None:
+    def __init__(self, steps: Any, max_degradation: float = 0.05, **options: Any) -> None:
         super().__init__(**options)
         self.steps = steps_of(steps)
-        self.max_degradation: float = checked(Share, max_degradation, "max_degradation")
+        self.max_degradation: float = validated(Share, max_degradation, "max_degradation")
 
     def settings(self) -> dict[str, Any]:
         return {"steps": describe(self.steps), "max_degradation": self.max_degradation}
@@ -47,7 +46,7 @@ class ValidationPipeline(Trainable):
             kept = walk.attempt(name_of(step), [step], lambda _, after: goal.lost(bench, after))
             if kept or walk.idle:  # a step that changed nothing did no harm
                 continue
-            why = f"step {number} ({name_of(step)}) was not kept, {walk.history[-1]['reason']}"
+            why = f"step {number} ({name_of(step)}) was not kept, rolled back: {walk.history[-1].why}"
             stopped = Goal(gates=gates, budget=setup.budget, broken="every step kept")
             return Ending(
                 walk.point, stopped, f"{why}; the last good model is handed back", tuple(walk.history)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pquant_hls.compress import Step
-from pquant_hls.engine import Point, Workbench, loss
+from pquant_hls.engine import Point, Workbench, figures
 from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
 from pquant_hls.spec import StepConfig
+from pquant_hls.store import Entry, Status
 
-NOTHING, LEFT_OUT = "changes nothing", "left out"
-"""Words of history for a step that did no harm and no good."""
+KEPT: tuple[Status, str] = ("kept", "")
 
 AnyStep = StepConfig | Step[Any]
 Objection = Callable[[Point, Point], str | None]
@@ -22,37 +22,38 @@ Objection = Callable[[Point, Point], str | None]
 
 @dataclass
 class Walk:
-    """``point`` is always the last one kept: a rejected attempt leaves it, the very same weights, as it was.
-
-    ``possible`` tells whether the last attempt could be made at all, ``idle`` whether it changed nothing or
-    had nothing to gain.
-    """
+    """``point`` is always the last one kept: a rejected attempt leaves it, the very same weights, as it was."""
 
     bench: Workbench
     point: Point
-    history: list[dict[str, Any]] = field(default_factory=list)
-    possible: bool = True
-    idle: bool = False
+    history: list[Entry] = field(default_factory=list)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the last attempt changed nothing or had nothing to gain."""
+        return bool(self.history) and self.history[-1].status in {"idle", "left_out"}
+
+    @property
+    def possible(self) -> bool:
+        """Whether the last attempt could be made at all."""
+        return not self.history or self.history[-1].status != "failed"
 
     def attempt(self, stage: str, steps: Sequence[AnyStep], objection: Objection) -> bool:
         """Apply ``steps`` one after another; True and a new ``point`` when nothing objects."""
-        before, self.possible, self.idle = self.point, True, False
+        before = self.point
         try:
             after = self._applied(before, steps)
         except NoGain as cause:
-            self.idle = True
-            self.write(stage, steps, before, None, f"{LEFT_OUT}: {cause}")
-            return False
+            return self.write(stage, steps, before, None, ("left_out", str(cause)))
         except (SpecError, UnsupportedModel) as cause:
-            self.possible = False
-            self.write(stage, steps, before, None, f"not possible: {cause}")
-            return False
-        self.idle = after.digest == before.digest
-        reason = ": ".join([NOTHING, *after.notes]) if self.idle else objection(before, after)
-        if reason is None:
-            self.point = after
-        self.write(stage, steps, before, after, reason)
-        return reason is None
+            return self.write(stage, steps, before, None, ("failed", str(cause)))
+        if after.digest == before.digest:
+            return self.write(stage, steps, before, after, ("idle", ": ".join(after.notes)))
+        reason = objection(before, after)
+        if reason is not None:
+            return self.write(stage, steps, before, after, ("rolled_back", reason))
+        self.point = after
+        return self.write(stage, steps, before, after)
 
     def _applied(self, point: Point, steps: Sequence[AnyStep]) -> Point:
         """The steps in order; when the first finds nothing to do, the others have no part in this."""
@@ -64,28 +65,30 @@ class Walk:
         return point
 
     def write(
-        self, stage: str, steps: Sequence[AnyStep], before: Point, after: Point | None, objection: str | None
-    ) -> None:
-        """One line of history: what was tried, what it gave, whether it was kept and why not."""
-        entry = {
-            "kind": "stage",
-            "number": len(self.history) + 1,
-            "stage": stage,
-            "step": " + ".join(name_of(step) for step in steps),
-            "settings": [settings_of(step) for step in steps],
-            "parent": before.digest,
-            **figures(self.bench, before if after is None else after),
-            "kept": objection is None,
-            "reason": _outcome(objection),
-        }
+        self,
+        stage: str,
+        steps: Sequence[AnyStep],
+        before: Point,
+        after: Point | None,
+        outcome: tuple[Status, str] = KEPT,
+        **settings: Any,
+    ) -> bool:
+        """One line of history: what was tried, what it gave, its status and reason; returns whether it was kept."""
+        names = " + ".join(name_of(step) for step in steps)
+        entry = Entry(
+            kind="stage",
+            name=stage,
+            number=len(self.history) + 1,
+            parent=before.digest,
+            digest=(before if after is None else after).digest,
+            settings={"step": names, "settings": [settings_of(step) for step in steps], **settings},
+            figures=figures(self.bench, before if after is None else after),
+            status=outcome[0],
+            reason=outcome[1],
+        )
         self.history.append(entry)
         self.bench.record(entry, sentence(entry))
-
-
-def _outcome(objection: str | None) -> str:
-    if objection is None:
-        return "kept"
-    return objection if objection.startswith((LEFT_OUT, NOTHING)) else f"rolled back: {objection}"
+        return outcome[0] == "kept"
 
 
 def name_of(step: AnyStep) -> str:
@@ -99,30 +102,10 @@ def settings_of(step: AnyStep) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude_unset=True)
 
 
-def figures(bench: Workbench, point: Point) -> dict[str, Any]:
-    """A point in figures: digest, accuracy with its error, degradation against the baseline (shares), sizes,
-    latency."""
-    score = bench.score(point)
-    accuracy = score.figures.get("accuracy")
-    fallen = None if bench.baseline is None else loss(bench.baseline, score)
-    latency = None if point.qor is None else point.qor.latency
-    return {
-        "digest": point.digest,
-        "accuracy": None if accuracy is None else accuracy.value,
-        "accuracy_error": None if accuracy is None else accuracy.error,
-        "degradation": None if fallen is None else fallen[0],
-        "degradation_error": None if fallen is None else fallen[1],
-        "compression_ratio": point.ratio,
-        "units": None if point.account is None else dict(point.account.units),
-        "ebops": None if point.account is None else point.account.ebops,
-        "cycles": None if latency is None else latency.cycles_max,
-        "worst_ns": None if latency is None else latency.worst_ns_hi,
-    }
-
-
-def sentence(entry: dict[str, Any]) -> str:
+def sentence(entry: Entry) -> str:
     """A line of history for people."""
-    accuracy = "-" if entry["accuracy"] is None else f"{100 * entry['accuracy']:.2f} %"
-    ratio = "-" if entry["compression_ratio"] is None else f"{entry['compression_ratio']:.2f}"
-    ns = "" if entry["worst_ns"] is None else f", up to {entry['worst_ns']:.0f} ns"
-    return f"{entry['stage']}: accuracy {accuracy}, ratio {ratio}{ns}: {entry['reason']}"
+    found = entry.figures
+    accuracy = "-" if found["accuracy"] is None else f"{100 * found['accuracy']:.2f} %"
+    ratio = "-" if found["compression_ratio"] is None else f"{found['compression_ratio']:.2f}"
+    ns = "" if found["worst_ns"] is None else f", up to {found['worst_ns']:.0f} ns"
+    return f"{entry.name}: accuracy {accuracy}, ratio {ratio}{ns}: {entry['reason']}"

@@ -1,9 +1,14 @@
-"""Outside programs: which are there, and the one runner (own process group, live lines, limits, polite stop, kill)."""
+"""Outside programs: which are there, and the one runner (live lines, limits, and nothing left behind)."""
 
+from pquant_hls.programs.limits import MORE_MEMORY, Limits
 from pquant_hls.programs.process import OnLine, RunResult, Status, ask, run, with_prefix
-from pquant_hls.programs.tools import Tool, find_tools, locate, require
+from pquant_hls.programs.tools import PROGRAMS, Executable, Tool, find_tools, locate, require
 
 __all__ = [
+    "MORE_MEMORY",
+    "PROGRAMS",
+    "Executable",
+    "Limits",
     "OnLine",
     "RunResult",
     "Status",

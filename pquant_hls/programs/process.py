@@ -1,13 +1,19 @@
-"""One outside program: own process group, live lines, time limit, polite stop, then kill; never a shell."""
+"""Run one outside program: live lines, a log, limits of time and memory, polite stop, then kill; never a shell.
+
+A warden (``_warden.py``) stands between: whatever the program started ends with it, and it ends with this process,
+even when that is killed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +21,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-from pquant_hls.errors import ToolNotFound
+from pquant_hls.errors import ToolFailed, ToolNotFound
+from pquant_hls.programs.limits import MORE_MEMORY, Limits
 
 GRACE_S = 5.0
 _POLL_S = 0.05
 _CHUNK = 65536
 _PIPE_BYTES = 1048576  # the most a pipe holds (pipe(7), pipe-max-size)
 _LINE_BYTES = 65536
+_WARDEN = Path(__file__).with_name("_warden.py")
 OnLine = Callable[[str], None]
 
 
@@ -31,6 +39,7 @@ class Status(StrEnum):
     OK = "ok"
     FAILED = "failed"
     TIMEOUT = "timeout"
+    MEMORY = "memory"
     DIED = "died"
 
 
@@ -48,11 +57,23 @@ class RunResult:
     def ok(self) -> bool:
         return self.status is Status.OK
 
+    def last(self, count: int = 1) -> str:
+        """The last ``count`` lines of the log that are not empty, joined by `` | ``."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return " | ".join([line.strip() for line in lines if line.strip()][-count:])
+
+    def failure(self, name: str, *, where: object, mend: str | None = None, lines: int = 1) -> ToolFailed:
+        """The error that says how the program ended, with its own last words."""
+        words = self.last(lines)
+        if self.status is Status.MEMORY and mend is None:
+            mend = MORE_MEMORY
+        return ToolFailed(f"{name} {self.reason}" + (f": {words}" if words else ""), where=where, mend=mend)
+
 
 def run(
     args: Sequence[str],
     cwd: Path,
-    timeout_s: float,
+    limits: Limits,
     log: Path,
     on_line: OnLine | None = None,
     prefix: Sequence[str] = (),
@@ -60,11 +81,13 @@ def run(
     """Run one program and write its output (stdout and stderr together) to ``log`` as it comes.
 
     ``on_line`` gets each line without its end, in the calling thread. At the time limit, at KeyboardInterrupt
-    and at an exception of ``on_line`` the whole group gets SIGTERM, ``GRACE_S`` seconds later SIGKILL; the
-    exception then goes on. What a program leaves running in its group is killed when it ends.
+    and at an exception of ``on_line`` the program's group gets SIGTERM, ``GRACE_S`` seconds later everything it
+    started is killed; the exception then goes on. At the memory limit, looked at ten times a second, it is killed at
+    once. What a program leaves running is killed when it ends, and so is all of it when this process dies.
 
     ``prefix`` runs it elsewhere, e.g. ``("ssh", "build01")`` or ``("apptainer", "exec", "image.sif")``: the
-    folder must have the same path there. Stopping ssh reaches the far side only with ``ssh -tt``.
+    folder must have the same path there. Stopping ssh reaches the far side only with ``ssh -tt``; the memory
+    that is counted is this side's.
 
     Raises
     ------
@@ -76,20 +99,8 @@ def run(
     start = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as stream:
-        process = subprocess.Popen(  # noqa: S603
-            command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        in_time = False
-        try:
-            in_time = _follow(process, _Lines(stream, on_line), start + timeout_s)
-        finally:
-            _stop(process, polite=not in_time)
-    return _result(process.returncode, in_time, time.monotonic() - start, timeout_s, log)
+        in_time, words = _watched(command, limits, _Lines(stream, on_line), cwd=cwd)
+    return _result(words, in_time, time.monotonic() - start, limits, log)
 
 
 def with_prefix(args: Sequence[str], cwd: Path, prefix: Sequence[str]) -> list[str]:
@@ -102,25 +113,44 @@ def with_prefix(args: Sequence[str], cwd: Path, prefix: Sequence[str]) -> list[s
 
 
 def ask(args: Sequence[str], timeout_s: float, env: Mapping[str, str] | None = None) -> str | None:
-    """All output of a short question such as ``g++ --version``; None when it fails or takes too long."""
-    try:
-        process = subprocess.Popen(  # noqa: S603
-            list(args),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=None if env is None else dict(env),
-        )
-    except OSError:
-        return None
+    """All output of a short question such as ``g++ --version``; None when it cannot start or takes too long."""
     found: list[str] = []
-    in_time = False
-    try:
-        in_time = _follow(process, _Lines(None, found.append), time.monotonic() + timeout_s)
-    finally:
-        _stop(process, polite=False)
-    return "\n".join(found) if in_time else None
+    in_time, words = _watched(args, Limits(timeout_s), _Lines(None, found.append), env=env)
+    return "\n".join(found) if in_time and words.startswith("ended") else None
+
+
+def _watched(
+    command: Sequence[str],
+    limits: Limits,
+    lines: _Lines,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> tuple[bool, str]:
+    """Whether the program ended in time, and the warden's words about its end."""
+    deadline = time.monotonic() + limits.time_s
+    python = (sys.executable, "-I", "-S", str(_WARDEN))
+    memory = str(limits.memory_bytes)
+    mine, its = os.pipe()
+    with os.fdopen(mine, encoding="utf-8", errors="replace") as status:
+        try:
+            process = subprocess.Popen(  # noqa: S603
+                [*python, str(os.getpid()), str(its), memory, *command],
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(its,),
+            )
+        finally:
+            os.close(its)
+        in_time = False
+        try:
+            in_time = _follow(process, lines, deadline)
+        finally:
+            _stop(process)
+        return in_time, status.readline().strip()
 
 
 class _Lines:
@@ -158,14 +188,14 @@ def _follow(process: subprocess.Popen[bytes], lines: _Lines, deadline: float) ->
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         is_open = True
-        while not _has_ended(process):
+        while process.poll() is None:
             if time.monotonic() > deadline:
                 return False
             if not is_open:
-                time.sleep(_POLL_S)
+                _wait(process)
             elif selector.select(_POLL_S):
                 is_open = _read(pipe, lines)
-        # What a child left behind goes on writing is not waited for: no more than a pipe holds is read.
+        # All that could write has ended: what is left is what the pipe holds.
         for _ in range(_PIPE_BYTES // _CHUNK):
             if not (is_open and selector.select(0)):
                 break
@@ -180,38 +210,38 @@ def _read(pipe: IO[bytes], lines: _Lines) -> bool:
     return chunk != b""
 
 
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Without reaping, so that the group's number stays taken until ``_stop`` has used it."""
-    if process.returncode is not None:
-        return True
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """For its end, or a moment."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_POLL_S)
 
 
-def _stop(process: subprocess.Popen[bytes], *, polite: bool) -> None:
-    """End what is left of the group and reap the program; a second Ctrl-C ends the patience."""
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End what is left and reap the warden; a second Ctrl-C ends the patience."""
     try:
-        if polite:
-            _signal_group(process, signal.SIGTERM)
-            limit = time.monotonic() + GRACE_S
-            while not _has_ended(process) and time.monotonic() < limit:
-                time.sleep(_POLL_S)
+        process.send_signal(signal.SIGTERM)
+        limit = time.monotonic() + GRACE_S
+        while process.poll() is None and time.monotonic() < limit:
+            _wait(process)
     finally:
-        _signal_group(process, signal.SIGKILL)
+        process.send_signal(signal.SIGHUP)
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return  # gone already
-
-
-def _result(code: int, in_time: bool, seconds: float, timeout_s: float, log: Path) -> RunResult:
+def _result(words: str, in_time: bool, seconds: float, limits: Limits, log: Path) -> RunResult:
+    kind, _, rest = words.partition(" ")
     if not in_time:
-        return RunResult(Status.TIMEOUT, code, seconds, f"took longer than {timeout_s:g} s", log)
+        return RunResult(
+            Status.TIMEOUT, -signal.SIGKILL, seconds, f"took longer than {limits.time_s:g} s", log
+        )
+    if kind == "memory":
+        reason = f"took more than {limits.memory_bytes / 1e6:g} MB of memory"
+        return RunResult(Status.MEMORY, -signal.SIGKILL, seconds, reason, log)
+    if kind == "unstarted":
+        return RunResult(Status.FAILED, 127, seconds, f"cannot be started: {rest}", log)
+    code = int(rest) if kind == "ended" else -signal.SIGKILL
     if code < 0:
         return RunResult(Status.DIED, code, seconds, f"died by {_signal_name(-code)}", log)
     if code > 0:

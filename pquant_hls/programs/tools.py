@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,20 @@ from pquant_hls.errors import ToolNotFound
 from pquant_hls.programs.process import ask
 
 VERSION_TIMEOUT_S = 60.0
-_AMD = re.compile(r"\bv?(20\d\d\.\d+(?:\.\d+)?)\b")
-_PLAIN = re.compile(r"\b(\d+(?:\.\d+)+)\b")
+
+
+@dataclass(frozen=True)
+class Executable:
+    """An outside program: its name on PATH and how it tells its version.
+
+    ``version`` is the question, ``pattern`` finds the answer (group 1). ``arguments`` follow the name when it does
+    the job it is there for.
+    """
+
+    name: str
+    version: tuple[str, ...] = ("--version",)
+    pattern: str = r"\b(\d+(?:\.\d+)+)\b"
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,30 +38,30 @@ class Tool:
     version: str | None
 
 
-# Program: (its question for the version, pattern of the answer).
-PROGRAMS: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
-    "vivado_hls": (("-version",), _AMD),
-    "vitis_hls": (("-version",), _AMD),
-    "vitis-run": (("--version",), _AMD),
-    "vivado": (("-version",), _AMD),
-    "iverilog": (("-V",), _PLAIN),
-    "vvp": (("-V",), _PLAIN),
-    "g++": (("--version",), _PLAIN),
-    "make": (("--version",), _PLAIN),
-}
+PROGRAMS = (
+    Executable("iverilog", ("-V",)),
+    Executable("vvp", ("-V",)),
+    Executable("g++"),
+    Executable("make"),
+)
+"""Those this package itself may start; a backend names its own."""
 
 
-def find_tools(env: Mapping[str, str] | None = None, timeout_s: float = VERSION_TIMEOUT_S) -> dict[str, Tool]:
-    """The programs of PROGRAMS on the PATH of ``env`` (default: this process's), by name.
+def find_tools(
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = VERSION_TIMEOUT_S,
+    programs: Iterable[Executable] = PROGRAMS,
+) -> dict[str, Tool]:
+    """Those of ``programs`` that are on the PATH of ``env`` (default: this process's), by name.
 
     Each is asked its version within ``timeout_s`` seconds.
     """
     environment = dict(os.environ if env is None else env)
     found = {}
-    for name in PROGRAMS:
-        path = locate(name, environment)
+    for program in programs:
+        path = locate(program.name, environment)
         if path is not None:
-            found[name] = Tool(name, path, version_of(name, path, environment, timeout_s))
+            found[program.name] = Tool(program.name, path, _version_of(program, path, environment, timeout_s))
     return found
 
 
@@ -59,10 +71,10 @@ def locate(name: str, env: Mapping[str, str] | None = None) -> Path | None:
     return None if path is None else Path(path)
 
 
-def version_of(name: str, path: Path, env: Mapping[str, str], timeout_s: float) -> str | None:
-    question, pattern = PROGRAMS[name]
-    answer = ask([str(path), *question], timeout_s, env)
-    found = None if answer is None else pattern.search(answer)
+def _version_of(program: Executable, path: Path, env: Mapping[str, str], timeout_s: float) -> str | None:
+    """What the program at ``path`` says of its version; None where it does not."""
+    answer = ask([str(path), *program.version], timeout_s, env)
+    found = None if answer is None else re.search(program.pattern, answer)
     return None if found is None else found[1]
 
 

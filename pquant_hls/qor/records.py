@@ -15,7 +15,6 @@ BUNCH_CROSSING_NS = 25.0
 Cycles = Annotated[int, Field(ge=0)]
 Nanoseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Source = Literal["csynth", "cosim", "vsynth", "report", "estimate", "rtl"]
 
 
 class Record(BaseModel):
@@ -192,12 +191,12 @@ class QoR(Record):
 
     ``accuracy`` is a share (0..1) on the test split, ``accuracy_source`` who computed it (csim, emulator, keras);
     ``metrics`` hold further figures by name (``auc``, ``efficiency_at_fpr_0.01``...). ``csim_match`` is the share
-    of output values on which csim equals Keras. ``digest`` is that of the design measured.
+    of output values on which csim equals Keras. ``source`` is the evaluator's name, ``digest`` is that of the design measured.
     """
 
     schema_version: Literal[1] = 1
     design: Literal["hls", "rtl"] = "hls"
-    source: Source | None = None
+    source: Annotated[str, Field(min_length=1)] | None = None
     tool: str | None = None
     part: str | None = None
     digest: str | None = None
@@ -216,12 +215,15 @@ class QoR(Record):
 
 
 class Target(Record):
-    """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage."""
+    """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage.
+
+    ``tool`` is the C synthesis tool whose scheduling is meant; None: one that no estimator knows.
+    """
 
     part: str
     clock_ns: Nanoseconds
     clock_uncertainty_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    tool: Literal["vitis", "vivado"] = "vitis"
+    tool: Literal["vitis", "vivado"] | None = "vitis"
     tool_version: str | None = None
 
     @property

@@ -39,6 +39,10 @@ class Registry(Mapping[str, T]):
 
         return decorate
 
+    def drop(self, name: str) -> None:
+        """Forget a thing, as a test does with one it added."""
+        self._things.pop(name, None)
+
     def _load(self) -> None:
         while self._pending:
             self._pending.pop()()

@@ -27,7 +27,7 @@ def read(block: Block, spot: Spot) -> CsimReport:
     return CsimReport(
         kind="csim",
         file=spot.file,
-        errors=values.count(done[0]["errors"], spot.at("CSim done")) if done else None,
+        errors=values.whole_number(done[0]["errors"], spot.at("CSim done")) if done else None,
         is_finished=True if any(_FINISH.match(line) for line in block.lines) else None,
         first_error=next((line.strip()[:300] for line in block.lines if _ERROR.match(line)), None),
     )

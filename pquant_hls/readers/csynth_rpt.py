@@ -7,7 +7,7 @@ import re
 from pquant_hls.qor import Resources
 from pquant_hls.readers import checks, values
 from pquant_hls.readers.checks import RESOURCE_NAMES, Clock, Cycles
-from pquant_hls.readers.records import CsynthReport, Module
+from pquant_hls.readers.records import CsynthReport, ReportModule
 from pquant_hls.readers.tables import Block, Table, sections, table_in
 from pquant_hls.readers.values import Printed, Spot
 
@@ -169,7 +169,7 @@ def _counts(table: Table, row: tuple[str, ...] | None, spot: Spot) -> dict[str, 
     checks.check_sequence(table.columns, _COLUMNS, spot)
     for title, name in RESOURCE_NAMES.items():
         if title in table.columns:
-            found[name] = values.count(table.cell(row, title, spot), spot.at(f"{title} of {row[0]}"))
+            found[name] = values.whole_number(table.cell(row, title, spot), spot.at(f"{title} of {row[0]}"))
     return found
 
 
@@ -212,14 +212,14 @@ def _check_percent(
         if used is None or there is None or values.is_nothing(printed):
             continue
         share = 0 if there == 0 else int(100 * used) // int(there)
-        stated = 0 if printed == "~0" else values.count(printed, spot.at(f"share of {title}"))
+        stated = 0 if printed == "~0" else values.whole_number(printed, spot.at(f"share of {title}"))
         if stated != share or (printed == "~0" and used == 0):
             raise spot.error(f"{printed} % of {title} is not {used:g} of {there:g}")
 
 
 def _modules(
     performance: Block | None, utilization: Block | None, clock: Clock, spot: Spot
-) -> tuple[Module, ...]:
+) -> tuple[ReportModule, ...]:
     """Instances with their latency and resources; both tables name the same instances."""
     latency = performance and performance.after(r"\+ Latency", spot, stop=r"\+ |== ")
     times = _table(latency, r"\s*\* Instance:", "Instance", spot)
@@ -238,7 +238,7 @@ def _modules(
         cycles = _row_cycles(times, row, place, unit)
         _check_instance(cycles, clock, place)
         found.append(
-            Module(
+            ReportModule(
                 instance=values.function(row[0], place) or "",
                 module=values.function(row[1], place) or "",
                 cycles_min=cycles.best,
@@ -291,7 +291,7 @@ def _check_instances(summary: Table | None, details: Table | None, spot: Spot) -
             raise place.error(f"{value:g} {name}, while the instances' own table has {other:g}")
 
 
-def _check_top(cycles: Cycles, modules: tuple[Module, ...], spot: Spot) -> None:
+def _check_top(cycles: Cycles, modules: tuple[ReportModule, ...], spot: Spot) -> None:
     """No instance takes longer than the function that waits for it."""
     for module in modules:
         if cycles.worst is not None and module.cycles_max is not None and module.cycles_max > cycles.worst:

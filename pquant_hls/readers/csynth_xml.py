@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from pquant_hls.readers import checks, values, xml
 from pquant_hls.readers.checks import RESOURCE_NAMES, Clock, Cycles
-from pquant_hls.readers.records import CsynthReport, Module
+from pquant_hls.readers.records import CsynthReport, ReportModule
 from pquant_hls.readers.values import Printed, Spot
 
 _SECTIONS = ("UserAssignments", "PerformanceEstimates", "AreaEstimates")
@@ -155,11 +155,11 @@ def _resources(area: Element | None, block: str, spot: Spot) -> dict[str, float 
             continue
         if name in found:
             raise spot.at(block).error(f"{name} stands under two names")
-        found[name] = values.count(text, spot.at(f"{block}/{tag}"))
+        found[name] = values.whole_number(text, spot.at(f"{block}/{tag}"))
     return found
 
 
-def _modules(root: Element, spot: Spot) -> tuple[Module, ...]:
+def _modules(root: Element, spot: Spot) -> tuple[ReportModule, ...]:
     """Direct instances of the top, where the file has the module list (Vitis ``csynth.xml``)."""
     by_name = _listed(root, spot)
     instances = root.findall("RTLDesignHierarchy/TopModule/InstancesList/Instance")
@@ -185,12 +185,12 @@ def _listed(root: Element, spot: Spot) -> dict[str | None, Element]:
     return by_name
 
 
-def _module(instance: str, name: str, element: Element, spot: Spot) -> Module:
+def _module(instance: str, name: str, element: Element, spot: Spot) -> ReportModule:
     cycles = _cycles(element, spot)
     checks.check_cycles(cycles, Clock(), spot)
     area = xml.one(element, "AreaEstimates", spot)
     used = _resources(area, "Resources", spot)
-    return Module(
+    return ReportModule(
         instance=instance,
         module=name,
         cycles_min=cycles.best,

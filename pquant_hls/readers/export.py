@@ -44,7 +44,7 @@ def recognises_run(block: Block) -> bool:
     return any(line.startswith(f"== {stage} Resource Summary") for line in block.lines for stage in _STAGES)
 
 
-def read_run(block: Block, spot: Spot) -> ExportReport:
+def read_implementation(block: Block, spot: Spot) -> ExportReport:
     """``export_syn.rpt`` or ``export_impl.rpt`` of Vitis HLS, whose table states the clock periods in ns."""
     parts = sections(block, spot)
     stages = [name for name in _STAGES if f"{name} Resource Summary" in parts]
@@ -124,7 +124,7 @@ def _figures(fields: Mapping[str, str], spot: Spot) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     checks.check_sequence(list(fields), _ORDER, spot.at("resources"))
     for title, name in _RESOURCES.items():
-        found[name] = values.count(fields.get(title), spot.at(title))
+        found[name] = values.whole_number(fields.get(title), spot.at(title))
     for title, name in _PERIODS.items():
         period = values.clock(fields.get(title), spot.at(title), "ns")
         found[name] = None if period is None else period.ns

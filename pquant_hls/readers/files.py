@@ -87,7 +87,7 @@ def _kinds(block: Block) -> list[tuple[str, Callable[[Block, Spot], AnyReport]]]
         ("synthesis", csynth_rpt.read, any(csynth_rpt.TITLE.match(line) for line in block.lines)),
         ("co-simulation", cosim.read, cosim.recognises(block)),
         ("export", export.read, export.recognises(block)),
-        ("export", export.read_run, export.recognises_run(block)),
+        ("export", export.read_implementation, export.recognises_run(block)),
         ("utilization", vivado.read_utilization, commands.count("report_utilization")),
         ("timing", vivado.read_timing, commands.count("report_timing_summary")),
     ]

@@ -51,7 +51,7 @@ class Report(Record):
         return None if self.tool is None else f"{self.tool} {self.version or ''}".strip()
 
 
-class Module(Record):
+class ReportModule(Record):
     """One instance inside a design: its own latency (cycles), interval (cycles) and resources."""
 
     instance: str
@@ -104,7 +104,7 @@ class CsynthReport(Report):
     interval_min: Cycles | None = None
     interval_max: Cycles | None = None
     resources: Resources = Resources()
-    modules: tuple[Module, ...] = ()
+    modules: tuple[ReportModule, ...] = ()
     issue: str | None = None
     slack_ns: FloatNs | None = None
     date: datetime | None = None

@@ -10,7 +10,7 @@ from pquant_hls.qor.parts import available
 from pquant_hls.readers import checks, values
 from pquant_hls.readers.checks import Cycles
 from pquant_hls.readers.csynth_rpt import header_fields, version_of
-from pquant_hls.readers.records import CsynthReport, Module
+from pquant_hls.readers.records import CsynthReport, ReportModule
 from pquant_hls.readers.tables import Block, Table, sections, table_in
 from pquant_hls.readers.values import CLOCK_NS, MAX_CLOCK_RATIO, Printed, Spot
 
@@ -89,8 +89,8 @@ def _slack(row: Row, version: str | None) -> float | None:
     return -row.slack_ns if version.startswith("2020.") else row.slack_ns
 
 
-def _module(row: Row) -> Module:
-    return Module(
+def _module(row: Row) -> ReportModule:
+    return ReportModule(
         instance=row.name,
         module=row.name,
         cycles_max=row.cycles.worst,
@@ -156,7 +156,7 @@ def _share(text: str, spot: Spot) -> tuple[int, str] | None:
     found = _USED.match(text)
     if found is None:
         raise spot.error(f"{text[:40]!r} is not a count with its share")
-    return values.count(found["used"], spot) or 0, found["percent"]
+    return values.whole_number(found["used"], spot) or 0, found["percent"]
 
 
 def _check_tree(rows: list[Row], there: Available | None, version: str | None, spot: Spot) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pquant_hls.errors import ReportError
+from pquant_hls.qor.parts import PART_NUMBER
 
 NOTHING = frozenset({"", "-", "?", "undef", "na", "n/a", "n-a"})
 UNIT_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "sec": 1e9}
@@ -26,10 +27,6 @@ _TIME = re.compile(
     re.ASCII,
 )
 _FUNCTION = re.compile(r"\w+\Z", re.ASCII)
-_PART = re.compile(
-    r"(?!0)\w+(?:(?::-?|-)[a-z]{2,4}\d{2,4})?(?:(?::-?|-)[1-3][a-z]{0,3})?(?:(?::-?|-)[a-z](?:-\w{1,4})*)?\Z",
-    re.ASCII | re.IGNORECASE,
-)
 _PHRASE = re.compile(r"[\w .,:;()=/-]+\Z", re.ASCII)
 _SIGNED = re.compile(r"-?\d+\.\d{2,}\Z", re.ASCII)
 
@@ -65,7 +62,7 @@ def is_nothing(text: str | None) -> bool:
     return text is None or text.strip().lower() in NOTHING
 
 
-def count(text: str | None, spot: Spot, limit: int = MAX_COUNT) -> int | None:
+def whole_number(text: str | None, spot: Spot, limit: int = MAX_COUNT) -> int | None:
     """A whole number >= 0, or None where the tool wrote nothing, ``-``, ``?``, ``NA`` or ``undef``."""
     if text is None or is_nothing(text):
         return None
@@ -79,7 +76,7 @@ def count(text: str | None, spot: Spot, limit: int = MAX_COUNT) -> int | None:
 
 def cycles(text: str | None, spot: Spot) -> int | None:
     """Clock cycles."""
-    return count(text, spot, MAX_CYCLES)
+    return whole_number(text, spot, MAX_CYCLES)
 
 
 def amount(text: str | None, spot: Spot) -> float | None:
@@ -90,7 +87,7 @@ def amount(text: str | None, spot: Spot) -> float | None:
         raise spot.error(f"{text.strip()[:40]!r} is not a number >= 0")
     value = float(text.strip()[:40])
     if value > MAX_COUNT or (2 * value) % 1 != 0:
-        raise spot.error(f"{value} is not a count of blocks or half blocks")
+        raise spot.error(f"{value} is not a whole number of blocks or half blocks")
     return value
 
 
@@ -159,7 +156,7 @@ def part(text: str | None, spot: Spot) -> str | None:
 
     Device, package, speed grade and temperature grade (AMD DS890, ordering information).
     """
-    return _matching(_PART, text, spot, "a part number")
+    return _matching(PART_NUMBER, text, spot, "a part number")
 
 
 def _matching(pattern: re.Pattern[str], text: str | None, spot: Spot, what: str) -> str | None:

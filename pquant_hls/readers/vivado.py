@@ -212,7 +212,7 @@ def _check_sums(
         raise spot.at("Block RAM Tile").error(f"{tile:g} tiles are not {parts_text}")
     _check_blocks(available, spot)
     rows = {row[0]: row[1] for row in (tables[0].rows if tables else ())}
-    parts = [values.count(rows.get(name), spot.at(name)) for name in ("LUT as Logic", "LUT as Memory")]
+    parts = [values.whole_number(rows.get(name), spot.at(name)) for name in ("LUT as Logic", "LUT as Memory")]
     lut = used.get("lut")
     if lut is not None and parts[0] is not None and parts[1] is not None and lut != parts[0] + parts[1]:
         raise spot.at("LUTs").error(f"{lut:g} are not {parts[0]} as logic and {parts[1]} as memory")
@@ -272,8 +272,8 @@ def _slacks(head: str, line: str, names: int, spot: Spot) -> dict[str, float | i
     return {
         "wns_ns": values.signed(cells[0], spot),
         "tns_ns": values.signed(cells[1], spot),
-        "failing_endpoints": values.count(cells[2], spot),
-        "endpoints": values.count(cells[3], spot),
+        "failing_endpoints": values.whole_number(cells[2], spot),
+        "endpoints": values.whole_number(cells[3], spot),
         "whs_ns": values.signed(cells[4], spot),
     }
 

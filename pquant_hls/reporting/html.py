@@ -30,9 +30,13 @@ def to_html(run: RunReport) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(run.name)}: {escape(verdict)}</title><style>{STYLE}</style></head><body>"
         f'<h1>{escape(run.name)}</h1><p><strong class="{escape(verdict)}">{escape(verdict)}</strong> '
-        f"{escape(run.reason)}</p><p>{escape(_asked(run))}</p>{_handed_over(run)}"
+        f"{escape(run.reason)}</p><p>{_basis(run)}{escape(_asked(run))}</p>{_handed_over(run)}"
         f"{pictures or '<p>Nothing was measured.</p>'}{_table(found)}{_made_by(run)}</body></html>\n"
     )
+
+
+def _basis(run: RunReport) -> str:
+    return f"The verdict {escape(run.basis)}.<br>" if run.basis else ""
 
 
 def _asked(run: RunReport) -> str:

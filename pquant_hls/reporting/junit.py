@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 from xml.etree import ElementTree as Xml
 
 from pquant_hls.errors import OutputError
 from pquant_hls.reporting.run import RunReport
+
+
+class Judged(Protocol):
+    """A limit with its verdict: ``store.Checked`` and ``decide.Check`` are such."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def verdict(self) -> str: ...
 
 
 def to_junit(run: RunReport) -> str:
@@ -16,13 +26,12 @@ def to_junit(run: RunReport) -> str:
     return checks_to_junit(run.name, run.verdict or "UNKNOWN", run.reason or run.status, run.checks)
 
 
-def checks_to_junit(name: str, verdict: str, reason: str, checks: Iterable[str]) -> str:
-    """One suite: the verdict with its reason, then each check, a text that ends in ``: <its own verdict>``."""
+def checks_to_junit(name: str, verdict: str, reason: str, checks: Iterable[Judged]) -> str:
+    """One suite: the verdict with its reason, then each check."""
     suite = Xml.Element("testsuite", name=name)
     _case(suite, "verdict", verdict, reason)
     for check in checks:
-        text, _, outcome = check.rpartition(": ")
-        _case(suite, text, outcome, check)
+        _case(suite, check.text, check.verdict, str(check))
     for kind, cases in (("tests", "testcase"), ("failures", ".//failure"), ("errors", ".//error")):
         suite.set(kind, str(len(suite.findall(cases))))
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,20 +1,20 @@
-"""What a run did, one line for each thing: rounds of the loop, stages of a pipeline, trials of a study.
-
-Every policy writes records of its own kind; here they get one form, for terminals and pages.
-"""
+"""What a run did, one line for each entry of its ledger, for terminals and pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pquant_hls.qor import Latency
 from pquant_hls.qor.words import interval, source_text
+from pquant_hls.spec.model import short_names
+from pquant_hls.store import Entry
 
-Record = Mapping[str, Any]
 PROBES = {"rank": "a quarter of the rank", "sparsity": "half of the units", "bits": "4 bits"}
-KNOBS = ("sparsity", "rank", "energy", "bits", "nm")
+ASKED = ("sparsity", "rank", "energy", "bits", "nm")
+OUTCOMES = {"kept": "kept", "rolled_back": "rolled back", "left_out": "rolled back", "idle": "rolled back"}
+TRIALS = {"kept": "within budget", "rolled_back": "over budget", "failed": "failed"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Line:
     """One line. Shares for accuracy and loss, each with its statistical error; ``loss`` counts from the original.
 
     ``worst_ns`` is the upper end; ``ns_low`` the lower one, where the record has it. ``outcome`` is a verdict, or
-    ``kept`` or ``rolled back``. None is what was not measured.
+    ``kept`` or ``rolled back``; ``kept`` is None for what is no attempt. None is what was not measured.
     """
 
     step: str
@@ -40,47 +40,48 @@ class Line:
     source: str | None = None
     outcome: str = ""
     why: str = ""
+    kept: bool | None = None
 
 
-def lines(records: Iterable[Record], baseline: float | None = None) -> list[Line]:
-    """The records a reader cares for, in their order; ``baseline`` is the original's accuracy (share)."""
-    found = (_READ[record["kind"]](record) for record in records if record.get("kind") in _READ)
-    return [_with_loss(line, baseline) for line in found]
+def lines(entries: Iterable[Entry], baseline: float | None = None) -> list[Line]:
+    """The entries a reader cares for, in their order; ``baseline`` is the original's accuracy (share)."""
+    return [_line(entry, baseline) for entry in entries if entry.kind != "step"]
 
 
-def _with_loss(line: Line, baseline: float | None) -> Line:
-    if line.loss is not None or line.accuracy is None or baseline is None:
-        return line
-    return replace(line, loss=baseline - line.accuracy)
-
-
-def _round(record: Record) -> Line:
-    qor, account = record.get("qor") or {}, record.get("account") or {}
-    if not qor and "accuracy" in record:  # a pipeline's own summary of a round
-        return _flat(
-            record, f"round {record['number']}", _knobs(record.get("knobs", {}), record.get("units"))
-        )
-    accuracy = qor.get("accuracy")
-    units = account.get("units")
-    is_float = record["kind"] == "float"
-    why = "" if is_float or not record.get("action") else f"{record['action']}: {record['reason']}"
+def _line(entry: Entry, baseline: float | None) -> Line:
+    found, qor, account = entry.figures, entry.figures.get("qor") or {}, entry.figures.get("account") or {}
+    own = found.get("accuracy")
+    accuracy = own if qor.get("accuracy") is None else qor["accuracy"]
+    loss = found.get("degradation")
+    if accuracy is not None and baseline is not None and (loss is None or accuracy != own):
+        loss = baseline - accuracy
     return Line(
-        "float" if is_float else f"round {record['round']}",
-        "what hls4ml makes of the float model" if is_float else _knobs(record.get("knobs", {}), units),
-        accuracy,
-        ratio=record.get("compression_ratio"),
+        step=entry.name,
+        what=_what(entry),
+        accuracy=accuracy,
+        accuracy_error=found.get("accuracy_error") if accuracy == own else None,
+        loss=loss,
+        loss_error=found.get("degradation_error") if accuracy == own else None,
+        ratio=found.get("compression_ratio"),
         weights=account.get("nonzero_weights"),
-        **_latency(qor),
-        source=source_text(qor),
-        outcome=record.get("verdict") or "",
-        why=why,
+        **_latency(found),
+        source=source_text(qor) if "qor" in found else None,
+        outcome=_outcome(entry),
+        why=_why(entry),
+        kept=None if entry.status is None else entry.status == "kept",
     )
 
 
-def _latency(qor: Mapping[str, Any]) -> dict[str, Any]:
-    if qor.get("latency") is None:
+def _latency(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The interval of a whole QoR, or the upper end that was written down beside the others."""
+    if "qor" not in figures:
+        cycles, worst = figures.get("cycles"), figures.get("worst_ns")
+        ns = "-" if worst is None else f"<= {worst:.1f}"
+        return {"cycles": interval(None, cycles, None), "ns": ns, "worst_ns": worst}
+    latency = (figures["qor"] or {}).get("latency")
+    if latency is None:
         return {}
-    found = Latency.model_validate(qor["latency"])
+    found = Latency.model_validate(latency)
     return {
         "cycles": interval(found.cycles_max_lo, found.cycles_max, found.cycles_max_hi),
         "ns": interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}"),
@@ -89,104 +90,84 @@ def _latency(qor: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _flat(record: Record, step: str, what: str, outcome: str | None = None, why: str | None = None) -> Line:
-    """A record with its figures side by side, as ``pipelines.walk.figures`` writes them."""
-    cycles, worst = record.get("cycles"), record.get("worst_ns")
-    kept = record.get("kept")
-    told = record.get("verdict") or ("" if kept is None else "kept" if kept else "rolled back")
-    return Line(
-        step,
-        what,
-        record.get("accuracy"),
-        record.get("accuracy_error"),
-        record.get("degradation"),
-        record.get("degradation_error"),
-        record.get("compression_ratio"),
-        None,
-        interval(None, cycles, None),
-        "-" if worst is None else f"<= {worst:.1f}",
-        None,
-        worst,
-        None,
-        told if outcome is None else outcome,
-        str(record.get("reason") or "") if why is None else why,
+def _outcome(entry: Entry) -> str:
+    if entry.kind == "trial":
+        return TRIALS.get(entry.status or "", "")
+    return entry.verdict or OUTCOMES.get(entry.status or "", "rolled back" if entry.status else "")
+
+
+def _why(entry: Entry) -> str:
+    """The reason; of a round its next action too, of a trial its score."""
+    action, value = entry.settings.get("action"), entry.figures.get("value")
+    if entry.kind == "sensitivity":  # the line has its figures already
+        return ""
+    if value is not None:
+        return f"score {value:.4f}"
+    if entry.kind == "trial":
+        return entry.reason
+    return f"{action}: {entry.reason}" if action else entry.why
+
+
+def _what(entry: Entry) -> str:
+    """What was asked, by whichever settings the entry has."""
+    if entry.kind == "float":
+        return "the float model, converted as it is"
+    told = (
+        say(entry.settings[name], entry)
+        for name, say in _SAY.items()
+        if entry.settings.get(name) is not None and not (name == "move" and "knobs" in entry.settings)
     )
+    return ", ".join(filter(None, told))
 
 
-def _stage(record: Record) -> Line:
-    why = str(record.get("reason") or "").removeprefix("rolled back: ")
-    settings = "; ".join(filter(None, (_settings(values) for values in record.get("settings", ()))))
-    return _flat(
-        record, str(record.get("stage", record.get("step"))), settings, why="" if why == "kept" else why
-    )
-
-
-def _sensitivity(record: Record) -> Line:
-    probe = PROBES.get(record["probe"], record["probe"])
-    return Line(
-        "sensitivity",
-        f"{record['layer']}: {probe}",
-        loss=record["degradation"],
-        loss_error=record.get("degradation_error"),
-    )
-
-
-def _target(record: Record) -> Line:
-    hls = record.get("target") or {}
-    what = f"{hls.get('clock_ns', 0):g} ns clock, {hls.get('strategy')} strategy, reuse {hls.get('reuse_factor')}"
-    return _flat(record, "target", what)
-
-
-def _relax(record: Record) -> Line:
-    return _flat(record, "relax", str(record.get("move", "")))
-
-
-def _trial(record: Record) -> Line:
-    excess, value = record.get("excess"), record.get("value")
-    feasible = excess is not None and excess <= 0
-    what = ", ".join(f"{name} {_short(value)}" for name, value in record.get("params", {}).items())
-    why = record.get("error") or ("" if value is None else f"score {value:.4f}")
-    outcome = "failed" if record.get("error") else "within budget" if feasible else "over budget"
-    return _flat(record, f"trial {record.get('number')}", what, outcome, str(why))
-
-
-def _stop(record: Record) -> Line:
-    return Line("stop", outcome=str(record.get("verdict") or ""), why=str(record.get("reason") or ""))
-
-
-def _note(record: Record) -> Line:
-    return Line(str(record.get("step", "note")), why=str(record.get("reason") or ""))
-
-
-_READ: dict[str, Callable[[Record], Line]] = {
-    "float": _round,
-    "round": _round,
-    "stage": _stage,
-    "sensitivity": _sensitivity,
-    "target": _target,
-    "relax": _relax,
-    "trial": _trial,
-    "stop": _stop,
-    "note": _note,
-}
-
-
-def _knobs(knobs: Mapping[str, float], units: Mapping[str, int] | None) -> str:
+def _knobs(knobs: Mapping[str, float], entry: Entry) -> str:
+    units = (entry.figures.get("account") or {}).get("units") or entry.figures.get("units") or {}
+    names = short_names(knobs)
     parts = ["-".join(map(str, units.values()))] if units else []
-    parts += [f"{name} {_short(value)}" for name, value in knobs.items()]
-    return ", ".join(parts)
+    return ", ".join([*parts, *(f"{names[path]} {_short(value)}" for path, value in knobs.items())])
 
 
-def _settings(values: Mapping[str, Any]) -> str:
-    """What was asked of a step: its knobs, and for how many layers it was set apart."""
+def _settings(steps: Iterable[Mapping[str, Any]], entry: Entry) -> str:
+    """What was asked of each step: its main parameters, and for how many layers it was set apart."""
+    del entry
+    return "; ".join(filter(None, map(_step, steps)))
+
+
+def _step(values: Mapping[str, Any]) -> str:
     parts = []
-    for name in KNOBS:
+    for name in ASKED:
         if values.get(name) is not None:
             of = f" of {values['sparsity_of']}" if name == "sparsity" and "sparsity_of" in values else ""
             parts.append(f"{name} {_short(values[name])}{of}")
     if values.get("layers"):
         parts.append(", ".join(f"{layer} {_short(value)}" for layer, value in values["layers"].items()))
     return ", ".join(parts)
+
+
+def _layer(layer: str, entry: Entry) -> str:
+    probe = entry.settings["probe"]
+    return f"{layer}: {PROBES.get(probe, probe)}"
+
+
+def _target(hls: Mapping[str, Any], entry: Entry) -> str:
+    del entry
+    clock, strategy, reuse = hls.get("clock_ns", 0), hls.get("strategy"), hls.get("reuse_factor")
+    return f"{clock:g} ns clock, {strategy} strategy, reuse {reuse}"
+
+
+def _params(params: Mapping[str, Any], entry: Entry) -> str:
+    del entry
+    return ", ".join(f"{name} {_short(value)}" for name, value in params.items())
+
+
+_SAY: Mapping[str, Callable[[Any, Entry], str]] = {
+    "knobs": _knobs,
+    "settings": _settings,
+    "layer": _layer,
+    "target": _target,
+    "move": lambda move, _: str(move),
+    "params": _params,
+}
 
 
 def _short(value: object) -> str:

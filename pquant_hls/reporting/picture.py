@@ -26,7 +26,7 @@ class Mark:
 
 
 def _colour(line: Line) -> str:
-    return GREY if line.outcome == "rolled back" else BLUE
+    return GREY if line.kept is False else BLUE
 
 
 def latency_picture(found: Sequence[Line], budget_ns: float | None) -> str:

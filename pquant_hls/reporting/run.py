@@ -9,7 +9,7 @@ from typing import Any
 
 from pquant_hls.errors import OutputError
 from pquant_hls.reporting.lines import Line, lines
-from pquant_hls.store import read_json, read_ledger
+from pquant_hls.store import Checked, Entry, read_json, read_ledger
 
 QOR = Path("handover", "qor.json")
 
@@ -19,7 +19,8 @@ class RunReport:
     """One run of the loop, of a pipeline or of a study.
 
     ``identity`` is what was asked, ``records`` the ledger, ``qor`` the record of what was handed over with the
-    versions of the packages that made it, None for a run that did not end. ``judged`` are a pipeline's last checks.
+    versions of the packages that made it, None for a run that did not end. ``judged`` are a pipeline's last checks,
+    ``basis`` is what the verdict rests on (nothing in runs of 0.1.0).
     """
 
     folder: Path
@@ -27,11 +28,12 @@ class RunReport:
     status: str
     verdict: str | None
     reason: str
-    records: tuple[dict[str, Any], ...]
+    records: tuple[Entry, ...]
     baseline_accuracy: float | None = None
     handed_over: int | None = None
     qor: Mapping[str, Any] | None = None
-    judged: tuple[str, ...] = ()
+    judged: tuple[Checked, ...] = ()
+    basis: str = ""
 
     @property
     def recipe(self) -> dict[str, Any] | None:
@@ -58,9 +60,9 @@ class RunReport:
         return dict(self.asked.get("budget") or {})
 
     @property
-    def rounds(self) -> tuple[dict[str, Any], ...]:
-        """The records of the loop, the float row first."""
-        return tuple(record for record in self.records if record.get("kind") in {"float", "round"})
+    def rounds(self) -> tuple[Entry, ...]:
+        """The entries of the loop, the float row first."""
+        return tuple(entry for entry in self.records if entry.kind in {"float", "round"})
 
     @property
     def lines(self) -> list[Line]:
@@ -68,15 +70,15 @@ class RunReport:
         return lines(self.records, self.baseline_accuracy)
 
     @property
-    def final(self) -> dict[str, Any] | None:
+    def final(self) -> Entry | None:
         """The round that was handed over; the last one of a run that did not end."""
-        chosen = [record for record in self.rounds if record["round"] == self.handed_over]
+        chosen = [entry for entry in self.rounds if entry.number == self.handed_over]
         return chosen[0] if chosen else self.rounds[-1] if self.rounds else None
 
     @property
-    def checks(self) -> tuple[str, ...]:
-        """The limits on what was handed over, each a text that ends in its verdict."""
-        return self.judged or tuple(() if self.final is None else self.final.get("checks", ()))
+    def checks(self) -> tuple[Checked, ...]:
+        """The limits on what was handed over, as they were judged."""
+        return self.judged or (() if self.final is None else self.final.checks)
 
 
 def read_run(folder: Path) -> RunReport:
@@ -95,5 +97,6 @@ def read_run(folder: Path) -> RunReport:
         run.get("baseline_accuracy"),
         run.get("handed_over"),
         qor,
-        tuple(run.get("checks", ())),
+        tuple(Checked.read(check) for check in run.get("checks", ())),
+        str(run.get("basis", "")),
     )

@@ -3,7 +3,7 @@
 The only room that imports alkaid and pyosys.
 """
 
-from pquant_hls.rtl._call import Call, computes
+from pquant_hls.rtl._call import LayerCall, computes
 from pquant_hls.rtl.emulator import Emulator, emulate
 from pquant_hls.rtl.project import RtlProject, load_rtl_project, to_verilog
 from pquant_hls.rtl.record import measure_rtl
@@ -11,8 +11,8 @@ from pquant_hls.rtl.simulation import Simulation, simulate
 from pquant_hls.rtl.synthesis import synthesize
 
 __all__ = [
-    "Call",
     "Emulator",
+    "LayerCall",
     "RtlProject",
     "Simulation",
     "computes",

@@ -16,7 +16,7 @@ from pquant_hls.rtl.arithmetic import MATRIX_BITS, Symbols
 
 
 @dataclass(frozen=True)
-class Call:
+class LayerCall:
     """One node; ``values`` are shaped as in the graph (no batch axis), ``kinds`` are their types."""
 
     node: Node
@@ -46,7 +46,7 @@ class Call:
         return self.constants("bias").ravel() if "bias" in self.node.arrays else np.zeros(size)
 
 
-Layer = Callable[[Call], Symbols]
+Layer = Callable[[LayerCall], Symbols]
 LAYERS: Registry[Layer] = Registry("exact rule", load_installed)
 
 

@@ -10,11 +10,11 @@ from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedType
 from pquant_hls.rtl import _pointwise, _pooling, _products  # noqa: F401 : their rules
 from pquant_hls.rtl import arithmetic as arith
-from pquant_hls.rtl._call import LAYERS, Call
+from pquant_hls.rtl._call import LAYERS, LayerCall
 from pquant_hls.rtl.arithmetic import Symbols
 
 
-def apply_layer(call: Call) -> Symbols:
+def apply_layer(call: LayerCall) -> Symbols:
     """The node's output values, stored in its result type, in its shape.
 
     Raises

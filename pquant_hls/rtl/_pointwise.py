@@ -9,18 +9,18 @@ import numpy as np
 from alkaid.trace import FVariable
 
 from pquant_hls.rtl import arithmetic as arith
-from pquant_hls.rtl._call import Call, computes
+from pquant_hls.rtl._call import LayerCall, computes
 from pquant_hls.rtl._windows import padded, pads
 from pquant_hls.rtl.arithmetic import Symbols
 
 
 @computes("quantize", "clone")
-def same(call: Call) -> Symbols:
+def same(call: LayerCall) -> Symbols:
     return call.wires
 
 
 @computes("relu")
-def relu(call: Call) -> Symbols:
+def relu(call: LayerCall) -> Symbols:
     """x above the threshold (0 as a rule), else 0."""
     zero = arith.constant(0.0)
     threshold = _parameter(call, "threshold", "param") if call.node.attrs.get("threshold") else 0.0
@@ -30,14 +30,14 @@ def relu(call: Call) -> Symbols:
 
 
 @computes("leaky_relu")
-def leaky_relu(call: Call) -> Symbols:
+def leaky_relu(call: LayerCall) -> Symbols:
     """x where positive, else slope * x in full precision."""
     slope = _parameter(call, "slope", "param")
     return arith.each(lambda x: arith.choose(x.is_negative(), x * slope, x), call.wires)
 
 
 @computes("binary_tanh")
-def binary_tanh(call: Call) -> Symbols:
+def binary_tanh(call: LayerCall) -> Symbols:
     """1 where x >= 0, else -1; a one-bit unsigned result stores 1 and 0 instead."""
     if call.node.result.width == 1:
         return arith.each(lambda x: 1.0 + x.is_negative() * -1.0, call.wires)
@@ -45,7 +45,7 @@ def binary_tanh(call: Call) -> Symbols:
 
 
 @computes("ternary_tanh")
-def ternary_tanh(call: Call) -> Symbols:
+def ternary_tanh(call: LayerCall) -> Symbols:
     """The sign of x where 2 x, stored in the type of x, lies outside (-1, 1], else 0.
 
     Fused with a scale, it compares x with two thresholds instead (normalize_ternary_tanh).
@@ -68,7 +68,7 @@ def _ternary(doubled: FVariable) -> FVariable:
 
 
 @computes("hard_sigmoid")
-def hard_sigmoid(call: Call) -> Symbols:
+def hard_sigmoid(call: LayerCall) -> Symbols:
     """clip(slope * x + shift, 0, 1)."""
     slope, shift = _parameter(call, "slope", "slope"), _parameter(call, "shift", "shift")
     zero, one = arith.constant(0.0), arith.constant(1.0)
@@ -76,12 +76,12 @@ def hard_sigmoid(call: Call) -> Symbols:
 
 
 @computes("hard_tanh")
-def hard_tanh(call: Call) -> Symbols:
+def hard_tanh(call: LayerCall) -> Symbols:
     """2 * hard_sigmoid - 1."""
     return arith.each(lambda x: x * 2.0 + -1.0, hard_sigmoid(call))
 
 
-def _parameter(call: Call, name: str, kind: str) -> float:
+def _parameter(call: LayerCall, name: str, kind: str) -> float:
     """An attribute as its own type stores it."""
     value = call.node.attrs.get(name)
     if value is None:
@@ -90,7 +90,7 @@ def _parameter(call: Call, name: str, kind: str) -> float:
     return float(value) if stored is None else arith.stored(float(value), stored)
 
 
-def _merge(call: Call) -> Symbols:
+def _merge(call: LayerCall) -> Symbols:
     """Element by element in full precision; a shorter input repeats (index modulo its size)."""
     if len(call.values) != 2:
         raise call.refuse(f"merges {len(call.values)} inputs, hls4ml merges two")
@@ -110,20 +110,20 @@ computes(*_MERGES)(_merge)
 
 
 @computes("concatenate")
-def concatenate(call: Call) -> Symbols:
+def concatenate(call: LayerCall) -> Symbols:
     return np.concatenate(call.values, axis=int(call.node.attrs.get("axis", -1)))
 
 
 @computes("reshape")
-def reshape(call: Call) -> Symbols:
+def reshape(call: LayerCall) -> Symbols:
     return call.wires.reshape(call.node.shape)
 
 
 @computes("transpose")
-def transpose(call: Call) -> Symbols:
+def transpose(call: LayerCall) -> Symbols:
     return np.transpose(call.wires, tuple(int(axis) for axis in call.node.attrs["perm"]))
 
 
 @computes("zero_padding1d", "zero_padding2d")
-def zero_padding(call: Call) -> Symbols:
+def zero_padding(call: LayerCall) -> Symbols:
     return padded(call.wires, pads(call.node, call.wires.ndim - 1), arith.constant(0.0))

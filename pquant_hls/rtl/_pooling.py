@@ -9,7 +9,7 @@ import numpy as np
 from alkaid.trace import FVariable
 
 from pquant_hls.rtl import arithmetic as arith
-from pquant_hls.rtl._call import Call, computes
+from pquant_hls.rtl._call import LayerCall, computes
 from pquant_hls.rtl._windows import padded, pads, sizes, windows
 from pquant_hls.rtl.arithmetic import Symbols
 
@@ -18,7 +18,7 @@ SHIFT_INVARIANT = ("TRN", "RND", "RND_MIN_INF")
 
 
 @computes("max_pooling1d", "max_pooling2d", "global_max_pooling1d", "global_max_pooling2d")
-def max_pooling(call: Call) -> Symbols:
+def max_pooling(call: LayerCall) -> Symbols:
     """Padding is the type's top bit: a signed type's least value, but half of an unsigned one's range."""
     kind = call.kinds[0]
     empty = kind.code_min if kind.signed else 1 << (kind.width - 1)
@@ -27,13 +27,13 @@ def max_pooling(call: Call) -> Symbols:
 
 
 @computes("average_pooling1d", "average_pooling2d", "global_average_pooling1d", "global_average_pooling2d")
-def average_pooling(call: Call) -> Symbols:
+def average_pooling(call: LayerCall) -> Symbols:
     """Divides by the cells inside the image, or by all of them where ``count_pad`` is set."""
     cells = _cells(call, call.wires, arith.constant(0.0))
     return _reduce(call, cells, lambda group, count: _average(call, group, count))
 
 
-def _reduce(call: Call, cells: Symbols, rule: Callable[[Symbols, int], FVariable]) -> Symbols:
+def _reduce(call: LayerCall, cells: Symbols, rule: Callable[[Symbols, int], FVariable]) -> Symbols:
     """(positions, cells, channels) -> (positions, channels)."""
     counts = _counts(call, cells.shape[1])
     out = np.empty((len(cells), cells.shape[2]), dtype=object)
@@ -42,7 +42,7 @@ def _reduce(call: Call, cells: Symbols, rule: Callable[[Symbols, int], FVariable
     return out
 
 
-def _cells(call: Call, wires: Symbols, fill: object) -> Symbols:
+def _cells(call: LayerCall, wires: Symbols, fill: object) -> Symbols:
     """(positions, cells of a window, channels); a global pooling has one position."""
     rank = wires.ndim - 1
     if call.node.kind.whole:
@@ -53,14 +53,14 @@ def _cells(call: Call, wires: Symbols, fill: object) -> Symbols:
     return found.reshape(-1, prod(pool), wires.shape[-1])
 
 
-def _counts(call: Call, cells: int) -> np.ndarray:
+def _counts(call: LayerCall, cells: int) -> np.ndarray:
     """How many cells of each window lie inside the image (all of them where ``count_pad`` is set)."""
     inside = np.ones((*call.wires.shape[:-1], 1), dtype=object)
     found = _cells(call, inside, 0).sum(axis=(1, 2))
     return np.full_like(found, cells) if call.node.attrs.get("count_pad") else found
 
 
-def _largest(call: Call, cells: Symbols) -> FVariable:
+def _largest(call: LayerCall, cells: Symbols) -> FVariable:
     accum = call.node.types.get("accum")
     if accum is None:
         return arith.largest(cells)
@@ -69,7 +69,7 @@ def _largest(call: Call, cells: Symbols) -> FVariable:
     return arith.cast_wire(arith.largest(cells), accum)
 
 
-def _average(call: Call, cells: Symbols, count: int) -> FVariable:
+def _average(call: LayerCall, cells: Symbols, count: int) -> FVariable:
     accum = call.node.types.get("accum")
     if accum is None:
         raise call.refuse("the graph does not tell the accumulator's type")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.fixed import fraction_bits
 from pquant_hls.rtl import arithmetic as arith
-from pquant_hls.rtl._call import Call, computes
+from pquant_hls.rtl._call import LayerCall, computes
 from pquant_hls.rtl._windows import padded, pads, sizes, windows
 from pquant_hls.rtl.arithmetic import Symbols
 
@@ -19,14 +19,14 @@ Matrix = NDArray[np.float64]
 
 
 @computes("dense")
-def dense(call: Call) -> Symbols:
+def dense(call: LayerCall) -> Symbols:
     """weights (n_in, n_out); acts on the last axis."""
     weights = call.constants("weight")
     return accumulate(call, call.wires.reshape(-1, weights.shape[0]), weights, call.bias(weights.shape[1]))
 
 
 @computes("conv1d", "conv2d")
-def convolution(call: Call) -> Symbols:
+def convolution(call: LayerCall) -> Symbols:
     """weights (*kernel, channels, filters)."""
     weights = call.constants("weight")
     found = _patches(call, weights.shape[:-2])
@@ -38,7 +38,7 @@ def convolution(call: Call) -> Symbols:
 
 
 @computes("depthwise_conv1d", "depthwise_conv2d")
-def depthwise(call: Call) -> Symbols:
+def depthwise(call: LayerCall) -> Symbols:
     """weights (*kernel, channels, 1): one filter for each channel."""
     weights = call.constants("weight")
     *kernel, channels, multiplier = weights.shape
@@ -52,7 +52,7 @@ def depthwise(call: Call) -> Symbols:
 
 
 @computes("batchnorm")
-def batchnorm(call: Call) -> Symbols:
+def batchnorm(call: LayerCall) -> Symbols:
     """x * scale + bias in full precision, stored once (nnet_batchnorm.h)."""
     scale, bias = (
         np.resize(call.constants(key), call.wires.shape).astype(object) for key in ("scale", "bias")
@@ -60,7 +60,7 @@ def batchnorm(call: Call) -> Symbols:
     return arith.each(lambda x, s, b: x * s + b, call.wires, scale, bias)
 
 
-def accumulate(call: Call, rows: Symbols, weights: Matrix, bias: Matrix) -> Symbols:
+def accumulate(call: LayerCall, rows: Symbols, weights: Matrix, bias: Matrix) -> Symbols:
     """rows (n, n_in) x weights (n_in, n_out) + bias (n_out,), summed in the accumulator's type."""
     accum = call.node.types.get("accum")
     if accum is None:
@@ -86,7 +86,7 @@ def _rounded_products(rows: Symbols, weights: Matrix, accum: FixedType) -> Symbo
     return out
 
 
-def _patches(call: Call, kernel: tuple[int, ...]) -> Symbols:
+def _patches(call: LayerCall, kernel: tuple[int, ...]) -> Symbols:
     """(*positions, *kernel, channels)."""
     rank = len(kernel)
     around = padded(call.wires, pads(call.node, rank), arith.constant(0.0))
@@ -101,7 +101,7 @@ def _fraction(wire: FVariable) -> int:
     return fraction_bits(np.array([wire.low])) if arith.is_constant(wire) else int(wire.kif[2])
 
 
-def _check_saturation(call: Call, rows: Symbols, weights: Matrix, bias: Matrix) -> None:
+def _check_saturation(call: LayerCall, rows: Symbols, weights: Matrix, bias: Matrix) -> None:
     """A wrapping sum is the same in any order; a saturating one only where it can never reach its limits."""
     accum = call.node.types["accum"]
     if accum.saturation == "WRAP":

@@ -30,7 +30,7 @@ def constant(value: float) -> FVariable:
     return FVariable.from_const(float(value), HARDWARE)
 
 
-def constants(values: NDArray[np.float64]) -> Symbols:
+def constant_wires(values: NDArray[np.float64]) -> Symbols:
     return each(constant, np.asarray(values, np.float64).astype(object))
 
 
@@ -132,7 +132,7 @@ def _row_product(row: Symbols, weights: NDArray[np.float64]) -> Symbols:
     offset = np.array([wire.low for wire in row[fixed]], dtype=np.float64) @ weights[fixed]
     live = weights[~fixed]
     if not np.any(live):
-        return constants(offset)
+        return constant_wires(offset)
     # alkaid 0.8 sums single bits by look-up tables, but takes a lone sign bit's range the wrong way round
     lone_sign = any(wire.low < 0 and sum(wire.kif) == 1 for wire in row[~fixed])
     options = {"binary_lut": False} if lone_sign else {}

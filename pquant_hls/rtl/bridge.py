@@ -12,7 +12,7 @@ from alkaid.trace.passes import optimize
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedPointGraph
-from pquant_hls.rtl._call import Call
+from pquant_hls.rtl._call import LayerCall
 from pquant_hls.rtl._layers import apply_layer
 from pquant_hls.rtl.arithmetic import HARDWARE, Symbols
 
@@ -50,7 +50,9 @@ def bridge(graph: FixedPointGraph) -> Program:
             values[node.name] = np.asarray(fresh.quantize(*node.result.kif))
             continue
         kinds = tuple(graph.node(name).result for name in node.inputs)
-        call = Call(node, tuple(values[name] for name in node.inputs), kinds, graph.io_type == "io_stream")
+        call = LayerCall(
+            node, tuple(values[name] for name in node.inputs), kinds, graph.io_type == "io_stream"
+        )
         values[node.name] = apply_layer(call)
     outputs = np.concatenate([values[name].ravel() for name in graph.outputs])
     logic = trace(np.concatenate(wires), outputs, optimize=False)

@@ -59,7 +59,7 @@ def emulate(graph: FixedPointGraph, x: Inputs) -> Outputs:
 def stored_inputs(graph: FixedPointGraph, x: Inputs) -> Floats:
     """The inputs as the firmware stores them, flattened and joined: float64 (n, total inputs)."""
     nodes = graph.inputs
-    arrays = [x] if len(nodes) == 1 else list(x)  # type: ignore[arg-type]
+    arrays = [x] if len(nodes) == 1 else list(x)  # type: ignore[arg-type]  # several: a sequence
     if len(arrays) != len(nodes):
         raise DataError(f"the firmware takes {len(nodes)} inputs, got {len(arrays)}", where=graph.name)
     columns = []

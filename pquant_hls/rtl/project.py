@@ -18,11 +18,14 @@ from pquant_hls.qor import FixedPointGraph, Target
 from pquant_hls.rtl import testbench, vectors, verilog
 from pquant_hls.rtl.bridge import Program, bridge
 from pquant_hls.rtl.emulator import Inputs, stored_inputs
-from pquant_hls.rtl.timing import Pipeline, pipeline
+from pquant_hls.rtl.timing import Pipelined, pipeline
 
 SCHEMA_VERSION = 1
 INFO_FILE, GRAPH_FILE = "rtl.json", "graph.zip"
 GOLDEN_VECTORS = 64
+KEYS = ("name", "stages", "latency_cycles", "stage_typical_ns", "stage_worst_ns", "register_bits")
+LATER_KEYS = ("lut", "products", "note")
+"""What ``rtl.json`` holds since version 0.2."""
 Floats = NDArray[np.float64]
 
 
@@ -31,7 +34,8 @@ class RtlProject:
     """A written Verilog project.
 
     ``latency_cycles`` counts register ranks from input to output, both included; a new input is taken each
-    cycle (II = 1). ``stage_typical_ns`` and ``stage_worst_ns`` are the longest stage's delay by ``timing``.
+    cycle (II = 1). ``stage_typical_ns`` and ``stage_worst_ns`` are the period expected after routing and its upper
+    bound; ``lut`` is what is expected there with its bounds, None in a folder of version 0.1.0, as is ``products``.
     """
 
     path: Path
@@ -43,6 +47,9 @@ class RtlProject:
     stage_typical_ns: float
     stage_worst_ns: float
     register_bits: int
+    lut: tuple[float, float, float] | None = None
+    products: int | None = None
+    note: str = ""
 
     @property
     def sources(self) -> tuple[Path, Path]:
@@ -53,7 +60,7 @@ class RtlProject:
         return self.path / "sim" / f"{self.name}_tb.v"
 
     @property
-    def ports(self) -> tuple[tuple[verilog.Port, ...], tuple[verilog.Port, ...]]:
+    def ports(self) -> tuple[tuple[verilog.VerilogPort, ...], tuple[verilog.VerilogPort, ...]]:
         return verilog.ports(self.graph)
 
 
@@ -79,7 +86,7 @@ def to_verilog(
     OutputError : ``out`` holds something else, or cannot be written.
     DataError : ``x_golden`` does not fit.
     """
-    out, top = Path(out), verilog.identifier(name or graph.name)
+    out, top = Path(out), verilog.verilog_identifier(name or graph.name)
     _check_replaceable(out)
     program = bridge(graph).optimized()
     pipelined = pipeline(program.logic, target)
@@ -88,7 +95,7 @@ def to_verilog(
             "the outputs do not depend on the inputs: there is nothing to build", where=graph.name
         )
     project = _describe(out, top, graph, target, pipelined)
-    rows = stored_inputs(graph, random_inputs(graph) if x_golden is None else x_golden)
+    rows = stored_inputs(graph, inputs_in_range(graph) if x_golden is None else x_golden)
     if len(rows) == 0:
         raise DataError("no golden vectors", where="x_golden")
     _write(project, pipelined, rows, _predict(program, rows))
@@ -103,15 +110,16 @@ def load_rtl_project(path: Path) -> RtlProject:
             raise OutputError(
                 f"schema {info['schema_version']} is not {SCHEMA_VERSION}", where=path / INFO_FILE
             )
-        keys = ("name", "stages", "latency_cycles", "stage_typical_ns", "stage_worst_ns", "register_bits")
-        values = {key: info[key] for key in keys}
+        values = {key: info[key] for key in KEYS}
+        values |= {key: info[key] for key in LATER_KEYS if key in info}
+        values["lut"] = None if values.get("lut") is None else tuple(values["lut"])
         target = Target.model_validate(info["target"])
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise OutputError(f"not a Verilog project: {cause}", where=path / INFO_FILE) from cause
     return RtlProject(path, graph=FixedPointGraph.load(path / GRAPH_FILE), target=target, **values)
 
 
-def random_inputs(
+def inputs_in_range(
     graph: FixedPointGraph, count: int = GOLDEN_VECTORS, seed: int = 0
 ) -> list[Floats] | Floats:
     """``count`` inputs spread evenly over the whole range of each input type: float64 (count, *shape)."""
@@ -129,8 +137,9 @@ def _predict(program: Program, rows: Floats) -> Floats:
 
 
 def _describe(
-    out: Path, name: str, graph: FixedPointGraph, target: Target, pipelined: Pipeline
+    out: Path, name: str, graph: FixedPointGraph, target: Target, pipelined: Pipelined
 ) -> RtlProject:
+    found = pipelined.routed
     return RtlProject(
         out,
         name,
@@ -138,9 +147,12 @@ def _describe(
         target,
         pipelined.stages,
         pipelined.latency_cycles,
-        round(pipelined.typical_ns, 3),
-        round(pipelined.worst_ns, 3),
+        round(found.period_ns, 3),
+        round(found.period_high_ns, 3),
         pipelined.register_bits,
+        (round(found.lut), round(found.lut_low), round(found.lut_high)),
+        pipelined.products,
+        found.note,
     )
 
 
@@ -151,7 +163,7 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _write(project: RtlProject, pipelined: Pipeline, rows: Floats, expected: Floats) -> None:
+def _write(project: RtlProject, pipelined: Pipelined, rows: Floats, expected: Floats) -> None:
     """Into a folder beside, then moved: the project is there whole or not at all."""
     out = project.path
     try:
@@ -169,7 +181,7 @@ def _write(project: RtlProject, pipelined: Pipeline, rows: Floats, expected: Flo
         raise OutputError(f"cannot write the Verilog project: {cause}", where=out) from cause
 
 
-def _files(project: RtlProject, pipelined: Pipeline, rows: Floats, expected: Floats) -> dict[str, str]:
+def _files(project: RtlProject, pipelined: Pipelined, rows: Floats, expected: Floats) -> dict[str, str]:
     name, ports = project.name, project.ports
     bits = [sum(port.bits for port in side) for side in ports]
     run = (len(rows), project.target.clock_ns)
@@ -187,10 +199,9 @@ def _files(project: RtlProject, pipelined: Pipeline, rows: Floats, expected: Flo
 
 
 def _info(project: RtlProject) -> dict[str, Any]:
-    keys = ("name", "stages", "latency_cycles", "stage_typical_ns", "stage_worst_ns", "register_bits")
     return {
         "schema_version": SCHEMA_VERSION,
-        **{key: getattr(project, key) for key in keys},
+        **{key: getattr(project, key) for key in (*KEYS, *LATER_KEYS)},
         "ii_cycles": 1,
         "graph_digest": project.graph.digest(),
         "target": project.target.model_dump(),

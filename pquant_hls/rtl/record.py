@@ -17,7 +17,7 @@ from pquant_hls.rtl.simulation import golden_words, simulate
 from pquant_hls.rtl.synthesis import carries, cells, resources
 
 CLOCK_NOTE = (
-    "the clock of the Verilog is alkaid's delay model, not a timing analysis: run vivado.tcl to know; "
+    "the clock of the Verilog is a model, not a timing analysis: run vivado.tcl to know; "
     "the latency counts input and output registers"
 )
 
@@ -28,17 +28,22 @@ def measure_rtl(
     out: Path,
     x_golden: Inputs | None = None,
     expected: Outputs | None = None,
+    *,
+    yosys: bool = True,
 ) -> QoR:
-    """Write the Verilog project into ``out``, simulate it on golden vectors and synthesise it.
+    """Write the Verilog project into ``out``, simulate it on golden vectors, say what routing makes of it.
 
     Parameters
     ----------
     x_golden : golden inputs (n, *shape), float64; 64 random ones when left out.
     expected : what csim gave for them, compared bit for bit with the Verilog's golden outputs.
+    yosys : also count cells by Yosys, where it is there, as a second opinion (minutes for a large design).
 
     Returns
     -------
-    QoR of ``design: rtl``. What a missing tool would have told is None, with the reason in ``notes``.
+    QoR of ``design: rtl``. LUT and clock are those expected after routing (``rtl.routed``), Yosys' counts stand in
+    ``metrics`` as ``yosys_lut`` and so on. What a missing tool would have told is left out, with the reason in
+    ``notes``.
 
     Raises
     ------
@@ -50,18 +55,34 @@ def measure_rtl(
     if expected is not None:
         emulated = vectors.unpack(project.ports[1], golden_words(project)[1])
         same_outputs(split_outputs(graph, emulated), expected, project.path)
-    notes = [CLOCK_NOTE]
+    notes = [CLOCK_NOTE, project.note]
     simulated = _simulated(project, notes)
-    used = _synthesised(project, target, notes)
+    counted = _counted(project, target, notes) if yosys else {}
     return QoR(
         design="rtl",
         source="rtl",
-        tool=_tools(simulated, used),
+        tool=_tools(simulated, bool(counted)),
         part=target.part,
         digest=graph.digest(),
         latency=_latency(project),
-        resources=used,
+        resources=expected_resources(project),
+        metrics=counted,
         notes=tuple(notes),
+    )
+
+
+def expected_resources(project: RtlProject) -> Resources | None:
+    """After routing: LUT with its bounds, the pipeline's registers, no memories; DSP unless variables are multiplied."""
+    if project.lut is None:
+        return None
+    lut, low, high = project.lut
+    return Resources(
+        lut=lut,
+        ff=project.register_bits,
+        dsp=0 if project.products == 0 else None,
+        bram_18k=0,
+        uram=0,
+        intervals={"lut": (low, high)},
     )
 
 
@@ -111,22 +132,26 @@ def _listed(outputs: Outputs) -> Sequence[np.ndarray]:
     return outputs if isinstance(outputs, list) else [outputs]
 
 
-def _synthesised(project: RtlProject, target: Target, notes: list[str]) -> Resources | None:
+def _counted(project: RtlProject, target: Target, notes: list[str]) -> dict[str, float | None]:
+    """Yosys' cells as metrics; empty, with a note, where it cannot tell."""
     try:
         counts = cells(project, target)
     except (ToolNotFound, ToolFailed, NotMeasured) as cause:
-        notes.append(f"resources not measured: {cause}")
-        return None
+        notes.append(f"no second opinion by Yosys: {cause}")
+        return {}
     notes.append(
-        f"resources by Yosys, out of context, {carries(counts)} carry cells; Vivado needs fewer LUTs"
+        f"yosys_*: cells by Yosys, out of context, {carries(counts)} carry cells; Vivado needs fewer LUTs"
     )
-    return resources(counts)
+    used = resources(counts)
+    low, high = used.intervals["lut"]
+    found = {f"yosys_{name}": getattr(used, name) for name in ("lut", "ff", "dsp", "bram_18k")}
+    return {**found, "yosys_lut_lo": low, "yosys_lut_hi": high}
 
 
-def _tools(simulated: bool, used: Resources | None) -> str:
+def _tools(simulated: bool, counted: bool) -> str:
     parts = [f"alkaid {metadata.version('alkaid')}"]
     if simulated:
         parts.append("Icarus Verilog")
-    if used is not None:
+    if counted:
         parts.append(f"Yosys (pyosys {metadata.version('pyosys')})")
     return ", ".join(parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pquant_hls.errors import ToolFailed
-from pquant_hls.programs import require, run
+from pquant_hls.programs import Limits, require, run
 from pquant_hls.rtl import vectors
 from pquant_hls.rtl.emulator import Inputs, Outputs, split_outputs, stored_inputs
 from pquant_hls.rtl.project import RtlProject
@@ -81,8 +81,6 @@ def _run(project: RtlProject, fed: Sequence[int], timeout_s: float) -> list[int 
 
 
 def _tool(args: Sequence[str], folder: Path, timeout_s: float) -> None:
-    log = folder / f"{args[0]}.log"
-    result = run(args, folder, timeout_s, log)
+    result = run(args, folder, Limits(timeout_s), folder / f"{args[0]}.log")
     if not result.ok:
-        last = log.read_text(errors="replace").strip().splitlines()[-3:]
-        raise ToolFailed(f"{args[0]}: {result.reason}: {' | '.join(last)}", where=shutil.which(args[0]))
+        raise result.failure(args[0], where=shutil.which(args[0]), lines=3)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pquant_hls.errors import NotMeasured, ToolFailed, ToolNotFound
-from pquant_hls.programs import run
+from pquant_hls.programs import Limits, run
 from pquant_hls.qor import Resources, Target
 from pquant_hls.rtl.project import RtlProject
 
@@ -38,7 +38,7 @@ def synthesize(
     ------
     ToolNotFound : pyosys is not installed.
     NotMeasured : Yosys does not know the family.
-    ToolFailed : it failed, or took longer than ``timeout_s`` seconds.
+    ToolFailed : it failed, or took longer than ``timeout_s`` seconds or more memory than ``programs.Limits`` gives.
     """
     return resources(cells(project, target or project.target, timeout_s))
 
@@ -50,15 +50,15 @@ def cells(project: RtlProject, target: Target, timeout_s: float = TIMEOUT_S) -> 
     if target.family not in FAMILIES:
         raise NotMeasured(f"Yosys does not map to the family {target.family!r}", where=target.part)
     with tempfile.TemporaryDirectory(prefix="pquant-yosys-") as work:
-        out, log = Path(work) / "stat.json", Path(work) / "yosys.log"
+        out = Path(work) / "stat.json"
         child = Path(__file__).with_name("_synth.py")
         files = [str(path.absolute()) for path in project.sources]
         args = [sys.executable, str(child), str(out), FAMILIES[target.family], project.name, *files]
-        result = run(args, Path(work), timeout_s, log)
-        if not result.ok or not out.is_file():
-            last = log.read_text(errors="replace").strip().splitlines()[-1:]
-            why = f"{result.reason}; last line: {' '.join(last) or 'none'}"
-            raise ToolFailed(f"Yosys {why}", where=project.path, mend=_OTHERWISE)
+        result = run(args, Path(work), Limits(timeout_s), Path(work) / "yosys.log")
+        if not result.ok:
+            raise result.failure("Yosys", where=project.path, mend=_OTHERWISE)
+        if not out.is_file():
+            raise ToolFailed("Yosys ended without its counts", where=project.path, mend=_OTHERWISE)
         return _counts(json.loads(out.read_text()))
 
 

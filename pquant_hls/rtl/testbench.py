@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from string import Template
 
 from pquant_hls.qor import Target
-from pquant_hls.rtl.timing import Pipeline
-from pquant_hls.rtl.verilog import Port
+from pquant_hls.rtl.timing import Pipelined
+from pquant_hls.rtl.verilog import VerilogPort
 
 MARGIN_CYCLES = 8
 """How long the testbench looks on after the last expected word, so that a later output is seen as late."""
@@ -56,7 +56,10 @@ endmodule
 
 
 def testbench(
-    name: str, ports: tuple[Sequence[Port], Sequence[Port]], pipelined: Pipeline, run: tuple[int, float]
+    name: str,
+    ports: tuple[Sequence[VerilogPort], Sequence[VerilogPort]],
+    pipelined: Pipelined,
+    run: tuple[int, float],
 ) -> str:
     """``run`` is (golden vectors, clock period in ns)."""
     inputs, outputs = ports
@@ -75,7 +78,7 @@ def testbench(
     )
 
 
-def _slices(side: Sequence[Port], bus: str) -> list[str]:
+def _slices(side: Sequence[VerilogPort], bus: str) -> list[str]:
     lines, low = [], 0
     for port in side:
         lines.append(f".{port.name}({bus}[{low + port.bits - 1}:{low}])")
@@ -145,7 +148,10 @@ $ports
 
 
 def readme(
-    name: str, ports: tuple[Sequence[Port], Sequence[Port]], pipelined: Pipeline, target: Target
+    name: str,
+    ports: tuple[Sequence[VerilogPort], Sequence[VerilogPort]],
+    pipelined: Pipelined,
+    target: Target,
 ) -> str:
     rows = [
         f"| {p.name} | {p.tensor} | {'x'.join(map(str, p.shape))} | {p.kind} |"
@@ -159,8 +165,8 @@ def readme(
         stages=pipelined.stages,
         latency=pipelined.latency_cycles,
         latency_ns=f"{pipelined.latency_cycles * target.clock_ns:g}",
-        typical=f"{pipelined.typical_ns:.2f}",
-        worst=f"{pipelined.worst_ns:.2f}",
+        typical=f"{pipelined.routed.period_ns:.2f}",
+        worst=f"{pipelined.routed.period_high_ns:.2f}",
         registers=pipelined.register_bits,
         ports="\n".join(rows),
     )

@@ -1,16 +1,10 @@
 """How many pipeline stages a clock needs, by alkaid's delay units and what one unit is worth on each family.
 
-alkaid 0.8 counts an add of w bits as 1.094 + 0.0254 (w - 1) units and a 2:1 choice as 0.5. What a unit costs
-was taken from two sides, and both must hold for a stage:
-
-* ``typical_ns``: the delay Vitis and Vivado HLS charge for adds of 8 to 24 bits (medians over public schedule
-  reports: 0.70-0.82 ns on UltraScale+ by Vitis, 1.3-2.2 ns on 7 series), divided by alkaid's units for the
-  same add. As in HLS, a stage of typical delay must fit into the clock minus its uncertainty.
-* ``worst_ns``: alkaid's own pairing of a cutoff of 5 units with a 5 ns clock on a VU13P -2; its splitter lets
-  a stage grow to about 6.5 units, so 5 ns / 6.5; scaled as ``typical_ns`` for the other families. A stage of
-  worst delay must fit into the whole clock.
-
-No vendor timing analysis of these designs has been run: the clock stays an estimate.
+alkaid 0.8 counts an add of w bits as 1.094 + 0.0254 (w - 1) units and a 2:1 choice as 0.5. A unit of logic costs
+what Vitis and Vivado HLS charge for adds of 8 to 24 bits (medians over public schedule reports: 0.70-0.82 ns on
+UltraScale+ by Vitis, 1.3-2.2 ns on 7 series), divided by alkaid's units for the same add. As in HLS, a stage's logic
+must fit into the clock minus its uncertainty; and the period that placing and routing may leave (``routed``), with its
+margin, into the whole clock.
 """
 
 from __future__ import annotations
@@ -26,36 +20,37 @@ from alkaid.trace.passes import add_surrogate, dead_code_elimin, fuse_ternary_ad
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import Target
+from pquant_hls.rtl.routed import Routed, routed
 
-
-@dataclass(frozen=True)
-class UnitDelay:
-    """What one of alkaid's delay units is worth, in ns."""
-
-    typical_ns: float
-    worst_ns: float
-
-
-UNIT_DELAYS: Mapping[str, UnitDelay] = MappingProxyType(
+UNIT_NS: Mapping[str, float] = MappingProxyType(
     {
-        "ultrascale+": UnitDelay(0.53, 0.77),
-        "ultrascale": UnitDelay(0.78, 1.13),  # no reports: the geometric mean of its neighbours
-        "7series": UnitDelay(1.15, 1.67),
+        "ultrascale+": 0.53,
+        "ultrascale": 0.78,  # no reports: the geometric mean of its neighbours
+        "7series": 1.15,
     }
 )
+"""What one of alkaid's delay units of logic is worth, in ns."""
 
-MORE_STAGES = 64
-"""How many stages are tried beyond the first guess before the longest operation is accepted as it is."""
+PRODUCT = 7
+"""alkaid's opcode of a product of two variables."""
+MOST_STAGES, MORE_STAGES = 512, 64
+"""How many stages are tried beyond the first guess before the fastest of them is accepted as it is."""
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """alkaid's pipelined program; ``units`` is the longest path of a stage in its delay units."""
+class Pipelined:
+    """alkaid's pipelined program.
+
+    ``units`` is the longest path of a stage in its delay units, ``cost`` that of all adders and choices in LUTs,
+    ``products`` counts multiplications of two variables, for which Vivado may take DSPs.
+    """
 
     fsm: Any
     stages: int
     units: float
-    delay: UnitDelay
+    routed: Routed
+    cost: float
+    products: int
 
     @property
     def latency_cycles(self) -> int:
@@ -66,45 +61,42 @@ class Pipeline:
     def register_bits(self) -> int:
         return sum(int(signal.width) for signal in self.fsm.signals.values() if signal.reg)
 
-    @property
-    def typical_ns(self) -> float:
-        return self.units * self.delay.typical_ns
 
-    @property
-    def worst_ns(self) -> float:
-        return self.units * self.delay.worst_ns
-
-
-def unit_delay(target: Target) -> UnitDelay:
+def unit_ns(target: Target) -> float:
     """Raises NotMeasured for a family whose delays are not known."""
-    if target.family not in UNIT_DELAYS:
+    if target.family not in UNIT_NS:
         raise NotMeasured(
             f"no delays are known for the family {target.family!r}",
             where=target.part,
-            mend=f"parts of {', '.join(UNIT_DELAYS)} are",
+            mend=f"parts of {', '.join(UNIT_NS)} are",
         )
-    return UNIT_DELAYS[target.family]
+    return UNIT_NS[target.family]
 
 
-def stage_units(target: Target) -> float:
-    """The longest path a stage may have, in alkaid's delay units."""
-    delay = unit_delay(target)
-    return min(target.budget_ns / delay.typical_ns, target.clock_ns / delay.worst_ns)
-
-
-def pipeline(logic: Any, target: Target) -> Pipeline:
+def pipeline(logic: Any, target: Target) -> Pipelined:
     """The fewest stages whose longest path fits the clock of ``target``, three-input adds fused first."""
-    limit, delay = stage_units(target), unit_delay(target)
+    unit = unit_ns(target)
     fused = add_surrogate(dead_code_elimin(fuse_ternary_adders(logic)), _skip_op8_cost=True)
-    least = max(1, ceil(fused.latency[1] / limit))
-    best: Pipeline | None = None
+    total, cost = float(fused.latency[1]), float(fused.cost)
+    products = sum(op.opcode == PRODUCT for op in fused.ops)
+
+    def fits(units: float, found: Routed) -> bool:
+        return units * unit <= target.budget_ns and found.period_high_ns <= target.clock_ns
+
+    def expected(stages: int, units: float) -> Routed:
+        return routed(cost, units, stages, target, unit)
+
+    even = (n for n in range(1, MOST_STAGES) if fits(total / n, expected(n, total / n)))
+    least = next(even, max(1, ceil(total * unit / target.budget_ns)))
+    best: Pipelined | None = None
     for stages in range(least, least + MORE_STAGES):
         fsm = to_pipeline(fused, n_stages=stages, verbose=False)
         units = max((float(add_surrogate(part).latency[1]) for part in fsm.logic.values()), default=0.0)
-        if best is None or units < best.units:
-            best = Pipeline(fsm, stages, units, delay)
-        if units <= limit:
-            break
+        found = Pipelined(fsm, stages, units, expected(stages, units), cost, products)
+        if best is None or found.routed.period_ns < best.routed.period_ns:
+            best = found
+        if fits(units, found.routed):
+            return found
     if best is None:
         raise NotMeasured("no pipeline was found", where=target.part)
     return best

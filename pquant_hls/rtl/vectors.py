@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import ToolFailed
-from pquant_hls.rtl.verilog import Port
+from pquant_hls.rtl.verilog import VerilogPort
 
 Floats = NDArray[np.float64]
 
 
-def pack(ports: Sequence[Port], rows: Floats) -> list[int]:
+def pack(ports: Sequence[VerilogPort], rows: Floats) -> list[int]:
     """Rows (n, values of all ports) on the grids -> one word a row, the first value in the lowest bits."""
     kinds = [port.kind for port in ports for _ in range(port.size)]
     codes = np.stack([kind.to_codes(column) for kind, column in zip(kinds, rows.T, strict=True)], axis=1)
@@ -25,7 +25,7 @@ def pack(ports: Sequence[Port], rows: Floats) -> list[int]:
     ]
 
 
-def unpack(ports: Sequence[Port], words: Sequence[int]) -> Floats:
+def unpack(ports: Sequence[VerilogPort], words: Sequence[int]) -> Floats:
     """The inverse of ``pack``: float64 (n, values of all ports)."""
     kinds = [port.kind for port in ports for _ in range(port.size)]
     out = np.empty((len(words), len(kinds)))

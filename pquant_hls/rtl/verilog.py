@@ -11,7 +11,7 @@ from math import prod
 from alkaid.codegen.rtl.verilog import fsm_logic_gen
 
 from pquant_hls.qor import FixedPointGraph, FixedType
-from pquant_hls.rtl.timing import Pipeline
+from pquant_hls.rtl.timing import Pipelined
 
 _LIBRARY = ("binop", "multiplier", "mux", "negative", "shift_adder", "ternary_adder")
 _LIBRARY_USE = re.compile(rf"\b({'|'.join(_LIBRARY)})\b(?=\s*#\()")
@@ -19,7 +19,7 @@ _OWN_MODULE = re.compile(r"\b(logic\d+|table_[0-9a-f_]+)\b")
 
 
 @dataclass(frozen=True)
-class Port:
+class VerilogPort:
     """One tensor of the firmware: ``size`` values of ``kind``, the first in the lowest bits."""
 
     name: str
@@ -36,20 +36,25 @@ class Port:
         return self.size * self.kind.width
 
 
-def identifier(text: str) -> str:
+def verilog_identifier(text: str) -> str:
     """``text`` as a Verilog identifier."""
     return re.sub(r"\W", "_", text)
 
 
-def ports(graph: FixedPointGraph) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+def ports(graph: FixedPointGraph) -> tuple[tuple[VerilogPort, ...], tuple[VerilogPort, ...]]:
     """Inputs ``in_<tensor>`` and outputs ``out_<tensor>``, in the graph's order."""
-    inputs = [Port(f"in_{identifier(n.name)}", n.name, n.shape, n.result) for n in graph.inputs]
+    inputs = [
+        VerilogPort(f"in_{verilog_identifier(n.name)}", n.name, n.shape, n.result) for n in graph.inputs
+    ]
     nodes = [graph.node(name) for name in graph.outputs]
-    outputs = [Port(f"out{i}_{identifier(n.name)}", n.name, n.shape, n.result) for i, n in enumerate(nodes)]
+    outputs = [
+        VerilogPort(f"out{i}_{verilog_identifier(n.name)}", n.name, n.shape, n.result)
+        for i, n in enumerate(nodes)
+    ]
     return tuple(inputs), tuple(outputs)
 
 
-def core_source(pipelined: Pipeline, name: str) -> str:
+def core_source(pipelined: Pipelined, name: str) -> str:
     """All modules below the top. Each name starts with ``name``: two designs can live in one project."""
     parts = fsm_logic_gen(pipelined.fsm, f"{name}_core", timescale=None)
     folder = resources.files("alkaid.codegen.rtl.verilog") / "source"
@@ -59,7 +64,7 @@ def core_source(pipelined: Pipeline, name: str) -> str:
     return "`timescale 1 ns / 1 ps\n" + re.sub(r"\n{3,}", "\n\n", text)
 
 
-def top_source(graph: FixedPointGraph, pipelined: Pipeline, name: str) -> str:
+def top_source(graph: FixedPointGraph, pipelined: Pipelined, name: str) -> str:
     """The top module: clock, one input for each tensor in, one output for each tensor out."""
     inputs, outputs = ports(graph)
     core_in, core_out = pipelined.fsm.inp_signals[0], pipelined.fsm.out_signals[0]
@@ -82,8 +87,8 @@ Precisions = Sequence[tuple[bool, int, int]]
 
 
 def _elements(
-    tensors: Sequence[Port], precisions: Precisions
-) -> Iterator[tuple[Port, int, int, int, tuple[bool, int, int]]]:
+    tensors: Sequence[VerilogPort], precisions: Precisions
+) -> Iterator[tuple[VerilogPort, int, int, int, tuple[bool, int, int]]]:
     """(port, lowest bit in the port, lowest bit in the core, width in the core, precision) of each value."""
     places = [(port, index * port.kind.width) for port in tensors for index in range(port.size)]
     offset = 0
@@ -93,14 +98,14 @@ def _elements(
         offset += width
 
 
-def _input_wires(tensors: Sequence[Port], precisions: Precisions) -> Iterator[str]:
+def _input_wires(tensors: Sequence[VerilogPort], precisions: Precisions) -> Iterator[str]:
     for port, low, offset, width, (_, _, frac) in _elements(tensors, precisions):
         if width > 0:
             first = low + port.kind.frac - frac
             yield f"assign core_in[{offset + width - 1}:{offset}] = {port.name}[{first + width - 1}:{first}];"
 
 
-def _output_wires(tensors: Sequence[Port], precisions: Precisions) -> Iterator[str]:
+def _output_wires(tensors: Sequence[VerilogPort], precisions: Precisions) -> Iterator[str]:
     """alkaid keeps each value as narrow as its range: extend it to the port's type."""
     for port, low, offset, width, (signed, _, frac) in _elements(tensors, precisions):
         below = port.kind.frac - frac if width > 0 else 0

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from pquant_hls.errors import SpecError
 from pquant_hls.spec.model import Spec
+from pquant_hls.spec.plugins import EVALUATOR_GROUP, known_name, plugin_names
 from pquant_hls.spec.units import TimeNs
 
 Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+AUTO = "auto"
+REPORT = "report"
+_OF_HLS = ("csynth", "cosim", "vsynth", "estimate")
+
+
+def _name_evaluators(schema: dict[str, Any]) -> None:
+    schema["enum"] = [AUTO, *(name for name in plugin_names(EVALUATOR_GROUP) if name != REPORT)]
+
+
+def _whole(share: float) -> bool:
+    """The default, which 0.1.0 did not know, stays out of a run's identity: its runs can be resumed."""
+    return share == 1.0
 
 
 class ResourceLimits(Spec):
@@ -31,7 +47,17 @@ class Budget(Spec):
     latency_cycles: int | None = Field(None, ge=0)
     ii_cycles: int | None = Field(None, ge=1, description="largest initiation interval")
     resources: ResourceLimits = ResourceLimits()
-    timing: bool = Field(False, description="also demand estimated clock <= target clock")
+    part_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        exclude_if=_whole,
+        description="share of each resource of the part that the design may take; always judged",
+    )
+    timing: bool = Field(
+        False,
+        description="also demand timing met as the tool flags it: estimated clock + uncertainty <= target",
+    )
     max_accuracy_loss: float | None = Field(
         None,
         ge=0,
@@ -42,21 +68,38 @@ class Budget(Spec):
         None, ge=0, le=1, description="csim accuracy that must be kept, as a share"
     )
     exact: bool = Field(True, description="demand that csim equals Keras on every output value")
-    measure: Literal["auto", "csynth", "cosim", "vsynth", "estimate", "rtl"] = Field(
-        "auto",
-        description="source of the latency; auto is csynth where the tool is installed, else the estimator",
+    measure: str = Field(
+        AUTO,
+        description="evaluator that tells the latency; auto is csynth where the tool is installed, else estimate",
+        json_schema_extra=_name_evaluators,
     )
     deliver: Literal["hls", "rtl"] = Field("hls", description="the design that is handed over and judged")
+
+    @field_validator("measure")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value == REPORT:
+            raise ValueError("a design that is still to be made has no reports to read")
+        if value == AUTO:
+            return value
+        try:
+            return known_name(EVALUATOR_GROUP, "evaluator", value)
+        except SpecError as cause:
+            raise ValueError(str(cause)) from cause
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> Self:
         limits = (self.latency_ns, self.latency_cycles, self.ii_cycles, *self.resources.model_dump().values())
-        if all(limit is None for limit in limits):
-            raise ValueError("no limit is set: give latency_ns, latency_cycles, ii_cycles or a resource")
+        quality = (self.max_accuracy_loss, self.min_accuracy)
+        asked = self.timing or {"exact", "part_share"} & self.model_fields_set
+        if all(limit is None for limit in (*limits, *quality)) and not asked:
+            raise ValueError(
+                "no limit is set: give latency_ns, latency_cycles, ii_cycles, a resource or a quality"
+            )
         if self.measure == "rtl" and self.deliver != "rtl":
             raise ValueError(
                 "measure: rtl describes the Verilog, not the HLS project; set deliver: rtl as well"
             )
-        if self.deliver == "rtl" and self.measure not in {"auto", "rtl"}:
+        if self.deliver == "rtl" and self.measure in _OF_HLS:
             raise ValueError(f"deliver: rtl is judged by rtl figures, not by {self.measure}")
         return self

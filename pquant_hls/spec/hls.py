@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from pquant_hls.errors import SpecError
+from pquant_hls.qor import Target
+from pquant_hls.qor.parts import PART_NUMBER
+from pquant_hls.spec.backends import BACKENDS, Backend
 from pquant_hls.spec.model import Spec
 from pquant_hls.spec.units import ClockNs, Uncertainty, parse_uncertainty
 
-DEFAULT_UNCERTAINTY = {"Vitis": "27%", "Vivado": "12.5%"}
-"""What hls4ml 1.3.0 writes into the project when nothing is said (its backends' create_initial_config)."""
+
+def _name_backends(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(BACKENDS.names())
 
 
 class HlsSpec(Spec):
     """Options of the HLS project, in hls4ml's own words."""
 
-    backend: Literal["Vitis", "Vivado"] = "Vitis"
+    backend: str = Field("Vitis", json_schema_extra=_name_backends)
     part: str = Field("xcvu13p-flga2577-2-e", min_length=3, description="AMD part number")
     clock_ns: ClockNs = Field(5.0, description="clock period in ns, or a frequency such as '200 MHz'")
     clock_uncertainty: Uncertainty = Field(
@@ -41,11 +46,56 @@ class HlsSpec(Spec):
     )
     project_name: str = Field("myproject", pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
 
+    @field_validator("part")
+    @classmethod
+    def _is_a_part(cls, value: str) -> str:
+        family = Target(part=value, clock_ns=1.0, clock_uncertainty_ns=0.0).family
+        if PART_NUMBER.match(value) is None or family == "unknown":
+            raise ValueError(
+                f"{value!r} is no AMD part number of a family known here, such as xcvu13p-flga2577-2-e "
+                "(a board's name is none: give the part on it)"
+            )
+        return value
+
+    @field_validator("backend")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            return BACKENDS.find(value).name
+        except SpecError as cause:
+            raise ValueError(str(cause)) from cause
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        can = self.tools
+        for key, word, known in (
+            ("strategy", self.strategy, can.strategies),
+            ("io_type", self.io_type, can.io_types),
+        ):
+            if word not in known:
+                raise ValueError(f"{can.name} builds no {key} {word!r}, known are {', '.join(known)}")
+        return self
+
+    @property
+    def tools(self) -> Backend:
+        """The record of the backend."""
+        return BACKENDS.find(self.backend)
+
+    @property
+    def target(self) -> Target:
+        """Part, clock and tool, as the estimator takes them."""
+        return Target(
+            part=self.part,
+            clock_ns=self.clock_ns,
+            clock_uncertainty_ns=self.clock_uncertainty_ns,
+            tool=self.tools.tool,
+        )
+
     @property
     def clock_uncertainty_ns(self) -> float:
         """The uncertainty in ns, from a share of the clock or from the backend's default."""
         value = self.clock_uncertainty
-        text = parse_uncertainty(DEFAULT_UNCERTAINTY[self.backend] if value is None else value)
+        text = parse_uncertainty(self.tools.uncertainty if value is None else value)
         if isinstance(text, str):
             return self.clock_ns * float(text.removesuffix("%")) / 100.0
         return float(text or 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -55,14 +55,12 @@ def _wording(first: ErrorDetails, root: type[BaseModel]) -> str:
     return f"{first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}"
 
 
-def unknown_key(key: str, known: list[str]) -> str:
-    """``unknown key``, with the nearest known one where there is one."""
-    near = difflib.get_close_matches(key, known, n=1)
-    return (
-        f"unknown key, did you mean {near[0]!r}?"
-        if near
-        else f"unknown key, known are {', '.join(sorted(known))}"
-    )
+def unknown_key(name: str, known: Iterable[str], what: str = "key") -> str:
+    """``unknown <what>``, with the nearest known one where there is one; ``what`` is a key, layer, step..."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(names))}"
+    return f"unknown {what}, {hint}"
 
 
 def _known_keys(root: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
@@ -83,3 +81,10 @@ def _model_in(annotation: Any) -> Any:
             if found is not None:
                 return found
     return None
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Each path by its last part, for people; by the whole of it where another ends in the same."""
+    given = list(paths)
+    last = [path.rpartition(".")[2] for path in given]
+    return {path: name if last.count(name) == 1 else path for path, name in zip(given, last, strict=True)}

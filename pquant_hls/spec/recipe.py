@@ -5,7 +5,6 @@ from __future__ import annotations
 import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,12 +14,10 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from pquant_hls.errors import SpecError
 from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.hls import HlsSpec
-from pquant_hls.spec.model import Spec, unknown_key
-from pquant_hls.spec.steps import STEP_CONFIGS, StepConfig
+from pquant_hls.spec.model import Spec
+from pquant_hls.spec.registry import config_class, step_names
+from pquant_hls.spec.steps import StepConfig
 from pquant_hls.spec.text import read_yaml
-
-STEP_GROUP = "pquant_hls.steps"
-"""Entry points by which other packages add steps."""
 
 
 def step_config(values: object, *, path: str = "steps") -> StepConfig:
@@ -32,19 +29,9 @@ def step_config(values: object, *, path: str = "steps") -> StepConfig:
     name = values.get("step")
     if not isinstance(name, str):
         raise SpecError(
-            "a step needs its name in the key 'step'", where=path, mend=f"one of {', '.join(STEP_CONFIGS)}"
+            "a step needs its name in the key 'step'", where=path, mend=f"one of {', '.join(step_names())}"
         )
-    return _config_class(name, path).parse(values, path=path)
-
-
-def _config_class(name: str, path: str) -> type[StepConfig]:
-    if name in STEP_CONFIGS:
-        return STEP_CONFIGS[name]
-    added = {point.name: point for point in entry_points(group=STEP_GROUP)}
-    if name in added:
-        config: type[StepConfig] = added[name].load().Config
-        return config
-    raise SpecError(unknown_key(name, [*STEP_CONFIGS, *added]).replace("key", "step"), where=f"{path}.step")
+    return config_class(name, path).parse(values, path=path)
 
 
 def _step_list(values: Any) -> tuple[StepConfig, ...]:
@@ -54,7 +41,7 @@ def _step_list(values: Any) -> tuple[StepConfig, ...]:
 
 
 class SparsityLadder(Spec):
-    """How the loop raises ``sparsity`` of the recipe's prune step: a share of what is left goes each round."""
+    """How the loop raises the ``sparsity`` of a prune step: a share of what is left goes each round."""
 
     step: float = Field(
         0.2, gt=0, lt=1, description="share of the remaining units (or weights) taken away a round"
@@ -63,10 +50,30 @@ class SparsityLadder(Spec):
 
 
 class BitsLadder(Spec):
-    """How the loop lowers ``bits`` of the recipe's quantize step."""
+    """How the loop lowers the ``bits`` of a quantize step."""
 
     step: int = Field(1, ge=1)
     min: int = Field(3, ge=2, description="never below this many bits")
+
+
+class RankLadder(Spec):
+    """How the loop lowers the ``rank`` of a low_rank step: a share of it goes each round."""
+
+    step: float = Field(0.25, gt=0, lt=1, description="share of the rank taken away a round")
+    min: int = Field(2, ge=1, description="never below this rank")
+
+
+class ReuseLadder(Spec):
+    """How the loop turns ``hls.reuse_factor``: down where cycles are missed, up where resources are."""
+
+    factor: int = Field(2, ge=2, description="what it is divided or multiplied by")
+    min: int = Field(1, ge=1)
+    max: int = Field(64, ge=1)
+
+
+def _left_out(value: object) -> bool:
+    """What 0.1.0 did not know stays out of a run's identity while it is not used, so that its runs can be resumed."""
+    return value is None
 
 
 class LoopSpec(Spec):
@@ -75,6 +82,10 @@ class LoopSpec(Spec):
     max_rounds: int = Field(10, ge=1, le=100)
     sparsity: SparsityLadder | None = SparsityLadder()
     bits: BitsLadder | None = BitsLadder()
+    rank: RankLadder | None = Field(None, exclude_if=_left_out, description="left out: ranks stay")
+    reuse_factor: ReuseLadder | None = Field(
+        None, exclude_if=_left_out, description="left out: the reuse factor stays"
+    )
     relax: bool = Field(False, description="after MET with slack, give accuracy back while it stays met")
 
 

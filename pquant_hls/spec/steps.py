@@ -7,7 +7,8 @@ A recipe lists them as ``{step: prune, sparsity: 0.5}``. The search range of a p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from enum import IntEnum
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -16,13 +17,38 @@ from pquant_hls.spec.model import Spec
 MIN_BITS, MAX_BITS = 2, 16
 
 
-def parameter(default: Any, text: str, *, search: Any = None, **limits: Any) -> Any:
-    """A field with its help and, where studies may vary it, its search range.
+class Place(IntEnum):
+    """Where a step stands in the usual order of a study."""
 
-    ``search`` is ``(low, high)``, ``(low, high, "log")`` for a logarithmic range, or a list of choices.
+    FACTORS = 1
+    CUTS = 2
+    OTHER = 3
+    GRID = 4
+    TRAINING = 5
+
+
+class Turn(NamedTuple):
+    """The ladder of ``loop:`` on which the loop turns a parameter.
+
+    Of several parameters with the same ladder and ``of`` only the one that rules the result is turned.
     """
-    extra: Any = None if search is None else {"search": _as_search(search)}
-    return Field(default, description=text, json_schema_extra=extra, **limits)
+
+    ladder: Literal["sparsity", "rank", "bits", "reuse_factor"]
+    of: str = ""
+
+
+def parameter(
+    default: Any, text: str, *, search: Any = None, ladder: str | None = None, **limits: Any
+) -> Any:
+    """A field with its help, its search range where studies may vary it, its ladder where the loop may turn it.
+
+    ``search`` is ``(low, high)``, ``(low, high, "log")`` for a logarithmic range, or a list of choices. ``ladder``
+    names a field of ``LoopSpec``: ``sparsity``, ``bits`` or ``rank``.
+    """
+    extra: dict[str, Any] = {} if search is None else {"search": _as_search(search)}
+    if ladder is not None:
+        extra["ladder"] = ladder
+    return Field(default, description=text, json_schema_extra=extra or None, **limits)
 
 
 def _as_search(search: Any) -> dict[str, Any]:
@@ -58,7 +84,13 @@ Targets = Literal["auto", "classes", "values"]
 
 
 class StepConfig(Spec):
-    """What every step's configuration has; ``step`` names the step in recipes."""
+    """What every step's configuration has; ``step`` names the step in recipes.
+
+    ``made_by`` is the Step class as ``module:Class``, loaded when it is needed; ``place`` where studies put it.
+    """
+
+    made_by: ClassVar[str] = ""
+    place: ClassVar[Place] = Place.OTHER
 
     step: str
     seed: int = parameter(0, "seed of every random choice of this step", ge=0)
@@ -70,8 +102,22 @@ class StepConfig(Spec):
         for name, declared in cls.model_fields.items():
             extra = declared.json_schema_extra
             if isinstance(extra, Mapping) and "search" in extra:
-                found[name] = dict(extra["search"])  # type: ignore[arg-type]
+                found[name] = dict(extra["search"])  # type: ignore[arg-type]  # JSON as pydantic types it
         return found
+
+    def turns(self) -> dict[str, Turn]:
+        """Parameters that the closed loop may turn, with their ladders; those that are None are not turned."""
+        found = {}
+        for name, declared in type(self).model_fields.items():
+            extra = declared.json_schema_extra
+            if isinstance(extra, Mapping) and "ladder" in extra and getattr(self, name) is not None:
+                found[name] = Turn(extra["ladder"])  # type: ignore[arg-type]  # JSON as pydantic types it
+        return found
+
+    def turned(self, values: Mapping[str, float], units: Mapping[str, int]) -> Self:
+        """With the loop's present values. ``units`` are those of the original's layers."""
+        del units
+        return self.with_(**{name: type(getattr(self, name))(value) for name, value in values.items()})
 
 
 class TrainingConfig(StepConfig):
@@ -137,8 +183,13 @@ class TrainingConfig(StepConfig):
 class PruneConfig(TrainingConfig):
     """Remove units (structured) or set weights to zero (magnitude, N:M)."""
 
+    made_by: ClassVar[str] = "pquant_hls.compress.pruning:PruningCompression"
+    place: ClassVar[Place] = Place.CUTS
+
     step: Literal["prune"] = "prune"
-    sparsity: Sparsity = parameter(0.5, "share removed; sparsity_of says of what", search=(0.0, 0.9))
+    sparsity: Sparsity = parameter(
+        0.5, "share removed; sparsity_of says of what", search=(0.0, 0.9), ladder="sparsity"
+    )
     sparsity_of: Literal["units", "weights"] = parameter(
         "units", "units: hidden units or filters; weights: kernel entries; zeroing methods count weights"
     )
@@ -207,12 +258,26 @@ class PruneConfig(TrainingConfig):
             )
         return self
 
+    def turns(self) -> dict[str, Turn]:
+        """``sparsity``, unless single layers or n:m say how much goes; each method has a sparsity of its own."""
+        fixed = self.method == "n_m" or bool(self.layers) or bool(self.keep)
+        return {} if fixed else {"sparsity": Turn("sparsity", self.method)}
+
+    def turned(self, values: Mapping[str, float], units: Mapping[str, int]) -> Self:
+        """Sparsity counts from the original's units, whatever is left of them."""
+        return self.with_(**values, reference=dict(units)) if self.turns() else self
+
 
 class LowRankConfig(StepConfig):
     """Replace a kernel by the product of two thinner ones."""
 
+    made_by: ClassVar[str] = "pquant_hls.compress.low_rank:LowRankCompression"
+    place: ClassVar[Place] = Place.FACTORS
+
     step: Literal["low_rank"] = "low_rank"
-    rank: int | None = parameter(None, "rank of every layer it makes cheaper", ge=1, search=(2, 64, "log"))
+    rank: int | None = parameter(
+        None, "rank of every layer it makes cheaper", ge=1, search=(2, 64, "log"), ladder="rank"
+    )
     energy: float | None = parameter(
         None,
         "kept share of the squared singular values; 0.95 where nothing else chooses",
@@ -245,11 +310,15 @@ class LowRankConfig(StepConfig):
 class QuantizeConfig(TrainingConfig):
     """Turn layers into QKeras layers on fixed-point grids that hls4ml keeps exactly."""
 
+    made_by: ClassVar[str] = "pquant_hls.compress.quantization:QuantizationCompression"
+    place: ClassVar[Place] = Place.GRID
+
     step: Literal["quantize"] = "quantize"
     bits: Bits = parameter(
         6,
         "width of weights and biases; by sensitivity: the uniform width whose EBOPs are spent",
         search=(3, 8),
+        ladder="bits",
     )
     layers: dict[str, Bits] = parameter({}, "width of single layers' weights")
     kernel: Literal["fixed", "binary", "ternary"] = parameter(
@@ -302,13 +371,7 @@ class QuantizeConfig(TrainingConfig):
 class FineTuneConfig(TrainingConfig):
     """Train on from the model's present weights; the best epoch is restored."""
 
+    made_by: ClassVar[str] = "pquant_hls.compress.fine_tuning:FineTuning"
+    place: ClassVar[Place] = Place.TRAINING
+
     step: Literal["fine_tune"] = "fine_tune"
-
-
-STEP_CONFIGS: dict[str, type[StepConfig]] = {
-    "prune": PruneConfig,
-    "low_rank": LowRankConfig,
-    "quantize": QuantizeConfig,
-    "fine_tune": FineTuneConfig,
-}
-"""The steps that ship with the package, by their name in recipes."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from pquant_hls.errors import SpecError
 from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec, as_spec_error, unknown_key
-from pquant_hls.spec.steps import STEP_CONFIGS
+from pquant_hls.spec.registry import config_class, step_names
 from pquant_hls.spec.text import read_yaml
 
 ALIASES = {
@@ -66,17 +68,27 @@ class GateSpec(Spec):
 
 
 def full_name(name: str) -> str:
-    """``prune.sparsity`` for ``sparsity``; raises ValueError for what no step has."""
+    """``prune.sparsity`` for ``sparsity``; raises ValueError for what no installed step has."""
     found = ALIASES.get(name, name)
     step, _, parameter = found.partition(".")
-    if found in SPECIAL or (step in STEP_CONFIGS and parameter in STEP_CONFIGS[step].model_fields):
+    if found in SPECIAL or (step in step_names() and parameter in config_class(step).model_fields):
         return found
-    known = [
-        *ALIASES,
-        *SPECIAL,
-        *(f"{s}.{p}" for s, config in STEP_CONFIGS.items() for p in config.search_space()),
-    ]
-    raise ValueError(f"{name}: {unknown_key(name, known).replace('key', 'parameter')}")
+    raise ValueError(f"{name}: {unknown_key(name, [*ALIASES, *SPECIAL, *_searchable()], 'parameter')}")
+
+
+def _searchable() -> Iterator[str]:
+    """Every parameter that a step declares a range for; a package that cannot be loaded has none to offer."""
+    for step in step_names():
+        with suppress(SpecError):
+            yield from (f"{step}.{parameter}" for parameter in config_class(step).search_space())
+
+
+def parameter_of(name: str) -> FieldInfo | None:
+    """The declaration of ``<step>.<parameter>`` or of the reuse factor; None for what is neither."""
+    if name == REUSE:
+        return HlsSpec.model_fields[REUSE]
+    step, _, parameter = name.partition(".")
+    return config_class(step).model_fields[parameter] if parameter else None
 
 
 def as_range(name: str, given: Any) -> Range:
@@ -100,7 +112,7 @@ def _declared(name: str) -> Range:
     if name in (ORDER, LAYER_BITS):
         return Range(choices=(True,))
     step, _, parameter = name.partition(".")
-    declared = STEP_CONFIGS[step].search_space() if step in STEP_CONFIGS else {}
+    declared = config_class(step).search_space() if parameter else {}
     if parameter not in declared:
         raise ValueError(f"{name}: no range is declared for it, give [low, high] or choices")
     return Range.parse(declared[parameter], path=name)
@@ -121,14 +133,12 @@ def _space(values: Any) -> dict[str, Range]:
 
 def _check_values(name: str, found: Range) -> None:
     """Every value must be one that the step's parameter takes; found out here, not in each trial."""
-    step, _, parameter = name.partition(".")
-    if name == REUSE:
-        declared = HlsSpec.model_fields[REUSE]
-    elif step in STEP_CONFIGS:
-        declared = STEP_CONFIGS[step].model_fields[parameter]
-    else:
+    declared = parameter_of(name)
+    if declared is None:
         return
-    annotated: Any = Annotated[declared.annotation, *declared.metadata]
+    annotated: Any = Annotated[
+        declared.annotation, *declared.metadata, None
+    ]  # a bare Literal has no metadata
     kind: TypeAdapter[Any] = TypeAdapter(annotated)
     for value in found.choices if found.choices is not None else (found.low, found.high):
         try:

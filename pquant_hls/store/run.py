@@ -18,16 +18,24 @@ from typing import IO, Any
 
 from pquant_hls.errors import OutputError
 from pquant_hls.store.files import digest_of, read_json, write_json
+from pquant_hls.store.ledger import Entry
 
 RUN, LEDGER, LOCK = "run.json", "ledger.jsonl", ".lock"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's folder, held by one process at a time."""
+    """One run's folder, held by one process at a time.
+
+    ``digest`` is that of its identity, ``keys`` tell which entries the ledger has. ``torn`` : a crash had cut its last
+    line short, and what was left of it is taken away.
+    """
 
     path: Path
     lock: IO[str]
+    digest: str
+    keys: set[str]
+    torn: bool = False
 
     @classmethod
     @contextmanager
@@ -41,11 +49,12 @@ class RunFolder:
         """
         _prepare(path, identity, resume)
         with _held(path) as lock:
-            run = cls(path, lock)
+            torn = _mend(path / LEDGER)
+            run = cls(path, lock, digest_of(identity), {entry.key for entry in read_ledger(path)}, torn)
             if not (path / RUN).exists():
                 write_json(
                     path / RUN,
-                    {"identity": dict(identity), "digest": digest_of(identity), "status": "running"},
+                    {"identity": dict(identity), "digest": run.digest, "status": "running"},
                 )
             run.set_status("running")
             try:
@@ -58,19 +67,20 @@ class RunFolder:
         """Record ``running``, ``interrupted`` or ``finished`` with what is to be known of it."""
         write_json(self.path / RUN, {**read_json(self.path / RUN), "status": status, **more})
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Add one record to the ledger; it is on disk when this returns. A record already there is not repeated."""
-        line = json.dumps({"schema_version": 1, **record}, default=str, allow_nan=False)
-        if json.loads(line) in self.ledger():
+    def append(self, record: Entry | Mapping[str, Any]) -> None:
+        """Add one entry to the ledger, on disk when this returns; one that is there already is not repeated.
+
+        A mapping is taken as a line of any version. The ledger is not read again.
+        """
+        entry = record if isinstance(record, Entry) else Entry.read(record)
+        if entry.key in self.keys:
             return
+        line = json.dumps(entry.model_dump(mode="json"), default=str, allow_nan=False)
         with (self.path / LEDGER).open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-
-    def ledger(self) -> list[dict[str, Any]]:
-        """All records, oldest first."""
-        return read_ledger(self.path)
+        self.keys.add(entry.key)
 
     def has(self, name: str) -> bool:
         """Whether the work ``name`` is finished."""
@@ -92,19 +102,32 @@ class RunFolder:
         part.replace(final)
 
 
-def read_ledger(path: Path) -> list[dict[str, Any]]:
-    """Records of a run folder's ledger; a last line cut short by a crash is left out, other damage is an OutputError."""
+def read_ledger(path: Path) -> list[Entry]:
+    """Entries of a run folder's ledger, oldest first; a last line cut short by a crash is left out, other damage is an
+    OutputError."""
     file = path / LEDGER
     if not file.exists():
         return []
-    lines = file.read_text(encoding="utf-8").split("\n")
-    records = []
-    for number, line in enumerate(lines[:-1], start=1):
+    found = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n")[:-1], start=1):
         try:
-            records.append(json.loads(line))
-        except ValueError as cause:
-            raise OutputError(f"line {number} is not JSON: {cause}", where=file) from cause
-    return records
+            found.append(Entry.read(json.loads(line)))
+        except (ValueError, OutputError) as cause:
+            raise OutputError(f"line {number} is damaged: {cause}", where=file) from cause
+    return found
+
+
+def _mend(file: Path) -> bool:
+    """Cut a ledger back to its last whole line; whether there was anything to cut."""
+    if not file.exists():
+        return False
+    with file.open("rb+") as stream:
+        whole = stream.read().rfind(b"\n") + 1
+        torn = stream.seek(0, os.SEEK_END) > whole
+        if torn:
+            stream.truncate(whole)
+            os.fsync(stream.fileno())
+    return torn
 
 
 def check_free(path: Path, *, resume: bool = False) -> None:

@@ -29,15 +29,16 @@ def body(drawer: Drawer, x: int, parts: Sequence[Part]) -> int:
 
 def _block(drawer: Drawer, x: int) -> int:
     blocks = {1: _DENSE_BLOCKS, 2: _SEQUENCE_BLOCKS, 3: _IMAGE_BLOCKS}[len(drawer.shape(x))]
-    return drawer.any_of(*blocks)(drawer, x)
+    drawn: int = drawer.any_of(*blocks)(drawer, x)
+    return drawn
 
 
 def head(drawer: Drawer, x: int) -> int:
-    x = drawer.dense(flat(drawer, x), drawer.bits(1, 4))
+    x = drawer.dense(flattened(drawer, x), drawer.bits(1, 4))
     return drawer.activated(x) if drawer.chance(0.3) else x
 
 
-def flat(drawer: Drawer, x: int) -> int:
+def flattened(drawer: Drawer, x: int) -> int:
     return drawer.add("Flatten", x) if len(drawer.shape(x)) > 1 else x
 
 
@@ -117,4 +118,4 @@ _SEQUENCE_BLOCKS = (_conv_block, _conv_block, _pool, _global_pool, _per_step)
 _IMAGE_BLOCKS = (_conv_block, _conv_block, _depthwise, _pool, _global_pool)
 
 
-__all__ = ["Part", "body", "conv", "dense_block", "entry", "flat", "head", "sides"]
+__all__ = ["Part", "body", "conv", "dense_block", "entry", "flattened", "head", "sides"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pquant_hls.testing.sketch import WEIGHTED, Node, Quantizer, Sketch
+from pquant_hls.testing.sketch import WEIGHTED, Quantizer, Sketch, SketchNode
 
 IDLE = ("Dropout", "GaussianNoise")
 MOVES: tuple[str, ...] = (*IDLE, "Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D")
@@ -23,7 +23,7 @@ def constructs(sketch: Sketch) -> frozenset[str]:
 class Held:
     """A quantizer and where it stands."""
 
-    node: Node
+    node: SketchNode
     option: str
     quantizer: Quantizer
 
@@ -45,42 +45,42 @@ def _quantizers(sketch: Sketch) -> Iterator[Held]:
                 yield Held(node, option, value)
 
 
-def _acts(sketch: Sketch, *names: str) -> list[Node]:
+def _acts(sketch: Sketch, *names: str) -> list[SketchNode]:
     """Nodes in which a quantizer of one of these names acts."""
     return [h.node for h in _quantizers(sketch) if h.option == "activation" and h.name in names]
 
 
-def _maker(sketch: Sketch, node: Node) -> Node:
+def _maker(sketch: Sketch, node: SketchNode) -> SketchNode:
     """The node that makes the values this one takes, seen through layers that move them."""
     source = sketch.node(node.inputs[0])
     return _maker(sketch, source) if source.kind in MOVES else source
 
 
-def _function(node: Node) -> str:
+def _function(node: SketchNode) -> str:
     """The activation's name, a quantizer's class or a function's; '' for none."""
     found = node.options.get("activation")
     name = found.name if isinstance(found, Quantizer) else str(found or "")
     return {"ReLU": "relu", "Softmax": "softmax"}.get(node.kind, name)
 
 
-def _follows(sketch: Sketch, name: str, before: Callable[[Node], bool]) -> bool:
+def _follows(sketch: Sketch, name: str, before: Callable[[SketchNode], bool]) -> bool:
     found = [node for node in sketch.nodes if node.kind in ACTS and _function(node) == name]
     return any(before(_maker(sketch, node)) for node in found)
 
 
-def _is_relu(node: Node) -> bool:
+def _is_relu(node: SketchNode) -> bool:
     return _function(node) in ("relu", "quantized_relu")
 
 
-def _is_average(node: Node) -> bool:
+def _is_average(node: SketchNode) -> bool:
     return "Average" in node.kind
 
 
-def _is_probability(node: Node) -> bool:
+def _is_probability(node: SketchNode) -> bool:
     return _function(node) in ("softmax", "sigmoid")
 
 
-def _inside(sketch: Sketch, test: Callable[[Node], bool]) -> bool:
+def _inside(sketch: Sketch, test: Callable[[SketchNode], bool]) -> bool:
     """Whether an output that passes the test feeds what is more than an idle layer."""
     return any(
         test(sketch.node(key)) and any(user.kind not in IDLE for user in sketch.users(key))
@@ -88,7 +88,7 @@ def _inside(sketch: Sketch, test: Callable[[Node], bool]) -> bool:
     )
 
 
-def _ends(sketch: Sketch, test: Callable[[Node], bool]) -> bool:
+def _ends(sketch: Sketch, test: Callable[[SketchNode], bool]) -> bool:
     return any(test(sketch.node(key)) for key in sketch.outputs)
 
 
@@ -118,7 +118,7 @@ def _beyond(sketch: Sketch) -> bool:
     return found
 
 
-def _folds(sketch: Sketch, node: Node) -> bool:
+def _folds(sketch: Sketch, node: SketchNode) -> bool:
     source = sketch.node(node.inputs[0])
     return source.kind in WEIGHTED and "activation" not in source.options
 
@@ -132,7 +132,7 @@ def _names_clash(sketch: Sketch) -> bool:
     return len(set(safe)) < len(safe) or reserved
 
 
-def _some(test: Callable[[Node], bool]) -> Test:
+def _some(test: Callable[[SketchNode], bool]) -> Test:
     return lambda sketch: any(test(node) for node in sketch.nodes)
 
 

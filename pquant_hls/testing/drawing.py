@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pquant_hls.testing.sketch import Node, Quantizer, apply
+from pquant_hls.testing.sketch import Quantizer, SketchNode, apply
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Drawer:
 
     rng: np.random.Generator
     seed: int
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[SketchNode] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     tensors: dict[int, Any] = field(default_factory=dict)
     layers: dict[int, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Drawer:
         key = len(self.nodes)
         if kind not in ("Operator", "Again"):
             options["name"] = self.name(kind.lower().removeprefix("q"), key)
-        node = Node(key, kind, inputs, options, weights)
+        node = SketchNode(key, kind, inputs, options, weights)
         self.tensors[key] = apply(node, [self.tensors[source] for source in inputs], self.layers, self.seed)
         self.nodes.append(node)
         return key

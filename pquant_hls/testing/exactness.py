@@ -27,8 +27,8 @@ from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.constructs import constructs
-from pquant_hls.testing.networks import draw, inputs_of
-from pquant_hls.testing.sketch import Sketch, build, reloaded
+from pquant_hls.testing.networks import draw, sketch_inputs
+from pquant_hls.testing.sketch import Sketch, keras_model, reloaded
 
 Result = Literal["exact", "bounded", "refused", "unbuilt", "unjudged", "wrong", "crash"]
 Floats = list[NDArray[np.float64]]
@@ -41,7 +41,7 @@ MOVED = 0.5
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Exactness:
     """What became of one network.
 
     ``unbuilt``: Keras itself cannot build, load or compute it. ``refused``: a lint error that cannot be mended.
@@ -84,10 +84,10 @@ class Case:
     project: HlsProject | None = None
     obtained: Floats = field(default_factory=list)
     bounded: bool = False
-    verdict: Verdict | None = None
+    verdict: Exactness | None = None
 
     def end(self, result: Result, stage: str, detail: str = "") -> None:
-        self.verdict = Verdict(self.sketch.seed, result, stage, detail[:500], constructs(self.sketch))
+        self.verdict = Exactness(self.sketch.seed, result, stage, detail[:500], constructs(self.sketch))
 
     @property
     def x(self) -> Any:
@@ -102,7 +102,7 @@ def check_sketches(
     cache: Path | None = None,
     rows: int = 200,
     csim: bool = True,
-) -> list[Verdict]:
+) -> list[Exactness]:
     """Judge each network on ``rows`` inputs, by the emulator and, in one compile, by csim.
 
     Parameters
@@ -126,7 +126,7 @@ def check_sketches(
 
 def check_networks(
     seeds: Sequence[int], spec: HlsSpec, folder: Path, *, cache: Path | None = None, rows: int = 200
-) -> list[Verdict]:
+) -> list[Exactness]:
     """``check_sketches`` of ``draw(seed)`` for each seed."""
     return check_sketches([draw(seed) for seed in seeds], spec, folder, cache=cache, rows=rows)
 
@@ -146,7 +146,7 @@ def prepared(sketch: Sketch, spec: HlsSpec, folder: Path, rows: int = 200) -> Ca
     """The network built, linted, mended and converted into ``folder``, and what Keras answers."""
     case = Case(sketch, spec)
     kind = FixedType.parse(spec.precision)
-    case.inputs = inputs_of(sketch, rows, (kind.lsb, kind.low, kind.high))
+    case.inputs = sketch_inputs(sketch, rows, (kind.lsb, kind.low, kind.high))
     steps = [("build", "unbuilt", _built), ("lint", "crash", _linted), ("keras", "unbuilt", _answered)]
     for stage, result, step in [*steps, ("convert", "crash", _converted)]:
         try:
@@ -166,7 +166,7 @@ def _said(cause: Exception) -> str:
 
 
 def _built(case: Case, folder: Path) -> None:  # noqa: ARG001
-    case.model = build(replace(case.sketch, file=""))
+    case.model = keras_model(replace(case.sketch, file=""))
     answers(case.model, case.x)
     if case.sketch.file:
         before, case.model = case.model, reloaded(case.model, case.sketch.file)
@@ -314,13 +314,13 @@ def _difference(expected: Floats, obtained: Floats) -> str:
 
 def failing(
     spec: HlsSpec, folder: Callable[[], Path], kind: str, *, cache: Path | None = None, rows: int = 200
-) -> Callable[[Sketch], Verdict | None]:
+) -> Callable[[Sketch], Exactness | None]:
     """What says of a sketch how it fails, if it does so in the same way: the verdict, else None.
 
     g++ is asked only where the failure is one of csim. ``folder`` gives a new folder each time.
     """
 
-    def fails(sketch: Sketch) -> Verdict | None:
+    def fails(sketch: Sketch) -> Exactness | None:
         place = folder()
         case = prepared(sketch, spec, place / "project", rows)
         emulated(case)
@@ -345,5 +345,14 @@ def _ending_in(graph: FixedPointGraph, output: str) -> FixedPointGraph:
     return FixedPointGraph(kept, (output,), graph.io_type)
 
 
-__all__ = ["Verdict", "by_csim", "check_networks", "check_sketches", "emulated", "failing", "mended", "parts"]
+__all__ = [
+    "Exactness",
+    "by_csim",
+    "check_networks",
+    "check_sketches",
+    "emulated",
+    "failing",
+    "mended",
+    "parts",
+]
 __all__ += ["Case", "prepared"]

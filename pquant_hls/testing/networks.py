@@ -17,7 +17,7 @@ from pquant_hls.testing.blocks import body, entry, head
 from pquant_hls.testing.constructs import constructs
 from pquant_hls.testing.drawing import Drawer
 from pquant_hls.testing.parts import ENDS, PARTS, SHARES, WHOLES
-from pquant_hls.testing.sketch import Quantizer, Sketch, build
+from pquant_hls.testing.sketch import Quantizer, Sketch, keras_model
 
 FAMILIES = ("mlp", "sequence", "image")
 Grid = tuple[float, float, float]
@@ -75,11 +75,11 @@ def seeds_without(names: Iterable[str], count: int, start: int = 0) -> list[int]
 
 
 def random_model(seed: int, family: str | None = None, *, without: Sequence[str] = ()) -> Any:
-    """``build(draw(seed, ...))``: the Keras model."""
-    return build(draw(seed, family, without=without))
+    """``keras_model(draw(seed, ...))``: the Keras model."""
+    return keras_model(draw(seed, family, without=without))
 
 
-def random_inputs(model: Any, count: int, seed: int) -> list[NDArray[np.float32]]:
+def drawn_inputs(model: Any, count: int, seed: int) -> list[NDArray[np.float32]]:
     """One (count, *shape) float32 array for each input, off every grid, a tenth of it out of range."""
     rng = np.random.default_rng(seed)
     found = []
@@ -90,7 +90,7 @@ def random_inputs(model: Any, count: int, seed: int) -> list[NDArray[np.float32]
     return found
 
 
-def inputs_of(sketch: Sketch, count: int, precision: Grid) -> list[NDArray[np.float32]]:
+def sketch_inputs(sketch: Sketch, count: int, precision: Grid) -> list[NDArray[np.float32]]:
     """One (count, *shape) float32 array for each input of the network, the same for the same seed.
 
     Half of the rows are off every grid; the others hold, of each quantizer that takes up the input, its least
@@ -162,9 +162,9 @@ __all__ = [
     "FAMILIES",
     "combined",
     "draw",
-    "inputs_of",
+    "drawn_inputs",
     "rails",
-    "random_inputs",
     "random_model",
     "seeds_without",
+    "sketch_inputs",
 ]

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pquant_hls.testing.blocks import Part, conv, dense_block, entry, flat, sides
+from pquant_hls.testing.blocks import Part, conv, dense_block, entry, flattened, sides
 from pquant_hls.testing.drawing import Drawer
-from pquant_hls.testing.sketch import Node, Quantizer, Sketch
+from pquant_hls.testing.sketch import Quantizer, Sketch, SketchNode
 
 TERNARY = Quantizer("ternary", {"alpha": 1})
 
@@ -59,14 +59,14 @@ def _emptied(drawer: Drawer, x: int) -> int:
 def _tapped(drawer: Drawer, x: int) -> int:
     """A value that is an output and feeds the rest."""
     x = drawer.activated(drawer.dense(x, drawer.bits(1, 3)))
-    drawer.outputs.append(flat(drawer, x))
+    drawer.outputs.append(flattened(drawer, x))
     return x
 
 
 def _probability(drawer: Drawer, x: int) -> int:
     """A sigmoid or softmax that is an output and feeds the rest."""
     function = drawer.any_of("sigmoid", "softmax")
-    x = flat(drawer, x)
+    x = flattened(drawer, x)
     if drawer.chance(0.5):
         x = drawer.dense(x, drawer.bits(2, 3), activation=function)
     else:
@@ -83,7 +83,7 @@ def _nested(drawer: Drawer, x: int) -> int:
     return drawer.add("Nested", x, sketch=sketch)
 
 
-def _prefixed(node: Node) -> Node:
+def _prefixed(node: SketchNode) -> SketchNode:
     return replace(node, options={**node.options, "name": f"{node.options['name']}i"})
 
 
@@ -279,7 +279,7 @@ def _renamed(drawer: Drawer, sketch: Sketch) -> Sketch:
     return replace(sketch, nodes=tuple(nodes))
 
 
-def _stem(node: Node, seed: int) -> Node:
+def _stem(node: SketchNode, seed: int) -> SketchNode:
     name = str(node.options.get("name", ""))
     word = name.rsplit("_", 1)[-1]
     known = name.endswith(("_Fc", "_fc", "_a.b", "_a_b", "_a-b"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pquant_hls.testing.sketch import WEIGHTED, Node, Quantizer, Sketch, apply, is_plain
+from pquant_hls.testing.sketch import WEIGHTED, Quantizer, Sketch, SketchNode, apply, is_plain
 
 PLAIN: Mapping[str, Any] = {
     "use_bias": False,
@@ -47,7 +47,7 @@ def candidates(sketch: Sketch) -> Iterator[Sketch]:
     yield from _plainer(sketch)
 
 
-def pruned(sketch: Sketch, nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> Sketch:
+def pruned(sketch: Sketch, nodes: tuple[SketchNode, ...], outputs: tuple[int, ...]) -> Sketch:
     """The sketch with only those of ``nodes`` that an output needs."""
     needed = set(outputs)
     for node in reversed(nodes):
@@ -85,8 +85,8 @@ def _later_starts(sketch: Sketch) -> Iterator[Sketch]:
     for node in reversed(sketch.nodes):
         if node.kind == "Input" or node.key in sketch.outputs:
             continue
-        entry = Node(free, "Input", (), {"shape": found[node.key], "name": f"n{sketch.seed}_x{free}"})
-        start = Node(
+        entry = SketchNode(free, "Input", (), {"shape": found[node.key], "name": f"n{sketch.seed}_x{free}"})
+        start = SketchNode(
             free + 1, "QActivation", (free,), {"activation": INPUT, "name": f"n{sketch.seed}_q{free}"}
         )
         nodes = tuple(_redirected(other, node.key, free + 1) for other in sketch.nodes)
@@ -95,7 +95,7 @@ def _later_starts(sketch: Sketch) -> Iterator[Sketch]:
             yield smaller
 
 
-def _redirected(node: Node, old: int, new: int) -> Node:
+def _redirected(node: SketchNode, old: int, new: int) -> SketchNode:
     return replace(node, inputs=tuple(new if key == old else key for key in node.inputs))
 
 
@@ -109,12 +109,12 @@ def _without_nodes(sketch: Sketch) -> Iterator[Sketch]:
                 yield pruned(sketch, nodes, outputs)
 
 
-def _changed(sketch: Sketch, node: Node, **changes: Any) -> Sketch:
+def _changed(sketch: Sketch, node: SketchNode, **changes: Any) -> Sketch:
     new = replace(node, **changes)
     return replace(sketch, nodes=tuple(new if other is node else other for other in sketch.nodes))
 
 
-def _optioned(sketch: Sketch, node: Node, **options: Any) -> Sketch:
+def _optioned(sketch: Sketch, node: SketchNode, **options: Any) -> Sketch:
     return _changed(sketch, node, options={**node.options, **options})
 
 

@@ -1,7 +1,7 @@
 """A network as data: drawn, written down, shrunk and built again, always the same.
 
 A ``Sketch`` is a list of nodes, each applied to the results of earlier ones, and the results that are outputs.
-``build`` makes the Keras model. Weights are drawn for each node by its own key, so taking a node out leaves
+``keras_model`` makes the Keras model. Weights are drawn for each node by its own key, so taking a node out leaves
 the weights of the others as they are.
 """
 
@@ -61,7 +61,7 @@ def is_plain(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Node:
+class SketchNode:
     """One call. ``kind`` is Keras' or QKeras' layer class; ``Operator``, ``Nested`` and ``Again`` (the layer of
     the node whose key is ``of``, once more) are others. ``options`` go to the layer, but for ``active``, which
     calls a dropout with ``training=True``. ``weights`` says how its weights are drawn: ``random``, ``zeros``,
@@ -91,7 +91,7 @@ class Sketch:
     it is saved to and loaded from before it is handed over, or none."""
 
     seed: int
-    nodes: tuple[Node, ...]
+    nodes: tuple[SketchNode, ...]
     outputs: tuple[int, ...]
     file: str = ""
 
@@ -100,18 +100,18 @@ class Sketch:
         lines.append(f"outputs: {', '.join(f't{key}' for key in self.outputs)}")
         return "\n".join(lines + ([f"saved as {self.file} and loaded"] if self.file else []))
 
-    def node(self, key: int) -> Node:
+    def node(self, key: int) -> SketchNode:
         return next(node for node in self.nodes if node.key == key)
 
-    def users(self, key: int) -> list[Node]:
+    def users(self, key: int) -> list[SketchNode]:
         return [node for node in self.nodes if key in node.inputs]
 
     @property
-    def entries(self) -> list[Node]:
+    def entries(self) -> list[SketchNode]:
         return [node for node in self.nodes if node.kind == "Input"]
 
 
-def build(sketch: Sketch) -> Any:
+def keras_model(sketch: Sketch) -> Any:
     """The Keras model. Raises what Keras raises for layers that do not fit together."""
     model = _functional(sketch, f"n{sketch.seed}")
     return reloaded(model, sketch.file) if sketch.file else model
@@ -137,7 +137,7 @@ def _functional(sketch: Sketch, name: str) -> Any:
     return keras.Model(entries[0] if len(entries) == 1 else entries, single, name=name)
 
 
-def apply(node: Node, inputs: list[Any], layers: dict[int, Any], seed: int) -> Any:
+def apply(node: SketchNode, inputs: list[Any], layers: dict[int, Any], seed: int) -> Any:
     """The node's result as a Keras tensor; its layer goes into ``layers`` by the node's key."""
     import keras
 
@@ -156,7 +156,7 @@ def apply(node: Node, inputs: list[Any], layers: dict[int, Any], seed: int) -> A
     return result
 
 
-def _operated(node: Node, inputs: list[Any]) -> Any:
+def _operated(node: SketchNode, inputs: list[Any]) -> Any:
     import keras
 
     sign, others = node.options["sign"], node.options.get("constant")
@@ -164,7 +164,7 @@ def _operated(node: Node, inputs: list[Any]) -> Any:
     return OPERATORS[sign](inputs[0], right) if sign in OPERATORS else getattr(keras.ops, sign)(*inputs)
 
 
-def _layer(node: Node) -> Any:
+def _layer(node: SketchNode) -> Any:
     import keras
     import qkeras
 
@@ -178,7 +178,7 @@ def _layer(node: Node) -> Any:
     return getattr(home, node.kind)(**options)
 
 
-def _weights(layer: Any, node: Node, seed: int) -> list[Floats]:
+def _weights(layer: Any, node: SketchNode, seed: int) -> list[Floats]:
     """Weights of trained size: kernels around their range, biases away from zero, moving averages seen."""
     rng = np.random.default_rng((seed, node.key))
     found = []
@@ -192,7 +192,7 @@ def _weights(layer: Any, node: Node, seed: int) -> list[Floats]:
     return found
 
 
-def _share(node: Node, word: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+def _share(node: SketchNode, word: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
     """What is left of drawn weights: all, none, a tenth, or the least bit of a few."""
     if node.weights == "random" or node.kind not in WEIGHTED:
         return 1.0
@@ -211,11 +211,11 @@ __all__ = [
     "MERGES",
     "OPERATORS",
     "WEIGHTED",
-    "Node",
     "Quantizer",
     "Sketch",
+    "SketchNode",
     "apply",
-    "build",
     "is_plain",
+    "keras_model",
     "reloaded",
 ]

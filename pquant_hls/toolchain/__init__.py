@@ -1,14 +1,15 @@
 """The vendors' tools: finding them, driving them, explaining their failures."""
 
-from pquant_hls.toolchain.doctor import Check, doctor, exit_code
+from pquant_hls.toolchain.doctor import ToolCheck, doctor, exit_code
 from pquant_hls.toolchain.explain import Cause, explain
-from pquant_hls.toolchain.synthesize import STEPS, Step, synthesize
+from pquant_hls.toolchain.synthesize import STEPS, Step, backend_of_project, synthesize
 
 __all__ = [
     "STEPS",
     "Cause",
-    "Check",
     "Step",
+    "ToolCheck",
+    "backend_of_project",
     "doctor",
     "exit_code",
     "explain",

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
 
-from pquant_hls.programs.tools import Tool, find_tools
+from pquant_hls.programs import PROGRAMS, Tool, find_tools
+from pquant_hls.spec import BACKENDS, Backend
 
 Severity = Literal["ok", "optional", "required"]
 PACKAGES = (
@@ -30,7 +31,7 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
-class Check:
+class ToolCheck:
     """One line of the doctor's answer.
 
     ``severity`` is ``ok`` when found, else whether the main job can do without it (``optional``) or not
@@ -48,15 +49,19 @@ class Check:
         return self.severity == "ok"
 
 
-def doctor(env: Mapping[str, str] | None = None) -> list[Check]:
+def doctor(env: Mapping[str, str] | None = None) -> list[ToolCheck]:
     """Python, packages and programs, in the order of their weight for the main job; imports none of them."""
-    tools = find_tools(env)
+    backends = [BACKENDS.find(name) for name in BACKENDS.names()]
+    tools = find_tools(
+        env, programs=(*PROGRAMS, *(program for one in backends for program in one.all_programs))
+    )
     return [
         _python(),
         *(_package(name) for name in PACKAGES),
         *_conflicts(),
         *_compilers(tools),
-        *_vendor(tools, os.environ if env is None else env),
+        *_synthesis(tools, backends),
+        *_licenses(tools, backends, os.environ if env is None else env),
         _tool(
             tools,
             "iverilog",
@@ -68,16 +73,16 @@ def doctor(env: Mapping[str, str] | None = None) -> list[Check]:
     ]
 
 
-def exit_code(checks: Sequence[Check]) -> int:
+def exit_code(checks: Sequence[ToolCheck]) -> int:
     """0 when the main job can run, 3 otherwise."""
     return 3 if any(check.severity == "required" for check in checks) else 0
 
 
-def _python() -> Check:
+def _python() -> ToolCheck:
     version = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
-        return Check("python", "ok", version, "supported")
-    return Check(
+        return ToolCheck("python", "ok", version, "supported")
+    return ToolCheck(
         "python", "required", version, "only 3.11 to 3.13 are supported", "apt-get install python3.12"
     )
 
@@ -89,21 +94,21 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _package(name: str) -> Check:
+def _package(name: str) -> ToolCheck:
     version = _version(name)
     if version is not None:
-        return Check(name, "ok", version, "installed")
-    return Check(name, "required", None, "the main job needs it", "pip install pquant_hls")
+        return ToolCheck(name, "ok", version, "installed")
+    return ToolCheck(name, "required", None, "the main job needs it", "pip install pquant_hls")
 
 
-def _conflicts() -> list[Check]:
+def _conflicts() -> list[ToolCheck]:
     """HGQ2 installs a package named qkeras over the files of qkeras-v3 without a warning."""
     version = _version("HGQ2")
     if version is None:
         return []
     means = "overwrites qkeras-v3's files: quantized models are then not what they say"
     return [
-        Check(
+        ToolCheck(
             "HGQ2",
             "required",
             version,
@@ -113,45 +118,63 @@ def _conflicts() -> list[Check]:
     ]
 
 
-def _compilers(tools: Mapping[str, Tool]) -> list[Check]:
+def _compilers(tools: Mapping[str, Tool]) -> list[ToolCheck]:
     return [
         _tool(tools, "g++", "required", "csim (the firmware's C++ compiled and run)", "apt-get install g++"),
         _tool(tools, "make", "optional", "make quickstart or make test", "apt-get install make"),
     ]
 
 
-def _tool(tools: Mapping[str, Tool], name: str, severity: Severity, use: str, install: str) -> Check:
+def _tool(tools: Mapping[str, Tool], name: str, severity: Severity, use: str, install: str) -> ToolCheck:
     tool = tools.get(name)
     if tool is None:
-        return Check(name, severity, None, f"no {use}", install)
-    return Check(name, "ok", tool.version, use)
+        return ToolCheck(name, severity, None, f"no {use}", install)
+    return ToolCheck(name, "ok", tool.version, use)
 
 
-def _vendor(tools: Mapping[str, Tool], env: Mapping[str, str]) -> list[Check]:
-    """HLS synthesis and Vivado; without them latency is an estimate with its interval."""
-    settings = "source <tool folder>/settings64.sh, or name a machine that has it by a command prefix"
-    hls = [tools[name] for name in ("vitis_hls", "vitis-run", "vivado_hls") if name in tools]
-    checks = [Check(tool.name, "ok", tool.version, _synthesis(tool)) for tool in hls]
-    if not hls:
-        means = "no csynth by vitis_hls, vitis-run or vivado_hls: latency and resources are estimated"
-        checks.append(Check("vitis_hls", "optional", None, means, settings))
-    checks.append(_tool(tools, "vivado", "optional", "vsynth (Vivado's resources and timing)", settings))
-    if (hls or "vivado" in tools) and not any(
-        name in env for name in ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
-    ):
-        means = "no license variable set: parts beyond the free edition may be refused"
-        checks.append(Check("license", "optional", None, means, "export XILINXD_LICENSE_FILE=port@server"))
-    return checks
+def _synthesis(tools: Mapping[str, Tool], backends: Sequence[Backend]) -> list[ToolCheck]:
+    """C synthesis of each backend, and what its further steps need; without any, latency is an estimate."""
+    found = [
+        ToolCheck(name, "ok", tools[name].version, f"{', '.join(one.flow)} of {one.name} projects")
+        for one in backends
+        for name in one.program_names
+        if name in tools
+    ]
+    if not found:
+        names = [name for one in backends for name in one.program_names]
+        means = f"no csynth by {', '.join(names[:-1])} or {names[-1]}: latency and resources are estimated"
+        found = [ToolCheck(names[0], "optional", None, means, _install(backends))]
+    needed = {program.name: step for one in backends for step, program in one.needs.items()}
+    return [
+        *found,
+        *(_tool(tools, name, "optional", step, _install(backends)) for name, step in needed.items()),
+    ]
 
 
-def _synthesis(tool: Tool) -> str:
-    backend = "Vivado" if tool.name == "vivado_hls" else "Vitis"
-    return f"csynth and cosim of {backend} projects"
+def _install(backends: Sequence[Backend]) -> str:
+    return "; ".join(dict.fromkeys(one.install for one in backends))
 
 
-def _pyosys() -> Check:
+def _licenses(
+    tools: Mapping[str, Tool], backends: Sequence[Backend], env: Mapping[str, str]
+) -> list[ToolCheck]:
+    """Backends that are here without a word of where their license is."""
+    means = "no license variable set: parts beyond the free edition may be refused"
+    unset = {
+        one.licenses[0]: ToolCheck(
+            "license", "optional", None, means, f"export {one.licenses[0]}=port@server"
+        )
+        for one in backends
+        if one.licenses
+        and any(name in tools for name in (program.name for program in one.all_programs))
+        and not any(name in env for name in one.licenses)
+    }
+    return list(unset.values())
+
+
+def _pyosys() -> ToolCheck:
     version = _version("pyosys")
     if version is not None:
-        return Check("pyosys", "ok", version, "resources of the RTL by open synthesis")
+        return ToolCheck("pyosys", "ok", version, "resources of the RTL by open synthesis")
     means = "no resources of the RTL by open synthesis"
-    return Check("pyosys", "optional", None, means, "pip install 'pquant_hls[rtl]'")
+    return ToolCheck("pyosys", "optional", None, means, "pip install 'pquant_hls[rtl]'")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pquant_hls.programs.process import RunResult, Status
+from pquant_hls.programs import MORE_MEMORY, RunResult, Status
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def explain(result: RunResult, lines: Iterable[str] | None = None) -> Cause:
         return Cause(
             "timeout", f"{result.reason}; last line: {_last(log)}", "allow more time, or a smaller design"
         )
+    if result.status is Status.MEMORY:
+        return Cause("memory", f"{result.reason}; last line: {_last(log)}", MORE_MEMORY)
     if result.status is Status.DIED:
         mend = _MEMORY if "SIGKILL" in result.reason else "see the log; the tool itself crashed"
         return Cause("died", f"{result.reason}; last line: {_last(log)}", mend)

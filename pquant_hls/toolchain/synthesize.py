@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Sequence
@@ -10,41 +11,40 @@ from pathlib import Path
 from typing import Literal
 
 from pquant_hls.errors import ReportError, ToolFailed, ToolNotFound, UnsupportedModel
-from pquant_hls.programs.process import OnLine, RunResult, ask, run
-from pquant_hls.programs.tools import require
+from pquant_hls.programs import Executable, OnLine, RunResult, ask, require, run
 from pquant_hls.qor import QoR
 from pquant_hls.readers import From, ProjectReports, compose, find_reports
+from pquant_hls.spec.backends import OPTIONS, SCRIPT, SETTINGS, Backend, backend_of
 from pquant_hls.toolchain.explain import explain
 
 Step = Literal["csim", "csynth", "cosim", "export", "vsynth"]
 STEPS: tuple[Step, ...] = ("csim", "csynth", "cosim", "export", "vsynth")
-SCRIPT = "build_prj.tcl"
-OPTIONS = "build_opt.tcl"
 LOG = "synthesis.log"
 _WHICH_S = 60.0
 _SETTING = re.compile(r'\s*set (?P<name>\w+) "?(?P<value>[^"\s]+)"?\s*\Z')
-_INSTALL = "source the tool's settings64.sh, or give a command prefix for a machine that has it"
 
 
 def synthesize(
     project_dir: str | Path,
     *,
-    steps: Sequence[Step] = ("csynth",),
-    timeout_s: float = 4 * 3600.0,
+    steps: Sequence[str] = ("csynth",),
+    timeout_s: float | None = None,
     on_line: OnLine | None = None,
     prefix: Sequence[str] = (),
     source: From = "csynth",
 ) -> QoR:
     """Run ``steps`` on a project and return what its new reports say.
 
-    The project is hls4ml's: ``project.tcl`` names top and backend, ``build_prj.tcl`` does the work. The tool
-    is ``vivado_hls`` for the backend Vivado, ``vitis_hls`` or else ``vitis-run --mode hls`` for Vitis. Its
-    output goes to ``synthesis.log`` in the project and by line to ``on_line``. ``source`` says which report
-    decides (see ``read_project``); those that the run did not write are never taken for its own.
+    The project is hls4ml's: ``project.tcl`` names top and backend, ``build_prj.tcl`` does the work. The tool is
+    the backend's (``spec.Backend``): ``vivado_hls`` for Vivado, ``vitis_hls`` or else ``vitis-run --mode hls``
+    for Vitis. Its output goes to ``synthesis.log`` in the project and by line to ``on_line``. ``source`` says which
+    report decides (see ``read_project``); those that the run did not write are never taken for its own.
+    ``timeout_s`` left out is the backend's own limit, four hours.
 
     Raises
     ------
     UnsupportedModel : the folder is not such a project, or a step is unknown.
+    SpecError : its backend is unknown.
     ToolNotFound : the tool is not on PATH.
     ToolFailed : it failed, hung or died, or left no new report; with its own words and the mend.
     ReportError : it left a damaged report.
@@ -52,27 +52,31 @@ def synthesize(
     """
     project = Path(project_dir).absolute()
     ordered = _ordered(steps)
-    settings = read_settings(project)
-    tool = _program(settings.get("backend", "vitis"), prefix)
-    if "vsynth" in ordered and not prefix:
-        require("vivado", mend=_INSTALL)
-    command = _command(project, tool, ordered)
+    backend = backend_of_project(project)
+    path, program = _program(backend, prefix)
+    for step in ordered:
+        if step in backend.needs and not prefix:
+            require(backend.needs[step].name, mend=backend.install)
+    command = _command(project, path, program, ordered)
+    limits = backend.limits if timeout_s is None else replace(backend.limits, time_s=timeout_s)
     before = _snapshot(project)
-    result = run(command, project, timeout_s, project / LOG, on_line, prefix)
+    result = run(command, project, limits, project / LOG, on_line, prefix)
     new = {path for path, stamp in _snapshot(project).items() if before.get(path) != stamp}
     if not result.ok:
         raise _failure(project, result)
+    if backend.read is not None:
+        return backend.read(project)
     return compose(_fresh(project, new, ordered, result), source)
 
 
-def _ordered(steps: Sequence[Step]) -> tuple[Step, ...]:
+def _ordered(steps: Sequence[str]) -> tuple[Step, ...]:
     unknown = [step for step in steps if step not in STEPS]
     if unknown or not steps:
         raise UnsupportedModel(f"unknown steps {unknown}", mend=f"some of {', '.join(STEPS)}")
     return tuple(step for step in STEPS if step in steps)
 
 
-def _command(project: Path, program: str, steps: tuple[Step, ...]) -> list[str]:
+def _command(project: Path, path: str, program: Executable, steps: tuple[Step, ...]) -> list[str]:
     """The tool's command line; writes the project's option file where its script reads one."""
     script = project / SCRIPT
     if not script.is_file():
@@ -87,29 +91,41 @@ def _command(project: Path, program: str, steps: tuple[Step, ...]) -> list[str]:
         "vsynth": "vsynth" in steps,
         "fifo_opt": False,
     }
+    settings: tuple[str, ...] = (" ".join(f"{name}={int(value)}" for name, value in flags.items()),)
     if OPTIONS in script.read_text(encoding="utf-8", errors="replace"):
         _write_options(project / OPTIONS, flags)
-        arguments = []
-    else:
-        arguments = [" ".join(f"{name}={int(value)}" for name, value in flags.items())]
-    if Path(program).name == "vitis-run":
-        return [program, "--mode", "hls", "--tcl", SCRIPT]
-    return [program, "-f", SCRIPT, *arguments]
+        settings = ()
+    given = ((word,) if word != SETTINGS else settings for word in program.arguments)
+    return [path, *itertools.chain.from_iterable(given)]
 
 
-def _program(backend: str, prefix: Sequence[str]) -> str:
-    """The tool of this backend, on this machine or on the far side of the prefix."""
-    names = ("vivado_hls",) if backend.startswith("vivado") else ("vitis_hls", "vitis-run")
+def backend_of_project(project: Path) -> Backend:
+    """The backend that ``project.tcl`` names.
+
+    Raises
+    ------
+    UnsupportedModel : it names none, or there is no such file. SpecError : one that is not known.
+    """
+    word = read_settings(project).get("backend")
+    if word is None:
+        raise UnsupportedModel("project.tcl names no backend", where=project, mend="give a project of hls4ml")
+    return backend_of(word)
+
+
+def _program(backend: Backend, prefix: Sequence[str]) -> tuple[str, Executable]:
+    """The backend's program, and where it is: on this machine, or on the far side of the prefix."""
+    names = backend.program_names
     if not prefix:
-        return str(require(*names, mend=_INSTALL))
+        path = require(*names, mend=backend.install)
+        return str(path), backend.programs[names.index(path.name)]
     said = ""
-    for name in names:
-        answer = (ask([*prefix, "which", name], _WHICH_S) or "no answer").strip()
-        if answer.endswith(f"/{name}"):
-            return name
+    for program in backend.programs:
+        answer = (ask([*prefix, "which", program.name], _WHICH_S) or "no answer").strip()
+        if answer.endswith(f"/{program.name}"):
+            return program.name, program
         said = answer.splitlines()[-1][:200] if answer else "nothing"
     raise ToolNotFound(
-        f"none of {', '.join(names)} behind {shlex.join(prefix)}, which says: {said}", mend=_INSTALL
+        f"none of {', '.join(names)} behind {shlex.join(prefix)}, which says: {said}", mend=backend.install
     )
 
 

@@ -51,7 +51,8 @@ def as_probabilities(found: Array, head: Head) -> Array:
     if found.shape[-1] == 1:
         return 1 / (1 + np.exp(-found))
     shifted = np.exp(found - found.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    shares: Array = shifted / shifted.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def logits_of(found: Array, *, columns: bool = False) -> Array:

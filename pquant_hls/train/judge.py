@@ -13,7 +13,7 @@ from pquant_hls.errors import DataError, SpecError
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.train.metrics import accuracy, cross_entropy, efficiency_at
 from pquant_hls.train.records import Array, Parts, TrainingData, is_empty
-from pquant_hls.train.targets import Target, meanings, targets_of
+from pquant_hls.train.targets import OutputTarget, meanings, targets_of
 
 RARE = 0.8
 """A class is rare below this share of the average class."""
@@ -87,7 +87,7 @@ class Judge:
         self.model.set_weights(self.weights)
 
 
-def _scored(target: Target, found: Array) -> tuple[float, float | None]:
+def _scored(target: OutputTarget, found: Array) -> tuple[float, float | None]:
     """Loss of one output, and its accuracy (None for values)."""
     labels = np.asarray(target.labels)
     if target.task == "classes":
@@ -115,7 +115,7 @@ def validation(data: TrainingData) -> TrainingData:
     return Parts(data.x_train, data.y_train, data.x_train, data.y_train, classes)
 
 
-def with_floors(config: TrainingConfig, targets: Sequence[Target]) -> TrainingConfig:
+def with_floors(config: TrainingConfig, targets: Sequence[OutputTarget]) -> TrainingConfig:
     """The configuration with ``preserve_rare_classes`` spelt out as class balance and rare classes, by the
     training labels in ``targets``.
     """
@@ -131,7 +131,7 @@ def with_floors(config: TrainingConfig, targets: Sequence[Target]) -> TrainingCo
     return config.with_(class_balance=True, rare_classes=tuple(rare or signals))
 
 
-def rare_indices(targets: Sequence[Target], config: TrainingConfig, data: Any) -> list[int]:
+def rare_indices(targets: Sequence[OutputTarget], config: TrainingConfig, data: Any) -> list[int]:
     """Numbers of the rare classes.
 
     Raises SpecError for an unknown one or a model without one output of classes, DataError for one that has no

@@ -15,7 +15,7 @@ from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.train.answers import as_fed
 from pquant_hls.train.records import Array
 from pquant_hls.train.samples import Samples
-from pquant_hls.train.targets import Target
+from pquant_hls.train.targets import OutputTarget
 
 FINAL_RATE = 0.01
 """The learning rate falls to this share of its start."""
@@ -25,7 +25,7 @@ class Loop:
     """Gradient steps, one epoch in one graph call."""
 
     def __init__(
-        self, model: keras.Model, targets: Sequence[Target], samples: Samples, config: TrainingConfig
+        self, model: keras.Model, targets: Sequence[OutputTarget], samples: Samples, config: TrainingConfig
     ) -> None:
         self.model, self.targets, self.config = model, targets, config
         self.n = len(samples.alpha)
@@ -78,7 +78,7 @@ class Loop:
             variable.assign(variable * mask)
         return loss
 
-    def _loss(self, target: Target, found: Any, learnt: tuple[Any, Any, Any, Any]) -> Any:
+    def _loss(self, target: OutputTarget, found: Any, learnt: tuple[Any, Any, Any, Any]) -> Any:
         """Mean loss of one output, times its weight."""
         alpha, labels, soft, weight = learnt
         if target.task != "values":
@@ -98,7 +98,7 @@ def learning_rates(config: TrainingConfig, done: Array) -> Array:
     return rate * FINAL_RATE**done if config.schedule == "exponential" else np.full(done.shape, rate)
 
 
-def logits(target: Target, found: Any) -> Any:
+def logits(target: OutputTarget, found: Any) -> Any:
     """Logits of an output that ends in a softmax, a sigmoid or in logits."""
     if target.output.head == "linear":
         return found
@@ -110,7 +110,7 @@ def logits(target: Target, found: Any) -> Any:
     )
 
 
-def hard_loss(target: Target, labels: Any, found: Any) -> Any:
+def hard_loss(target: OutputTarget, labels: Any, found: Any) -> Any:
     """Loss of each label (events, ...): cross entropy, or squared distance of values."""
     if target.task == "values":
         return tf.reduce_mean((found - labels) ** 2, axis=-1)
@@ -121,7 +121,7 @@ def hard_loss(target: Target, labels: Any, found: Any) -> Any:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, found)
 
 
-def soft_loss(target: Target, soft: Any, found: Any, heat: float) -> Any:
+def soft_loss(target: OutputTarget, soft: Any, found: Any, heat: float) -> Any:
     """T^2 times the cross entropy with the teacher's softened targets (Hinton et al. 2015); squared distance
     of values.
     """

@@ -2,8 +2,7 @@
 errors.
 
 Pure numpy. ``scores`` are (events, classes) or (events, 1), higher meaning more alike; probabilities unless
-said
-otherwise. ``y`` are int labels (events,), 0 to classes - 1.
+said otherwise. ``y`` are int labels (events,), 0 to classes - 1.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def decisions(scores: ArrayLike, *, threshold: float = 0.5) -> NDArray[np.int64]
     table = _table(scores)
     if table.shape[1] == 1:
         return (table[:, 0] > threshold).astype(np.int64)
-    return np.argmax(table, axis=1).astype(np.int64)
+    return np.asarray(np.argmax(table, axis=1), np.int64)
 
 
 def accuracy(scores: ArrayLike, y: ArrayLike, *, threshold: float = 0.5) -> Proportion:

@@ -16,7 +16,7 @@ from pquant_hls.train.judge import Judge, rare_indices, validation, with_floors
 from pquant_hls.train.loop import Loop
 from pquant_hls.train.records import EpochReport, Progress, TrainingData, TrainingHistory, as_data
 from pquant_hls.train.samples import samples
-from pquant_hls.train.targets import Target, outputs_of, targets_of
+from pquant_hls.train.targets import OutputTarget, outputs_of, targets_of
 
 
 def fit(
@@ -40,7 +40,7 @@ def fit(
     UnsupportedModel : nothing to train, or a layer's name that TensorFlow does not take.
     """
     data = as_data(data, model)
-    targets = check(model, data, config, teacher)
+    targets = check_training(model, data, config, teacher)
     config = with_floors(config, targets)
     judge = Judge(model, data, config, teacher)
     loop = Loop(model, targets, samples(data, targets, config, teacher), config)
@@ -60,9 +60,9 @@ def fit(
     return TrainingHistory(tuple(reports), judge.best_epoch, judge.floors, judge.floors_met)
 
 
-def check(
+def check_training(
     model: keras.Model, data: TrainingData, config: TrainingConfig, teacher: keras.Model | None
-) -> tuple[Target, ...]:
+) -> tuple[OutputTarget, ...]:
     """Raise what ``fit`` would raise, before any work; returns what the outputs are trained towards."""
     _check_layers(model)
     data = as_data(data, model)
@@ -78,7 +78,7 @@ def check(
     return targets
 
 
-def _check_names(targets: Sequence[Target], config: TrainingConfig) -> None:
+def _check_names(targets: Sequence[OutputTarget], config: TrainingConfig) -> None:
     """Names of outputs in the configuration are names of the model's outputs."""
     known = [name for target in targets for name in (target.output.name, target.output.alias)]
     by_name = {} if isinstance(config.targets, str) else config.targets

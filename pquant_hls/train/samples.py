@@ -12,7 +12,7 @@ import numpy as np
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.train.answers import logits_of
 from pquant_hls.train.records import Array, TrainingData, as_list
-from pquant_hls.train.targets import Target, meanings
+from pquant_hls.train.targets import OutputTarget, meanings
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Samples:
 
 
 def samples(
-    data: TrainingData, targets: Sequence[Target], config: TrainingConfig, teacher: keras.Model | None
+    data: TrainingData, targets: Sequence[OutputTarget], config: TrainingConfig, teacher: keras.Model | None
 ) -> Samples:
     """The arrays of one training; where a teacher gives targets, ``config.synthetic`` events are added."""
     inputs = as_list(data.x_train)
@@ -46,7 +46,7 @@ def samples(
     return Samples(inputs, labels, soft, weight, alpha)
 
 
-def _soft(teacher: keras.Model | None, inputs: list[Array], targets: Sequence[Target]) -> list[Array]:
+def _soft(teacher: keras.Model | None, inputs: list[Array], targets: Sequence[OutputTarget]) -> list[Array]:
     found = meanings(teacher, inputs, targets)
     return [
         values.astype(np.float32)
@@ -56,7 +56,7 @@ def _soft(teacher: keras.Model | None, inputs: list[Array], targets: Sequence[Ta
     ]
 
 
-def _padded(target: Target, soft: Array, n: int) -> Array:
+def _padded(target: OutputTarget, soft: Array, n: int) -> Array:
     """Labels, and zeros for events that have none."""
     shape = soft.shape[1:-1] if target.task == "classes" else soft.shape[1:]
     if target.labels is None:
@@ -65,7 +65,7 @@ def _padded(target: Target, soft: Array, n: int) -> Array:
     return np.concatenate([target.labels, np.zeros(missing, target.labels.dtype)])
 
 
-def _weights(target: Target, labels: Array, n: int, config: TrainingConfig) -> Array:
+def _weights(target: OutputTarget, labels: Array, n: int, config: TrainingConfig) -> Array:
     """1 for each label, or the inverse frequency of its class."""
     weight = np.ones(labels.shape if target.task == "classes" else labels.shape[:-1], np.float32)
     if config.class_balance and target.task == "classes" and target.labels is not None:

@@ -46,7 +46,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Target:
+class OutputTarget:
     """What one output is trained towards.
 
     ``labels`` are None, or for classes int64 (events, ...), the output's shape less its last axis; for flags
@@ -76,7 +76,7 @@ def outputs_of(model: keras.Model) -> tuple[Output, ...]:
 
 def targets_of(
     model: keras.Model, data: TrainingData, config: TrainingConfig, part: str = "train"
-) -> tuple[Target, ...]:
+) -> tuple[OutputTarget, ...]:
     """One target for each output; what kind it is follows from the training labels, whatever the part
     (where there are none, from the validation labels).
 
@@ -88,7 +88,7 @@ def targets_of(
     tasks = [_task(output, y, config) for output, y in zip(outputs, told, strict=True)]
     x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
     if y is None:
-        return tuple(map(Target, outputs, tasks))
+        return tuple(map(OutputTarget, outputs, tasks))
     events, classes = len(inputs_of(model, x)[0]), [str(name) for name in getattr(data, "classes", ())]
     given = labels_by_output(model, y, f"y_{part}")
     found = []
@@ -101,11 +101,11 @@ def targets_of(
             raise DataError(f"{len(read)} labels for {events} events", where=where)
         if task == "flags" and not ((read == 0) | (read == 1)).all():
             raise DataError("a sigmoid's labels are 0 or 1", where=where)
-        found.append(Target(output, task, read))
+        found.append(OutputTarget(output, task, read))
     return tuple(found)
 
 
-def meanings(model: keras.Model, x: Any, targets: Sequence[Target]) -> list[Array]:
+def meanings(model: keras.Model, x: Any, targets: Sequence[OutputTarget]) -> list[Array]:
     """All outputs of a model as what they mean (``Target.meant``); the model may have heads of its own."""
     found = zip(targets, predict(model, x), heads_of(model), strict=True)
     return [target.meant(values, head) for target, values, head in found]
@@ -132,7 +132,8 @@ def _whole(labels: Array) -> bool:
 
 def _not_one_hot(rows: Array) -> Array:
     """Which rows hold anything but one 1 and zeros."""
-    return ~(((rows == 0) | (rows == 1)).all(axis=-1) & (rows.sum(axis=-1) == 1))
+    one_hot: Array = ((rows == 0) | (rows == 1)).all(axis=-1) & (rows.sum(axis=-1) == 1)
+    return ~one_hot
 
 
 def _classes(output: Output, y: Any, classes: Sequence[str], where: str) -> Array:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pquant_hls._lazy import lazy
+from pquant_hls._lazy import attach
 
 if TYPE_CHECKING:
-    from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures, gain
-    from pquant_hls.tune.study import tune_model
+    from pquant_hls.tune.objectives import OBJECTIVES as OBJECTIVES
+    from pquant_hls.tune.objectives import Objective as Objective
+    from pquant_hls.tune.objectives import TrialFigures as TrialFigures
+    from pquant_hls.tune.objectives import gain as gain
+    from pquant_hls.tune.study import tune_model as tune_model
 
-_HOMES = {"objectives": ("OBJECTIVES", "Objective", "TrialFigures", "gain"), "study": ("tune_model",)}
-
-__all__ = ["OBJECTIVES", "Objective", "TrialFigures", "gain", "tune_model"]
-
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+attach(globals())

@@ -8,12 +8,11 @@ from typing import Any
 
 import optuna
 
-from pquant_hls.engine import Point
+from pquant_hls.engine import Point, reusing
 from pquant_hls.spec import HlsSpec, Range, StepConfig, StudySpec, step_config
-from pquant_hls.spec.steps import STEP_CONFIGS, TrainingConfig
-from pquant_hls.spec.study import LAYER_BITS, ORDER, REUSE, SPECIAL
-
-USUAL_ORDER = ("low_rank", "prune", "quantize", "fine_tune")
+from pquant_hls.spec.registry import config_class
+from pquant_hls.spec.steps import Place, TrainingConfig
+from pquant_hls.spec.study import LAYER_BITS, ORDER, REUSE, SPECIAL, parameter_of
 
 
 def suggest(trial: optuna.Trial, spec: StudySpec, layers: Sequence[str]) -> dict[str, Any]:
@@ -43,32 +42,35 @@ def _value(trial: optuna.Trial, name: str, found: Range, *, whole: bool | None =
 
 def _is_whole(name: str) -> bool:
     """Whether the parameter takes integers only, by its declared type."""
-    step, _, parameter = name.partition(".")
-    if step not in STEP_CONFIGS:
-        return name == REUSE
-    text = str(STEP_CONFIGS[step].model_fields[parameter].annotation)
+    declared = parameter_of(name)
+    text = "" if declared is None else str(declared.annotation)
     return "int" in text and "float" not in text
 
 
 def steps_in(spec: StudySpec) -> tuple[str, ...]:
     """Steps with a parameter in the space, and quantization, in the usual order."""
-    named = {name.partition(".")[0] for name in spec.space} | {"quantize"}
-    return tuple(step for step in USUAL_ORDER if step in named)
+    named = {name.partition(".")[0] for name in spec.space if "." in name} | {"quantize"}
+    return tuple(sorted(named, key=lambda step: (_place(step), step)))
+
+
+def _place(step: str) -> Place:
+    return config_class(step).place
 
 
 def orders(spec: StudySpec) -> list[str]:
     """Orders of the steps that can work: factors are made of float layers, and training comes last."""
-    free = [step for step in steps_in(spec) if step != "fine_tune"]
-    last = [step for step in steps_in(spec) if step == "fine_tune"]
+    free = [step for step in steps_in(spec) if _place(step) is not Place.TRAINING]
+    last = [step for step in steps_in(spec) if _place(step) is Place.TRAINING]
     found = [order for order in permutations(free) if _factors_first(order)]
     return [" ".join([*order, *last]) for order in found]
 
 
 def _factors_first(order: Sequence[str]) -> bool:
-    return "low_rank" not in order or order.index("low_rank") < order.index("quantize")
+    quantized = order.index("quantize")
+    return all(_place(step) is not Place.FACTORS for step in order[quantized:])
 
 
-def steps_of(params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Point) -> list[StepConfig]:
+def trial_steps(params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Point) -> list[StepConfig]:
     """The steps these parameters mean, each training for ``epochs`` passes; ``point`` tells which layers
     there are."""
     order = params[ORDER].split() if ORDER in params else steps_in(spec)
@@ -77,7 +79,7 @@ def steps_of(params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Poi
 
 def _step(name: str, params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Point) -> StepConfig:
     values: dict[str, Any] = {"step": name, "seed": spec.seed}
-    if issubclass(STEP_CONFIGS[name], TrainingConfig):
+    if issubclass(config_class(name), TrainingConfig):
         values |= {"epochs": epochs, **spec.training}
     values |= {key.partition(".")[2]: value for key, value in params.items() if key.partition(".")[0] == name}
     if name == "quantize":
@@ -87,12 +89,9 @@ def _step(name: str, params: Mapping[str, Any], spec: StudySpec, epochs: int, po
     return step_config(values, path=name)
 
 
-def target_of(params: Mapping[str, Any], spec: StudySpec) -> HlsSpec:
+def hls_of(params: Mapping[str, Any], spec: StudySpec) -> HlsSpec:
     """The HLS options with the trial's reuse factor; above 1 the strategy that can reuse."""
-    reuse = int(params.get(REUSE, spec.hls.reuse_factor))
-    if reuse == spec.hls.reuse_factor:
-        return spec.hls
-    return spec.hls.with_(reuse_factor=reuse, strategy="resource" if reuse > 1 else spec.hls.strategy)
+    return reusing(spec.hls, int(params.get(REUSE, spec.hls.reuse_factor)))
 
 
-__all__ = ["SPECIAL", "orders", "steps_in", "steps_of", "suggest", "target_of"]
+__all__ = ["SPECIAL", "hls_of", "orders", "steps_in", "suggest", "trial_steps"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,25 +18,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from pquant_hls.datasets import Dataset
 from pquant_hls.decide import Check, Verdict
 from pquant_hls.engine import (
-    NO_LIMIT,
     Bench,
-    CompressionResult,
     Ending,
     Gate,
     Goal,
     Listener,
+    Order,
     Point,
-    check_gates,
-    finish,
-    preflight,
+    StudyResult,
+    run_policy,
     silent,
 )
 from pquant_hls.errors import NoGain, NotMeasured, SpecError
-from pquant_hls.network import model_digest
 from pquant_hls.spec import StudySpec
-from pquant_hls.store import RunFolder, digest_of
+from pquant_hls.store import Entry, digest_of
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
-from pquant_hls.tune.space import steps_of, suggest, target_of
+from pquant_hls.tune.space import hls_of, suggest, trial_steps
 
 ENDED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 CONSTRAINT = "budget"
@@ -57,7 +54,7 @@ def tune_model(
     objective: Objective | None = None,
     resume: bool = False,
     listen: Listener = silent,
-) -> CompressionResult:
+) -> StudyResult:
     """Search ``spec.space`` for the best design within the budget.
 
     Parameters
@@ -71,7 +68,7 @@ def tune_model(
 
     Returns
     -------
-    CompressionResult, which unpacks to (model, best_config). ``results`` has the winner's score in its trial
+    StudyResult, which unpacks to (model, best_config). ``results`` has the winner's score in its trial
     and when compressed again by the full schedule, and whether they agree within ``spec.tolerance``.
 
     Raises
@@ -79,22 +76,34 @@ def tune_model(
     UnsupportedModel, DataError, OutputError, ToolNotFound : before any training.
     NotMeasured : no trial succeeded at all; the log of each is in ``out``.
     """
-    preflight(model, data, spec.hls, spec.budget)
-    identity = {
-        "study": spec.model_dump(mode="json", exclude={"n_trials", "timeout_s", "storage"}),
-        "model": model_digest(model),
-        "data": data.digest,
-        "objective": spec.objective if objective is None else _name(objective),
-    }
-    with RunFolder.open(Path(out), identity, resume=resume) as run:
-        gates = tuple(Gate(**gate.model_dump()) for gate in spec.gates)
-        bench = Bench(data, spec.hls, spec.budget or NO_LIMIT, run, listen, gates=(*gates, *_quality(spec)))
-        start = bench.start(model)
-        check_gates(bench.gates, bench.score(start))
-        study = open_study(spec, run.path, digest_of(identity))
-        search = Search(bench, spec, start, objective or OBJECTIVES[spec.objective], study)
+    gates = tuple(Gate(**gate.model_dump()) for gate in spec.gates)
+    order = Order(spec.hls, spec.budget, (*gates, *_quality(spec)), listen)
+    return run_policy(Study(spec, objective), model, data, order, Path(out), resume=resume)
+
+
+class Study:
+    """A study as a policy: trials under constraints, then the winner by the full schedule."""
+
+    name: ClassVar[str] = "tune"
+    result = StudyResult
+
+    def __init__(self, spec: StudySpec, objective: Objective | None = None) -> None:
+        self.spec, self.given = spec, objective
+
+    def identity(self, setup: Order) -> dict[str, Any]:
+        del setup
+        return {
+            "study": self.spec.model_dump(mode="json", exclude={"n_trials", "timeout_s", "storage"}),
+            "objective": self.spec.objective if self.given is None else _name(self.given),
+        }
+
+    def policy(self, bench: Bench, start: Point, setup: Order) -> Ending:
+        del setup
+        study = open_study(self.spec, bench.run.path, bench.run.digest)
+        objective = self.given or OBJECTIVES[self.spec.objective]
+        search = Search(bench, self.spec, start, objective, study)
         search.run()
-        return finish(bench, search.winner(), pipeline="tune", unpacks=("model", "best_config"))
+        return search.winner()
 
 
 def _quality(spec: StudySpec) -> tuple[Gate, ...]:
@@ -150,7 +159,7 @@ class Search:
             raise optuna.TrialPruned(self._failed(trial, cause)) from cause
         finally:
             trial.set_constraint(CONSTRAINT, excess)
-        self._tell(trial, {"value": found.value, "excess": found.excess, **_plain(found.point, self.bench)})
+        self._scored(trial, found)
         return found.value
 
     def _failed(self, trial: optuna.Trial, cause: Exception) -> str:
@@ -159,34 +168,37 @@ class Search:
         log.parent.mkdir(exist_ok=True)
         log.write_text("".join(traceback.format_exception(cause)))
         reason = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
-        self._tell(
-            trial,
-            {
-                "value": None,
-                "excess": INFEASIBLE,
-                "error": reason,
-                "log": str(log.relative_to(self.bench.run.path)),
-            },
-        )
+        entry = self._entry(trial, {"value": None, "excess": INFEASIBLE})
+        where = {**entry.settings, "log": str(log.relative_to(self.bench.run.path))}
+        self._tell(trial, entry.with_(settings=where, status="failed", reason=reason), reason)
         return reason
 
-    def _tell(self, trial: optuna.Trial, figures: Mapping[str, Any]) -> None:
-        record = {"kind": "trial", "number": trial.number, "step": "trial", "params": trial.params, **figures}
-        trial.set_user_attr("record", record)
-        score = (
-            record.get("error")
-            or f"score {record['value']:.4f}, {'within' if record['excess'] <= 0 else 'over'} the budget"
+    def _scored(self, trial: optuna.Trial, found: Scored) -> None:
+        figures = {"value": found.value, "excess": found.excess, **_plain(found.point, self.bench)}
+        entry = self._entry(trial, figures).with_(
+            parent=self.start.digest,
+            digest=found.point.digest,
+            status="kept" if found.excess <= 0 else "rolled_back",
         )
-        self.bench.record(record, f"trial {trial.number}: {_text(trial.params)}: {score}")
+        within = "within" if found.excess <= 0 else "over"
+        self._tell(trial, entry, f"score {found.value:.4f}, {within} the budget")
+
+    def _entry(self, trial: optuna.Trial, figures: Mapping[str, Any]) -> Entry:
+        name, settings = f"trial {trial.number}", {"step": "trial", "params": dict(trial.params)}
+        return Entry(kind="trial", name=name, number=trial.number, settings=settings, figures=dict(figures))
+
+    def _tell(self, trial: optuna.Trial, entry: Entry, score: str) -> None:
+        trial.set_user_attr("record", entry.model_dump(mode="json"))
+        self.bench.record(entry, f"{entry.name}: {_text(trial.params)}: {score}")
 
     def design(self, params: Mapping[str, Any], epochs: int) -> Scored:
         """Compress by ``params`` from the original, sketch it, score it."""
         point = self.start
-        names = [step.step for step in steps_of(params, self.spec, epochs, point)]
+        names = [step.step for step in trial_steps(params, self.spec, epochs, point)]
         for index in range(len(names)):
             with suppress(NoGain):  # a rank that saves nothing leaves the model as it is
-                point = self.bench.apply(point, steps_of(params, self.spec, epochs, point)[index])
-        point = self.bench.sketch(point, hls=target_of(params, self.spec))
+                point = self.bench.apply(point, trial_steps(params, self.spec, epochs, point)[index])
+        point = self.bench.sketch(point, hls=hls_of(params, self.spec))
         value = float(self.objective(self._figures(point)))
         if not math.isfinite(value):
             raise NotMeasured(f"the objective gave {value}")
@@ -201,7 +213,7 @@ class Search:
 
     def _excess(self, point: Point) -> float:
         """The worst excess over any limit, as a share of it; what is not known to hold is not feasible."""
-        checks = [check for check in self.goal.judge(self.bench, point).checks if check.name != "csim match"]
+        checks = [check for check in self.goal.judge(self.bench, point).checks if not check.exactness]
         return max((_over(check) for check in checks), default=0.0)
 
     def winner(self) -> Ending:
@@ -225,14 +237,14 @@ class Search:
 
     def _ranked(self) -> list[optuna.trial.FrozenTrial]:
         complete = self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-        feasible = [trial for trial in complete if _record(trial)["excess"] <= 0]
+        feasible = [trial for trial in complete if _record(trial).status == "kept"]
         if feasible:
             return sorted(feasible, key=lambda trial: -_value(trial))
-        return sorted(complete, key=lambda trial: _record(trial)["excess"])
+        return sorted(complete, key=lambda trial: _record(trial).figures["excess"])
 
     def _ending(self, trial: optuna.trial.FrozenTrial, again: Scored, holds: bool) -> Ending:
         records = [_record(done) for done in self.finished() if "record" in done.user_attrs]
-        feasible = sum(record["excess"] <= 0 for record in records)
+        feasible = sum(record.status == "kept" for record in records)
         results = {
             "trial": trial.number,
             "score_trial": _value(trial),
@@ -317,7 +329,6 @@ def _cost(point: Point) -> tuple[float | None, float | None]:
 def _plain(point: Point, bench: Bench) -> dict[str, Any]:
     worst, lut = _cost(point)
     return {
-        "digest": point.digest,
         "accuracy": bench.score(point).value(),
         "compression_ratio": point.ratio,
         "worst_ns": worst,
@@ -325,9 +336,8 @@ def _plain(point: Point, bench: Bench) -> dict[str, Any]:
     }
 
 
-def _record(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    found: dict[str, Any] = trial.user_attrs["record"]
-    return found
+def _record(trial: optuna.trial.FrozenTrial) -> Entry:
+    return Entry.read(trial.user_attrs["record"])
 
 
 def _value(trial: optuna.trial.FrozenTrial) -> float:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.helpers import Shell
 
 RECIPE = "steps: [{step: quantize, bits: 8, epochs: 1}]\nbudget: {latency_ns: 1000}\n"
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, data that fit it and data that do not, a recipe."""
     from pquant_hls.network import build_mlp, save_model
 
@@ -32,7 +36,7 @@ def files(tmp_path_factory):
     return folder
 
 
-def fails(shell, status, *words):
+def fails(shell: Shell, status: int, *words: object) -> str:
     """The one line of a failing command."""
     code, out, err = shell(*words)
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
@@ -42,7 +46,7 @@ def fails(shell, status, *words):
     return lines[0]
 
 
-def compress(files, out, **changes):
+def compress(files: Path, out: Path, **changes: str | Path) -> list[str | Path]:
     options = {
         "model": files / "model.keras",
         "data": files / "good.npz",
@@ -70,36 +74,38 @@ def compress(files, out, **changes):
         ({"budget": "3 parsec"}, ["--budget.latency_ns", "parsec"]),
     ],
 )
-def test_what_is_wrong_is_named(shell, files, tmp_path, changes, words):
-    changes = {k: files / v if (files / v).exists() or "none." in v else v for k, v in changes.items()}
-    line = fails(shell, 2, *compress(files, tmp_path / "run", **changes))
+def test_what_is_wrong_is_named(
+    shell: Shell, files: Path, tmp_path: Path, changes: dict[str, str], words: list[str]
+) -> None:
+    wrong = {k: files / v if (files / v).exists() or "none." in v else v for k, v in changes.items()}
+    line = fails(shell, 2, *compress(files, tmp_path / "run", **wrong))
     assert all(word.lower() in line.lower() for word in words), line
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_in_use_is_left_alone(shell, files, tmp_path):
+def test_a_folder_in_use_is_left_alone(shell: Shell, files: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep")
     assert "is not empty" in fails(shell, 2, *compress(files, tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_folder(shell, files, tmp_path):
+def test_an_unwritable_folder(shell: Shell, files: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     assert "cannot be written" in fails(shell, 2, *compress(files, tmp_path / "run"))
 
 
-def test_no_compiler(shell, files, tmp_path, monkeypatch):
+def test_no_compiler(shell: Shell, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "apt-get install g++" in fails(shell, 3, *compress(files, tmp_path / "run"))
 
 
-def test_a_lambda_layer_is_refused_and_not_run(shell, files, tmp_path):
+def test_a_lambda_layer_is_refused_and_not_run(shell: Shell, files: Path, tmp_path: Path) -> None:
     import keras
 
     trap = tmp_path / "it-ran"
 
-    def twice(x):
+    def twice(x: Any) -> Any:
         trap.touch()
         return x * 2
 
@@ -112,7 +118,9 @@ def test_a_lambda_layer_is_refused_and_not_run(shell, files, tmp_path):
     assert not trap.exists()
 
 
-def test_a_layer_hls4ml_cannot_take_is_named_before_training(shell, files, tmp_path):
+def test_a_layer_hls4ml_cannot_take_is_named_before_training(
+    shell: Shell, files: Path, tmp_path: Path
+) -> None:
     import keras
 
     inputs = keras.Input((4,))
@@ -127,17 +135,17 @@ def test_a_layer_hls4ml_cannot_take_is_named_before_training(shell, files, tmp_p
     "words",
     [["compress"], ["compres"], ["measure"], ["measure", "nowhere"], ["measure", ".", "--using", "guess"]],
 )
-def test_wrong_words(shell, words):
+def test_wrong_words(shell: Shell, words: list[str]) -> None:
     assert fails(shell, 2, *words)
 
 
-def test_debug_shows_the_traceback(shell):
+def test_debug_shows_the_traceback(shell: Shell) -> None:
     code, _, err = shell("--debug", "measure", "nowhere")
     assert code == 2
     assert "Traceback" in err
 
 
-def test_help_is_quick_to_import_and_names_every_command():
+def test_help_is_quick_to_import_and_names_every_command() -> None:
     code = (
         "import sys\nsys.argv = ['pquant-hls', '--help']\nfrom pquant_hls.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from report_factory import Fake, csynth_rpt, csynth_xml
-from tool_mocks import BANNER, SCRIPT
 
 from pquant_hls.network import save_model
+from pquant_hls.store import read_ledger
+from tests.helpers import Shell
+from tests.readers.report_factory import Fake, csynth_rpt, csynth_xml
+from tests.toolchain.tool_mocks import BANNER, SCRIPT
 
 pytestmark = pytest.mark.gxx
 
 
-def add_mock(folder, monkeypatch, cycles):
+def add_mock(folder: Path, monkeypatch: pytest.MonkeyPatch, cycles: int) -> None:
     """A vitis_hls in front of PATH that reports ``cycles``."""
     tool, report = folder / "bin" / "vitis_hls", folder / "canned" / "syn" / "report"
     report.mkdir(parents=True)
@@ -31,7 +34,7 @@ def add_mock(folder, monkeypatch, cycles):
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory):
+def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The user's own model and data, and the command that compresses them."""
     from pquant_hls.network import build_mlp
 
@@ -46,27 +49,28 @@ def words(tmp_path_factory):
     return [
         "compress",
         "--model",
-        folder / "model.h5",
+        str(folder / "model.h5"),
         "--data",
-        folder / "data.npz",
+        str(folder / "data.npz"),
         "--recipe",
-        folder / "recipe.yaml",
+        str(folder / "recipe.yaml"),
         "--out",
-        folder / "run",
+        str(folder / "run"),
     ]
 
 
-def test_table_folder_and_exit_status(shell, words):
+def test_table_folder_and_exit_status(shell: Shell, words: list[str]) -> None:
     code, out, err = shell(*words)
     assert code == 0, err
     assert "MET" in out
     assert "estimate" in out, "each number says its source"
     assert "csim equals Keras on 100.00 %" in out
+    assert "the verdict rests on latency, " in out
     assert str(words[-1]) in out
     assert "round 1" in err
 
 
-def test_json_alone_on_stdout_and_resume(shell, words):
+def test_json_alone_on_stdout_and_resume(shell: Shell, words: list[str]) -> None:
     code, out, _ = shell(*words, "--resume", "--json")
     found = json.loads(out)
     assert code == 0
@@ -76,20 +80,23 @@ def test_json_alone_on_stdout_and_resume(shell, words):
     assert code == shell(*words, "--resume")[0]
 
 
-def test_an_open_estimate_is_resolved_by_the_tool_and_its_error_is_shown(shell, words, tmp_path, monkeypatch):
+def test_an_open_estimate_is_resolved_by_the_tool_and_its_error_is_shown(
+    shell: Shell, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The budget's limit is the estimate's lower end, which a mock of the vendor's tool reports."""
     estimate = json.loads(shell(*words, "--resume", "--json")[1])["qor"]["latency"]
     limit = estimate["cycles_max_lo"]
     add_mock(tmp_path, monkeypatch, cycles=limit)
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
-        words[6].read_text().replace("latency_ns: 4 us", f"latency_cycles: {limit}, measure: estimate")
+        Path(words[6]).read_text().replace("latency_ns: 4 us", f"latency_cycles: {limit}, measure: estimate")
     )
     changed = [*words[:6], recipe, "--out", tmp_path / "run"]
     code, out, err = shell(*changed)
     assert code == 0, err
-    lines = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
-    rounds = {line["kind"]: line for line in lines if line["kind"] in {"float", "round"}}
+    rounds = {
+        entry.kind: entry for entry in read_ledger(tmp_path / "run") if entry.kind in {"float", "round"}
+    }
     assert (rounds["float"]["verdict"], rounds["float"]["qor"]["source"]) == ("MISSED", "estimate")
     assert (rounds["round"]["verdict"], rounds["round"]["qor"]["source"]) == ("MET", "csynth")
     error = estimate["cycles_max"] - limit
@@ -98,7 +105,7 @@ def test_an_open_estimate_is_resolved_by_the_tool_and_its_error_is_shown(shell, 
     assert f"csynth (estimate {error:+.0f})" in err
 
 
-def test_a_missed_budget_exits_1_and_says_why(shell, words, tmp_path):
+def test_a_missed_budget_exits_1_and_says_why(shell: Shell, words: list[str], tmp_path: Path) -> None:
     tight = [*words[:-1], tmp_path / "run", "--budget", "5 ns", "--json"]
     code, out, _ = shell(*tight)
     found = json.loads(out)
@@ -106,8 +113,8 @@ def test_a_missed_budget_exits_1_and_says_why(shell, words, tmp_path):
     assert found["reason"]
 
 
-def test_measure_shows_the_project(shell, words):
-    project = words[-1] / "handover" / "project"
+def test_measure_shows_the_project(shell: Shell, words: list[str]) -> None:
+    project = Path(words[-1]) / "handover" / "project"
     code, out, _ = shell("measure", project)
     assert code == 0
     assert "estimate" in out
@@ -118,7 +125,7 @@ def test_measure_shows_the_project(shell, words):
     assert found["derived"]["worst_ns_lo"] <= found["derived"]["worst_ns"] <= found["derived"]["worst_ns_hi"]
 
 
-def test_doctor_tells_what_is_here(shell):
+def test_doctor_tells_what_is_here(shell: Shell) -> None:
     code, out, _ = shell("doctor", "--json")
     assert code == 0
     names = {check["name"] for check in json.loads(out)["checks"]}

@@ -8,13 +8,25 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
-from report_factory import Fake, cosim_rpt, csim_log, csynth_xml, summary_rpt, timing_rpt, write_project
-from tool_mocks import BANNER, SCRIPT, is_gone
+
+from tests.helpers import Shell
+from tests.programs.program_mocks import is_gone
+from tests.readers.report_factory import (
+    Fake,
+    cosim_rpt,
+    csim_log,
+    csynth_xml,
+    summary_rpt,
+    timing_rpt,
+    write_project,
+)
+from tests.toolchain.tool_mocks import BANNER, SCRIPT
 
 
-def test_a_project_is_shown_with_its_share_of_the_part(shell, tmp_path):
+def test_a_project_is_shown_with_its_share_of_the_part(shell: Shell, tmp_path: Path) -> None:
     write_project(tmp_path)
     status, out, _ = shell("measure", tmp_path)
     assert status == 0
@@ -30,7 +42,7 @@ def test_a_project_is_shown_with_its_share_of_the_part(shell, tmp_path):
         assert text in out
 
 
-def test_json_is_one_stable_object_with_null_for_what_is_not_known(shell, tmp_path):
+def test_json_is_one_stable_object_with_null_for_what_is_not_known(shell: Shell, tmp_path: Path) -> None:
     write_project(tmp_path)
     status, out, _ = shell("measure", tmp_path, "--json")
     found = json.loads(out)
@@ -44,7 +56,7 @@ def test_json_is_one_stable_object_with_null_for_what_is_not_known(shell, tmp_pa
     assert found["derived"]["percent"]["dsp"] == pytest.approx(100 * 61 / 12288)
 
 
-def test_json_has_the_same_keys_where_nothing_is_known(shell, tmp_path):
+def test_json_has_the_same_keys_where_nothing_is_known(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "whole").write_text(csynth_xml(Fake()))
     (tmp_path / "failed").write_text(cosim_rpt(status="Fail"))
     whole, failed = (
@@ -71,7 +83,7 @@ def test_json_has_the_same_keys_where_nothing_is_known(shell, tmp_path):
         (csynth_xml(Fake()).replace("60.000 ns", "60.000 us"), 2, "are not the printed"),
     ],
 )
-def test_one_report_file(shell, tmp_path, text, status, said):
+def test_one_report_file(shell: Shell, tmp_path: Path, text: str, status: int, said: str) -> None:
     path = tmp_path / "report"
     path.write_text(text)
     found, out, err = shell("measure", path)
@@ -79,7 +91,7 @@ def test_one_report_file(shell, tmp_path, text, status, said):
     assert "Traceback" not in err
 
 
-def test_nonsense_paths_and_folders_of_many_designs(shell, tmp_path):
+def test_nonsense_paths_and_folders_of_many_designs(shell: Shell, tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_project(tmp_path / "models" / name)
     status, _, err = shell("measure", tmp_path / "models")
@@ -102,7 +114,7 @@ synthesize(Path("."))
 """
 
 
-def test_a_top_that_the_folder_does_not_tell_can_be_named(shell, tmp_path):
+def test_a_top_that_the_folder_does_not_tell_can_be_named(shell: Shell, tmp_path: Path) -> None:
     for name, cycles in (("one", 12), ("two", 30)):
         (tmp_path / f"{name}_csynth.xml").write_text(csynth_xml(Fake(top=name, cycles=(cycles, cycles))))
     status, _, err = shell("measure", tmp_path)
@@ -114,7 +126,7 @@ def test_a_top_that_the_folder_does_not_tell_can_be_named(shell, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_the_command_line_leaves_no_tool_behind(tmp_path, number):
+def test_a_signal_to_the_command_line_leaves_no_tool_behind(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "project.tcl").write_text('set project_name "myproject"\nset backend "vitis"\n')
     (tmp_path / "build_prj.tcl").write_text("source [file join $tcldir build_opt.tcl]\n")
     tool = tmp_path / "bin" / "vitis_hls"
@@ -134,7 +146,9 @@ def test_a_signal_to_the_command_line_leaves_no_tool_behind(tmp_path, number):
     assert is_gone(int(child.read_text()))
 
 
-def test_doctor_says_what_is_there_and_exits_by_it(shell, tmp_path, monkeypatch):
+def test_doctor_says_what_is_there_and_exits_by_it(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     status, out, _ = shell("doctor", "--json")
     found = json.loads(out)
     assert (status, found["ok"]) == (0, True)

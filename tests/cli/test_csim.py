@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pquant_hls.cli import main
+from tests.helpers import Edit, Shell, Tiny
 
 
 @pytest.fixture
-def csim(capfd, csim_cache, monkeypatch):
+def csim(shell: Shell, csim_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """``csim(words...)`` gives (exit status, stdout, stderr)."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(csim_cache))
 
-    def call(*words):
-        with pytest.raises(SystemExit) as left:
-            main(["csim", *map(str, words)])
-        return left.value.code, *capfd.readouterr()
-
-    return call
+    return lambda *words: shell("csim", *words)
 
 
 @pytest.mark.gxx
-def test_record_check_show(csim, mini_project, tmp_path, edit):
+def test_record_check_show(csim: Shell, mini_project: Path, tmp_path: Path, edit: Edit) -> None:
     golden = tmp_path / "mini.golden"
     status, said, _ = csim("record", mini_project, "--golden", golden, "--random", 50, "--seed", 3)
     assert status == 0
@@ -49,7 +45,7 @@ def test_record_check_show(csim, mini_project, tmp_path, edit):
 
 
 @pytest.mark.gxx
-def test_recorded_inputs_labels_and_rule(csim, mini_project, tmp_path):
+def test_recorded_inputs_labels_and_rule(csim: Shell, mini_project: Path, tmp_path: Path) -> None:
     golden, x = tmp_path / "mini.golden", np.linspace(-4, 4, 60).reshape(20, 3)
     np.save(tmp_path / "x.npy", x)
     np.savetxt(tmp_path / "x.dat", x)
@@ -68,7 +64,7 @@ def test_recorded_inputs_labels_and_rule(csim, mini_project, tmp_path):
 
 
 @pytest.mark.gxx
-def test_bad_input_is_one_line_and_status_two(csim, mini_project, tmp_path):
+def test_bad_input_is_one_line_and_status_two(csim: Shell, mini_project: Path, tmp_path: Path) -> None:
     golden = tmp_path / "mini.golden"
     csim("record", mini_project, "--golden", golden, "--random", 8)
     cut = tmp_path / "cut.golden"
@@ -92,7 +88,9 @@ def test_bad_input_is_one_line_and_status_two(csim, mini_project, tmp_path):
 
 
 @pytest.mark.gxx
-def test_a_compiler_error_is_status_three(csim, mini_project, tmp_path, edit):
+def test_a_compiler_error_is_status_three(
+    csim: Shell, mini_project: Path, tmp_path: Path, edit: Edit
+) -> None:
     csim("record", mini_project, "--golden", tmp_path / "mini.golden", "--random", 8)
     edit(mini_project, "firmware/mini.cpp", "layer2_t layer2_out[2];", "layer9_t layer2_out[2];")
     status, _, complaint = csim("check", mini_project, "--golden", tmp_path / "mini.golden")
@@ -103,7 +101,9 @@ def test_a_compiler_error_is_status_three(csim, mini_project, tmp_path, edit):
 
 @pytest.mark.gxx
 @pytest.mark.slow
-def test_diff_names_the_first_layer_of_an_edited_project(csim, tiny, tmp_path, edit):
+def test_diff_names_the_first_layer_of_an_edited_project(
+    csim: Shell, tiny: Tiny, tmp_path: Path, edit: Edit
+) -> None:
     project = shutil.copytree(tiny.project, tmp_path / "project")
     np.save(tmp_path / "x.npy", np.random.default_rng(0).uniform(-4, 4, (200, 4)))
     edit(project, "firmware/defines.h", "ap_ufixed<6,2,AP_RND_CONV", "ap_ufixed<6,2,AP_TRN")
@@ -116,7 +116,7 @@ def test_diff_names_the_first_layer_of_an_edited_project(csim, tiny, tmp_path, e
     assert found["layers"][0]["differing"] == 0
 
 
-def test_diff_takes_one_file_for_each_input_of_the_model(csim, tmp_path):
+def test_diff_takes_one_file_for_each_input_of_the_model(csim: Shell, tmp_path: Path) -> None:
     import keras
     import qkeras
 

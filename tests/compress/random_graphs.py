@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -48,12 +50,12 @@ def sequence_graph(rng: random.Random) -> keras.Model:
     return finish(rng, [entry], [x, dense(rng, x)])
 
 
-def sequence(rng: random.Random, source, filters: int | None = None):
+def sequence(rng: random.Random, source: Any, filters: int | None = None) -> Any:
     make = rng.choice([L.Conv1D, L.SeparableConv1D])
     return behind(rng, make(filters or rng.randint(3, 5), rng.randint(1, 3), padding="same")(source))
 
 
-def grow(rng: random.Random, tensors: list, layer) -> object:
+def grow(rng: random.Random, tensors: list[Any], layer: Callable[..., Any]) -> Any:
     """A layer, a sum of two alike, or a concatenation, from tensors so far."""
     source = rng.choice(tensors)
     kind = rng.choice(["layer", "add", "concatenate"])
@@ -63,12 +65,12 @@ def grow(rng: random.Random, tensors: list, layer) -> object:
     return L.Add()([source, other]) if kind == "add" else L.Concatenate()([source, other])
 
 
-def dense(rng: random.Random, source, units: int | None = None):
+def dense(rng: random.Random, source: Any, units: int | None = None) -> Any:
     x = L.Dense(units or rng.randint(3, 6))(source)
     return behind(rng, x)
 
 
-def conv(rng: random.Random, source, filters: int | None = None):
+def conv(rng: random.Random, source: Any, filters: int | None = None) -> Any:
     filters = filters or rng.randint(3, 5)
     if rng.random() < 0.5:
         source = L.DepthwiseConv2D(3, padding="same", depth_multiplier=rng.randint(1, 2))(source)
@@ -76,13 +78,13 @@ def conv(rng: random.Random, source, filters: int | None = None):
     return behind(rng, make(filters, 3, padding="same")(source))
 
 
-def behind(rng: random.Random, x):
+def behind(rng: random.Random, x: Any) -> Any:
     if rng.random() < 0.5:
         x = L.BatchNormalization()(x)
     return L.Activation(rng.choice(["relu", "tanh", "sigmoid"]))(x)
 
 
-def finish(rng: random.Random, inputs: list, tensors: list) -> keras.Model:
+def finish(rng: random.Random, inputs: list[Any], tensors: list[Any]) -> keras.Model:
     count = rng.randint(1, min(2, len(tensors)))
     ends = [L.Dense(2, name=f"out{i}")(tensors[-1 - i]) for i in range(count)]
     return keras.Model(inputs, ends)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any, Literal
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Literal
 
 import keras
 import pytest
@@ -19,11 +20,15 @@ from pquant_hls.compress import (
     step_class,
 )
 from pquant_hls.errors import SpecError
+from pquant_hls.spec import STEP_GROUP
+from pquant_hls.spec.plugins import by_name
 from pquant_hls.spec.steps import StepConfig, parameter
 from pquant_hls.testing.steps import StepConformance
 
 
 class ScaleConfig(StepConfig):
+    made_by: ClassVar[str] = f"{__name__}:Scaling"
+
     step: Literal["scale"] = "scale"
     factor: float = parameter(0.5, "what every weight is multiplied by", gt=0, search=(0.1, 1.0))
 
@@ -68,39 +73,31 @@ class TestFineTuning(StepConformance):
         return FineTuning(epochs=1, batch_size=64)
 
 
-def test_steps_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Point:
-        name = "scale"
+def offer(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Our own steps and one of another package."""
+    ours = entry_points(group=STEP_GROUP)
+    points = [*ours, EntryPoint("scale", value, STEP_GROUP)]
+    monkeypatch.setattr("pquant_hls.spec.registry.points_of", lambda group: by_name(group, points))
 
-        @staticmethod
-        def load() -> type[Step[Any]]:
-            return Scaling
 
-    monkeypatch.setattr(
-        "pquant_hls.compress.step.entry_points", lambda group: [Point] if group == "pquant_hls.steps" else []
-    )
+@pytest.mark.parametrize("name", ["Scaling", "ScaleConfig"])
+def test_steps_of_other_packages_are_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, f"{__name__}:{name}")
     assert step_class("scale") is Scaling
 
 
 @pytest.mark.parametrize(
-    ("offered", "text"),
-    [(ImportError("no module"), "cannot be loaded: no module"), (print, "not a Step class")],
+    ("value", "text"),
+    [("no_such_module:X", "cannot be loaded: No module"), ("pathlib:Path", "not a Step class")],
 )
-def test_steps_that_are_none_are_told(offered: Any, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Point:
-        name = "scale"
-
-        @staticmethod
-        def load() -> Any:
-            if isinstance(offered, Exception):
-                raise offered
-            return offered
-
-    monkeypatch.setattr("pquant_hls.compress.step.entry_points", lambda group: [Point])
+def test_steps_that_are_none_are_told(value: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, value)
     with pytest.raises(SpecError, match=f"pquant_hls.steps: step 'scale' .*{text}"):
         step_class("scale")
-    with pytest.raises(SpecError, match="one of prune, low_rank, quantize, fine_tune, scale"):
-        step_class("polish")
+    with pytest.raises(
+        SpecError, match="unknown step, known are fine_tune, low_rank, prune, quantize, scale"
+    ):
+        step_class("xxx")
 
 
 def test_importing_the_rooms_does_not_import_tensorflow() -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from random_graphs import batch, randomise
 
-from pquant_hls.compress import LowRankCompression, account
+from pquant_hls.compress import DesignCost, LowRankCompression, account
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.estimate import estimate
-from pquant_hls.qor import FixedPointGraph, QoR, Target
+from pquant_hls.qor import QoR
 from pquant_hls.train import predict, scores
+from tests.compress.random_graphs import batch, randomise
+from tests.helpers import known, latency_of
 
 L = keras.layers
-COST = partial(estimate, target=Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35))
+COST = DesignCost()
 
 
 def test_given_rank_reduces_multiplications(tagger: keras.Model) -> None:
@@ -64,7 +64,7 @@ def test_kernels_of_low_rank_are_kept_exactly() -> None:
 def test_extra_cycles_roll_a_factorization_back(tagger: keras.Model) -> None:
     result = LowRankCompression(rank=3, cost=COST).compress(tagger)
     rolled = [note for note in result.record.notes if "rolled back" in note]
-    assert result.record.after.cycles <= result.record.before.cycles
+    assert known(result.record.after.cycles) <= known(result.record.before.cycles)
     assert rolled
     assert all("cycles instead of" in note for note in rolled)
 
@@ -74,7 +74,7 @@ def test_roll_back_can_be_forbidden(tagger: keras.Model) -> None:
     assert result.record.after.units["fc2_basis"] == 3
 
 
-def test_full_energy_keeps_the_outputs(tagger: keras.Model, data) -> None:
+def test_full_energy_keeps_the_outputs(tagger: keras.Model, data: Any) -> None:
     """A factorization of full rank saves nothing, so the layer's exact kernel is what stays."""
     with pytest.raises(SpecError, match="no layer gains"):
         LowRankCompression(energy=1.0).compress(tagger)
@@ -93,7 +93,9 @@ def test_full_energy_keeps_the_outputs(tagger: keras.Model, data) -> None:
         ({"rank": 2, "energy": 0.9}, "one rule chooses"),
     ],
 )
-def test_useless_ranks_are_refused_with_the_numbers(settings: dict, text: str, tagger: keras.Model) -> None:
+def test_useless_ranks_are_refused_with_the_numbers(
+    settings: dict[str, Any], text: str, tagger: keras.Model
+) -> None:
     with pytest.raises(SpecError, match=text):
         LowRankCompression(**settings).compress(tagger)
 
@@ -114,13 +116,13 @@ def test_gain_takes_the_rank_of_fewest_cycles(tagger: keras.Model) -> None:
     """An estimator that likes rank 3 of fc1 and nothing else; energies below min_energy are not tried."""
     seen = []
 
-    def cost(graph: FixedPointGraph) -> QoR:
-        ranks = {node.name: node.shape[-1] for node in graph.nodes if node.name.endswith("_basis")}
+    def cost(model: keras.Model) -> QoR:
+        ranks = {layer.name: layer.units for layer in model.layers if layer.name.endswith("_basis")}
         seen.append(ranks.get("fc1_basis"))
         cycles = 5 if ranks == {"fc1_basis": 3} else 9 if ranks else 7
-        found = estimate(graph, COST.keywords["target"])
+        found = COST(model)
         spread = dict.fromkeys(("cycles_max", "cycles_max_lo", "cycles_max_hi"), cycles)
-        return found.with_(latency=found.latency.model_copy(update={"cycles_min": 0, **spread}))
+        return found.with_(latency=latency_of(found).model_copy(update={"cycles_min": 0, **spread}))
 
     result = LowRankCompression(gain=True, min_energy=0.5, cost=cost).compress(tagger)
     assert {name: count for name, count in result.record.after.units.items() if "basis" in name} == {

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
 from pquant_hls.compress import (
+    DesignCost,
     FineTuning,
     PruningCompression,
     QuantizationCompression,
     account,
-    fixed_graph,
     units,
 )
 from pquant_hls.compress.pruning import ramp
-from pquant_hls.compress.zeros import block_mask, largest
+from pquant_hls.compress.zeros import block_mask, keep_largest
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
-from pquant_hls.estimate import estimate
 from pquant_hls.network import clone
-from pquant_hls.qor import FixedPointGraph, QoR, Target
+from pquant_hls.qor import QoR
 from pquant_hls.spec.steps import PruneConfig
 from pquant_hls.train import scores
+from tests.helpers import cycles_of, known, latency_of
 
 L = keras.layers
-TARGET = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
 
 
 def test_sparsity_of_units_goes_from_every_layer(tagger: keras.Model) -> None:
@@ -78,7 +77,7 @@ def test_every_layer_keeps_min_units(tagger: keras.Model) -> None:
 
 
 @pytest.mark.parametrize("importance", ["l1", "l2", "taylor", "random"])
-def test_importance_finds_the_dead_units(importance: str, tagger: keras.Model, data) -> None:
+def test_importance_finds_the_dead_units(importance: str, tagger: keras.Model, data: Any) -> None:
     """Units whose weights are zero go first, except by chance."""
     model = clone(tagger)
     kernel, bias = model.get_layer("fc1").get_weights()
@@ -121,7 +120,7 @@ def test_an_excluded_layer_needs_no_batchnorm() -> None:
     assert units(step.compress(model).model)["d"] == 3
 
 
-def test_refitting_recovers_what_pruning_broke(tagger: keras.Model, data) -> None:
+def test_refitting_recovers_what_pruning_broke(tagger: keras.Model, data: Any) -> None:
     wanted = scores(tagger, data.x_val)
     distance = {}
     for refit in (False, True):
@@ -132,7 +131,7 @@ def test_refitting_recovers_what_pruning_broke(tagger: keras.Model, data) -> Non
     assert distance[True] < 0.7 * distance[False]
 
 
-def test_refitting_leaves_a_model_that_lost_nothing(tagger: keras.Model, data) -> None:
+def test_refitting_leaves_a_model_that_lost_nothing(tagger: keras.Model, data: Any) -> None:
     model = clone(tagger)
     kernel, bias = model.get_layer("fc2").get_weights()
     kernel[:8] = 0
@@ -144,11 +143,11 @@ def test_refitting_leaves_a_model_that_lost_nothing(tagger: keras.Model, data) -
 def test_latency_in_view_saves_cycles_where_they_are(quantized_tagger: keras.Model) -> None:
     """An estimator that charges fan-in of fc2 alone: units of fc1 go first."""
 
-    def cost(graph: FixedPointGraph) -> QoR:
-        real = estimate(graph, TARGET)
-        fan_in = int(graph.node("fc2").arrays["weight"].codes.any(axis=1).sum())
+    def cost(model: keras.Model) -> QoR:
+        real = DesignCost()(model)
+        fan_in = model.get_layer("fc2").kernel.shape[0]
         return real.with_(
-            latency=real.latency.model_copy(
+            latency=latency_of(real).model_copy(
                 update={
                     "cycles_max": fan_in,
                     "cycles_max_hi": fan_in,
@@ -165,12 +164,10 @@ def test_latency_in_view_saves_cycles_where_they_are(quantized_tagger: keras.Mod
 
 
 def test_latency_in_view_works_with_the_estimator(quantized_tagger: keras.Model) -> None:
-    cost = partial(estimate, target=TARGET)
-    result = PruningCompression(sparsity=0.5, latency_aware=True, importance="l1", cost=cost).compress(
-        quantized_tagger
-    )
-    assert result.record.after.cycles == estimate(fixed_graph(result.model), TARGET).latency.cycles_max
-    assert result.record.after.cycles <= result.record.before.cycles
+    step = PruningCompression(sparsity=0.5, latency_aware=True, importance="l1", cost=DesignCost())
+    result = step.compress(quantized_tagger)
+    assert result.record.after.cycles == cycles_of(DesignCost()(result.model))
+    assert known(result.record.after.cycles) <= known(result.record.before.cycles)
 
 
 @pytest.mark.parametrize("ranking", ["layer", "global"])
@@ -194,7 +191,7 @@ def test_a_short_last_block_keeps_its_largest() -> None:
 
 
 def test_ties_are_cut_to_the_exact_share() -> None:
-    assert largest(np.ones((4, 5)), 0.35).sum() == 13
+    assert keep_largest(np.ones((4, 5)), 0.35).sum() == 13
 
 
 def test_sparsity_rises_round_by_round() -> None:
@@ -204,7 +201,7 @@ def test_sparsity_rises_round_by_round() -> None:
     assert ramp(PruneConfig(method="magnitude", rounds=2, ramp="linear")) == [0.5, 1.0]
 
 
-def test_zeros_stay_zero_through_training_and_quantization(tagger: keras.Model, data) -> None:
+def test_zeros_stay_zero_through_training_and_quantization(tagger: keras.Model, data: Any) -> None:
     sparse = PruningCompression(method="magnitude", sparsity=0.7, rounds=2, epochs=1, batch_size=64).compress(
         tagger, data
     )
@@ -236,7 +233,7 @@ def test_zeros_stay_zero_through_training_and_quantization(tagger: keras.Model, 
         ({"sparsty": 0.1}, "sparsty"),
     ],
 )
-def test_wrong_settings_are_named(settings: dict, where: str | None) -> None:
+def test_wrong_settings_are_named(settings: dict[str, Any], where: str | None) -> None:
     with pytest.raises(SpecError) as caught:
         PruningCompression(**settings)
     assert caught.value.where == where
@@ -254,7 +251,7 @@ def test_wrong_settings_are_named(settings: dict, where: str | None) -> None:
     ],
 )
 def test_what_does_not_fit_the_model_is_named(
-    settings: dict, error: type, text: str, tagger: keras.Model
+    settings: dict[str, Any], error: type[Exception], text: str, tagger: keras.Model
 ) -> None:
     with pytest.raises(error, match=text):
         PruningCompression(**{"importance": "l1", **settings}).compress(tagger)

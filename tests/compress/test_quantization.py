@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -10,16 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pquant_hls.compress import QuantizationCompression, fold_batchnorm
-from pquant_hls.compress.accumulators import accumulators, guarded, overflows
 from pquant_hls.compress.calibration import integer_bits, reaching
+from pquant_hls.compress.guard import guarded, overflows
 from pquant_hls.compress.quantized import separated
 from pquant_hls.compress.sensitivity import Sensitivity, spend
-from pquant_hls.compress.types import enclosed_bits, quantizer_type, tensor_types
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
 from pquant_hls.network import calls, layer_table, operation
+from pquant_hls.network.types import sum_types, tensor_types
 from pquant_hls.qor import FixedType
 from pquant_hls.spec.steps import QuantizeConfig
 from pquant_hls.train import evaluate, predict, scores
+from tests.helpers import known
 
 L = keras.layers
 
@@ -36,17 +39,17 @@ def test_every_number_gets_a_type(quantized_tagger: keras.Model) -> None:
     kinds = tensor_types(quantized_tagger)
     assert [name for name, kind in kinds.items() if kind is None] == ["features", "softmax"]
     rows = {row.name: row for row in layer_table(quantized_tagger)}
-    assert rows["features_q"].activation.startswith("quantized_bits(8")
-    assert rows["relu1"].activation.startswith("quantized_relu(6")
+    assert known(rows["features_q"].activation).startswith("quantized_bits(8")
+    assert known(rows["relu1"].activation).startswith("quantized_relu(6")
     assert widths(quantized_tagger) == {"fc1": 6, "fc2": 6, "output": 6}
 
 
-def test_wide_quantization_changes_little(tagger: keras.Model, data) -> None:
+def test_wide_quantization_changes_little(tagger: keras.Model, data: Any) -> None:
     wide = QuantizationCompression(bits=14, mode="ptq").compress(tagger, data).model
     np.testing.assert_allclose(scores(wide, data.x_val), scores(tagger, data.x_val), atol=0.02)
 
 
-def test_training_helps_at_few_bits(tagger: keras.Model, data) -> None:
+def test_training_helps_at_few_bits(tagger: keras.Model, data: Any) -> None:
     ptq = QuantizationCompression(bits=2, mode="ptq").compress(tagger, data).model
     qat = (
         QuantizationCompression(bits=2, epochs=4, batch_size=64, learning_rate=3e-3)
@@ -58,7 +61,7 @@ def test_training_helps_at_few_bits(tagger: keras.Model, data) -> None:
     )
 
 
-def test_fewer_bits_start_from_the_same_weights(quantized_tagger: keras.Model, data) -> None:
+def test_fewer_bits_start_from_the_same_weights(quantized_tagger: keras.Model, data: Any) -> None:
     again = QuantizationCompression(bits=4, mode="ptq").compress(quantized_tagger, data).model
     assert widths(again) == {"fc1": 4, "fc2": 4, "output": 4}
     assert [layer.name for layer in again.layers] == [layer.name for layer in quantized_tagger.layers]
@@ -69,20 +72,20 @@ def test_fewer_bits_start_from_the_same_weights(quantized_tagger: keras.Model, d
             np.testing.assert_array_equal(one, other)
 
 
-def test_single_layers_have_their_own_width(tagger: keras.Model, data) -> None:
+def test_single_layers_have_their_own_width(tagger: keras.Model, data: Any) -> None:
     step = QuantizationCompression(
         bits=5, layers={"fc2": 3}, activations={"relu1": 4}, input_bits=7, mode="ptq"
     )
     model = step.compress(tagger, data).model
     assert widths(model) == {"fc1": 5, "fc2": 3, "output": 5}
-    bits = {row.name: row.activation for row in layer_table(model) if row.kind == "QActivation"}
+    bits = {row.name: str(row.activation) for row in layer_table(model) if row.kind == "QActivation"}
     assert bits["relu1"].startswith("quantized_relu(4")
     assert bits["relu2"].startswith("quantized_relu(5")
     assert bits["features_q"].startswith("quantized_bits(7")
 
 
 @pytest.mark.parametrize("kernel", ["binary", "ternary"])
-def test_binary_and_ternary_weights(kernel: str, tagger: keras.Model, data) -> None:
+def test_binary_and_ternary_weights(kernel: str, tagger: keras.Model, data: Any) -> None:
     result = QuantizationCompression(kernel=kernel, mode="ptq").compress(tagger, data)
     assert type(result.model.get_layer("fc1").kernel_quantizer_internal).__name__ == kernel
     biases = 31 * 6
@@ -125,7 +128,7 @@ def normalised(order: str) -> keras.Model:
 
 @pytest.mark.parametrize("order", ["behind", "before", "conv"])
 def test_batchnorm_is_folded_exactly(order: str) -> None:
-    from random_graphs import batch, randomise
+    from tests.compress.random_graphs import batch, randomise
 
     model = normalised(order)
     randomise(model, 5)
@@ -148,48 +151,27 @@ def test_sums_never_leave_their_type(quantized_tagger: keras.Model) -> None:
     kernel = quantized_tagger.get_layer("fc1").get_weights()[0]
     extreme = np.concatenate([np.sign(kernel.T), -np.sign(kernel.T)]).astype(np.float32) * 1e3
     assert overflows(quantized_tagger, [extreme]) == []
-    kinds = accumulators(quantized_tagger)
+    kinds = sum_types(quantized_tagger)
     narrow = {name: FixedType(kind.width - 3, kind.integer - 3) for name, kind in kinds.items()}
     assert "fc1" in {found.layer for found in overflows(quantized_tagger, [extreme], narrow)}
 
 
-def test_the_guard_stops_a_model_whose_sums_overflow(
-    quantized_tagger: keras.Model, monkeypatch, data
-) -> None:
-    import pquant_hls.compress.accumulators as room
-
-    monkeypatch.setattr(room, "accumulator_type", lambda layer, source: FixedType(4, 2))
-    with pytest.raises(UnsupportedModel, match="sums between"):
-        guarded(quantized_tagger, [data.x_val])
+def test_the_guard_stops_a_model_whose_sums_overflow(quantized_tagger: keras.Model, data: Any) -> None:
+    with pytest.raises(UnsupportedModel, match=r"fc1: .* sums between"):
+        guarded(quantized_tagger, [data.x_val], {"fc1": FixedType(4, 2)})
 
 
-def test_sums_too_wide_for_keras_are_told(tagger: keras.Model, data) -> None:
+def test_sums_too_wide_for_keras_are_told(tagger: keras.Model, data: Any) -> None:
     notes = QuantizationCompression(bits=16, mode="ptq").compress(tagger, data).record.notes
     assert any("exceed float32's 24" in note for note in notes)
 
 
-@given(st.integers(1, 2**20), st.integers(-8, 8))
-def test_enclosed_bits_count_from_first_to_last_one(code: int, shift: int) -> None:
-    expected = len(bin(code)[2:].rstrip("0"))
-    assert enclosed_bits(np.array([code * 2.0**shift, -code * 2.0**shift, 0.0])).tolist() == [
-        expected,
-        expected,
-        0,
-    ]
-
-
-def test_quantizers_have_the_types_that_hls4ml_gives_them() -> None:
-    assert quantizer_type(qkeras.quantized_bits(6, 1, alpha=1.0)).text == "ap_fixed<6,2,AP_RND_CONV,AP_SAT>"
-    assert quantizer_type(qkeras.quantized_relu(6, 2)).text == "ap_ufixed<6,2,AP_RND_CONV,AP_SAT>"
-    assert quantizer_type(None) is None
-
-
-def test_sensitivity_spends_no_more_than_uniform_bits(tagger: keras.Model, data) -> None:
+def test_sensitivity_spends_no_more_than_uniform_bits(tagger: keras.Model, data: Any) -> None:
     uniform = QuantizationCompression(bits=4, mode="ptq").compress(tagger, data)
     spent = QuantizationCompression(bits=4, mode="ptq", allocation="sensitivity", layers={"fc2": 3}).compress(
         tagger, data
     )
-    assert spent.record.after.ebops <= uniform.record.after.ebops
+    assert known(spent.record.after.ebops) <= known(uniform.record.after.ebops)
     assert widths(spent.model)["fc2"] == 3
     assert "EBOPs" in spent.record.notes[0]
 
@@ -214,20 +196,20 @@ def test_bits_go_where_they_are_felt() -> None:
     ("settings", "where"),
     [({"bits": 1}, "bits"), ({"bits": 17}, "bits"), ({"layers": {"a": 1}}, "layers.a"), ({"bit": 3}, "bit")],
 )
-def test_widths_out_of_range_are_named(settings: dict, where: str) -> None:
+def test_widths_out_of_range_are_named(settings: dict[str, Any], where: str) -> None:
     with pytest.raises(SpecError) as caught:
         QuantizationCompression(**settings)
     assert caught.value.where == where
 
 
-def test_a_layer_without_a_quantized_twin_is_named(data) -> None:
+def test_a_layer_without_a_quantized_twin_is_named(data: Any) -> None:
     model = keras.Sequential([keras.Input((8,)), L.Dense(4, activation="gelu", name="odd"), L.Dense(3)])
     with pytest.raises(UnsupportedModel, match="odd: activation 'gelu' has no exact"):
         QuantizationCompression(bits=6).compress(model, data)
 
 
 @pytest.mark.parametrize("settings", [{"max_value": 6.0}, {"negative_slope": 0.1}, {"threshold": 0.5}])
-def test_a_relu_that_is_another_function_is_named(settings: dict, data) -> None:
+def test_a_relu_that_is_another_function_is_named(settings: dict[str, Any], data: Any) -> None:
     model = keras.Sequential([keras.Input((8,)), L.Dense(4), L.ReLU(name="odd", **settings), L.Dense(3)])
     with pytest.raises(UnsupportedModel, match=r"odd: activation 'relu\(.*\)' has no exact quantized twin"):
         QuantizationCompression(bits=6).compress(model, data)
@@ -237,7 +219,7 @@ def test_a_relu_that_is_another_function_is_named(settings: dict, data) -> None:
     "activation",
     ["quantized_relu(6, 2, negative_slope=0.25)", "quantized_relu_po2(4)"],
 )
-def test_quantizers_that_hls4ml_gets_wrong_are_named(activation: str, data) -> None:
+def test_quantizers_that_hls4ml_gets_wrong_are_named(activation: str, data: Any) -> None:
     model = keras.Sequential(
         [keras.Input((8,)), L.Dense(4), qkeras.QActivation(activation, name="odd"), L.Dense(3)]
     )
@@ -246,12 +228,12 @@ def test_quantizers_that_hls4ml_gets_wrong_are_named(activation: str, data) -> N
 
 
 @pytest.mark.parametrize("more", [{"layers": {"fc1": 4}}, {"allocation": "sensitivity"}])
-def test_binary_weights_have_one_width(more: dict) -> None:
+def test_binary_weights_have_one_width(more: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match="a binary kernel has one width"):
         QuantizationCompression(kernel="binary", **more)
 
 
-def test_widths_of_layers_without_weights_are_refused(tagger: keras.Model, data) -> None:
+def test_widths_of_layers_without_weights_are_refused(tagger: keras.Model, data: Any) -> None:
     with pytest.raises(SpecError, match="layers: unknown layer"):
         QuantizationCompression(layers={"relu1": 4}).compress(tagger, data)
 
@@ -267,7 +249,7 @@ def image_model() -> keras.Model:
 def test_convolutions_are_quantized_whole() -> None:
     from types import SimpleNamespace
 
-    from random_graphs import batch, randomise
+    from tests.compress.random_graphs import batch, randomise
 
     model = image_model()
     randomise(model, 1)
@@ -283,7 +265,7 @@ def test_convolutions_are_quantized_whole() -> None:
     assert "l_2nd" in [call.name for call in calls(result.model)]
     wanted = predict(model, inputs)[0]
     np.testing.assert_allclose(predict(result.model, inputs)[0], wanted, atol=0.02 * np.abs(wanted).max())
-    assert result.record.after.ebops > 0
+    assert known(result.record.after.ebops) > 0
 
 
 def test_calibration_needs_inputs(tagger: keras.Model) -> None:
@@ -296,9 +278,8 @@ def test_what_the_step_emits_passes_the_linter(seed: int) -> None:
     """Depthwise with a multiplier, separable in one dimension, averages: written out, then quantized."""
     from types import SimpleNamespace
 
-    from random_graphs import batch, random_model
-
     from pquant_hls.lint import lint
+    from tests.compress.random_graphs import batch, random_model
 
     model = random_model(seed)
     inputs = batch(model, 100)
@@ -309,7 +290,7 @@ def test_what_the_step_emits_passes_the_linter(seed: int) -> None:
     assert [found for found in lint(made) if found.severity != "note"] == []
 
 
-def test_relus_of_small_values_keep_integer_bits_of_zero(data) -> None:
+def test_relus_of_small_values_keep_integer_bits_of_zero(data: Any) -> None:
     model = keras.Sequential([keras.Input((8,)), L.Dense(4, activation="relu", name="d"), L.Dense(3)])
     model.get_layer("d").set_weights([0.01 * array for array in model.get_layer("d").get_weights()])
     made = QuantizationCompression(bits=8, mode="ptq").compress(model, data).model

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from random_graphs import randomise
 
 from pquant_hls.compress import FineTuning, LowRankCompression, PruningCompression, QuantizationCompression
 from pquant_hls.csim import build
@@ -19,6 +18,7 @@ from pquant_hls.lint import lint
 from pquant_hls.network.normal import normal_form
 from pquant_hls.spec import HlsSpec
 from pquant_hls.train import predict
+from tests.compress.random_graphs import randomise
 
 L = keras.layers
 pytestmark = [pytest.mark.gxx, pytest.mark.slow]
@@ -57,7 +57,7 @@ def test_several_inputs_and_outputs(tmp_path: Path, csim_cache: Path) -> None:
     inputs = [rng.standard_normal((200, size)).astype(np.float32) for size in (5, 3)]
     labels = {"kind": rng.integers(3, size=200), "mass": inputs[0][:, 0] * inputs[1][:, 1]}
     data = SimpleNamespace(x_train=inputs, y_train=labels)
-    training = {"epochs": 1, "batch_size": 50}
+    training: dict[str, Any] = {"epochs": 1, "batch_size": 50}
     model = PruningCompression(sparsity=0.3, **training).compress(model, data).model
     model = PruningCompression(method="n_m", n=2, m=4, **training).compress(model, data).model
     model = QuantizationCompression(bits=5, allocation="sensitivity", **training).compress(model, data).model

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from pquant_hls.datasets import Dataset, check_dataset, load_dataset
 from pquant_hls.errors import DataError
+from tests.helpers import known
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def data() -> Dataset:
     return Dataset(x, y, x.copy(), y.copy(), x.copy(), y.copy(), ("g", "q"), name="jets")
 
 
-def test_what_fits_passes(data):
+def test_what_fits_passes(data: Dataset) -> None:
     check_dataset(data, (2,), 2)
     check_dataset(data, (None,), 2)
     check_dataset(data, (2,), 1)
@@ -35,13 +38,13 @@ def test_what_fits_passes(data):
         ((2,), 5, r"jets: has 2 classes \(g, q\) but the model has 5 outputs"),
     ],
 )
-def test_a_model_of_another_shape(data, shape, outputs, message):
+def test_a_model_of_another_shape(data: Dataset, shape: tuple[int, ...], outputs: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
         check_dataset(data, shape, outputs)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_no_numbers_are_counted_and_placed(data, value):
+def test_values_that_are_no_numbers_are_counted_and_placed(data: Dataset, value: float) -> None:
     data.x_val[7, 1] = value
     data.x_val[9, 0] = value
     with pytest.raises(
@@ -51,34 +54,34 @@ def test_values_that_are_no_numbers_are_counted_and_placed(data, value):
 
 
 @pytest.mark.parametrize("label", [-1, 2, 9])
-def test_a_label_outside_the_classes(data, label):
-    data.y_test[4] = label
+def test_a_label_outside_the_classes(data: Dataset, label: int) -> None:
+    known(data.y_test)[4] = label
     with pytest.raises(
         DataError, match=rf"y_test: label {label} at row 4 is outside the model's classes 0 to 1"
     ):
         check_dataset(data, (2,), 2)
 
 
-def test_labels_that_are_not_whole_numbers(data):
+def test_labels_that_are_not_whole_numbers(data: Dataset) -> None:
     with pytest.raises(DataError, match="y_val: labels are float64, not whole numbers"):
-        check_dataset(replace(data, y_val=data.y_val.astype(np.float64)), (2,), 2)
+        check_dataset(replace(data, y_val=known(data.y_val).astype(np.float64)), (2,), 2)
 
 
-def test_one_label_per_event(data):
+def test_one_label_per_event(data: Dataset) -> None:
     with pytest.raises(DataError, match=r"y_train: labels have shape \(19,\) for 20 events"):
-        check_dataset(replace(data, y_train=data.y_train[1:]), (2,), 2)
+        check_dataset(replace(data, y_train=known(data.y_train)[1:]), (2,), 2)
     with pytest.raises(DataError, match=r"y_train: labels have shape \(20, 2\) for 20 events"):
-        check_dataset(replace(data, y_train=np.eye(2, dtype=np.int64)[data.y_train]), (2,), 2)
+        check_dataset(replace(data, y_train=np.eye(2, dtype=np.int64)[known(data.y_train)]), (2,), 2)
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_an_empty_split(data, split):
-    empty = {f"x_{split}": np.empty((0, 2), np.float32), f"y_{split}": np.empty(0, np.int64)}
+def test_an_empty_split(data: Dataset, split: str) -> None:
+    empty: dict[str, Any] = {f"x_{split}": np.empty((0, 2), np.float32), f"y_{split}": np.empty(0, np.int64)}
     with pytest.raises(DataError, match=f"x_{split}: has no events"):
         check_dataset(replace(data, **empty), (2,), 2)
 
 
-def test_more_classes_in_the_labels_than_outputs(data):
+def test_more_classes_in_the_labels_than_outputs(data: Dataset) -> None:
     with pytest.raises(DataError, match=r"has 3 classes \(g, q, t\) but the model has 2 outputs"):
         check_dataset(replace(data, classes=("g", "q", "t")), (2,), 2)
 
@@ -107,7 +110,7 @@ X, Y = np.ones((10, 2)), np.arange(10) % 2
         ({"x_train": X, "y_train": Y, "x_test": X, "y_test": np.eye(2)[Y]}, "labels differ in shape"),
     ],
 )
-def test_arrays_that_are_no_data_set(tmp_path, content, message):
+def test_arrays_that_are_no_data_set(tmp_path: Path, content: dict[str, Any], message: str) -> None:
     path = tmp_path / "bad.npz"
     np.savez(path, **content)
     with pytest.raises(DataError, match=message) as caught:
@@ -115,7 +118,7 @@ def test_arrays_that_are_no_data_set(tmp_path, content, message):
     assert caught.value.where == str(path)
 
 
-def test_a_pickle_is_never_opened(tmp_path):
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "evil.npz", x=np.array([{"code": 1}], dtype=object), y=Y)
     np.save(tmp_path / "x.npy", np.array([{"code": 1}], dtype=object))
     for name in (tmp_path / "evil.npz", tmp_path):
@@ -124,7 +127,7 @@ def test_a_pickle_is_never_opened(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5", ".csv", ".parquet"])
-def test_a_damaged_file(tmp_path, suffix):
+def test_a_damaged_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"damaged{suffix}"
     path.write_bytes(b"PK\x03\x04 no such thing, 1\n2")
     with pytest.raises(DataError) as caught:
@@ -133,7 +136,7 @@ def test_a_damaged_file(tmp_path, suffix):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_damaged_within(tmp_path, arrays):
+def test_a_file_damaged_within(tmp_path: Path, arrays: dict[str, Any]) -> None:
     path = tmp_path / "jets.npz"
     np.savez_compressed(path, **arrays)
     content = bytearray(path.read_bytes())
@@ -153,13 +156,13 @@ def test_a_file_damaged_within(tmp_path, arrays):
         ("a,b,label\n1,2,0\n1,2\n", "cannot be read"),
     ],
 )
-def test_a_wrong_table(tmp_path, content, message):
+def test_a_wrong_table(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "bad.csv").write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message):
         load_dataset(tmp_path / "bad.csv")
 
 
-def test_an_h5_file_without_arrays(tmp_path):
+def test_an_h5_file_without_arrays(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         file.create_group("model_weights")
     with pytest.raises(DataError, match="holds no x; found nothing"):
@@ -176,18 +179,22 @@ def test_an_h5_file_without_arrays(tmp_path):
         (".", "x.npy: no such file"),
     ],
 )
-def test_a_name_that_is_no_data(tmp_path, monkeypatch, name, message):
+def test_a_name_that_is_no_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("jets", encoding="utf-8")
     with pytest.raises(DataError, match=message):
         load_dataset(name)
 
 
-def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
+def test_parquet_without_pyarrow_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "jets.parquet").write_bytes(b"PAR1")
     real_import = builtins.__import__
 
-    def no_pyarrow(name, *args, **kwargs):
+    def no_pyarrow(name: str, *args: Any, **kwargs: Any) -> Any:
         if name.startswith("pyarrow"):
             raise ImportError(name)
         return real_import(name, *args, **kwargs)

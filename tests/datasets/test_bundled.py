@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
 import pytest
 
 from pquant_hls.datasets import Dataset, check_dataset, load_dataset
+from tests.helpers import known
 
 MEGABYTE = 1_000_000
 
@@ -19,32 +21,33 @@ def jets() -> Dataset:
     return load_dataset("lhc_jets")
 
 
-def test_they_fit_the_usual_tagger(jets):
+def test_they_fit_the_usual_tagger(jets: Dataset) -> None:
     check_dataset(jets, (16,), 5)
     assert jets.classes == ("g", "q", "t", "w", "z")
-    assert (jets.x_train.dtype, jets.y_train.dtype) == (np.float32, np.int64)
+    assert jets.x_train.dtype == np.float32
+    assert known(jets.y_train).dtype == np.int64
 
 
-def test_the_file_is_small_and_holds_about_fifty_thousand(jets):
+def test_the_file_is_small_and_holds_about_fifty_thousand(jets: Dataset) -> None:
     file = resources.files("pquant_hls.datasets") / "lhc_jets.npz"
     assert len(file.read_bytes()) < 4 * MEGABYTE
     assert sum(jets.meta["class_balance"].values()) == 50_000
 
 
-def test_the_split_is_balanced_and_fixed(jets):
+def test_the_split_is_balanced_and_fixed(jets: Dataset) -> None:
     for y, expected in ((jets.y_train, 6_000), (jets.y_val, 2_000), (jets.y_test, 2_000)):
-        assert np.bincount(y).tolist() == [expected] * 5
+        assert np.bincount(known(y)).tolist() == [expected] * 5
     again = load_dataset("lhc_jets", seed=9)
     assert again.digest == jets.digest
     assert np.array_equal(again.x_test, jets.x_test)
 
 
-def test_no_jet_is_in_two_splits(jets):
+def test_no_jet_is_in_two_splits(jets: Dataset) -> None:
     rows = np.concatenate([jets.x_train, jets.x_val, jets.x_test])
     assert len(np.unique(rows, axis=0)) == len(rows)
 
 
-def test_training_jets_are_standardised_and_can_be_turned_back(jets):
+def test_training_jets_are_standardised_and_can_be_turned_back(jets: Dataset) -> None:
     assert np.allclose(jets.x_train.mean(axis=0), 0.0, atol=1e-4)
     assert np.allclose(jets.x_train.std(axis=0), 1.0, atol=1e-4)
     physical = jets.x_test * np.array(jets.meta["scale"]) + np.array(jets.meta["mean"])
@@ -56,7 +59,7 @@ def test_training_jets_are_standardised_and_can_be_turned_back(jets):
         assert low < edges[np.argmax(counts)] < high
 
 
-def test_the_file_says_where_it_comes_from(jets):
+def test_the_file_says_where_it_comes_from(jets: Dataset) -> None:
     assert set(jets.meta) >= {
         "schema_version",
         "seed",
@@ -72,18 +75,14 @@ def test_the_file_says_where_it_comes_from(jets):
     assert jets.meta["class_balance"] == dict.fromkeys(jets.classes, 10_000)
 
 
-def test_the_digest_follows_the_arrays(jets):
+def test_the_digest_follows_the_arrays(jets: Dataset) -> None:
     changed = jets.x_val.copy()
     changed[0, 0] += 1.0
-    parts = {which: jets.split(which) for which in ("train", "val", "test")}
-    about = (jets.classes, jets.features, jets.name, jets.meta)
-    moved = Dataset(*parts["train"], changed, jets.y_val, *parts["test"], *about)
-    same = Dataset(*parts["train"], jets.x_val.copy(), jets.y_val, *parts["test"], *about)
-    assert moved.digest != jets.digest
-    assert same.digest == jets.digest
+    assert replace(jets, x_val=changed).digest != jets.digest
+    assert replace(jets, x_val=jets.x_val.copy()).digest == jets.digest
 
 
-def test_the_room_is_light_to_import():
+def test_the_room_is_light_to_import() -> None:
     code = (
         "import sys, pquant_hls.datasets as d; d.load_dataset('lhc_jets');"
         "print([m for m in ('tensorflow', 'sklearn', 'pandas', 'h5py', 'pyarrow') if m in sys.modules])"

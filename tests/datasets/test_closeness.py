@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.corpus
+Pair = tuple[Any, Any]
 
 
 @pytest.fixture(scope="module")
-def pair(corpus, compare_jets):
+def pair(corpus: Path, compare_jets: ModuleType) -> Pair:
     """Bundled jets and real ones, each standardised by itself."""
     return (
         compare_jets.read_jets(compare_jets.BUNDLED),
@@ -17,7 +23,9 @@ def pair(corpus, compare_jets):
     )
 
 
-def test_class_means_agree_feature_by_feature(pair, compare_jets, record_property):
+def test_class_means_agree_feature_by_feature(
+    pair: Pair, compare_jets: ModuleType, record_property: Callable[[str, object], None]
+) -> None:
     ours, real = pair
     assert ours.features == real.features
     assert ours.classes == real.classes
@@ -28,7 +36,9 @@ def test_class_means_agree_feature_by_feature(pair, compare_jets, record_propert
 
 
 @pytest.mark.slow
-def test_a_tagger_trained_on_ours_works_on_real_jets(pair, compare_jets, record_property):
+def test_a_tagger_trained_on_ours_works_on_real_jets(
+    pair: Pair, compare_jets: ModuleType, record_property: Callable[[str, object], None]
+) -> None:
     pytest.importorskip("sklearn")
     found = compare_jets.train_and_score(*pair, seed=0, epochs=15)
     record_property("accuracy", found._asdict())

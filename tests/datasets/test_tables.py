@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,9 @@ def test_arrays_that_nothing_reads_are_told(tmp_path: Path) -> None:
     notes = load_dataset(tmp_path / "d.npz").notes
     assert "event weights are not used" in notes[0]
     assert notes[1].startswith("run: not read")
-    split = {f"{axis}_{which}": array for axis, array in (("x", X), ("y", Y)) for which in ("train", "test")}
+    split: dict[str, Any] = {
+        f"{axis}_{which}": array for axis, array in (("x", X), ("y", Y)) for which in ("train", "test")
+    }
     np.savez(tmp_path / "s.npz", **split, w_train=np.ones(200))
     assert "w_train" in load_dataset(tmp_path / "s.npz").notes[0]
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pquant_hls.decide import (
+    Action,
     Limit,
     Round,
     Verdict,
@@ -18,12 +23,16 @@ from pquant_hls.decide import (
 )
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import BitsLadder, Budget, LoopSpec, ResourceLimits, SparsityLadder
+from tests.decide.worlds import World
+from tests.helpers import known, latency_of
 
 BUDGET = Budget(latency_ns=50, max_accuracy_loss=0.02)
 optional = st.none() | st.integers(0, 30)
 
 
-def qor(lo=None, hi=None, accuracy=0.75, match=1.0, **more):
+def qor(
+    lo: int | None = None, hi: int | None = None, accuracy: float = 0.75, match: float = 1.0, **more: Any
+) -> QoR:
     latency = None
     if lo is not None:
         latency = Latency(
@@ -32,24 +41,24 @@ def qor(lo=None, hi=None, accuracy=0.75, match=1.0, **more):
     return QoR(latency=latency, accuracy=accuracy, csim_match=match, **more)
 
 
-def test_met_needs_the_whole_interval():
+def test_met_needs_the_whole_interval() -> None:
     assert judge(qor(9, 10), BUDGET, baseline_accuracy=0.76).verdict is Verdict.MET
     assert judge(qor(10, 11), BUDGET, baseline_accuracy=0.76).verdict is Verdict.UNKNOWN
     assert judge(qor(11, 12), BUDGET, baseline_accuracy=0.76).verdict is Verdict.MISSED
 
 
-def test_a_slow_clock_misses_the_budget_that_cycles_alone_would_meet():
+def test_a_slow_clock_misses_the_budget_that_cycles_alone_would_meet() -> None:
     slow = qor().with_(latency=Latency(cycles_max=10, clock_target_ns=5, clock_estimated_ns=6))
     assert judge(slow, BUDGET, baseline_accuracy=0.76).verdict is Verdict.MISSED
 
 
-def test_accuracy_and_mismatch_are_limits_too():
+def test_accuracy_and_mismatch_are_limits_too() -> None:
     assert judge(qor(9, 10, accuracy=0.7), BUDGET, baseline_accuracy=0.76).verdict is Verdict.MISSED
     assert judge(qor(9, 10, match=0.999), BUDGET, baseline_accuracy=0.76).verdict is Verdict.MISSED
     assert judge(qor(9, 10), BUDGET).verdict is Verdict.UNKNOWN, "no baseline: the loss is not known"
 
 
-def test_figures_of_the_rtl_never_decide_on_the_hls_project():
+def test_figures_of_the_rtl_never_decide_on_the_hls_project() -> None:
     assert judge(qor(1, 1, design="rtl"), BUDGET, baseline_accuracy=0.75).verdict is Verdict.UNKNOWN
 
 
@@ -74,8 +83,17 @@ def test_figures_of_the_rtl_never_decide_on_the_hls_project():
 )
 @settings(max_examples=300)
 def test_a_missing_metric_never_yields_met(
-    latency, resources, accuracy, match, limits, ii, cycles, loss, baseline, timing
-):
+    latency: Latency | None,
+    resources: Resources | None,
+    accuracy: float | None,
+    match: float | None,
+    limits: ResourceLimits,
+    ii: int | None,
+    cycles: int | None,
+    loss: float | None,
+    baseline: float | None,
+    timing: bool,
+) -> None:
     budget = Budget(
         latency_ns=100,
         latency_cycles=cycles,
@@ -101,7 +119,7 @@ def test_a_missing_metric_never_yields_met(
         assert judgement.failing()
 
 
-def test_nothing_checked_is_not_met():
+def test_nothing_checked_is_not_met() -> None:
     assert combine([]) is Verdict.UNKNOWN
 
 
@@ -114,14 +132,24 @@ LOOPS = st.builds(
 )
 
 
-def play(loop, start, outcome, forecast=None):
+Knobs = dict[str, float]
+Outcome = Callable[[Knobs], tuple[int | None, int | None, float]]
+
+
+def play(
+    loop: LoopSpec, start: Knobs, outcome: Outcome, forecast: Callable[[Knobs], float] | None = None
+) -> tuple[list[Round], list[Action]]:
     """Run a loop on an instant backend: ``outcome(knobs)`` gives (cycles lo, hi, accuracy)."""
-    history, knobs, actions = [], dict(start), []
-    action = None
+    history: list[Round] = []
+    actions: list[Action] = []
+    knobs = dict(start)
+    action: Action | None = None
     for _ in range(200):
         lo, hi, accuracy = outcome(knobs)
         found = qor(lo, hi, accuracy)
-        phase = "relax" if action is not None and action.kind == "relax" else "tighten"
+        phase: Literal["relax", "tighten"] = (
+            "relax" if action is not None and action.kind == "relax" else "tighten"
+        )
         move = None if action is None else action.move
         worst = None if found.latency is None else found.latency.worst_ns_hi
         judgement = judge(found, BUDGET, baseline_accuracy=0.76)
@@ -129,39 +157,31 @@ def play(loop, start, outcome, forecast=None):
         met = judgement.verdict is Verdict.MET
         moves = relaxations(history, loop) if met else tightenings(history, loop)
         if forecast is not None:
-            moves = [type(m)(m.knob, m.old, m.new, forecast({**knobs, m.knob: m.new})) for m in moves]
+            moves = tuple(replace(m, predicted_ns=forecast({**knobs, m.knob: m.new})) for m in moves)
         action = next_action(history, loop, moves, budget_ns=50.0)
         actions.append(action)
         if action.kind == "stop":
             return history, actions
-        base = history[-1 if action.start is None else action.start].knobs
-        knobs = {**base, action.move.knob: action.move.new}
+        base, turned = history[-1 if action.start is None else action.start].knobs, known(action.move)
+        knobs = {**base, turned.knob: turned.new}
     raise AssertionError("the loop did not end")
 
 
 @st.composite
-def worlds(draw):
-    """A backend whose latency falls and whose accuracy falls as knobs tighten, with noise, or that measures nothing."""
+def worlds(draw: st.DrawFn) -> tuple[Knobs, World]:
+    """(first knobs, a backend)."""
     start = {"sparsity": draw(st.floats(0, 0.8)), "bits": float(draw(st.integers(3, 10)))}
     for name in draw(st.lists(st.sampled_from(["sparsity", "bits"]), max_size=2)):
         start.pop(name, None)
-    noise = draw(st.integers(0, 1000))
-    blind = draw(st.booleans())
-
-    def outcome(knobs):
-        wobble = hash((noise, *sorted(knobs.items()))) % 100 / 100
-        size = (1 - knobs.get("sparsity", 0)) * knobs.get("bits", 8)
-        hi = int(4 + 2 * size + 3 * wobble)
-        accuracy = 0.76 - 0.03 * wobble * (1 - size / 10)
-        return (None, None, accuracy) if blind else (max(hi - 2, 0), hi, accuracy)
-
-    return start, outcome
+    return start, draw(st.builds(World, st.integers(0, 1000), st.booleans()))
 
 
 @given(LOOPS, worlds(), st.booleans())
 @settings(max_examples=300)
-def test_every_loop_ends_and_tightening_is_monotone(loop, world, foresight):
-    start, outcome = world
+def test_every_loop_ends_and_tightening_is_monotone(
+    loop: LoopSpec, world: tuple[Knobs, World], foresight: bool
+) -> None:
+    start, outcome = world[0], world[1].outcome
     history, actions = play(
         loop, start, outcome, (lambda k: 5.0 * (outcome(k)[1] or 0)) if foresight else None
     )
@@ -169,15 +189,12 @@ def test_every_loop_ends_and_tightening_is_monotone(loop, world, foresight):
     last = actions[-1]
     for before, action in zip(history, actions, strict=False):
         if action.kind == "tighten":
-            assert (
-                action.move.new > action.move.old
-                if action.move.knob == "sparsity"
-                else action.move.new < action.move.old
-            )
+            move = known(action.move)
+            assert move.new > move.old if move.knob == "sparsity" else move.new < move.old
             assert action.reason
         if action.kind == "relax":
             assert before.judgement.verdict is Verdict.MET
-            assert action.move.predicted_ns <= 50
+            assert known(known(action.move).predicted_ns) <= 50
     any_met = any(done.judgement.verdict is Verdict.MET for done in history)
     assert (last.limit is None) == any_met
     assert last.best is not None
@@ -187,14 +204,16 @@ def test_every_loop_ends_and_tightening_is_monotone(loop, world, foresight):
 
 @given(LOOPS, worlds())
 @settings(max_examples=100)
-def test_what_is_handed_over_holds_its_accuracy_if_any_round_did(loop, world):
-    history, actions = play(loop, *world)
+def test_what_is_handed_over_holds_its_accuracy_if_any_round_did(
+    loop: LoopSpec, world: tuple[Knobs, World]
+) -> None:
+    history, actions = play(loop, world[0], world[1].outcome)
     held = [done for done in history if done.judgement.accuracy_verdict is Verdict.MET]
     if held:
-        assert history[actions[-1].best].judgement.accuracy_verdict is Verdict.MET
+        assert history[known(actions[-1].best)].judgement.accuracy_verdict is Verdict.MET
 
 
-def test_each_limit_is_named():
+def test_each_limit_is_named() -> None:
     loop = LoopSpec(max_rounds=20, bits=BitsLadder(min=6), sparsity=SparsityLadder(max=0.4))
     start = {"sparsity": 0.2, "bits": 8.0}
     assert play(loop, start, lambda k: (20, 20, 0.75))[1][-1].limit is Limit.BITS
@@ -205,7 +224,7 @@ def test_each_limit_is_named():
     assert drops[1][-1].best == 0, "the only round whose accuracy holds is handed over"
 
 
-def test_a_knob_that_costs_too_much_is_left_and_the_other_is_turned_from_the_last_good_round():
+def test_a_knob_that_costs_too_much_is_left_and_the_other_is_turned_from_the_last_good_round() -> None:
     loop = LoopSpec(sparsity=SparsityLadder(step=0.25), bits=BitsLadder(min=4))
     history, _ = play(
         loop, {"sparsity": 0.2, "bits": 8.0}, lambda k: (20, 20, 0.70 if k["sparsity"] > 0.2 else 0.75)
@@ -214,7 +233,7 @@ def test_a_knob_that_costs_too_much_is_left_and_the_other_is_turned_from_the_las
     assert history[-1].knobs == {"sparsity": 0.2, "bits": 4.0}
 
 
-def test_latency_floor_of_the_architecture_stops_at_once():
+def test_latency_floor_of_the_architecture_stops_at_once() -> None:
     judgement = judge(qor(20, 22), BUDGET, baseline_accuracy=0.76)
     history = [Round({"bits": 8.0}, judgement)]
     layers = (LayerQoR(name="dense_1", op="dense", cycles=7), LayerQoR(name="dense_2", op="dense", cycles=2))
@@ -226,18 +245,18 @@ def test_latency_floor_of_the_architecture_stops_at_once():
     assert "dense_1 7 of 9" in action.reason
 
 
-def test_mismatch_stops_the_loop():
+def test_mismatch_stops_the_loop() -> None:
     history = [Round({"bits": 8.0}, judge(qor(20, 22, match=0.5), BUDGET, baseline_accuracy=0.76))]
     assert next_action(history, LoopSpec(), tightenings(history, LoopSpec())).limit is Limit.MISMATCH
 
 
-def test_best_round_is_the_most_accurate_met_one():
-    def done(hi, accuracy):
+def test_best_round_is_the_most_accurate_met_one() -> None:
+    def done(hi: int, accuracy: float) -> Round:
         found = qor(hi, hi, accuracy)
         return Round(
             {},
             judge(found, BUDGET, baseline_accuracy=0.76),
-            worst_ns=found.latency.worst_ns,
+            worst_ns=latency_of(found).worst_ns,
             accuracy=accuracy,
         )
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+
+from pquant_hls.datasets import Dataset
+from pquant_hls.engine import CompressionResult, Event
 
 RECIPE = {
     "name": "small",
@@ -16,8 +21,14 @@ RECIPE = {
 }
 
 
+class Finished(NamedTuple):
+    result: CompressionResult
+    folder: Path
+    events: list[Event]
+
+
 @pytest.fixture(scope="session")
-def few_jets():
+def few_jets() -> Dataset:
     """3,000 bundled jets in three splits."""
     from pquant_hls.datasets import load_dataset
 
@@ -31,7 +42,7 @@ def few_jets():
 
 
 @pytest.fixture(scope="session")
-def small_tagger(few_jets):
+def small_tagger(few_jets: Dataset) -> Any:
     """A float 16-12-8-5 tagger, barely trained."""
     from pquant_hls.network import build_mlp
     from pquant_hls.spec.steps import FineTuneConfig
@@ -43,12 +54,12 @@ def small_tagger(few_jets):
 
 
 @pytest.fixture(scope="session")
-def finished(few_jets, small_tagger, tmp_path_factory):
-    """A finished run: (result, folder, events)."""
+def finished(few_jets: Dataset, small_tagger: Any, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A finished run of the recipe."""
     from pquant_hls.engine import compress_model
     from pquant_hls.spec import Recipe
 
-    events = []
+    events: list[Event] = []
     folder = tmp_path_factory.mktemp("main") / "run"
     result = compress_model(small_tagger, few_jets, Recipe.parse(RECIPE), folder, listen=events.append)
-    return result, folder, events
+    return Finished(result, folder, events)

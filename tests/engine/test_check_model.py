@@ -9,7 +9,7 @@ from pquant_hls.engine.run import check_model
 from pquant_hls.errors import UnsupportedModel
 
 
-def test_a_model_inside_the_model_is_named():
+def test_a_model_inside_the_model_is_named() -> None:
     inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)], name="inner")
     check_model(inner)
     outer = keras.Sequential([keras.Input((4,)), inner, keras.layers.Dense(2)])

@@ -15,7 +15,22 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TYPE = {"text": "ap_fixed<16,6>", "width": 16, "integer": 6, "signed": True}
 WEIGHT = {"text": "ap_fixed<8,1>", "width": 8, "integer": 1, "signed": True}
-JUNK = (None, 0, -1, 1e308, float("nan"), "", "27%", "5 ns", [], {}, [1, 2], {"a": 1}, True, 10**12)
+JUNK: tuple[Any, ...] = (
+    None,
+    0,
+    -1,
+    1e308,
+    float("nan"),
+    "",
+    "27%",
+    "5 ns",
+    [],
+    {},
+    [1, 2],
+    {"a": 1},
+    True,
+    10**12,
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +88,15 @@ def write(folder: Path, entry: object, *, weights: bool = True) -> Path:
     (folder / "mine.json").write_text(json.dumps(entry))
     if weights:
         rng = np.random.default_rng(0)
-        arrays = {"a.weight": rng.integers(-90, 90, (6, 8)), "b.weight": rng.integers(-90, 90, (8, 3))}
+        arrays: dict[str, Any] = {
+            "a.weight": rng.integers(-90, 90, (6, 8)),
+            "b.weight": rng.integers(-90, 90, (8, 3)),
+        }
         np.savez(folder / "mine.npz", **arrays)
     return folder
 
 
-def test_a_whole_design_is_read_and_judged(scripts, tmp_path):
+def test_a_whole_design_is_read_and_judged(scripts: Any, tmp_path: Path) -> None:
     designs, estimator = scripts
     read = designs.read_designs(write(tmp_path, record()))
     verdicts = estimator.judge(read.designs)
@@ -92,7 +110,7 @@ def test_a_whole_design_is_read_and_judged(scripts, tmp_path):
     assert estimator.left_out(read, verdicts) == []
 
 
-def test_missing_or_broken_weights_are_unknown_weights(scripts, tmp_path):
+def test_missing_or_broken_weights_are_unknown_weights(scripts: Any, tmp_path: Path) -> None:
     designs, estimator = scripts
     (design,) = designs.read_designs(write(tmp_path, record(), weights=False)).designs
     assert "weight" not in design.graph.node("n0").arrays
@@ -115,7 +133,9 @@ def test_missing_or_broken_weights_are_unknown_weights(scripts, tmp_path):
         (("input", "shape"), [10**12], "an input of shape"),
     ],
 )
-def test_what_makes_no_design_is_left_out_with_its_reason(scripts, tmp_path, path, value, reason):
+def test_what_makes_no_design_is_left_out_with_its_reason(
+    scripts: Any, tmp_path: Path, path: tuple[str | int, ...], value: Any, reason: str
+) -> None:
     designs, estimator = scripts
     entry = record()
     place: Any = entry
@@ -129,7 +149,9 @@ def test_what_makes_no_design_is_left_out_with_its_reason(scripts, tmp_path, pat
     assert (line["designs"], line["first"]) == (1, "mine.json")
 
 
-def test_nulls_an_unknown_tool_and_a_foreign_operation_are_taken_as_they_are(scripts, tmp_path):
+def test_nulls_an_unknown_tool_and_a_foreign_operation_are_taken_as_they_are(
+    scripts: Any, tmp_path: Path
+) -> None:
     designs, estimator = scripts
     entry = record()
     entry["tool"] = {"name": None, "version": "2024.1"}
@@ -155,13 +177,15 @@ def test_nulls_an_unknown_tool_and_a_foreign_operation_are_taken_as_they_are(scr
         ("film_ss", ("other", "film_ss", True)),
     ],
 )
-def test_kernels_that_somebody_rewrote_are_told_from_those_of_hls4ml(scripts, name, expected):
+def test_kernels_that_somebody_rewrote_are_told_from_those_of_hls4ml(
+    scripts: Any, name: str, expected: tuple[str, str, bool]
+) -> None:
     import _firmware
 
     assert _firmware.operation(name) == expected
 
 
-def test_damaged_designs_never_end_the_benchmark(scripts, tmp_path):
+def test_damaged_designs_never_end_the_benchmark(scripts: Any, tmp_path: Path) -> None:
     designs, estimator = scripts
     rng = np.random.default_rng(7)
     kinds = set()

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pquant_hls.export import export_emulator
 from pquant_hls.golden import random_inputs, record
 from pquant_hls.hls import convert, load_project
 from pquant_hls.spec import HlsSpec
+from tests.helpers import Edit, Tiny, single
 
 pytestmark = pytest.mark.gxx
 
@@ -51,18 +53,18 @@ int main() {
 
 
 @pytest.fixture(autouse=True)
-def own_cache(csim_cache, monkeypatch):
+def own_cache(csim_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(csim_cache))
 
 
-def make(folder, *words):
+def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", *words], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_a_moved_emulator_still_checks_and_finds_a_change(mini_project, tmp_path):
+def test_a_moved_emulator_still_checks_and_finds_a_change(mini_project: Path, tmp_path: Path) -> None:
     made = export_emulator(load_project(mini_project), tmp_path / "out", "jets_v1")
     shutil.rmtree(mini_project)
-    folder = shutil.move(made.path, tmp_path / "elsewhere")
+    folder = Path(shutil.move(made.path, tmp_path / "elsewhere"))
     assert "jets_v1: 256 vectors, every value equals csim" in make(folder, "check").stdout
     assert json.loads((folder / "emulator.json").read_text())["outputs"][0]["type"] == "ap_fixed<12,6>"
     source = folder / "jets_v1.cpp"
@@ -88,24 +90,26 @@ for name, library in zip(names, libraries):
 """
 
 
-def test_two_versions_live_in_one_program(mini_project, tmp_path, edit):
-    folders, wanted = {}, []
+def test_two_versions_live_in_one_program(mini_project: Path, tmp_path: Path, edit: Edit) -> None:
+    folders: dict[str, Path] = {}
+    wanted: list[np.ndarray] = []
     x = record(load_project(mini_project), random_inputs(load_project(mini_project), 50, seed=5)).x
     for name in ("jets_v1", "jets_v2"):
         project = load_project(mini_project)
         folders[name] = export_emulator(project, tmp_path / name, name).path
         assert make(folders[name]).returncode == 0
-        wanted.append(record(project, x).y)
+        wanted.append(single(record(project, x).y))
         for file in ("txt", "h"):
             edit(mini_project, f"firmware/weights/w2.{file}", "0.75000", "-0.75000")
     np.save(tmp_path / "x.npy", x)
     subprocess.run([sys.executable, "-c", BOTH, *folders], cwd=tmp_path, check=True, timeout=120)
     found = [np.load(tmp_path / f"{name}.npy") for name in folders]
-    assert not np.array_equal(*wanted)
+    one, two = wanted
+    assert not np.array_equal(one, two)
     assert all(np.array_equal(new, old) for new, old in zip(found, wanted, strict=True))
 
 
-def test_the_plugin_gives_the_same_numbers(mini_project, tmp_path):
+def test_the_plugin_gives_the_same_numbers(mini_project: Path, tmp_path: Path) -> None:
     folder = export_emulator(load_project(mini_project), tmp_path / "out", "jets_v1").path
     (folder / "emulator.h").write_text(LOADER)
     (folder / "main.cpp").write_text(PROGRAM)
@@ -113,7 +117,9 @@ def test_the_plugin_gives_the_same_numbers(mini_project, tmp_path):
     subprocess.run(["./main"], cwd=folder, check=True)
 
 
-def test_what_cannot_be_handed_over_is_refused_and_leaves_nothing(mini_project, tmp_path, edit):
+def test_what_cannot_be_handed_over_is_refused_and_leaves_nothing(
+    mini_project: Path, tmp_path: Path, edit: Edit
+) -> None:
     project, out = load_project(mini_project), tmp_path / "out"
     for name in ("a-b", "2x", "std", "class", "a__b", ""):
         with pytest.raises(SpecError, match="cannot be a C\\+\\+ namespace"):
@@ -137,12 +143,12 @@ def test_what_cannot_be_handed_over_is_refused_and_leaves_nothing(mini_project, 
 
 
 @pytest.mark.slow
-def test_networks_that_hls4ml_wrote(tiny, tmp_path):
+def test_networks_that_hls4ml_wrote(tiny: Tiny, tmp_path: Path) -> None:
     assert export_emulator(load_project(tiny.project), tmp_path / "mlp", "mlp").vectors == 256
 
 
 @pytest.mark.slow
-def test_a_stream_of_convolutions(tmp_path):
+def test_a_stream_of_convolutions(tmp_path: Path) -> None:
     import keras
     from qkeras import QActivation, QConv2D, QDense, quantized_bits, quantized_relu
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +15,13 @@ from pquant_hls.golden import Golden, Rule, check, record
 from pquant_hls.golden.vectors import input_vectors, output_vectors
 from pquant_hls.hls import Port, load_project
 from pquant_hls.qor import FixedType
+from tests.helpers import Edit, known
 
 X = np.zeros((4, 3))
 
 
 @pytest.mark.gxx
-def test_a_golden_file_keeps_everything(golden, tmp_path):
+def test_a_golden_file_keeps_everything(golden: Golden, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "mini.golden"
     golden.save(path)
     back = Golden.load(path)
@@ -41,7 +44,7 @@ def test_a_golden_file_keeps_everything(golden, tmp_path):
 
 
 @pytest.mark.gxx
-def test_a_damaged_golden_is_refused_wherever_it_is_cut_or_altered(golden, tmp_path):
+def test_a_damaged_golden_is_refused_wherever_it_is_cut_or_altered(golden: Golden, tmp_path: Path) -> None:
     path = tmp_path / "mini.golden"
     golden.save(path)
     text = path.read_text()
@@ -62,21 +65,23 @@ def test_a_damaged_golden_is_refused_wherever_it_is_cut_or_altered(golden, tmp_p
 
 
 @pytest.mark.gxx
-def test_a_golden_that_cannot_be_written(golden, tmp_path):
+def test_a_golden_that_cannot_be_written(golden: Golden, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         golden.save(tmp_path / "file" / "mini.golden")
 
 
 @pytest.mark.gxx
-def test_a_golden_of_another_shape(golden, mini_project, csim_cache, edit):
+def test_a_golden_of_another_shape(golden: Golden, mini_project: Path, csim_cache: Path, edit: Edit) -> None:
     edit(mini_project, "mini_bridge.cpp", "result_t, float, 2>", "result_t, float, 1>")
     with pytest.raises(GoldenError, match=r"outputs hold \[2\] values, the project's \[1\]"):
         check(mini_project, golden, cache=csim_cache)
 
 
 @pytest.mark.gxx
-def test_a_project_without_trace_calls_is_compared_by_outputs(golden, mini_project, csim_cache, edit):
+def test_a_project_without_trace_calls_is_compared_by_outputs(
+    golden: Golden, mini_project: Path, csim_cache: Path, edit: Edit
+) -> None:
     for size in ("layer2_t", "layer3_t", "result_t"):
         edit(mini_project, "firmware/mini.cpp", f"nnet::save_layer_output<{size}>", "// no trace ")
     edit(mini_project, "firmware/weights/b4.txt", "-0.50000", "0.50000")
@@ -96,14 +101,14 @@ def test_a_project_without_trace_calls_is_compared_by_outputs(golden, mini_proje
         "firmware/nnet_utils/nnet_helpers.h",
     ],
 )
-def test_missing_files_are_named(mini_project, csim_cache, missing):
+def test_missing_files_are_named(mini_project: Path, csim_cache: Path, missing: str) -> None:
     path = mini_project / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(UnsupportedModel, match=r"missing|lacks|not an hls4ml project"):
         record(mini_project, X, cache=csim_cache)
 
 
-def test_projects_of_old_hls4ml_are_refused(mini_project, csim_cache, edit):
+def test_projects_of_old_hls4ml_are_refused(mini_project: Path, csim_cache: Path, edit: Edit) -> None:
     helpers = "firmware/nnet_utils/nnet_helpers.h"
     edit(mini_project, helpers, "WEIGHTS_DIR", "SOME_DIR")
     with pytest.raises(UnsupportedModel, match="reads weights from the working folder"):
@@ -119,7 +124,9 @@ def test_projects_of_old_hls4ml_are_refused(mini_project, csim_cache, edit):
 
 
 @pytest.mark.gxx
-def test_a_compiler_error_keeps_file_line_and_message(golden, mini_project, csim_cache, edit):
+def test_a_compiler_error_keeps_file_line_and_message(
+    golden: Golden, mini_project: Path, csim_cache: Path, edit: Edit
+) -> None:
     edit(mini_project, "firmware/mini.cpp", "layer3_t layer3_out[2];", "layer3_t layer3_outt[2];")
     with pytest.raises(ToolFailed, match=r"firmware/mini\.cpp:\d+:\d+: error: .*layer3_out"):
         check(mini_project, golden, cache=csim_cache)
@@ -134,12 +141,18 @@ def test_a_compiler_error_keeps_file_line_and_message(golden, mini_project, csim
     [
         ("*(volatile int *)0 = 1;", "SIGSEGV"),
         ('std::cerr << "no such table" << std::endl; exit(7);', "status 7: no such table"),
-        ("volatile bool forever = true; while (forever) {}", "ran longer than 3 s"),
+        ("exit(0);", "before it had given its outputs"),
+        ("volatile bool forever = true; while (forever) {}", "took longer than 3 s"),
     ],
 )
 def test_a_library_that_dies_or_hangs_takes_nobody_along(
-    golden, mini_project, csim_cache, edit, statement, said
-):
+    golden: Golden,
+    mini_project: Path,
+    csim_cache: Path,
+    edit: Edit,
+    statement: str,
+    said: str,
+) -> None:
     edit(
         mini_project,
         "firmware/mini.cpp",
@@ -153,7 +166,9 @@ def test_a_library_that_dies_or_hangs_takes_nobody_along(
 
 
 @pytest.mark.gxx
-def test_a_short_weights_file_is_an_error_not_a_number(golden, mini_project, csim_cache, edit):
+def test_a_short_weights_file_is_an_error_not_a_number(
+    golden: Golden, mini_project: Path, csim_cache: Path, edit: Edit
+) -> None:
     edit(mini_project, "firmware/weights/w4.txt", ", 0.37500", "")
     with pytest.raises(ToolFailed, match="Expected 4 values"):
         check(mini_project, golden, cache=csim_cache)
@@ -169,12 +184,12 @@ def test_a_short_weights_file_is_an_error_not_a_number(golden, mini_project, csi
         ([["a", "b", "c"]], "not an array of numbers"),
     ],
 )
-def test_inputs_that_do_not_fit(mini_project, csim_cache, x, said):
+def test_inputs_that_do_not_fit(mini_project: Path, csim_cache: Path, x: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         record(mini_project, x, cache=csim_cache)
 
 
-def test_labels_that_do_not_fit(mini_project, csim_cache):
+def test_labels_that_do_not_fit(mini_project: Path, csim_cache: Path) -> None:
     with pytest.raises(DataError, match=r"expected class indices \(4,\)"):
         record(mini_project, X, labels=np.zeros(3, int), rule=Rule("decision"), cache=csim_cache)
     with pytest.raises(DataError, match="float64"):
@@ -184,17 +199,17 @@ def test_labels_that_do_not_fit(mini_project, csim_cache):
 @pytest.mark.parametrize(
     "kind", ["ap_fixed<64,32>", "ap_fixed<8,60>", "ap_ufixed<1,-20>", "ap_int<12>", None]
 )
-def test_any_input_type_gets_exact_integers(kind):
+def test_any_input_type_gets_exact_integers(kind: str | None) -> None:
     port = Port("x", (2, 2), None if kind is None else FixedType.parse(kind))
     (found,) = input_vectors(
-        (port,), np.array([[1.5, -2.0, 0.0, 3.25]]) * (1 if kind is None else port.type.lsb)
+        (port,), np.array([[1.5, -2.0, 0.0, 3.25]]) * (1 if kind is None else known(port.type).lsb)
     )
     assert found.values.shape == (1, 2, 2)
     assert np.array_equal(found.values * 2.0**found.frac_bits, found.codes.reshape(1, 2, 2))
     assert np.any(found.codes)
 
 
-def test_outputs_keep_the_lsb_of_their_type_or_the_coarsest_grid():
+def test_outputs_keep_the_lsb_of_their_type_or_the_coarsest_grid() -> None:
     values = np.array([[0.75], [-2.5]])
     assert output_vectors(Port("y", (1,), FixedType(16, 6)), values).frac_bits == 10
     assert output_vectors(Port("y", (1,)), values).codes.tolist() == [[3], [-10]]

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pquant_hls.golden import check, compare_weights, random_inputs, record, write_testbench
 from pquant_hls.hls import load_project
+from tests.helpers import Edit, Tiny
 
 pytestmark = [pytest.mark.gxx, pytest.mark.slow]
 
 
 @pytest.fixture
-def project(tiny, tmp_path):
-    return shutil.copytree(tiny.project, tmp_path / "project")
+def project(tiny: Tiny, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny.project, tmp_path / "project"))
 
 
-def test_record_check_and_the_vendors_test_bench_agree(project, csim_cache):
+def test_record_check_and_the_vendors_test_bench_agree(project: Path, csim_cache: Path) -> None:
     golden = record(project, random_inputs(load_project(project), 64), cache=csim_cache)
     assert golden.hls4ml == "1.3.0"
     assert list(golden.layers) == ["fc1", "relu1", "out"]
@@ -35,7 +37,7 @@ def test_record_check_and_the_vendors_test_bench_agree(project, csim_cache):
     assert np.allclose(printed, golden.y, rtol=0, atol=golden.outputs[0].lsb / 4)
 
 
-def test_each_copy_of_the_weights_is_the_models(project, edit):
+def test_each_copy_of_the_weights_is_the_models(project: Path, edit: Edit) -> None:
     assert compare_weights(load_project(project)) == ()
     header = project / "firmware" / "weights" / "w3.h"
     values = header.read_text().partition("= {")[2].split(",")[0]
@@ -44,7 +46,7 @@ def test_each_copy_of_the_weights_is_the_models(project, edit):
     assert (difference.file, difference.index, difference.header) == ("w3", 0, "0.03125")
 
 
-def test_another_hls4ml_is_noted(project, csim_cache, edit):
+def test_another_hls4ml_is_noted(project: Path, csim_cache: Path, edit: Edit) -> None:
     golden = record(project, random_inputs(load_project(project), 64), cache=csim_cache)
     edit(project, "pquant_project.json", '"hls4ml": "1.3.0"', '"hls4ml": "1.4.0"')
     result = check(project, golden, cache=csim_cache)

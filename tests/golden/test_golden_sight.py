@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pquant_hls.errors import GoldenError
-from pquant_hls.golden import Golden, Rule, Vectors, accuracy, blind_spots, record
+from pquant_hls.golden import Golden, Rule, Vectors, blind_spots, label_accuracy, record
 from pquant_hls.golden.sight import sees_nothing
 from pquant_hls.hls import load_project
 from pquant_hls.qor import FixedType
@@ -55,9 +55,9 @@ def test_inputs_of_few_values_are_named() -> None:
 
 
 def test_the_accuracy_of_labels() -> None:
-    assert accuracy(golden([[1, 2], [3, 0], [0, 5]], labels=[1, 0, 0])) == pytest.approx(2 / 3)
-    assert accuracy(golden([[1], [-3], [4]], labels=[1, 0, 0])) == pytest.approx(2 / 3)
-    assert accuracy(golden([[1], [2]])) is None
+    assert label_accuracy(golden([[1, 2], [3, 0], [0, 5]], labels=[1, 0, 0])) == pytest.approx(2 / 3)
+    assert label_accuracy(golden([[1], [-3], [4]], labels=[1, 0, 0])) == pytest.approx(2 / 3)
+    assert label_accuracy(golden([[1], [2]])) is None
 
 
 @pytest.mark.gxx

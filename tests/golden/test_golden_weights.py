@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pquant_hls.golden import compare_weights
 from pquant_hls.hls import load_project
+from tests.helpers import Edit
 
 
-def differences(project):
+def differences(project: Path) -> list[str]:
     return [str(entry).removeprefix("weights ") for entry in compare_weights(load_project(project))]
 
 
-def test_equal_copies(mini_project):
+def test_equal_copies(mini_project: Path) -> None:
     assert differences(mini_project) == []
 
 
-def test_values_are_compared_on_the_grid_of_their_type(mini_project, edit):
+def test_values_are_compared_on_the_grid_of_their_type(mini_project: Path, edit: Edit) -> None:
     # below half an LSB of ap_fixed<6,1>: truncation stores the same integer
     edit(mini_project, "firmware/weights/w2.txt", "0.75000", "0.76000")
     assert differences(mini_project) == []
@@ -24,7 +27,7 @@ def test_values_are_compared_on_the_grid_of_their_type(mini_project, edit):
     assert differences(mini_project) == ["w2[2]: csim reads 0.74999, synthesis 0.75"]
 
 
-def test_swapped_weights_and_long_lists(mini_project, edit):
+def test_swapped_weights_and_long_lists(mini_project: Path, edit: Edit) -> None:
     edit(mini_project, "firmware/weights/w2.h", "0.50000, -0.25000", "-0.25000, 0.50000")
     assert len(differences(mini_project)) == 2
     edit(mini_project, "firmware/weights/w2.txt", "0.75000, 0.96875, -0.50000, 0.12500", "0, 0, 0, 0")
@@ -40,12 +43,12 @@ def test_swapped_weights_and_long_lists(mini_project, edit):
         ("w2.h", "w2[6] = {", "w2[7] = {", "w2: csim reads 6 of 6, synthesis an array of 7"),
     ],
 )
-def test_damaged_copies(mini_project, edit, file, old, new, said):
+def test_damaged_copies(mini_project: Path, edit: Edit, file: str, old: str, new: str, said: str) -> None:
     edit(mini_project, f"firmware/weights/{file}", old, new)
     assert differences(mini_project)[0].startswith(said)
 
 
-def test_missing_copies(mini_project):
+def test_missing_copies(mini_project: Path) -> None:
     (mini_project / "firmware/weights/w2.txt").unlink()
     (mini_project / "firmware/weights/b2.h").unlink()
     assert differences(mini_project) == [
@@ -54,7 +57,7 @@ def test_missing_copies(mini_project):
     ]
 
 
-def test_compressed_weights_are_compared_field_by_field(mini_project, edit):
+def test_compressed_weights_are_compared_field_by_field(mini_project: Path, edit: Edit) -> None:
     fields = "ap_uint<4> row_index;ap_uint<4> col_index;ap_fixed<6,1> weight; "
     kind = f"typedef struct weight2_t {{{fields}}} weight2_t;"
     edit(mini_project, "firmware/defines.h", "typedef ap_fixed<6,1> weight2_t;", kind)
@@ -76,7 +79,7 @@ def test_compressed_weights_are_compared_field_by_field(mini_project, edit):
     ]
 
 
-def test_a_project_that_writes_no_text_copies(mini_project, edit):
+def test_a_project_that_writes_no_text_copies(mini_project: Path, edit: Edit) -> None:
     for name in ("w2", "b2", "w4", "b4"):
         (mini_project / f"firmware/weights/{name}.txt").unlink()
     source = mini_project / "firmware/mini.cpp"

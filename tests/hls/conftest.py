@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,18 +15,18 @@ from pquant_hls.spec import HlsSpec
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache of csim libraries for the session."""
     return tmp_path_factory.mktemp("csim-cache")
 
 
 @pytest.fixture
-def quick_compiles(monkeypatch):
+def quick_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """g++ without optimization, for designs that run once on a few inputs; test_project.py has it as users do."""
     module = importlib.import_module("pquant_hls.csim.build")
     real = module._probe
 
-    def plain(path):
+    def plain(path: str) -> Any:
         found = real(path)
         return module._Compiler(found.path, found.version, tuple(f for f in found.flags if f != "-O3"))
 
@@ -33,10 +34,11 @@ def quick_compiles(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def tagger():
+def tagger() -> Any:
     """A 6-8-6-3 QKeras MLP with a narrowing quantizer, an activation inside, a softmax and fixed weights."""
     import keras
-    from hls_zoo import act, bits, dense, relu
+
+    from tests.hls.hls_zoo import act, bits, dense, relu
 
     model = keras.Sequential(
         [
@@ -56,13 +58,13 @@ def tagger():
 
 
 @pytest.fixture(scope="session")
-def jets():
+def jets() -> np.ndarray:
     """(300, 6) float32 inputs, off every grid."""
     return np.random.default_rng(4).normal(0.0, 3.0, (300, 6)).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
-def project(tagger, tmp_path_factory) -> HlsProject:
+def project(tagger: Any, tmp_path_factory: pytest.TempPathFactory) -> HlsProject:
     return convert(tagger, HlsSpec(), tmp_path_factory.mktemp("projects") / "tagger")
 
 

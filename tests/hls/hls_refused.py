@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 import qkeras
-from hls_zoo import (
+from keras import layers as kl
+
+from tests.hls.hls_zoo import (
     IMAGE,
     SEQUENCE,
     VECTOR,
     Build,
+    Shape,
     act,
     bare,
     bits,
@@ -23,7 +26,6 @@ from hls_zoo import (
     joined,
     relu,
 )
-from keras import layers as kl
 
 Alone = Literal["differs", "raises", "breaks", "keras", "same"]
 """hls4ml alone: other values in csim; no conversion; C++ that does not compile, aborts, or has other sizes.
@@ -37,22 +39,22 @@ class Case(NamedTuple):
     """``mended`` is what the message advises, None where ``fix`` does it."""
 
     rule: str
-    shape: tuple[int | None, ...]
+    shape: Shape
     build: Build
     alone: Alone
     mended: Build | None = None
-    mended_shape: tuple[int, ...] | None = None
+    mended_shape: Shape | None = None
 
 
-def after_dense(*layers) -> Build:
+def after_dense(*layers: Any) -> Build:
     return chain(dense(4), *layers)
 
 
-def activated(quantizer) -> Build:
+def activated(quantizer: Any) -> Build:
     return after_dense(act(quantizer))
 
 
-def doubled(x):
+def doubled(x: Any) -> Any:
     return 2.0 * x
 
 
@@ -209,10 +211,10 @@ REFUSED: dict[str, Case] = {
 """Refused with the default options."""
 
 
-def merged_flat(*layers) -> Build:
+def merged_flat(*layers: Any) -> Build:
     """Two convolutions of one image added, each after ``layers``."""
 
-    def build(x):
+    def build(x: Any) -> Any:
         x = act(bits(8, 3))(x)
         return kl.Add()([bare(conv2d(2, 3), act(relu(4, 1)), *layers)(x) for _ in range(2)])
 

@@ -11,6 +11,9 @@ import qkeras
 from keras import layers as kl
 
 Build = Callable[[Any], Any]
+Shape = tuple[int | None, ...]
+"""Of one input; None where an axis is open."""
+Branch = tuple[Shape, Build]
 VECTOR, SEQUENCE, IMAGE = (6,), (8, 3), (6, 6, 2)
 
 
@@ -40,6 +43,11 @@ def conv2d(filters: int, width: int, **options: Any) -> Any:
 
 def depthwise(width: int, **options: Any) -> Any:
     return qkeras.QDepthwiseConv2D(width, depthwise_quantizer=bits(4), bias_quantizer=bits(4), **options)
+
+
+def separable(filters: int, width: int, **options: Any) -> Any:
+    quantizers = {f"{role}_quantizer": bits(4) for role in ("depthwise", "pointwise", "bias")}
+    return qkeras.QSeparableConv2D(filters, width, **{**quantizers, **options})
 
 
 def chain(*layers: Any) -> Build:
@@ -86,7 +94,7 @@ def beside(axis: int) -> Build:
     return build
 
 
-def model_of(branches: Sequence[tuple[tuple[int, ...], Build]], seed: int = 1) -> Any:
+def model_of(branches: Sequence[Branch], seed: int = 1) -> Any:
     """One functional model of independent branches, with biases that matter."""
     inputs = [keras.Input(shape) for shape, _ in branches]
     outputs = [build(x) for (_, build), x in zip(branches, inputs, strict=True)]
@@ -116,7 +124,12 @@ def twice(x: Any) -> Any:
     return layer(act(relu(4, 1))(layer(act(bits(8, 3))(x))))
 
 
-EXACT: dict[str, tuple[tuple[int, ...], Build]] = {
+EXACT: dict[str, Branch] = {
+    "separable": (IMAGE, chain(separable(3, 2, strides=2, padding="same"), act(relu(5, 2)))),
+    "separable, scaled, activation inside": (
+        IMAGE,
+        chain(separable(2, 3, pointwise_quantizer=qkeras.quantized_bits(4, 0), activation=relu(6, 2))),
+    ),
     "quantized_bits weights": (VECTOR, chain(dense(4))),
     "activation inside": (VECTOR, chain(dense(4, activation=relu(5, 2)))),
     "stochastic rounding, which acts in training": (
@@ -154,7 +167,7 @@ EXACT: dict[str, tuple[tuple[int, ...], Build]] = {
 }
 """What is right as it is."""
 
-MENDED: dict[str, tuple[str, tuple[int, ...], Build]] = {
+MENDED: dict[str, tuple[str, Shape, Build]] = {
     "narrowing": ("linear-quantizer", VECTOR, chain(dense(4), act(bits(4, 1)), dense(3))),
     "unsigned weights": ("weights-scaled", VECTOR, chain(dense(4, bits(4, keep_negative=0)))),
     "1-bit weights": ("weights-scaled", VECTOR, chain(dense(4, bits(1)))),
@@ -177,7 +190,7 @@ MENDED: dict[str, tuple[str, tuple[int, ...], Build]] = {
 }
 """Rule, and a construct that hls4ml alone gets wrong without a word and the conversion gets right."""
 
-ALIKE: dict[str, tuple[str, tuple[int, ...], Build]] = {
+ALIKE: dict[str, tuple[str, Shape, Build]] = {
     "alpha None": ("weights-scaled", VECTOR, chain(dense(4, qkeras.quantized_bits(4, 0)))),
     "alpha auto_po2": ("weights-scaled", VECTOR, chain(dense(4, bits(4, alpha="auto_po2")))),
     "quantized_linear": ("weights-scaled", VECTOR, chain(dense(4, qkeras.quantized_linear(4, 0)))),

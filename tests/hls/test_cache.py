@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from pquant_hls.csim import build
-from pquant_hls.csim.cache import LIMIT_VARIABLE, prune
+from pquant_hls.csim.cache import LIMIT_VARIABLE, drop_oldest
 from pquant_hls.errors import SpecError, ToolFailed
 from pquant_hls.hls import load_project
+from tests.helpers import Edit
 
 HOUR = 3600.0
 
@@ -27,29 +28,29 @@ def entry(root: Path, name: str, age_h: float, size: int = 1000) -> Path:
     return folder
 
 
-def test_the_longest_unused_entries_go_first(tmp_path):
+def test_the_longest_unused_entries_go_first(tmp_path: Path) -> None:
     old, older, new = entry(tmp_path, "aa1", 5), entry(tmp_path, "bb1", 9), entry(tmp_path, "cc1", 2)
-    prune(tmp_path, 2000)
+    drop_oldest(tmp_path, 2000)
     assert [path.exists() for path in (old, older, new)] == [True, False, True]
-    prune(tmp_path, 2000)
+    drop_oldest(tmp_path, 2000)
     assert old.exists()
 
 
-def test_what_was_used_within_the_hour_stays_whatever_the_limit(tmp_path):
+def test_what_was_used_within_the_hour_stays_whatever_the_limit(tmp_path: Path) -> None:
     recent, old = entry(tmp_path, "aa1", 0.5), entry(tmp_path, "aa2", 1.5)
-    prune(tmp_path, 0)
+    drop_oldest(tmp_path, 0)
     assert (recent.exists(), old.exists()) == (True, False)
 
 
-def test_leftovers_of_killed_processes_go_after_a_day(tmp_path):
+def test_leftovers_of_killed_processes_go_after_a_day(tmp_path: Path) -> None:
     (tmp_path / "aa" / ".part-1").mkdir(parents=True)
-    prune(tmp_path, 0, now=time.time() + 23 * HOUR)
+    drop_oldest(tmp_path, 0, now=time.time() + 23 * HOUR)
     assert (tmp_path / "aa" / ".part-1").exists()
-    prune(tmp_path, 0, now=time.time() + 25 * HOUR)
+    drop_oldest(tmp_path, 0, now=time.time() + 25 * HOUR)
     assert not (tmp_path / "aa" / ".part-1").exists()
 
 
-def test_two_may_prune_at_once(tmp_path):
+def test_two_may_prune_at_once(tmp_path: Path) -> None:
     for index in range(200):
         entry(tmp_path, f"{index % 7:02d}{index}", 3)
     errors: list[BaseException] = []
@@ -64,13 +65,15 @@ def test_two_may_prune_at_once(tmp_path):
 
 def guarded(root: Path, errors: list[BaseException]) -> None:
     try:
-        prune(root, 0)
+        drop_oldest(root, 0)
     except OSError as cause:
         errors.append(cause)
 
 
 @pytest.mark.gxx
-def test_a_new_library_pushes_old_ones_out_and_a_hit_counts_as_use(mini_project, tmp_path, monkeypatch, edit):
+def test_a_new_library_pushes_old_ones_out_and_a_hit_counts_as_use(
+    mini_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: Edit
+) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, "0")
     project = load_project(mini_project)
     first = build(project, cache=tmp_path / "cache").path.parent
@@ -84,14 +87,16 @@ def test_a_new_library_pushes_old_ones_out_and_a_hit_counts_as_use(mini_project,
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "nan"])
-def test_a_limit_that_is_no_size_is_named(text, mini_project, tmp_path, monkeypatch):
+def test_a_limit_that_is_no_size_is_named(
+    text: str, mini_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, text)
     with pytest.raises(SpecError, match=LIMIT_VARIABLE):
         build(load_project(mini_project), cache=tmp_path)
 
 
 @pytest.mark.gxx
-def test_a_header_of_any_name_is_part_of_what_is_compiled(mini_project, tmp_path):
+def test_a_header_of_any_name_is_part_of_what_is_compiled(mini_project: Path, tmp_path: Path) -> None:
     """An edited file that the sources include must not be answered from the cache."""
     project = load_project(mini_project)
     source = mini_project / "firmware" / f"{project.name}.cpp"
@@ -107,7 +112,7 @@ def test_a_header_of_any_name_is_part_of_what_is_compiled(mini_project, tmp_path
 
 
 @pytest.mark.gxx
-def test_a_time_limit_ends_the_compiler_with_all_it_started(mini_project, tmp_path):
+def test_a_time_limit_ends_the_compiler_with_all_it_started(mini_project: Path, tmp_path: Path) -> None:
     """g++ hands its work to cc1plus, which would go on by itself."""
     project = load_project(mini_project)
     source = mini_project / "firmware" / f"{project.name}.cpp"

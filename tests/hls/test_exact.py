@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import qkeras
-from hls_zoo import (
+from keras import layers as kl
+
+from pquant_hls.csim import Library, build, predict
+from pquant_hls.hls import convert, load_project
+from pquant_hls.hls.handlers import teach_hls4ml
+from pquant_hls.lint import errors, lint
+from pquant_hls.network import keras_predict
+from pquant_hls.network.capture import captured
+from pquant_hls.spec import HlsSpec
+from pquant_hls.testing.constructs import OPEN
+from pquant_hls.testing.exactness import check_networks
+from pquant_hls.testing.networks import seeds_without
+from tests.helpers import known
+from tests.hls.hls_zoo import (
     ALIKE,
     EXACT,
     IMAGE,
     MENDED,
     VECTOR,
+    Branch,
     Build,
     act,
     bare,
@@ -23,18 +39,6 @@ from hls_zoo import (
     inputs_of,
     model_of,
 )
-from keras import layers as kl
-
-from pquant_hls.csim import build, predict
-from pquant_hls.hls import convert, load_project
-from pquant_hls.hls.handlers import register
-from pquant_hls.lint import errors, lint
-from pquant_hls.network import keras_predict
-from pquant_hls.network.capture import captured
-from pquant_hls.spec import HlsSpec
-from pquant_hls.testing.constructs import OPEN
-from pquant_hls.testing.exactness import check_networks
-from pquant_hls.testing.networks import seeds_without
 
 pytestmark = [pytest.mark.gxx, pytest.mark.slow, pytest.mark.usefixtures("quick_compiles")]
 
@@ -43,7 +47,7 @@ PLAIN = {name: (shape, make) for name, (_, shape, make) in MENDED.items()}
 HELPED = {name: (shape, make) for name, (_, shape, make) in ALIKE.items()}
 
 
-def shares(library, model) -> list[float]:
+def shares(library: Library, model: Any) -> list[float]:
     """Share of equal values of each output."""
     x = inputs_of(model)
     return [
@@ -60,18 +64,20 @@ def shares(library, model) -> list[float]:
         pytest.param(STREAMS, {"io_type": "io_stream"}, id="right as it is, io_stream"),
     ],
 )
-def test_every_value_is_equal(branches, options, tmp_path, cache):
+def test_every_value_is_equal(
+    branches: dict[str, Branch], options: dict[str, Any], tmp_path: Path, cache: Path
+) -> None:
     model = model_of(list(branches.values()))
     library = build(convert(model, HlsSpec.parse(options), tmp_path / "project"), cache=cache)
     assert dict(zip(branches, shares(library, model), strict=True)) == dict.fromkeys(branches, 1.0)
 
 
-def test_hls4ml_alone_gets_wrong_what_the_conversion_mends(tmp_path, cache):
+def test_hls4ml_alone_gets_wrong_what_the_conversion_mends(tmp_path: Path, cache: Path) -> None:
     # The dense over a sequence and the padded maximum are among them: nothing is printed, all are wrong.
     import hls4ml
 
     model = model_of(list(PLAIN.values()))
-    register()
+    teach_hls4ml()
     with captured():
         config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="Vitis")
         folder = str(tmp_path / "plain")
@@ -82,7 +88,7 @@ def test_hls4ml_alone_gets_wrong_what_the_conversion_mends(tmp_path, cache):
     assert {name: share for name, share in found.items() if share == 1.0} == {}
 
 
-def test_random_networks_are_exact_or_refused(tmp_path, cache):
+def test_random_networks_are_exact_or_refused(tmp_path: Path, cache: Path) -> None:
     for folder, options, start in (("a", {}, 0), ("b", {"io_type": "io_stream"}, 100)):
         seeds = seeds_without(OPEN, 6, start)
         verdicts = check_networks(seeds, HlsSpec.parse(options), tmp_path / folder, cache=cache, rows=100)
@@ -112,7 +118,7 @@ def tables() -> dict[str, tuple[tuple[int, ...], Build, float]]:
     return found
 
 
-def test_what_cannot_be_exact_stays_within_the_bound_that_is_stated(tmp_path, cache):
+def test_what_cannot_be_exact_stays_within_the_bound_that_is_stated(tmp_path: Path, cache: Path) -> None:
     cases = tables()
     heads = {f"softmax of {n}": (VECTOR, chain(act(bits(6, 2)), dense(n), kl.Softmax())) for n in (2, 5, 10)}
     opposite = act(bits(5, 3)), dense(2, bits(2, 1), name="opposite"), kl.Softmax()
@@ -123,7 +129,9 @@ def test_what_cannot_be_exact_stays_within_the_bound_that_is_stated(tmp_path, ca
     spec = HlsSpec.parse({"keep_softmax": True})
     findings = lint(model, spec)
     assert {"table-activation", "smooth-quantizer", "softmax-kept"} <= {finding.rule for finding in findings}
-    stated = [float(re.search(r"within (\S+)", f.message)[1]) for f in findings if f.rule == "softmax-kept"]
+    stated = [
+        float(known(re.search(r"within (\S+)", f.message))[1]) for f in findings if f.rule == "softmax-kept"
+    ]
     bounds = [case[2] for case in cases.values()] + stated
     x = inputs_of(model, 2000)
     found = predict(build(convert(model, spec, tmp_path / "project"), cache=cache), x)
@@ -134,20 +142,20 @@ def test_what_cannot_be_exact_stays_within_the_bound_that_is_stated(tmp_path, ca
     assert [(name, off, bound) for name, off, bound in rows if not 0 < off <= bound] == []
 
 
-def test_a_kept_softmax_over_logits_of_any_size_is_refused():
+def test_a_kept_softmax_over_logits_of_any_size_is_refused() -> None:
     model = model_of([(VECTOR, chain(dense(3, bits(8, 6), name="wide"), kl.Softmax()))])
     model.get_layer("wide").set_weights([np.full((6, 3), 60.0), np.zeros(3)])
     kept = [finding.rule for finding in errors(lint(model, HlsSpec.parse({"keep_softmax": True})))]
     assert kept == ["unsupported-activation"]
 
 
-def test_the_resource_strategy_is_exact(tmp_path, cache):
+def test_the_resource_strategy_is_exact(tmp_path: Path, cache: Path) -> None:
     model = model_of([(VECTOR, chain(dense(3), act(bits(5, 2)), dense(2))), (IMAGE, chain(conv2d(2, 3)))])
     spec = HlsSpec.parse({"strategy": "resource", "reuse_factor": 2})
     assert shares(build(convert(model, spec, tmp_path / "project"), cache=cache), model) == [1.0, 1.0]
 
 
-def test_an_input_that_nothing_rounds_is_exact_on_its_own_grid_only(tmp_path, cache):
+def test_an_input_that_nothing_rounds_is_exact_on_its_own_grid_only(tmp_path: Path, cache: Path) -> None:
     """And sums beyond 24 bits are those of keras_predict, not of Keras in float32."""
     model = model_of([(VECTOR, bare(dense(3))), (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0))))])
     assert {"input-unquantized", "wide-sum"} <= {finding.rule for finding in lint(model)}
@@ -167,7 +175,9 @@ def test_an_input_that_nothing_rounds_is_exact_on_its_own_grid_only(tmp_path, ca
     assert not np.array_equal(exact[1], np.asarray(model(on)[1], np.float64))
 
 
-def test_a_layer_in_half_precision_is_warned_of_and_csim_gives_its_exact_sums(tmp_path, cache):
+def test_a_layer_in_half_precision_is_warned_of_and_csim_gives_its_exact_sums(
+    tmp_path: Path, cache: Path
+) -> None:
     model = model_of([(VECTOR, chain(dense(3, dtype="mixed_float16", name="half")))])
     (found,) = [finding for finding in lint(model) if finding.rule == "half-precision"]
     assert (found.layer, found.severity) == ("half", "warning")

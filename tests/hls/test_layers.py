@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pquant_hls.errors import SpecError
-from pquant_hls.hls import LayerRow, register_layer
+from pquant_hls.hls import LayerRule, register_layer
 from pquant_hls.hls.layers import row_of
 from pquant_hls.qor import OPS, FixedType
 
@@ -81,4 +81,4 @@ def test_tables_cover_the_range_of_hls4ml(word: str, ends: tuple[int, int]) -> N
 
 def test_a_layer_is_read_by_one_row_only() -> None:
     with pytest.raises(SpecError, match=r"Dense: there are two hls4ml layers of this name"):
-        register_layer(LayerRow("conv1d"), "Dense")
+        register_layer(LayerRule("conv1d"), "Dense")

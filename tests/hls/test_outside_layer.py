@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pquant_hls.csim import build, predict
-from pquant_hls.hls import LayerRow, convert, layers, register_layer
+from pquant_hls.hls import LayerRule, convert, layers, register_layer
 from pquant_hls.qor import Op, ops, register_op
-from pquant_hls.rtl import Call, computes, emulate
+from pquant_hls.rtl import LayerCall, computes, emulate
 from pquant_hls.rtl import arithmetic as arith
 from pquant_hls.rtl._call import LAYERS
 from pquant_hls.spec import HlsSpec
@@ -25,10 +25,10 @@ def prelu(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry in (ops._ops, layers._rows, LAYERS):
         monkeypatch.setattr(registry, "_things", dict(registry._things))
     register_op(Op("prelu", "scale"))
-    register_layer(LayerRow("prelu", arrays=("param",)), "PReLU")
+    register_layer(LayerRule("prelu", arrays=("param",)), "PReLU")
 
     @computes("prelu")
-    def rule(call: Call) -> arith.Symbols:
+    def rule(call: LayerCall) -> arith.Symbols:
         """x where positive, else its slope times x (nnet_activation.h, prelu)."""
         slopes = call.constants("param").astype(object)
         return arith.each(lambda x, a: arith.choose(x.is_negative(), x * a, x), call.wires, slopes)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -34,7 +36,7 @@ def qkeras_model() -> keras.Model:
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("build", [lambda: build_mlp(4, (5,), 2), qkeras_model])
-def test_saved_models_come_back(build, suffix: str, tmp_path: Path) -> None:
+def test_saved_models_come_back(build: Callable[[], keras.Model], suffix: str, tmp_path: Path) -> None:
     model = build()
     again = load_model(save_model(model, tmp_path / f"m{suffix}"))
     x = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
@@ -43,7 +45,7 @@ def test_saved_models_come_back(build, suffix: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [f"m{suffix}"]
 
 
-def legacy_file(folder: Path, layer: dict, arrays: dict[str, np.ndarray]) -> Path:
+def legacy_file(folder: Path, layer: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
     """A .h5 as Keras 2.15 wrote it, with one layer of three units behind four inputs."""
     entry = {
         "class_name": "InputLayer",
@@ -171,7 +173,7 @@ def broken_file(folder: Path) -> Path:
         (lambda folder: folder, "is not a model file"),
     ],
 )
-def test_what_is_not_a_model_is_told(make, text: str, tmp_path: Path) -> None:
+def test_what_is_not_a_model_is_told(make: Callable[[Path], Path], text: str, tmp_path: Path) -> None:
     path = make(tmp_path)
     with pytest.raises(UnsupportedModel) as caught:
         load_model(path)

@@ -4,45 +4,47 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import qkeras
 from keras import layers as kl
+from numpy.typing import NDArray
 
 from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.network import witness
 from pquant_hls.network.witness import answers
 
 
-def bits(width, integer=0, **options):
+def bits(width: int, integer: int = 0, **options: Any) -> Any:
     return qkeras.quantized_bits(width, integer, **{"alpha": 1, **options})
 
 
-def dense(units, **options):
+def dense(units: int, **options: Any) -> Any:
     kernel = options.pop("kernel_quantizer", bits(4, 0))
     return qkeras.QDense(units, kernel_quantizer=kernel, bias_quantizer=bits(4, 0), **options)
 
 
-def inputs(*shape, rows=50):
+def inputs(*shape: int, rows: int = 50) -> NDArray[np.float32]:
     return np.random.default_rng(1).normal(0, 2, (rows, *shape)).astype(np.float32)
 
 
-def logit(p):
+def logit(p: Any) -> Any:
     return np.log(p / (1 - p))
 
 
-def test_it_imports_nothing_of_what_it_judges():
+def test_it_imports_nothing_of_what_it_judges() -> None:
     """A reference that shares code with the conversion cannot see its faults."""
     tree = ast.parse(Path(witness.__file__).read_text())
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    assert {name for name in names if name.startswith("pquant_hls")} == {"pquant_hls.errors"}
+    assert {name for name in names if name and name.startswith("pquant_hls")} == {"pquant_hls.errors"}
 
 
 @pytest.fixture(scope="module")
-def tangled():
+def tangled() -> Any:
     """A nested model called twice, a shared layer, an operator, a dropout and three ends."""
     inner_in = keras.Input((3,))
     inner = keras.Model(inner_in, qkeras.QActivation(qkeras.quantized_relu(4, 1))(dense(3)(inner_in)))
@@ -57,14 +59,14 @@ def tangled():
     return model
 
 
-def test_it_answers_what_predict_answers(tangled):
+def test_it_answers_what_predict_answers(tangled: Any) -> None:
     x = inputs(3)
     expected = tangled.predict(x, verbose=0)
     for got, want in zip(answers(tangled, x, keep_softmax=True), expected, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-6)
 
 
-def test_heads_are_given_before_their_softmax_or_sigmoid(tangled):
+def test_heads_are_given_before_their_softmax_or_sigmoid(tangled: Any) -> None:
     x = inputs(3)
     rounded, softmax, sigmoid = answers(tangled, x)
     kept = answers(tangled, x, keep_softmax=True)
@@ -73,7 +75,7 @@ def test_heads_are_given_before_their_softmax_or_sigmoid(tangled):
     np.testing.assert_allclose(logit(kept[2]), sigmoid, atol=1e-6)
 
 
-def test_the_model_is_left_as_it_was(tangled):
+def test_the_model_is_left_as_it_was(tangled: Any) -> None:
     x = inputs(3)
     before = tangled.predict(x, verbose=0)
     answers(tangled, x)
@@ -83,7 +85,7 @@ def test_the_model_is_left_as_it_was(tangled):
     assert {layer.compute_dtype for layer in tangled.layers} == {"float32"}
 
 
-def test_a_head_that_feeds_on_does_so_after_its_sigmoid():
+def test_a_head_that_feeds_on_does_so_after_its_sigmoid() -> None:
     x = keras.Input((3,))
     head = dense(1, activation="sigmoid")(qkeras.QActivation(bits(6, 2))(x))
     model = keras.Model(x, [head, dense(1, use_bias=False)(qkeras.QActivation(bits(8, 0))(head))])
@@ -93,7 +95,7 @@ def test_a_head_that_feeds_on_does_so_after_its_sigmoid():
     np.testing.assert_array_equal(rest, plain[1])
 
 
-def test_sums_beyond_float32_are_exact():
+def test_sums_beyond_float32_are_exact() -> None:
     x = keras.Input((4,))
     middle = qkeras.QActivation(qkeras.quantized_relu(28, 8))(dense(2, kernel_quantizer=bits(16, 0))(x))
     model = keras.Model(x, middle)
@@ -110,13 +112,13 @@ def test_sums_beyond_float32_are_exact():
 @pytest.mark.parametrize(
     "quantizer", [bits(3, 0), qkeras.binary(), qkeras.ternary(), qkeras.quantized_tanh(4)]
 )
-def test_no_residue_is_left(quantizer):
+def test_no_residue_is_left(quantizer: Any) -> None:
     x = keras.Input((4,))
     found = answers(keras.Model(x, qkeras.QActivation(quantizer)(x)), inputs(4, rows=5000))[0]
     np.testing.assert_array_equal(found * 8, np.round(found * 8))
 
 
-def test_weights_without_a_quantizer_are_taken_as_they_are():
+def test_weights_without_a_quantizer_are_taken_as_they_are() -> None:
     x = keras.Input((3,))
     model = keras.Model(x, qkeras.QDense(2, kernel_quantizer=bits(4, 0), bias_initializer="ones")(x))
     expected = model.predict(inputs(3), verbose=0)
@@ -124,7 +126,7 @@ def test_weights_without_a_quantizer_are_taken_as_they_are():
     assert model.layers[-1].bias_quantizer is None
 
 
-def test_a_mask_is_applied():
+def test_a_mask_is_applied() -> None:
     x = keras.Input((3, 3, 1))
     mask = np.array([[1, 0], [0, 1]], np.float32)
     layer = qkeras.QConv2D(1, 2, mask=mask, kernel_quantizer=bits(4, 0), bias_quantizer=bits(4, 0))
@@ -132,7 +134,7 @@ def test_a_mask_is_applied():
     np.testing.assert_allclose(answers(model, inputs(3, 3, 1))[0], model.predict(inputs(3, 3, 1), verbose=0))
 
 
-def test_what_has_no_graph_or_does_not_fit_is_said(tangled):
+def test_what_has_no_graph_or_does_not_fit_is_said(tangled: Any) -> None:
     with pytest.raises(DataError, match="takes"):
         answers(tangled, inputs(4))
     with pytest.raises(UnsupportedModel, match="without a fixed graph"):

@@ -4,7 +4,6 @@ policies."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +18,9 @@ from pquant_hls.errors import NoGain, UnsupportedModel
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.store import Entry
 from pquant_hls.train import Proportion
+from tests.helpers import known
 
 WEIGHTS, EVENTS = 4000, 10_000
 UNITS = {"fc1": 64, "fc2": 32, "output": 5}
@@ -65,11 +66,11 @@ class Toy:
 class Folder:
     """The part of a run folder that policies use."""
 
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: list[Entry] = field(default_factory=list)
     path: Path = Path("nowhere")
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        self.records.append(dict(record))
+    def append(self, entry: Entry) -> None:
+        self.records.append(entry)
 
 
 @dataclass
@@ -94,14 +95,18 @@ class InstantBench:
         self.baseline = self.score(point)
         return point
 
+    def lost(self, point: Point) -> float:
+        """Accuracy of the original less that of a point."""
+        return known(known(self.baseline).value()) - known(self.score(point).value())
+
     def listen(self, event: Event) -> None:
         pass
 
-    def record(self, record: Mapping[str, Any], text: str) -> None:
+    def record(self, entry: Entry, text: str) -> None:
         assert text
-        self.run.append(record)
+        self.run.append(entry)
 
-    def apply(self, point: Point, step: Any) -> Point:
+    def apply(self, point: Point, step: Any, *, hls: Any = None) -> Point:
         self.applied += 1
         if step.step in self.law.refuses:
             raise UnsupportedModel("cannot be", where=step.step)

@@ -40,7 +40,7 @@ def test_keras_loaders_generators_tables_and_lists_give_the_same_events(
     x, y = train
     parts = batches(x, y, 100)
 
-    class Loader(keras.utils.PyDataset):  # type: ignore[misc]
+    class Loader(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
         def __len__(self) -> int:
             return len(parts)
 

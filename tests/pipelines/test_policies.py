@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from instant import Folder, InstantBench, Law, Toy
 
 from pquant_hls.decide import Verdict
-from pquant_hls.engine import Ending, Gate, conclude
+from pquant_hls.engine import Bench, Ending, Gate, conclude
 from pquant_hls.errors import NotMeasured
 from pquant_hls.pipelines import (
     AdaptivePipeline,
@@ -27,6 +26,8 @@ from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget, StudySpec
 from pquant_hls.tune import OBJECTIVES
 from pquant_hls.tune.study import Search
+from tests.helpers import known, latency_of
+from tests.pipelines.instant import Folder, InstantBench, Law, Toy
 
 MOST_STEPS = 200
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -59,7 +60,7 @@ STEPS = (
 
 
 def ended(pipeline: Any, law: Law, budget: Budget | None = None) -> tuple[InstantBench, Ending, Any, Verdict]:
-    bench = InstantBench(law, **({} if budget is None else {"budget": budget}))
+    bench = InstantBench(law) if budget is None else InstantBench(law, budget)
     ending = pipeline.policy(bench, bench.start(Toy()), pipeline.setup)
     final, judgement = conclude(bench, ending)
     return bench, ending, final, judgement.verdict
@@ -81,8 +82,8 @@ def test_standard_reaches_its_target_or_says_what_stopped_it(
     pipeline = StandardCompressionPipeline(target, preserve)
     bench, ending, final, verdict = ended(pipeline, law)
     check_best(bench, ending)
-    accuracy, baseline = bench.score(final).value(), bench.baseline.value()
-    below = baseline - accuracy > max((1 - preserve) * baseline, 1e-9 + 2 * (0.25 / 10_000) ** 0.5)
+    baseline = known(known(bench.baseline).value())
+    below = bench.lost(final) > max((1 - preserve) * baseline, 1e-9 + 2 * (0.25 / 10_000) ** 0.5)
     if verdict is Verdict.MET:
         assert final.ratio >= target
         assert final.qor.csim_match == 1.0
@@ -99,8 +100,8 @@ def test_validation_hands_back_the_last_good_model(
 ) -> None:
     bench, ending, final, verdict = ended(ValidationPipeline(steps, allowed), law)
     check_best(bench, ending)
-    baseline, error = bench.baseline.value(), 2 * (0.25 / 10_000) ** 0.5
-    assert baseline - bench.score(final).value() <= max(allowed, error) + 1e-9
+    error = 2 * (0.25 / 10_000) ** 0.5
+    assert bench.lost(final) <= max(allowed, error) + 1e-9
     broken = [entry for entry in ending.history if not entry["kept"] and entry["digest"] != entry["parent"]]
     assert len(broken) <= 1, "nothing runs after a step that degraded too much"
     impossible = [entry for entry in ending.history if "not possible" in entry["reason"]]
@@ -122,7 +123,7 @@ def test_adaptive_ends_within_its_floor(law: Law, cycles: int, allowed: float, l
             else final.qor.latency.worst_ns_hi <= 5.0 * cycles
         )
     error = 2 * (0.25 / 10_000) ** 0.5
-    assert bench.baseline.value() - bench.score(final).value() <= max(allowed, error) + 1e-9
+    assert bench.lost(final) <= max(allowed, error) + 1e-9
 
 
 @quick
@@ -141,7 +142,7 @@ def test_trigger_verdicts_come_from_the_measurement(law: Law, cycles: int, allow
     if latency is not None and latency.worst_ns_lo > 5.0 * cycles:
         assert verdict is Verdict.MISSED
         assert "cycles by layer" in ending.reason
-    if allowed is not None and bench.baseline.value() - final.qor.accuracy > allowed + 1e-9:
+    if allowed is not None and known(known(bench.baseline).value()) - final.qor.accuracy > allowed + 1e-9:
         assert verdict is Verdict.MISSED
 
 
@@ -244,9 +245,9 @@ def test_a_study_sets_each_constraint_and_never_calls_an_excess_met(
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        bench = InstantBench(law, budget=spec.budget, run=Folder(path=Path(folder)))
+        bench = InstantBench(law, budget=known(spec.budget), run=Folder(path=Path(folder)))
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-        search = Search(bench, spec, bench.start(Toy()), OBJECTIVES[objective], study)
+        search = Search(cast("Bench", bench), spec, bench.start(Toy()), OBJECTIVES[objective], study)
         search.run()
         constraints = [trial.system_attrs["constraints:budget"] for trial in study.trials]
         assert len(constraints) == 4
@@ -260,8 +261,8 @@ def test_a_study_sets_each_constraint_and_never_calls_an_excess_met(
         final, judgement = conclude(bench, ending)
     assert ending.best.model == bench.made[ending.best.digest]
     if judgement.verdict is Verdict.MET:
-        assert final.qor.latency.worst_ns_hi <= 5.0 * cycles
-        assert bench.baseline.value() - final.qor.accuracy <= allowed + 1e-9
+        assert known(latency_of(final.qor).worst_ns_hi) <= 5.0 * cycles
+        assert known(known(bench.baseline).value()) - known(known(final.qor).accuracy) <= allowed + 1e-9
         assert ending.extra["results"]["score_final"] >= 0.9 * ending.extra["results"]["score_trial"] - 1e-9
 
 
@@ -276,7 +277,7 @@ def test_a_tagger_keeps_its_floors_or_is_missed(law: Law, allowed: float) -> Non
     check_best(bench, ending)
     if verdict is Verdict.MET:
         assert final.model.bits <= 16
-        assert bench.baseline.value() - bench.score(final).value() <= max(allowed, 0.01) + 1e-9
+        assert bench.lost(final) <= max(allowed, 0.01) + 1e-9
     if final.model.bits == 32:
         assert verdict is Verdict.MISSED
 

@@ -32,7 +32,7 @@ MAKERS: dict[str, Any] = {
     "auto": AutoTuningPipeline,
     "hep": HEPCompressionPipeline,
 }
-EVERYWHERE = [
+EVERYWHERE: list[tuple[str, Any]] = [
     ("seed", -1),
     ("seed", "first"),
     ("epochs", -1),
@@ -57,7 +57,7 @@ EVERYWHERE = [
     ("budget", {}),
     ("budget", {"latencyns": 5}),
 ]
-OWN = {
+OWN: dict[str, list[tuple[str, Any]]] = {
     "standard": [
         ("target_compression", value) for value in (0, 1, -3, math.nan, math.inf, "eight", None, [8])
     ]
@@ -143,13 +143,18 @@ def test_a_wrong_list_of_steps_is_refused_by_both_pipelines_that_take_one(config
 
 
 def test_validation_takes_steps_in_every_form_that_compression_takes() -> None:
-    for config in ({"methods": ["pruning", "quantization"]}, prune(0.5) >> quantize(6)):
-        assert [step.step for step in ValidationPipeline(config).steps] == ["prune", "quantize"]
+    configs: tuple[Any, ...] = ({"methods": ["pruning", "quantization"]}, prune(0.5) >> quantize(6))
+    for config in configs:
+        assert [getattr(step, "step", "") for step in ValidationPipeline(config).steps] == [
+            "prune",
+            "quantize",
+        ]
 
 
 def test_numbers_of_numpy_and_single_values_are_taken() -> None:
+    four: Any = np.float32(4)
     pipeline = StandardCompressionPipeline(
-        np.float32(4), np.float64(0.5), epochs=np.int64(3), seed=np.int32(2), budget=np.int64(60)
+        four, np.float64(0.5), epochs=np.int64(3), seed=np.int32(2), budget=np.int64(60)
     )
     assert (pipeline.target, pipeline.setup.epochs, pipeline.setup.seed) == (4.0, 3, 2)
     assert HEPCompressionPipeline(allow="clock", clocks_ns=2.5, rare_classes=2).options["allow"] == "clock"
@@ -159,7 +164,8 @@ def test_a_bad_latency_or_model_is_refused_before_a_folder_is_made(
     model: Any, train: Any, tmp_path: Any
 ) -> None:
     pipeline = HEPCompressionPipeline(epochs=1, out=tmp_path / "run")
-    for latency in (0, -1, math.nan, math.inf, "fast", None, [25]):
+    wrong: tuple[Any, ...] = (0, -1, math.nan, math.inf, "fast", None, [25])
+    for latency in wrong:
         with pytest.raises(SpecError, match="budget"):
             pipeline.compress_trigger_model(model, latency, train)
     for call in (pipeline.compress_trigger_model, pipeline.compress_jet_tagger):
@@ -171,7 +177,7 @@ def test_a_bad_latency_or_model_is_refused_before_a_folder_is_made(
 def test_a_source_whose_tool_is_missing_is_refused_before_any_training(
     model: Any, train: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pquant_hls.engine.run.has_synthesis", lambda hls: False)
+    monkeypatch.setattr("pquant_hls.measure.by_tool.has_synthesis", lambda spec: False)
     with pytest.raises(ToolNotFound, match="measure: auto"):
         quantize(6).compress(
             model, train, out=tmp_path / "run", budget={"latency_ns": 50, "measure": "csynth"}

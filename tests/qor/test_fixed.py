@@ -22,7 +22,7 @@ types = st.builds(
 
 
 @given(types)
-def test_text_reads_back(kind):
+def test_text_reads_back(kind: FixedType) -> None:
     assert FixedType.parse(kind.text) == kind
 
 
@@ -35,29 +35,30 @@ def test_text_reads_back(kind):
         ("fixed<8,-1>", 8, -1, True),
     ],
 )
-def test_reads_the_forms_hls4ml_writes(text, width, integer, signed):
+def test_reads_the_forms_hls4ml_writes(text: str, width: int, integer: int, signed: bool) -> None:
     kind = FixedType.parse(text)
     assert (kind.width, kind.integer, kind.signed) == (width, integer, signed)
 
 
 @pytest.mark.parametrize("text", ["float", "ap_fixed<16>", "ap_fixed<0,0>", "ap_fixed<8,3,UP>", ""])
-def test_refuses_what_is_no_type(text):
+def test_refuses_what_is_no_type(text: str) -> None:
     with pytest.raises(SpecError):
         FixedType.parse(text)
 
 
 @given(types, st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20))
-def test_codes_stay_in_range_and_are_a_fixed_point(kind, values):
+def test_codes_stay_in_range_and_are_a_fixed_point(kind: FixedType, values: list[float]) -> None:
     codes = kind.to_codes(np.array(values))
     assert codes.min() >= kind.code_min
     assert codes.max() <= kind.code_max
     assert np.array_equal(
-        kind.to_codes(codes * kind.lsb), np.where(_symmetric_edge(kind, codes), -kind.code_max, codes)
+        kind.to_codes(np.asarray(codes * kind.lsb, np.float64)),
+        np.where(_symmetric_edge(kind, codes), -kind.code_max, codes),
     )
 
 
-def _symmetric_edge(kind, codes):
-    return (kind.saturation == "SAT_SYM") & kind.signed & (codes == kind.code_min)
+def _symmetric_edge(kind: FixedType, codes: np.ndarray) -> np.ndarray:
+    return np.asarray((kind.saturation == "SAT_SYM") & kind.signed & (codes == kind.code_min))
 
 
 @pytest.mark.parametrize(
@@ -72,13 +73,13 @@ def _symmetric_edge(kind, codes):
         ("RND_CONV", [-2, -2, 0, 0, 2, 2]),
     ],
 )
-def test_rounding_modes_on_halves(rounding, expected):
+def test_rounding_modes_on_halves(rounding: str, expected: list[int]) -> None:
     """One value off the half, then the halves around zero, as UG1399 tabulates them."""
     values = np.array([-1.75, -1.5, -0.5, 0.5, 1.5, 2.5])
     assert FixedType(8, 8, rounding=rounding).to_codes(values).tolist() == expected
 
 
-def test_overflow_modes():
+def test_overflow_modes() -> None:
     assert FixedType(4, 4).to_codes(np.array([9.0, -9.0])).tolist() == [-7, 7]
     assert FixedType(4, 4, saturation="SAT").to_codes(np.array([9.0, -9.0])).tolist() == [7, -8]
     assert FixedType(4, 4, saturation="SAT_SYM").to_codes(np.array([9.0, -9.0])).tolist() == [7, -7]
@@ -97,12 +98,12 @@ def test_overflow_modes():
         (-8, -5, 0, "ap_fixed<4,4>"),
     ],
 )
-def test_the_narrowest_type_of_a_range(low, high, frac, text):
+def test_the_narrowest_type_of_a_range(low: float, high: float, frac: int, text: str) -> None:
     assert str(FixedType.covering(low, high, frac)) == text
 
 
 @given(st.lists(types, min_size=1, max_size=4))
-def test_a_union_holds_every_value_of_its_types_and_no_narrower_one_does(kinds):
+def test_a_union_holds_every_value_of_its_types_and_no_narrower_one_does(kinds: list[FixedType]) -> None:
     union = FixedType.union(kinds)
     ends = np.array([end for kind in kinds for end in (kind.low, kind.high, kind.lsb)])
     assert np.array_equal(union.quantize(ends), ends)
@@ -112,13 +113,13 @@ def test_a_union_holds_every_value_of_its_types_and_no_narrower_one_does(kinds):
         assert not np.array_equal(narrower.quantize(ends), ends)
 
 
-def test_no_types_have_no_union():
+def test_no_types_have_no_union() -> None:
     with pytest.raises(SpecError):
         FixedType.union([])
 
 
 @given(st.lists(st.tuples(st.integers(-(2**20), 2**20), st.integers(-30, 30)), min_size=1))
-def test_fraction_and_enclosed_bits_are_those_of_the_binary_digits(parts):
+def test_fraction_and_enclosed_bits_are_those_of_the_binary_digits(parts: list[tuple[int, int]]) -> None:
     values = np.array([code * 2.0**-frac for code, frac in parts])
     digits = [bin(abs(code))[2:].strip("0") for code, _ in parts]
     assert enclosed_bits(values).tolist() == [len(text) for text in digits]

@@ -326,7 +326,7 @@ def _is_stated_twice(name: str, old: Any, new: Any, original: CsynthReport, repo
         and period is not None
     ):
         slack = 0.0104 * max(old, new) + 2.1 * _step_ns(original.latency_ns_max or 0.0)
-        return abs(new - old) * period > slack
+        return bool(abs(new - old) * period > slack)
     if name.startswith("latency.clock") and times_printed and period is not None and latency.cycles_max:
         moved = abs((report.latency.period_ns or period) - period) * latency.cycles_max
         return moved > 0.0104 * latency.cycles_max + 2.1 * _step_ns(original.latency_ns_max or 0.0)

@@ -9,7 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_factory import (
+
+from pquant_hls.errors import NotMeasured, ReportError
+from pquant_hls.readers import find_reports, read_project
+from tests.helpers import cycles_of, latency_of, resources_of
+from tests.readers.report_factory import (
     Fake,
     FakeModule,
     cosim_rpt,
@@ -21,9 +25,6 @@ from report_factory import (
     utilization_rpt,
     write_project,
 )
-
-from pquant_hls.errors import NotMeasured, ReportError
-from pquant_hls.readers import find_reports, read_project
 
 OLD = Fake(version="2019.2", pipeline="function", uncertainty_ns=0.62)
 
@@ -131,11 +132,11 @@ def test_cosim_and_vivado_stand_beside_csynth_and_decide_when_asked(tmp_path: Pa
     )
     qor = read_project(tmp_path)
     assert (qor.metrics["cosim_cycles_max"], qor.metrics["wns_ns"]) == (14, -0.311)
-    assert (qor.resources.lut, qor.metrics["vsynth_lut"]) == (6207, 7190)
+    assert (resources_of(qor).lut, qor.metrics["vsynth_lut"]) == (6207, 7190)
     by_cosim, by_vivado = read_project(tmp_path, source="cosim"), read_project(tmp_path, source="vsynth")
-    assert (by_cosim.source, by_cosim.latency.cycles_max, by_cosim.latency.worst_ns) == ("cosim", 14, 70.0)
-    assert (by_vivado.source, by_vivado.resources.lut) == ("vsynth", 7190)
-    assert by_vivado.latency.worst_ns == pytest.approx(12 * 5.311)
+    assert (by_cosim.source, cycles_of(by_cosim), latency_of(by_cosim).worst_ns) == ("cosim", 14, 70.0)
+    assert (by_vivado.source, resources_of(by_vivado).lut) == ("vsynth", 7190)
+    assert latency_of(by_vivado).worst_ns == pytest.approx(12 * 5.311)
 
 
 def test_the_latest_stage_of_vivado_counts(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_the_latest_stage_of_vivado_counts(tmp_path: Path) -> None:
     runs.mkdir(parents=True)
     routed = utilization_rpt(replace(Fake(), own=(0, 0, 611, 2000, 0)), "Routed")
     (runs / "bd_0_wrapper_utilization_routed.rpt").write_text(routed)
-    assert read_project(tmp_path, source="vsynth").resources.lut == 8190
+    assert resources_of(read_project(tmp_path, source="vsynth")).lut == 8190
 
 
 def test_a_failed_simulation_is_noted(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_missing_sources_are_not_measured(tmp_path: Path) -> None:
 def test_vivado_reports_alone_still_give_resources(tmp_path: Path) -> None:
     (tmp_path / "vivado_synth.rpt").write_text(utilization_rpt(Fake()))
     qor = read_project(tmp_path, source="vsynth")
-    assert (qor.source, qor.latency, qor.resources.lut) == ("vsynth", None, 6207)
+    assert (qor.source, qor.latency, resources_of(qor).lut) == ("vsynth", None, 6207)
     with pytest.raises(NotMeasured):
         read_project(tmp_path)
 

@@ -6,11 +6,11 @@ import random
 from pathlib import Path
 
 import pytest
-from mutants import MUTATIONS, compare, judge
-from report_factory import Fake, csynth_rpt, csynth_xml, every_kind
 
 from pquant_hls.errors import ReportError
 from pquant_hls.readers import CsynthReport, read_text
+from tests.readers.mutants import MUTATIONS, compare, judge
+from tests.readers.report_factory import Fake, csynth_rpt, csynth_xml, every_kind
 
 
 def verdicts(texts: dict[str, str], count: int, seed: int) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +18,12 @@ from pquant_hls.errors import OutputError
 from pquant_hls.reporting import read_run, to_html, to_junit
 from pquant_hls.spec import Recipe
 from pquant_hls.store import RunFolder
+from tests.helpers import Shell, known
 
 RECIPE = Recipe.parse({"name": "a <b> & c", "steps": [{"step": "quantize"}], "budget": {"latency_ns": 40}})
 
 
-def latency(low, high):
+def latency(low: int, high: int) -> dict[str, Any]:
     return {
         "cycles_max": high,
         "cycles_max_lo": low,
@@ -28,7 +33,7 @@ def latency(low, high):
     }
 
 
-def record(number, verdict, found, **more):
+def record(number: int, verdict: str, found: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
     qor = {"latency": found, "accuracy": 0.7, "source": "estimate"}
     return {
         "kind": "round" if number else "float",
@@ -45,7 +50,7 @@ def record(number, verdict, found, **more):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """A finished run of two rounds; the first one was handed over."""
     with RunFolder.open(tmp_path / "run", {"recipe": RECIPE.model_dump(mode="json")}) as run:
         for entry in (
@@ -61,24 +66,25 @@ def folder(tmp_path):
 class Cells(HTMLParser):
     """Rows of the page's table as texts."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.rows, self.inside = [], False
+        self.rows: list[list[str]] = []
+        self.inside = False
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "tr":
             self.rows.append([])
         self.inside = tag == "td"
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if self.inside and self.rows:
             self.rows[-1].append(data)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         self.inside = False
 
 
-def test_page_has_a_row_a_round_and_escapes_what_it_shows(folder):
+def test_page_has_a_row_a_round_and_escapes_what_it_shows(folder: Path) -> None:
     page = to_html(read_run(folder))
     cells = Cells()
     cells.feed(page)
@@ -93,7 +99,15 @@ def test_page_has_a_row_a_round_and_escapes_what_it_shows(folder):
     assert "http" not in page, "nothing is fetched from elsewhere"
 
 
-def test_junit_speaks_of_the_round_that_was_handed_over(folder):
+def test_page_and_terminal_say_what_the_verdict_rests_on(folder: Path, shell: Shell) -> None:
+    assert "The verdict" not in to_html(read_run(folder)), "0.1.0 did not keep it"
+    kept = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**kept, "basis": "rests on latency; no quality was judged"}))
+    assert "The verdict rests on latency; no quality was judged." in to_html(read_run(folder))
+    assert "the verdict rests on latency; no quality was judged" in shell("report", folder)[1]
+
+
+def test_junit_speaks_of_the_round_that_was_handed_over(folder: Path) -> None:
     suite = ElementTree.fromstring(to_junit(read_run(folder)))
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "0")
     with RunFolder.open(folder, {"recipe": RECIPE.model_dump(mode="json")}, resume=True) as run:
@@ -102,7 +116,7 @@ def test_junit_speaks_of_the_round_that_was_handed_over(folder):
     assert (suite.get("failures"), suite.get("errors")) == ("0", "2"), "not known is no pass"
 
 
-def test_a_folder_without_a_run_is_named(tmp_path):
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds no run"):
         read_run(tmp_path)
     with RunFolder.open(tmp_path / "run", {"recipe": {}}):
@@ -156,7 +170,7 @@ STAGES = (
 
 
 @pytest.fixture
-def pipeline_folder(tmp_path):
+def pipeline_folder(tmp_path: Path) -> Path:
     """A finished run of a pipeline, with a record of every kind."""
     identity = {"pipeline": "standard", "budget": {"latency_ns": 40.0}, "hls": {"clock_ns": 5.0}}
     with RunFolder.open(tmp_path / "pipeline", identity) as run:
@@ -167,7 +181,7 @@ def pipeline_folder(tmp_path):
     return tmp_path / "pipeline"
 
 
-def test_a_pipelines_run_reads_as_a_loops(pipeline_folder):
+def test_a_pipelines_run_reads_as_a_loops(pipeline_folder: Path) -> None:
     run = read_run(pipeline_folder)
     told = [(line.step, line.what, line.outcome, line.why) for line in run.lines]
     assert told == [
@@ -185,13 +199,59 @@ def test_a_pipelines_run_reads_as_a_loops(pipeline_folder):
     assert "+1.20 ± 0.20" in page
 
 
+def test_a_repeated_step_shows_each_of_its_values() -> None:
+    from pquant_hls.cli.console import output_console, rounds_table
+    from pquant_hls.reporting import lines
+    from pquant_hls.store import Entry
+
+    settings = {"knobs": {"steps.0.bits": 8, "steps.1.sparsity": 0.25, "steps.2.bits": 6}, "action": "stop"}
+    entry = Entry(kind="round", name="round 1", number=1, settings=settings, reason="why")
+    (line,) = lines([entry])
+    assert line.what == "steps.0.bits 8, sparsity 0.25, steps.2.bits 6"
+    assert line.why == "stop: why"
+    bits = rounds_table(output_console(), [entry], None, "").columns[3]
+    assert list(bits.cells) == ["8, 6"]
+
+
+@pytest.mark.parametrize("columns", [60, 72, 80, 100, 132, 150])
+def test_every_width_of_terminal_shows_the_figures_a_verdict_is_about(columns: int) -> None:
+    from rich.console import Console
+
+    from pquant_hls.cli.console import lines_table, rounds_table
+    from pquant_hls.reporting import lines
+    from pquant_hls.store import Entry
+
+    entries = [
+        Entry.read(record(0, "MISSED", latency(12, 15))),
+        Entry.read(record(1, "MET", latency(6, 8), reason="/runs/[a] " + "a long sentence why " * 4)),
+    ]
+    console = Console(width=columns, file=StringIO(), markup=False)
+    for table in (
+        rounds_table(console, entries, 0.75, "latency <= 40 ns | [x]"),
+        lines_table(console, lines(entries, 0.75)),
+    ):
+        with console.capture() as heard:
+            console.print(table)
+        said = heard.get().splitlines()
+        assert max(map(len, said)) <= columns
+        assert all(line.rstrip()[-1] in "┓┃┩│┤┘" for line in said if line[0] in "┏┃┡│├└"), (
+            "the edge is not cut"
+        )
+        text = "\n".join(said)
+        assert "75.0 [60.0..75.0]" in text
+        assert "40.0 [30.0..40.0]" in text
+        assert "MISSED" in text
+        assert "/runs/[a]" in text
+        assert ("columns wide: without" in text) == (columns < 150)
+
+
 QUIET = (
     "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync disable-background-networking "
     "disable-component-update"
 )
 
 
-def test_a_study_states_its_own_budget_and_target(tmp_path):
+def test_a_study_states_its_own_budget_and_target(tmp_path: Path) -> None:
     from pquant_hls.spec import StudySpec
 
     study = StudySpec.parse({"name": "sweep", "budget": {"latency_ns": 60}})
@@ -202,7 +262,7 @@ def test_a_study_states_its_own_budget_and_target(tmp_path):
     assert "Budget: latency &lt;= 60 ns. Target: Vitis, xcvu13p" in page
 
 
-def test_a_browser_shows_pictures_and_table(folder, tmp_path):
+def test_a_browser_shows_pictures_and_table(folder: Path, tmp_path: Path) -> None:
     browser = shutil.which("chromium")
     if browser is None:
         pytest.skip("no chromium on this machine")
@@ -210,7 +270,7 @@ def test_a_browser_shows_pictures_and_table(folder, tmp_path):
     page.write_text(to_html(read_run(folder)))
     quiet = [f"--{word}" for word in QUIET.split()] + [f"--user-data-dir={tmp_path / 'profile'}"]
 
-    def show(*words):
+    def show(*words: str) -> subprocess.CompletedProcess[str]:
         command = [browser, *quiet, *words, page.as_uri()]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
 
@@ -225,14 +285,16 @@ def test_a_browser_shows_pictures_and_table(folder, tmp_path):
     )
 
 
-def _colours(picture):
+def _colours(picture: Path) -> set[tuple[int, ...]]:
     from matplotlib import image
 
     pixels = (image.imread(picture)[..., :3] * 255).round().astype(int)
     return {tuple(map(int, pixel)) for pixel in np.unique(pixels.reshape(-1, 3), axis=0)}
 
 
-def test_command_exits_by_the_verdict(folder, tmp_path, capsys):
+def test_command_exits_by_the_verdict(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from pquant_hls.cli import main
 
     with pytest.raises(SystemExit) as left:
@@ -249,10 +311,10 @@ def test_command_exits_by_the_verdict(folder, tmp_path, capsys):
     assert left.value.code == 0
     assert "latency <= 40 ns" in capsys.readouterr().out
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
-    assert ElementTree.parse(tmp_path / "tests.xml").getroot().tag == "testsuite"
+    assert known(ElementTree.parse(tmp_path / "tests.xml").getroot()).tag == "testsuite"
 
 
-def test_command_shows_a_pipelines_run(pipeline_folder, capsys):
+def test_command_shows_a_pipelines_run(pipeline_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from pquant_hls.cli import main
 
     for words, said in (((), "rolled back"), (("--json",), '"outcome": "rolled back"')):

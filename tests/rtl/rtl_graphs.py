@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -12,7 +15,13 @@ GRID_ROUNDINGS = ("TRN", "RND", "RND_MIN_INF")
 
 
 @st.composite
-def fixed_types(draw, *, width=(1, 10), roundings=ROUNDINGS, saturations=SATURATIONS):
+def fixed_types(
+    draw: st.DrawFn,
+    *,
+    width: tuple[int, int] = (1, 10),
+    roundings: Sequence[str] = ROUNDINGS,
+    saturations: Sequence[str] = SATURATIONS,
+) -> FixedType:
     bits = draw(st.integers(*width))
     return FixedType(
         bits,
@@ -27,13 +36,15 @@ INPUT = fixed_types(width=(1, 8), roundings=("TRN", "RND", "RND_CONV"), saturati
 WRAPPING = fixed_types(width=(4, 16), saturations=("WRAP",))
 
 
-def integers(rng, shape, bits, frac):
+def integers(rng: np.random.Generator, shape: tuple[int, ...], bits: int, frac: int) -> FixedArray:
     codes = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), shape) * (rng.random(shape) < 0.7)
     return FixedArray(codes.astype(np.int64), frac)
 
 
 @st.composite
-def weighted(draw, rng, shape, n_bias, name="weight"):
+def weighted(
+    draw: st.DrawFn, rng: np.random.Generator, shape: tuple[int, ...], n_bias: int, name: str = "weight"
+) -> dict[str, FixedArray]:
     frac = draw(st.integers(-1, 6))
     arrays = {name: integers(rng, shape, draw(st.integers(1, 8)), frac)}
     if n_bias:
@@ -46,7 +57,9 @@ def chain(*nodes: Node, io_type: str = "io_parallel") -> FixedPointGraph:
 
 
 @st.composite
-def windowed(draw, size, *, pool=False):
+def windowed(
+    draw: st.DrawFn, size: tuple[int, ...], *, pool: bool = False
+) -> tuple[list[int], dict[str, Any], tuple[int, ...]]:
     """Attributes of a sliding window over ``size``, and the output's spatial shape."""
     kernel = [draw(st.integers(1, min(3, n))) for n in size]
     strides = [draw(st.integers(1, 2)) for _ in size]
@@ -63,7 +76,7 @@ def windowed(draw, size, *, pool=False):
 
 
 @st.composite
-def dense_graph(draw):
+def dense_graph(draw: st.DrawFn) -> FixedPointGraph:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n_in, n_out = draw(st.integers(1, 6)), draw(st.integers(1, 5))
     arrays = draw(weighted(rng, (n_in, n_out), draw(st.sampled_from([0, n_out]))))
@@ -75,7 +88,7 @@ def dense_graph(draw):
 
 
 @st.composite
-def conv_graph(draw):
+def conv_graph(draw: st.DrawFn) -> FixedPointGraph:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     rank, channels, filters = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 3))
     size = tuple(draw(st.integers(2, 4)) for _ in range(rank))
@@ -100,13 +113,14 @@ def conv_graph(draw):
 
 
 @st.composite
-def pool_graph(draw):
+def pool_graph(draw: st.DrawFn) -> FixedPointGraph:
     rank, channels = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     size = tuple(draw(st.integers(2, 4)) for _ in range(rank))
     kernel, attrs, out = draw(windowed(size, pool=True))
     kind = draw(st.sampled_from(["max", "average"]))
+    shape: tuple[int, ...] = (channels,)
     if draw(st.booleans()):
-        op, shape, attrs = f"global_{kind}_pooling{rank}d", (channels,), {}
+        op, attrs = f"global_{kind}_pooling{rank}d", {}
     else:
         op, shape = f"{kind}_pooling{rank}d", (*out, channels)
         attrs = {**attrs, "pool": kernel, "count_pad": draw(st.booleans())}
@@ -118,7 +132,7 @@ def pool_graph(draw):
 
 
 @st.composite
-def pointwise_graph(draw):
+def pointwise_graph(draw: st.DrawFn) -> FixedPointGraph:
     size = draw(st.integers(1, 3))
     op = draw(
         st.sampled_from(
@@ -154,7 +168,7 @@ def pointwise_graph(draw):
 
 
 @st.composite
-def merge_graph(draw):
+def merge_graph(draw: st.DrawFn) -> FixedPointGraph:
     first, second = draw(INPUT), draw(INPUT)
     op = draw(
         st.sampled_from(["add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate"])

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from pquant_hls.qor import FixedPointGraph, Node
+from pquant_hls.qor import FixedPointGraph, FixedType, Node
+
+Kinds = Sequence[FixedType]
+Sizes = Sequence[int]
+Layer = Callable[..., np.ndarray]
+"""(node, types of its inputs, their values...) -> values."""
 
 
 def run(graph: FixedPointGraph, *inputs: np.ndarray) -> list[np.ndarray]:
@@ -37,31 +45,33 @@ def _bias(node: Node, size: int) -> np.ndarray:
     return node.arrays["bias"].values.ravel() if "bias" in node.arrays else np.zeros(size)
 
 
-def dense(node, kinds, x):
+def dense(node: Node, kinds: Kinds, x: np.ndarray) -> np.ndarray:
     weights = node.arrays["weight"].values
     return _sum_products(node, x.reshape(len(x), -1), weights, _bias(node, weights.shape[1]))
 
 
-def _pad(x, pads, fill):
+def _pad(x: np.ndarray, pads: Sequence[Sequence[int]], fill: float) -> np.ndarray:
     return np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=fill)
 
 
-def _places(size, kernel, strides, dilation):
+def _places(size: Sizes, kernel: Sizes, strides: Sizes, dilation: Sizes) -> list[tuple[int, ...]]:
     counts = [
         (n - (k - 1) * d - 1) // s + 1 for n, k, s, d in zip(size, kernel, strides, dilation, strict=True)
     ]
     return list(product(*map(range, counts)))
 
 
-def _window(x, place, kernel, strides, dilation):
-    cells = [
-        x[(slice(None), *(p * s + c * d for p, s, c, d in zip(place, strides, cell, dilation, strict=True)))]
-        for cell in product(*map(range, kernel))
-    ]
-    return np.stack(cells, axis=1)
+def _window(x: np.ndarray, place: Sizes, kernel: Sizes, strides: Sizes, dilation: Sizes) -> np.ndarray:
+    def one(cell: Sizes) -> np.ndarray:
+        where: tuple[Any, ...] = tuple(
+            p * s + c * d for p, s, c, d in zip(place, strides, cell, dilation, strict=True)
+        )
+        return x[(slice(None), *where)]
+
+    return np.stack([one(cell) for cell in product(*map(range, kernel))], axis=1)
 
 
-def _slide(node, x, weights, bias):
+def _slide(node: Node, x: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """weights (*kernel, channels, filters) over padded windows."""
     kernel, rank = weights.shape[:-2], weights.ndim - 2
     strides, dilation = node.attrs.get("strides", [1] * rank), node.attrs.get("dilation", [1] * rank)
@@ -72,12 +82,12 @@ def _slide(node, x, weights, bias):
     return np.stack([_sum_products(node, rows, matrix, bias) for rows in seen], axis=1)
 
 
-def conv(node, kinds, x):
+def conv(node: Node, kinds: Kinds, x: np.ndarray) -> np.ndarray:
     weights = node.arrays["weight"].values
     return _slide(node, x, weights, _bias(node, weights.shape[-1]))
 
 
-def depthwise(node, kinds, x):
+def depthwise(node: Node, kinds: Kinds, x: np.ndarray) -> np.ndarray:
     weights, bias = node.arrays["weight"].values, _bias(node, x.shape[-1])
     one = [
         _slide(node, x[..., c : c + 1], weights[..., c : c + 1, :], bias[c : c + 1])
@@ -86,11 +96,11 @@ def depthwise(node, kinds, x):
     return np.concatenate(one, axis=-1)
 
 
-def _pool(rule):
-    def layer(node, kinds, x):
+def _pool(rule: Callable[[Node, FixedType, np.ndarray, int], np.ndarray]) -> Layer:
+    def layer(node: Node, kinds: Kinds, x: np.ndarray) -> np.ndarray:
         rank = x.ndim - 2
         if node.op.startswith("global"):
-            return rule(node, kinds[0], x.reshape(len(x), -1, x.shape[-1]), np.prod(x.shape[1:-1]))[:, None]
+            return rule(node, kinds[0], x.reshape(len(x), -1, x.shape[-1]), math.prod(x.shape[1:-1]))[:, None]
         pads = node.attrs.get("padding", [(0, 0)] * rank)
         pool, strides = node.attrs["pool"], node.attrs["strides"]
         fill = (kinds[0].code_min if kinds[0].signed else 1 << (kinds[0].width - 1)) * kinds[0].lsb
@@ -100,20 +110,20 @@ def _pool(rule):
         for place in _places(filled.shape[1:-1], pool, strides, [1] * rank):
             cells = _window(filled, place, pool, strides, [1] * rank)
             count = _window(inside, place, pool, strides, [1] * rank)[0, :, 0].sum()
-            out.append(rule(node, kinds[0], cells, np.prod(pool) if node.attrs.get("count_pad") else count))
+            out.append(rule(node, kinds[0], cells, math.prod(pool) if node.attrs.get("count_pad") else count))
         return np.stack(out, axis=1)
 
     return layer
 
 
-def _max(node, kind, cells, count):
+def _max(node: Node, kind: FixedType, cells: np.ndarray, count: int) -> np.ndarray:
     best = cells[:, 0]
     for index in range(1, cells.shape[1]):
         best = np.where(cells[:, index] > best, cells[:, index], best)
     return node.types["accum"].quantize(best)
 
 
-def _average(node, kind, cells, count):
+def _average(node: Node, kind: FixedType, cells: np.ndarray, count: int) -> np.ndarray:
     accum = node.types["accum"]
     total = np.zeros_like(cells[:, 0])
     for index in range(cells.shape[1]):
@@ -123,16 +133,16 @@ def _average(node, kind, cells, count):
     return accum.quantize(quotient * accum.lsb)
 
 
-def batchnorm(node, kinds, x):
+def batchnorm(node: Node, kinds: Kinds, x: np.ndarray) -> np.ndarray:
     scale, bias = (np.resize(node.arrays[key].values, x.shape[1:]) for key in ("scale", "bias"))
     return x * scale + bias
 
 
-def relu(node, kinds, x):
+def relu(node: Node, kinds: Kinds, x: np.ndarray) -> np.ndarray:
     return np.where(x > node.attrs.get("threshold", 0.0), x, 0.0)
 
 
-def ternary(node, kinds, x):
+def ternary(node: Node, kinds: Kinds, x: np.ndarray) -> np.ndarray:
     if "threshold_hi" in node.arrays:
         keys = ("threshold_hi", "threshold_lo")
         high, low = (np.resize(node.arrays[key].values, x.shape[1:]) for key in keys)
@@ -141,22 +151,24 @@ def ternary(node, kinds, x):
     return np.where(doubled > 1, 1.0, np.where(doubled > -1, 0.0, -1.0))
 
 
-def hard_sigmoid(node, kinds, x):
-    return np.clip(node.attrs["slope"] * x + node.attrs["shift"], 0.0, 1.0)
+def hard_sigmoid(node: Node, kinds: Kinds, x: np.ndarray) -> np.ndarray:
+    slope, shift = float(node.attrs["slope"]), float(node.attrs["shift"])
+    return np.clip(slope * x + shift, 0.0, 1.0)
 
 
-def _merge(rule):
-    def layer(node, kinds, first, second):
+def _merge(rule: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Layer:
+    def layer(node: Node, kinds: Kinds, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         shape = (len(first), *node.shape)
-        size = int(np.prod(node.shape))
+        size = math.prod(node.shape)
         index = np.arange(size)
         flat = [v.reshape(len(v), -1)[:, index % v[0].size] for v in (first, second)]
-        return rule(*flat).reshape(shape)
+        merged: np.ndarray = rule(flat[0], flat[1]).reshape(shape)
+        return merged
 
     return layer
 
 
-OPS = {
+OPS: dict[str, Layer] = {
     "dense": dense,
     "conv1d": conv,
     "conv2d": conv,

@@ -11,7 +11,7 @@ from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import Module, Site, costs, estimate
 from pquant_hls.estimate.site import _costs
 from pquant_hls.qor import FixedPointGraph, FixedType, Node, Op, Target, ops, register_op
-from pquant_hls.rtl import Call, computes, emulate, simulate, to_verilog
+from pquant_hls.rtl import LayerCall, computes, emulate, simulate, to_verilog
 from pquant_hls.rtl import arithmetic as arith
 from pquant_hls.rtl._call import LAYERS
 
@@ -33,7 +33,7 @@ def graph(op: str = "abs") -> FixedPointGraph:
     return FixedPointGraph((first, Node("a", op, ("x",), (3,), STORED)), ("a",))
 
 
-def magnitude(call: Call) -> arith.Symbols:
+def magnitude(call: LayerCall) -> arith.Symbols:
     return arith.each(lambda x: arith.choose(x.is_negative(), -x, x), call.wires)
 
 

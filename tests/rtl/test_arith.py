@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from pquant_hls.qor import FixedType
 from pquant_hls.rtl import arithmetic as arith
 
 ZERO, ONE = arith.constant(0.0), arith.constant(1.0)
-Rule = tuple[Callable, Callable]
+Rule = tuple[Callable[[Any], Any], Callable[[float], float]]
 RULES: dict[str, Rule] = {
     "relu": (lambda x: arith.maximum(x, ZERO), lambda v: max(v, 0.0)),
     "larger": (lambda x: arith.maximum(x, arith.constant(0.25)), lambda v: max(v, 0.25)),
@@ -59,7 +60,7 @@ def random_wire(rng: random.Random) -> tuple[object, object, np.ndarray, np.ndar
     stored = np.asarray(fresh.quantize(*source.kif)).ravel()[0]
     wire = arith.cast_wire(stored * before, kind) * after + add
     values = np.arange(source.code_min, source.code_max + 1) * source.lsb
-    return fresh.ravel(), wire, values, kind.quantize(values * before) * after + add
+    return fresh.ravel(), wire, values, kind.quantize(np.asarray(values * before, np.float64)) * after + add
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rtl_graphs import INPUT, WRAPPING, fixed_types, integers
 
 from pquant_hls.estimate import estimate
 from pquant_hls.qor import FixedGrid, FixedPointGraph, FixedType, Node, Target
 from pquant_hls.qor.fixed import ROUNDINGS, SATURATIONS
 from pquant_hls.rtl import emulate
+from tests.rtl.rtl_graphs import INPUT, WRAPPING, fixed_types, integers
 
 TARGET = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from pquant_hls.errors import SpecError
@@ -14,13 +17,13 @@ GOOD = {
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_shipped_recipes_load_and_read_back(name, tmp_path):
+def test_shipped_recipes_load_and_read_back(name: str, tmp_path: Path) -> None:
     recipe = Recipe.load(name)
     (tmp_path / "again.yaml").write_text(recipe.dump())
     assert Recipe.load(tmp_path / "again.yaml") == recipe
 
 
-def test_there_are_recipes_for_the_known_triggers():
+def test_there_are_recipes_for_the_known_triggers() -> None:
     assert len(recipe_names()) >= 5
 
 
@@ -56,7 +59,7 @@ def test_there_are_recipes_for_the_known_triggers():
         ({"schema_version": 2}, r"schema_version: "),
     ],
 )
-def test_a_wrong_recipe_names_its_path(change, message):
+def test_a_wrong_recipe_names_its_path(change: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         Recipe.parse({**GOOD, **change})
 
@@ -65,19 +68,19 @@ def test_a_wrong_recipe_names_its_path(change, message):
     ("text", "message"),
     [("steps: [", "is not YAML"), ("- 1\n", "expected keys and values"), ("", "required")],
 )
-def test_a_wrong_file_is_named(tmp_path, text, message):
+def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(SpecError, match=rf"mine\.yaml.*{message}"):
         Recipe.load(path)
 
 
-def test_a_missing_recipe_lists_the_shipped_ones():
+def test_a_missing_recipe_lists_the_shipped_ones() -> None:
     with pytest.raises(SpecError, match="jet_tagger_vu13p_200mhz"):
         Recipe.load("no_such_recipe")
 
 
-def test_a_file_that_is_not_text_is_named(tmp_path):
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(SpecError, match=r"mine\.yaml"):
@@ -85,12 +88,12 @@ def test_a_file_that_is_not_text_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "ns"), [("60 ns", 60), ("0.06 us", 60), ("2 BX", 50), (60, 60), ("60", 60)])
-def test_times_have_units(text, ns):
+def test_times_have_units(text: str | int, ns: int) -> None:
     assert Budget(latency_ns=text).latency_ns == pytest.approx(ns)
 
 
 @pytest.mark.parametrize(("text", "ns"), [("200 MHz", 5), ("360MHz", 1000 / 360), ("5 ns", 5), (25, 25)])
-def test_clocks_are_periods_or_frequencies(text, ns):
+def test_clocks_are_periods_or_frequencies(text: str | int, ns: float) -> None:
     assert HlsSpec(clock_ns=text).clock_ns == pytest.approx(ns)
 
 
@@ -98,13 +101,15 @@ def test_clocks_are_periods_or_frequencies(text, ns):
     ("backend", "uncertainty", "ns"),
     [("Vitis", None, 1.35), ("Vivado", None, 0.625), ("Vitis", "10%", 0.5), ("Vitis", 0.3, 0.3)],
 )
-def test_uncertainty_follows_the_backend_unless_stated(backend, uncertainty, ns):
+def test_uncertainty_follows_the_backend_unless_stated(
+    backend: str, uncertainty: str | float | None, ns: float
+) -> None:
     assert HlsSpec(backend=backend, clock_uncertainty=uncertainty).clock_uncertainty_ns == pytest.approx(ns)
 
 
-def test_specs_cannot_be_changed_and_copies_are_validated():
+def test_specs_cannot_be_changed_and_copies_are_validated() -> None:
     recipe = Recipe.parse(GOOD)
     with pytest.raises(Exception, match="frozen"):
-        recipe.name = "other"
+        recipe.name = "other"  # type: ignore[misc]  # refused is what is tested
     with pytest.raises(SpecError, match="name"):
         recipe.with_(name="")

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from pquant_hls.errors import OutputError
-from pquant_hls.store import RunFolder, check_free, read_json, read_ledger, write_json
+from pquant_hls.store import Entry, RunFolder, check_free, read_json, read_ledger, write_json
 
 WHAT = {"recipe": 1, "model": "abc"}
 
 
-def test_a_run_is_resumed_with_its_finished_work(tmp_path):
+def note(number: int) -> Entry:
+    return Entry(kind="note", number=number)
+
+
+def test_a_run_is_resumed_with_its_finished_work(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt), RunFolder.open(folder, WHAT) as run:
         with run.work("steps/one") as work:
             (work / "file").write_text("done")
-        run.append({"round": 1})
+        run.append(note(1))
         with run.work("steps/two") as work:
             (work / "file").write_text("half")
             raise KeyboardInterrupt
@@ -27,14 +32,14 @@ def test_a_run_is_resumed_with_its_finished_work(tmp_path):
     with RunFolder.open(folder, WHAT, resume=True) as run:
         assert run.has("steps/one")
         assert not run.has("steps/two")
-        run.append({"round": 1})
-        run.append({"round": 2})
+        run.append(note(1))
+        run.append(note(2))
         run.set_status("finished", verdict="MET")
-    assert [record["round"] for record in read_ledger(folder)] == [1, 2]
+    assert [entry.number for entry in read_ledger(folder)] == [1, 2]
     assert read_json(folder / "run.json")["status"] == "finished"
 
 
-def test_folders_that_cannot_be_used_are_named(tmp_path):
+def test_folders_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match="full: is not empty"), RunFolder.open(tmp_path / "full", WHAT):
@@ -50,7 +55,7 @@ def test_folders_that_cannot_be_used_are_named(tmp_path):
         check_free(tmp_path / "file" / "run")
 
 
-def test_another_recipe_does_not_resume(tmp_path):
+def test_another_recipe_does_not_resume(tmp_path: Path) -> None:
     with RunFolder.open(tmp_path, WHAT):
         pass
     with (
@@ -60,7 +65,7 @@ def test_another_recipe_does_not_resume(tmp_path):
         pass
 
 
-def test_a_folder_in_use_is_refused(tmp_path):
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from pquant_hls.store import RunFolder; from pquant_hls.errors import OutputError\n"
@@ -74,19 +79,19 @@ def test_a_folder_in_use_is_refused(tmp_path):
     assert "another process" in other.stderr
 
 
-def test_a_ledger_cut_short_loses_only_its_last_line(tmp_path):
+def test_a_ledger_cut_short_loses_only_its_last_line(tmp_path: Path) -> None:
     with RunFolder.open(tmp_path, WHAT) as run:
-        run.append({"round": 1})
-        run.append({"round": 2})
+        run.append(note(1))
+        run.append(note(2))
     ledger = tmp_path / "ledger.jsonl"
     ledger.write_text(ledger.read_text()[:-5])
-    assert [record["round"] for record in read_ledger(tmp_path)] == [1]
+    assert [entry.number for entry in read_ledger(tmp_path)] == [1]
     ledger.write_text('{"round": 1}\nnonsense\n{"round": 3}\n')
     with pytest.raises(OutputError, match="line 2"):
         read_ledger(tmp_path)
 
 
-def test_json_is_written_whole_with_versions(tmp_path):
+def test_json_is_written_whole_with_versions(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"x": 1})
     assert read_json(tmp_path / "a.json")["versions"]["numpy"]
     with pytest.raises(ValueError, match="JSON"):

@@ -6,18 +6,24 @@ Marked as expected to fail until mended: whoever mends one takes its mark away, 
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, Literal
+
 import pytest
 
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.exactness import by_csim, emulated, prepared
-from pquant_hls.testing.sketch import Node, Quantizer, Sketch
+from pquant_hls.testing.sketch import Quantizer, Sketch, SketchNode
+
+Layer = tuple[Any, ...]
+"""(kind, options[, source or weights])."""
 
 
-def bits(width, integer=0, **options):
+def bits(width: int, integer: int = 0, **options: Any) -> Quantizer:
     return Quantizer("quantized_bits", {"bits": width, "integer": integer, "alpha": 1, **options})
 
 
-def relu(width, integer=0, form="object"):
+def relu(width: int, integer: int = 0, form: Literal["object", "text"] = "object") -> Quantizer:
     return Quantizer("quantized_relu", {"bits": width, "integer": integer}, form)
 
 
@@ -25,28 +31,33 @@ WEIGHTS = {"kernel_quantizer": bits(5, 1), "bias_quantizer": bits(5, 1)}
 TERNARY = Quantizer("ternary", {"alpha": 1})
 
 
-def net(*layers, shape=(3,), first=None, outputs=None):
+def net(
+    *layers: Layer,
+    shape: tuple[int, ...] = (3,),
+    first: Quantizer | None = None,
+    outputs: tuple[int, ...] | None = None,
+) -> Sketch:
     """A chain: an input, its quantizer and ``layers`` of (kind, options[, source or weights])."""
     nodes = [
-        Node(0, "Input", (), {"shape": shape, "name": "n0_x"}),
-        Node(1, "QActivation", (0,), {"activation": first or bits(5, 2), "name": "n0_in"}),
+        SketchNode(0, "Input", (), {"shape": shape, "name": "n0_x"}),
+        SketchNode(1, "QActivation", (0,), {"activation": first or bits(5, 2), "name": "n0_in"}),
     ]
     for key, (kind, options, *rest) in enumerate(layers, 2):
         sources = next((entry for entry in rest if isinstance(entry, tuple)), (key - 1,))
         mode = next((entry for entry in rest if isinstance(entry, str)), "random")
-        nodes.append(Node(key, kind, sources, {"name": f"n0_l{key}", **options}, mode))
+        nodes.append(SketchNode(key, kind, sources, {"name": f"n0_l{key}", **options}, mode))
     return Sketch(0, tuple(nodes), outputs or (len(nodes) - 1,))
 
 
-def dense(units=2, mode="random", **options):
+def dense(units: int = 2, mode: str = "random", **options: Any) -> Layer:
     return "QDense", {"units": units, **WEIGHTS, **options}, mode
 
 
-def act(quantizer):
+def act(quantizer: Quantizer) -> Layer:
     return "QActivation", {"activation": quantizer}
 
 
-POOL = "GlobalAveragePooling1D", {}
+POOL: Layer = "GlobalAveragePooling1D", {}
 CONV = {"filters": 1, "kernel_size": (2, 2), **WEIGHTS, "mask": [[0, 1], [1, 1]]}
 FAULTS = {
     "a sigmoid that is an output and feeds the rest": net(
@@ -75,9 +86,10 @@ FAULTS = {
 @pytest.mark.gxx
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
-def test_it_is_exact_or_refused(name, tmp_path):
+def test_it_is_exact_or_refused(name: str, tmp_path: Path) -> None:
     case = prepared(FAULTS[name], HlsSpec(), tmp_path / "project")
     emulated(case)
     if case.verdict is None:
         by_csim([case], tmp_path, tmp_path / "cache")
+    assert case.verdict is not None
     assert case.verdict.result in ("exact", "refused"), case.verdict

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
 import pquant_hls.testing.regression  # noqa: F401  loaded once here, not anew in each run inside this process
+from tests.helpers import Edit
 
 pytest_plugins = ["pytester"]
 TEST = """
@@ -21,7 +23,9 @@ def test_other():
 
 
 @pytest.fixture
-def repository(pytester, mini_project, csim_cache, monkeypatch):
+def repository(
+    pytester: pytest.Pytester, mini_project: Path, csim_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
     """A repository with one project and one test of it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(csim_cache))
     monkeypatch.setenv(
@@ -31,18 +35,20 @@ def repository(pytester, mini_project, csim_cache, monkeypatch):
     return pytester
 
 
-def run(repository, *options):
+def run(repository: pytest.Pytester, *options: str) -> pytest.RunResult:
     return repository.runpytest_inprocess(
         "-p", "no:cacheprovider", "-p", "pquant_hls.testing.plugin", *options
     )
 
 
-def golden_of(repository, name="test_tagger"):
+def golden_of(repository: pytest.Pytester, name: str = "test_tagger") -> Path:
     return repository.path / "test_firmware" / f"{name}.golden"
 
 
 @pytest.mark.gxx
-def test_the_first_run_writes_and_fails_the_second_passes(repository, mini_project):
+def test_the_first_run_writes_and_fails_the_second_passes(
+    repository: pytest.Pytester, mini_project: Path
+) -> None:
     first = run(repository)
     first.assert_outcomes(failed=1, passed=1)
     first.stdout.fnmatch_lines(
@@ -58,7 +64,9 @@ def test_the_first_run_writes_and_fails_the_second_passes(repository, mini_proje
 
 
 @pytest.mark.gxx
-def test_a_failure_says_where_and_regeneration_fails_once(repository, mini_project, edit):
+def test_a_failure_says_where_and_regeneration_fails_once(
+    repository: pytest.Pytester, mini_project: Path, edit: Edit
+) -> None:
     run(repository)
     for copy in ("txt", "h"):
         edit(mini_project, f"firmware/weights/w4.{copy}", "0.53125", "0.56250")
@@ -82,7 +90,7 @@ def test_a_failure_says_where_and_regeneration_fails_once(repository, mini_proje
 
 
 @pytest.mark.gxx
-def test_unused_goldens_are_reported_and_fail_a_strict_session(repository):
+def test_unused_goldens_are_reported_and_fail_a_strict_session(repository: pytest.Pytester) -> None:
     run(repository)
     old, gone = golden_of(repository, "old"), repository.path / "test_removed" / "test_x.golden"
     gone.parent.mkdir()
@@ -100,7 +108,7 @@ def test_unused_goldens_are_reported_and_fail_a_strict_session(repository):
 
 
 @pytest.mark.gxx
-def test_inputs_labels_rules_and_names(repository, mini_project):
+def test_inputs_labels_rules_and_names(repository: pytest.Pytester, mini_project: Path) -> None:
     repository.makepyfile(
         test_firmware=f"""
         import numpy as np
@@ -130,7 +138,9 @@ def test_inputs_labels_rules_and_names(repository, mini_project):
 
 
 @pytest.mark.gxx
-def test_damage_and_missing_parts_are_one_readable_line(repository, mini_project, edit):
+def test_damage_and_missing_parts_are_one_readable_line(
+    repository: pytest.Pytester, mini_project: Path, edit: Edit
+) -> None:
     run(repository)
     golden_of(repository).write_text(golden_of(repository).read_text()[:900])
     run(repository).stdout.fnmatch_lines(["csim_regression: *test_tagger.golden: is truncated*"])
@@ -144,12 +154,12 @@ def test_damage_and_missing_parts_are_one_readable_line(repository, mini_project
     )
 
 
-def test_pytest_finds_the_plugin():
+def test_pytest_finds_the_plugin() -> None:
     (found,) = entry_points(group="pytest11", name="pquant_hls")
     assert found.value == "pquant_hls.testing.plugin"
 
 
-def test_a_session_without_goldens_pays_nothing():
+def test_a_session_without_goldens_pays_nothing() -> None:
     code = (
         "import sys, pquant_hls.testing.plugin\n"
         "heavy = {'numpy', 'tensorflow', 'hls4ml', 'pydantic', 'pquant_hls.measure', 'pquant_hls.hls'}\n"
@@ -160,7 +170,7 @@ def test_a_session_without_goldens_pays_nothing():
 
 
 @pytest.mark.gxx
-def test_a_check_needs_neither_keras_nor_tensorflow(mini_project, csim_cache):
+def test_a_check_needs_neither_keras_nor_tensorflow(mini_project: Path, csim_cache: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
         "from pquant_hls.testing.regression import CsimRegression\n"

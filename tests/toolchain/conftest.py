@@ -8,11 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tool_mocks import BANNER, SCRIPT, Clock
 
-from pquant_hls.toolchain import process
+from tests.toolchain.tool_mocks import BANNER, SCRIPT
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "readers"))
+for room in ("readers", "programs"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / room))
+
+from tests.programs.program_mocks import clock  # noqa: E402
+
+__all__ = ["add_tool", "clock"]
 
 
 @pytest.fixture
@@ -33,24 +37,3 @@ def add_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
         return path
 
     return add
-
-
-@pytest.fixture
-def script(tmp_path: Path) -> Callable[[str], list[str]]:
-    """A Python program from its text, as a command."""
-
-    def make(text: str) -> list[str]:
-        path = tmp_path / f"program_{len(list(tmp_path.iterdir()))}.py"
-        path.write_text(text)
-        return [sys.executable, str(path)]
-
-    return make
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock that a test can put forward, so that time limits pass at a known point of a run."""
-    clock = Clock()
-    monkeypatch.setattr(process, "time", clock)
-    monkeypatch.setattr(process, "GRACE_S", 0.3)
-    return clock

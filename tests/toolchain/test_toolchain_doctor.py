@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pquant_hls.programs import find_tools
-from pquant_hls.toolchain import Check, doctor, exit_code
+from pquant_hls.programs import PROGRAMS, find_tools
+from pquant_hls.spec.backends import VITIS
+from pquant_hls.toolchain import ToolCheck, doctor, exit_code
 
 AddTool = Callable[..., Path]
 
@@ -17,7 +18,7 @@ def say(text: str) -> str:
     return f"#!/bin/sh\necho '{text}'\n"
 
 
-def by_name(checks: list[Check]) -> dict[str, Check]:
+def by_name(checks: list[ToolCheck]) -> dict[str, ToolCheck]:
     return {check.name: check for check in checks}
 
 
@@ -26,7 +27,7 @@ def test_versions_are_read_from_what_the_tools_say(add_tool: AddTool) -> None:
     add_tool("g++", say("g++ (Debian 12.2.0-14) 12.2.0"))
     add_tool("iverilog", say("Icarus Verilog version 11.0 (stable)"))
     add_tool("vivado", say("no version here"))
-    tools = find_tools()
+    tools = find_tools(programs=(*PROGRAMS, *VITIS.all_programs))
     assert {name: tool.version for name, tool in tools.items()} == {
         "vitis_hls": "2023.1",
         "g++": "12.2.0",
@@ -40,7 +41,7 @@ def test_a_tool_that_does_not_answer_is_still_found(
 ) -> None:
     add_tool("vitis_hls")
     monkeypatch.setenv("MOCK_VERSION_S", "600")
-    assert find_tools(timeout_s=0.5)["vitis_hls"].version is None
+    assert find_tools(timeout_s=0.5, programs=VITIS.programs)["vitis_hls"].version is None
 
 
 def test_only_the_path_of_the_environment_counts(tmp_path: Path) -> None:

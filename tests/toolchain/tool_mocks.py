@@ -1,9 +1,6 @@
-"""A mock of the vendors' tools, and whether a process is gone."""
+"""A mock of the vendors' tools."""
 
 from __future__ import annotations
-
-import time
-from pathlib import Path
 
 BANNER = "****** {tool} - High-Level Synthesis from C, C++ and OpenCL v2023.1 (64-bit)"
 SCRIPT = """#!{python}
@@ -65,34 +62,3 @@ if mode == "truncated":
         report.write_text(report.read_text()[: len(report.read_text()) // 2])
 print("INFO: [HLS 200-112] Total elapsed time: 1 seconds", flush=True)
 """
-
-
-def is_gone(pid: int, limit_s: float = 20.0) -> bool:
-    """Waits until a process has ended; False when it still runs at the limit."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
-
-
-class Clock:
-    """Stands in for the module ``time``."""
-
-    sleep = staticmethod(time.sleep)
-
-    def __init__(self) -> None:
-        self._ahead_s = 0.0
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self._ahead_s
-
-    def put_forward(self, line: str) -> None:
-        """To be called with each line of a program: an hour passes when it says that it works."""
-        if line in ("started", "INFO: still working"):
-            self._ahead_s += 3600.0

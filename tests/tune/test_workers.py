@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import pytest
 
 from pquant_hls.decide import Verdict
-from pquant_hls.engine import conclude
+from pquant_hls.engine import Bench, conclude
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import StudySpec
 from pquant_hls.tune import OBJECTIVES
@@ -78,7 +78,7 @@ def work(spec: StudySpec, folder: Path) -> tuple[Verdict, dict[str, Any]]:
     assert spec.budget is not None
     bench = InstantBench(Law(), budget=spec.budget, run=Folder(path=folder))
     study = open_study(spec, folder, "the same model and data")
-    search = Search(bench, spec, bench.start(Toy()), OBJECTIVES[spec.objective], study)  # type: ignore[arg-type]
+    search = Search(cast("Bench", bench), spec, bench.start(Toy()), OBJECTIVES[spec.objective], study)
     search.run()
     ending = search.winner()
     return conclude(bench, ending)[1].verdict, dict(ending.extra["best_config"])

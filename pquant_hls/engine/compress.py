@@ -1,0 +1,60 @@
+"""The main job: a recipe's closed loop as a policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pquant_hls.datasets import Dataset
+from pquant_hls.engine.bench import Bench, Point
+from pquant_hls.engine.events import Listener, silent
+from pquant_hls.engine.goal import Ending, Goal
+from pquant_hls.engine.handover import CompressionResult
+from pquant_hls.engine.loop import closed_loop
+from pquant_hls.engine.policy import Order, run_policy
+from pquant_hls.spec import Recipe
+
+
+class ClosedLoop:
+    """Rounds of a recipe until its budget is met or a limit stops them."""
+
+    name: ClassVar[str] = "loop"
+    result = CompressionResult
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def identity(self, setup: Order) -> dict[str, Any]:
+        del setup
+        return {"recipe": self.recipe.model_dump(mode="json")}
+
+    def policy(self, bench: Bench, start: Point, setup: Order) -> Ending:
+        found = closed_loop(bench, start, self.recipe)
+        number = 1 + found.points.index(found.best)
+        goal = Goal(budget=setup.budget)
+        return Ending(found.best, goal, found.action.reason, found.entries, handed_over=number)
+
+
+def compress_model(
+    model: Any,
+    data: Dataset,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    listen: Listener = silent,
+) -> CompressionResult:
+    """Compress ``model`` by ``recipe`` until its firmware meets the budget, or say why it cannot.
+
+    Parameters
+    ----------
+    model : a Keras model; it is not changed.
+    data : inputs float32 (n, *model input shape) and integer labels (n,) in three splits.
+    out : the run folder, empty or new; with ``resume`` one of an interrupted run of the same three.
+
+    Raises
+    ------
+    UnsupportedModel, DataError, OutputError, ToolNotFound : before any training starts.
+    """
+    order = Order(recipe.hls, recipe.budget, listener=listen)
+    return run_policy(ClosedLoop(recipe), model, data, order, Path(out), resume=resume)

@@ -1,0 +1,114 @@
+"""From a Keras model to hls4ml's picture of it and to the FixedPointGraph; nothing is written."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.hls.graph import extract
+from pquant_hls.hls.handlers import teach_hls4ml
+from pquant_hls.lint import errors, lint, structural
+from pquant_hls.network.capture import captured
+from pquant_hls.network.graph import Topology, topology
+from pquant_hls.network.normal import normal_form
+from pquant_hls.network.plan import plan, reuse_factors
+from pquant_hls.qor import FixedPointGraph, FixedType
+from pquant_hls.spec import HlsSpec
+
+STRATEGIES = {
+    "latency": "Latency",
+    "resource": "Resource",
+    "distributed_arithmetic": "distributed_arithmetic",
+}
+ALWAYS_REFUSED = frozenset({"lambda", "no-arithmetic", "input-shape"})
+"""Rules that an inexact conversion breaks on too."""
+
+
+def fixed_graph(model: Any, spec: HlsSpec | None = None, *, exact: bool = False) -> FixedPointGraph:
+    """The design that ``convert`` would write for this model and these options, as integers.
+
+    Parameters
+    ----------
+    model : Keras or QKeras model, Sequential or functional; it is not changed.
+    spec : backend, part, clock, strategy, reuse factor and io type; the defaults without.
+    exact : refuse what the firmware would compute differently from Keras. By default layers without a
+        quantizer are taken at ``spec.precision`` and rounded.
+
+    Raises
+    ------
+    UnsupportedModel : a layer hls4ml cannot take; with ``exact`` lint errors too.
+    SpecError : the strategy needs a package that is not installed.
+    """
+    spec = HlsSpec() if spec is None else spec
+    normal = checked_form(model, spec, exact=exact)
+    with captured():
+        return designed(normal, spec, Path("unwritten"), exact=exact)[1]
+
+
+def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> Any:
+    """The normal form of a model that these options can take; raises as ``fixed_graph`` does."""
+    if spec.strategy == "distributed_arithmetic" and importlib.util.find_spec("da4ml") is None:
+        raise SpecError(
+            "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'hls4ml[da]'"
+        )
+    _refuse(model, spec, exact)
+    return normal_form(model, keep_softmax=spec.keep_softmax)
+
+
+def _refuse(model: Any, spec: HlsSpec, exact: bool) -> None:
+    found = lint(model, spec) if exact else structural(model, spec)
+    found = [finding for finding in errors(found) if exact or finding.rule in ALWAYS_REFUSED]
+    if found:
+        others = "".join(
+            f"; {finding.layer}: {finding.message} [{finding.rule}: {finding.mend}]" for finding in found[1:]
+        )
+        first = found[0]
+        raise UnsupportedModel(
+            f"{first.message} [{first.rule}]", where=first.layer, mend=f"{first.mend}{others}"
+        )
+
+
+def designed(normal: Any, spec: HlsSpec, folder: Path, *, exact: bool) -> tuple[Any, FixedPointGraph]:
+    """hls4ml's ModelGraph of a model in normal form, to be written to ``folder``, and the graph read from it."""
+    import hls4ml
+
+    teach_hls4ml()
+    graph = topology(normal)
+    try:
+        hls_model = hls4ml.converters.convert_from_keras_model(
+            normal,
+            output_dir=str(folder),
+            project_name=spec.project_name,
+            backend=spec.backend,
+            hls_config=_config(graph, spec),
+            part=spec.part,
+            clock_period=spec.clock_ns,
+            clock_uncertainty=_uncertainty(spec),
+            io_type=spec.io_type,
+            bit_exact=False,
+            allow_da_fallback=False,
+        )
+    except Exception as cause:  # hls4ml raises bare Exception for all it cannot take
+        raise UnsupportedModel(f"hls4ml cannot take this model: {cause}", where=normal.name) from cause
+    return hls_model, extract(hls_model, exact=exact)
+
+
+def _config(graph: Topology, spec: HlsSpec) -> dict[str, Any]:
+    """hls4ml's configuration: the types of every layer, and reuse factors that it computes rightly."""
+    layers = plan(graph, FixedType.parse(spec.precision), wide=spec.wide_accumulators).config()
+    for name, factor in reuse_factors(graph, spec).items():
+        layers[name]["ReuseFactor"] = factor
+    whole = {
+        "Precision": {"default": spec.precision},
+        "ReuseFactor": spec.reuse_factor,
+        "Strategy": STRATEGIES[spec.strategy],
+        "BramFactor": 1_000_000_000,
+    }
+    return {"Model": whole, "LayerName": layers}
+
+
+def _uncertainty(spec: HlsSpec) -> str | None:
+    """As the tools' ``set_clock_uncertainty`` takes it, a percentage or ns; None is the backend's default."""
+    return None if spec.clock_uncertainty is None else str(spec.clock_uncertainty)

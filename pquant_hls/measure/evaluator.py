@@ -1,0 +1,157 @@
+"""The base of every evaluator, which tells what a design costs, and how to write one.
+
+An evaluator is a class with one method::
+
+    from pquant_hls.measure import Design, Evaluator
+    from pquant_hls.qor import Latency, QoR
+
+    class OnBoard(Evaluator):
+        def measure(self, design: Design) -> QoR:
+            cycles = ask_the_board(design.path, log=design.work / "board.log")
+            return QoR(latency=Latency(cycles_max=cycles, clock_target_ns=design.target.clock_ns))
+
+and an entry point of its package, named as recipes and commands shall call it::
+
+    [project.entry-points."pquant_hls.evaluators"]
+    board = "my_package:OnBoard"
+
+From then on ``budget: {measure: board}``, ``measure_project(path, using="board")`` and ``pquant-hls measure PATH --using
+board`` run it. ``estimate``, ``report``, ``rtl``, ``csynth``, ``cosim`` and ``vsynth`` are registered the same way. The rules:
+
+* A figure that was not measured is None, never 0; an estimate carries its interval.
+* What it cannot tell is a ``NotMeasured`` with the reason; a program that is absent or fails is a ``ToolNotFound`` or
+  ``ToolFailed`` (``pquant_hls.programs`` runs programs and raises them).
+* The project is read, not written, except by the project's own tool. Other files go into ``design.work``.
+* ``source`` of what it returns is filled with its name where it is None.
+* What is slow to import is imported inside ``measure``: reading a report must not load TensorFlow.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.errors import NotMeasured, SpecError
+from pquant_hls.hls import HlsProject, load_project
+from pquant_hls.qor import FixedPointGraph, QoR, Target
+from pquant_hls.qor.parts import available
+from pquant_hls.spec import EVALUATOR_GROUP, HlsSpec, Plugins
+
+Floats = NDArray[np.float64]
+OnLine = Callable[[str], None]
+Golden = tuple[Floats, Floats]
+OTHERWISE = "run C synthesis and read its reports, or convert the model with this package"
+
+
+def target_of(spec: HlsSpec) -> Target:
+    """The HLS options as the estimator takes them."""
+    return spec.target
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is to be measured, and what may help.
+
+    Parameters
+    ----------
+    path : a project folder; for an evaluator that reads reports also one report file.
+    given : the project where the caller has it; left out it is read from ``path`` when it is asked for.
+    folder : where an evaluator may write; left out: ``path``.
+    golden : inputs (n, *shape) and csim's outputs for them (n, *output shape), float64.
+    prefix : command that runs a vendor's tool elsewhere, e.g. ``("ssh", "build01")``; left out: the recipe's.
+    top : the function whose reports are read, where the folder does not tell it.
+    on_line : gets each line that a program prints.
+    thorough : whether a second opinion that takes minutes is wanted, as it is not in every round of a loop.
+    """
+
+    path: Path
+    given: HlsProject | None = None
+    folder: Path | None = None
+    golden: Golden | None = None
+    prefix: tuple[str, ...] = ()
+    top: str | None = None
+    on_line: OnLine | None = None
+    thorough: bool = True
+
+    @property
+    def work(self) -> Path:
+        return self.path if self.folder is None else self.folder
+
+    @cached_property
+    def project(self) -> HlsProject:
+        """The project; UnsupportedModel where ``path`` is none."""
+        return load_project(self.path) if self.given is None else self.given
+
+    @property
+    def spec(self) -> HlsSpec:
+        """What it was built for; NotMeasured for a project that another tool wrote."""
+        if self.project.spec is None:
+            raise NotMeasured(
+                "a project of another tool: its target is not known", where=self.path, mend=OTHERWISE
+            )
+        return self.project.spec
+
+    @property
+    def target(self) -> Target:
+        return self.spec.target
+
+    @property
+    def graph(self) -> FixedPointGraph:
+        """The design's fixed-point graph; NotMeasured for a project without one."""
+        if self.project.graph is None:
+            raise NotMeasured("this project has no fixed-point graph", where=self.path, mend=OTHERWISE)
+        return self.project.graph
+
+
+class Evaluator(ABC):
+    """One way to tell what a design costs; ``describes`` says of which design its figures are."""
+
+    describes: ClassVar[Literal["hls", "rtl"]] = "hls"
+
+    @abstractmethod
+    def measure(self, design: Design) -> QoR:
+        """Latency and resources, as far as it can tell.
+
+        Raises
+        ------
+        NotMeasured : it cannot tell. ToolNotFound, ToolFailed, ReportError : its programs or files are to blame.
+        """
+
+    def missing(self, spec: HlsSpec) -> str | None:
+        """What it needs for a design of ``spec`` and does not find here; None where it can start."""
+        del spec
+        return None
+
+
+EVALUATORS = Plugins(EVALUATOR_GROUP, "evaluator", Evaluator)  # type: ignore[type-abstract]  # never called
+"""Every evaluator there is, by name."""
+
+
+def measured_by(name: str, design: Design) -> QoR:
+    """What the evaluator of this name says; SpecError where there is none, else as ``Evaluator.measure``."""
+    qor = EVALUATORS.find(name).measure(design)
+    if not isinstance(qor, QoR):
+        raise SpecError(f"evaluator {name!r} gave a {type(qor).__name__}, not a QoR", where=EVALUATOR_GROUP)
+    return qor if qor.source is not None else qor.with_(source=name)
+
+
+def measured_or_reason(name: str, design: Design) -> QoR:
+    """The same; a record without figures, with the reason among its notes, where it cannot tell."""
+    try:
+        return measured_by(name, design)
+    except NotMeasured as cause:
+        return QoR(design=EVALUATORS.find(name).describes, source=name, notes=(str(cause),))
+
+
+def of_the_part(qor: QoR) -> QoR:
+    """With what the part offers, so that shares of it can be given; unchanged for a part that is not known."""
+    if qor.resources is None or qor.resources.available is not None:
+        return qor
+    return qor.with_(resources=qor.resources.model_copy(update={"available": available(qor.part)}))

@@ -1,0 +1,118 @@
+"""Kinds that compute nothing: inputs, what moves values, what does nothing in inference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pquant_hls.network.frontend import Remark, Remarks, shape_of
+from pquant_hls.network.graph import Call, Topology
+from pquant_hls.network.kinds.base import (
+    Context,
+    Kind,
+    LayerPlan,
+    Planning,
+    activated,
+    acts_alone,
+    layer_kind,
+    register_kind,
+)
+from pquant_hls.qor import FixedType
+
+
+@register_kind
+class Input(Kind):
+    """An input; it is given the first quantizer's own type, as any wider one would round twice."""
+
+    handles = ("InputLayer",)
+    operation = "input"
+
+    def plan(self, call: Call, planning: Planning) -> LayerPlan:
+        only = first_type(planning.graph, call)
+        if only is not None:
+            return LayerPlan(only)
+        kind = planning.default
+        plain = (kind.rounding, kind.saturation) == ("TRN", "WRAP")
+        return LayerPlan(replace(kind, rounding="RND_CONV", saturation="SAT") if plain else kind)
+
+
+def first_type(graph: Topology, call: Call) -> FixedType | None:
+    """The one type to which every use of this result rounds it first, through layers that move values."""
+    found = {_rounded_to(graph, consumer) for consumer in graph.consumers(call.output)}
+    return found.pop() if len(found) == 1 and call.output not in graph.outputs else None
+
+
+def _rounded_to(graph: Topology, call: Call) -> FixedType | None:
+    kind = layer_kind(call.layer)
+    if kind.moves or kind.passes(call.layer):
+        return first_type(graph, call)
+    rounds = kind.operation == "activation" and shape_of(kind.function(call.layer)) in ("linear", "relu")
+    return activated(call.layer, None) if rounds else None
+
+
+@register_kind
+class Flatten(Kind):
+    handles = ("Flatten",)
+    operation = "flatten"
+    moves = flattens = silent = True
+
+    def remarks(self, call: Call, context: Context) -> Remarks:
+        after = context.graph.consumers(call.output) if context.streams else ()
+        if any(map(acts_alone, after)):
+            yield Remark("stream-flatten", "it moves behind the activation that follows")
+
+
+@register_kind
+class Reshape(Kind):
+    handles = ("Reshape", "Permute")
+    operation = "reshape"
+    moves = silent = True
+
+
+@register_kind
+class ZeroPadding(Kind):
+    handles = ("ZeroPadding1D", "ZeroPadding2D")
+    operation = "pass"
+    moves = True
+
+
+@register_kind
+class UpSampling(Kind):
+    handles = ("UpSampling2D",)
+    operation = "pass"
+    moves = True
+
+    def remarks(self, call: Call, context: Context) -> Remarks:  # noqa: ARG002
+        if call.layer.interpolation != "nearest":
+            text = f"interpolation is {call.layer.interpolation}"
+            yield Remark("unsupported-layer", text, "interpolation='nearest'")
+
+
+@register_kind
+class Untested(Kind):
+    """Values move, but no test shows that the firmware does it exactly."""
+
+    handles = ("UpSampling1D", "Cropping1D", "Cropping2D")
+    operation = "pass"
+    moves = True
+    exact = False
+
+
+@register_kind
+class InTrainingOnly(Kind):
+    """Passes values through in inference."""
+
+    handles = (
+        "Dropout",
+        "AlphaDropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "ActivityRegularization",
+    )
+    operation = "pass"
+    moves = True
+
+    def passes(self, layer: Any) -> bool:  # noqa: ARG002
+        return True

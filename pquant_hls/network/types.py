@@ -1,0 +1,47 @@
+"""Fixed-point types of a model's tensors, read off its quantizers and weights."""
+
+from __future__ import annotations
+
+import keras
+
+from pquant_hls.network.graph import Call, Topology, flat
+from pquant_hls.network.kinds import activated, layer_kind
+from pquant_hls.network.kinds.products import sum_type
+from pquant_hls.network.quantizers import quantizer_bits, quantizer_type
+from pquant_hls.qor import FixedType
+from pquant_hls.qor.fixed import enclosed_bits
+
+__all__ = ["enclosed_bits", "quantizer_bits", "quantizer_type", "sum_types", "tensor_types"]
+
+
+def tensor_types(model: keras.Model) -> dict[str, FixedType | None]:
+    """Type of each tensor of the model by its name (its layer's, see ``Call``); None where a float is among
+    its operands.
+    """
+    return _types(flat(model))
+
+
+def _types(graph: Topology) -> dict[str, FixedType | None]:
+    found: dict[str, FixedType | None] = {}
+    for call in graph.calls:
+        sources = [found[name] for name in call.inputs]
+        known = [source for source in sources if source is not None]
+        complete = bool(known) and len(known) == len(sources)
+        found[call.output] = layer_kind(call.layer).output_type(call, known) if complete else _alone(call)
+    return found
+
+
+def _alone(call: Call) -> FixedType | None:
+    """The type behind a quantizer that takes up floats."""
+    return None if layer_kind(call.layer).function(call.layer) is None else activated(call.layer, None)
+
+
+def sum_types(model: keras.Model) -> dict[str, FixedType]:
+    """For each call with quantized weights and inputs: the narrowest type that holds every sum, whatever the
+    input.
+    """
+    graph = flat(model)
+    kinds = _types(graph)
+    sources = {call: kinds[call.inputs[0]] for call in graph.calls if layer_kind(call.layer).roles}
+    sums = {call.output: sum_type(call.layer, kind) for call, kind in sources.items() if kind is not None}
+    return {name: kind for name, kind in sums.items() if kind is not None}

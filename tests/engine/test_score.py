@@ -1,0 +1,217 @@
+"""Figures of a model's decisions, their errors, and the floors on them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pquant_hls.decide import Verdict
+from pquant_hls.engine.score import Gate, Score, check_gates, dropped, loss, rates_of, score_of
+from pquant_hls.errors import SpecError
+from pquant_hls.train.metrics import BACKGROUND_RATES, Proportion, efficiency_at, roc_auc
+
+LABELS = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+
+
+def rows(*chosen: int) -> np.ndarray:
+    """Probabilities (events, 3) that decide for these classes."""
+    return np.eye(3)[list(chosen)] * 0.8 + 0.1
+
+
+def seen(right: Any, name: str = "accuracy") -> Score:
+    """A score of which only the right decisions are known."""
+    found = np.asarray(right, bool)
+    share = float(found.mean())
+    error = math.sqrt(share * (1 - share) / len(found))
+    return Score({name: Proportion(share, error, len(found))}, found)
+
+
+def test_a_score_has_accuracy_each_class_and_the_worst() -> None:
+    x = rows(0, 0, 1, 1, 1, 2, 2, 0)
+    score = score_of(x, LABELS, ("g", "q", "t"), (0.2, 0.5))
+    assert score.value() == 5 / 8
+    assert score.right is not None
+    assert score.right.tolist() == [True, True, False, True, True, False, True, False]
+    for index, name in enumerate(("g", "q", "t")):
+        assert score.figures[f"auc:{name}"] == roc_auc(x[:, index], index == LABELS)
+        assert score.figures[f"efficiency@0.2:{name}"] == efficiency_at(x[:, index], index == LABELS, 0.2)
+    for figure in ("auc", "efficiency@0.2", "efficiency@0.5"):
+        each = [score.value(f"{figure}:{name}") for name in ("g", "q", "t")]
+        assert score.value(figure) == min(value for value in each if value is not None)
+    assert len(score.figures) == 1 + 3 * 4
+
+
+def test_labels_may_be_a_column() -> None:
+    assert score_of(rows(*LABELS), LABELS[:, None]).value() == 1.0
+
+
+def test_what_was_not_measured_is_none() -> None:
+    assert Score({}).value() is None
+    assert seen([1, 0]).value("auc") is None
+
+
+def test_plain_values_for_json() -> None:
+    assert seen([1, 1, 0, 0]).plain() == {"accuracy": [0.5, 0.25]}
+
+
+def test_loss_on_the_same_events_has_mcnemars_error() -> None:
+    before, now = seen([1] * 80 + [0] * 20), seen([1] * 70 + [0] * 10 + [1] * 4 + [0] * 16)
+    found = loss(before, now)  # 10 lost, 4 won of 100
+    assert found is not None
+    assert found[0] == pytest.approx(0.06)
+    assert found[1] == pytest.approx(math.sqrt(10 + 4 - 36 / 100) / 100)
+
+
+def test_mcnemars_error_is_smaller_than_that_of_other_events() -> None:
+    before, now = seen([1] * 80 + [0] * 20), seen([1] * 78 + [0] * 22)
+    same = loss(before, now)
+    apart = loss(Score(before.figures), now)
+    assert same is not None
+    assert apart is not None
+    assert same[0] == pytest.approx(apart[0])
+    assert same[1] == pytest.approx(math.sqrt(2 - 4 / 100) / 100)
+    assert apart[1] == pytest.approx(math.hypot(0.04, math.sqrt(0.78 * 0.22 / 100)))
+
+
+def test_scores_of_other_events_or_of_no_events_take_the_quadratic_sum() -> None:
+    before, now = seen([1, 1, 0, 0]), seen([1, 0])
+    assert loss(before, now) == (0.0, math.hypot(0.25, math.sqrt(0.125)))
+    assert loss(before, Score(now.figures)) == (0.0, math.hypot(0.25, math.sqrt(0.125)))
+
+
+def test_other_figures_take_the_quadratic_sum_of_their_errors() -> None:
+    before, now = (Score({"auc": Proportion(value, 0.03, 50)}, np.ones(50, bool)) for value in (0.9, 0.8))
+    found = loss(before, now, "auc")
+    assert found is not None
+    assert found[0] == pytest.approx(0.1)
+    assert found[1] == pytest.approx(0.03 * math.sqrt(2))
+
+
+@pytest.mark.parametrize(("before", "now"), [(Score({}), seen([1])), (seen([1]), Score({}))])
+def test_a_loss_needs_both_figures(before: Score, now: Score) -> None:
+    assert loss(before, now) is None
+    assert not dropped(before, now)
+
+
+def test_a_loss_within_its_error_is_none() -> None:
+    before, now = seen([1, 1, 0] + [1] * 97), seen([0, 0, 1] + [1] * 97)
+    assert not dropped(before, now), "two lost, one won: 1 +- 1.73 events"
+    assert dropped(seen([1] * 50 + [0] * 50), seen([1] * 48 + [0] * 52))
+    assert not dropped(seen([1] * 48 + [0] * 52), seen([1] * 50 + [0] * 50)), "a gain"
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_mcnemars_error_is_the_spread_of_the_difference(pairs: list[tuple[bool, bool]]) -> None:
+    """sqrt(b + c - (b - c)^2 / n) / n is the deviation of the mean of before - now, event by event."""
+    before, now = (seen([pair[side] for pair in pairs]) for side in (0, 1))
+    found = loss(before, now)
+    difference = np.array([int(a) - int(b) for a, b in pairs])
+    assert found is not None
+    assert found[0] == pytest.approx(difference.mean())
+    assert found[1] == pytest.approx(difference.std() / math.sqrt(len(pairs)))
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40))
+def test_a_score_loses_nothing_against_itself(right: list[bool]) -> None:
+    assert loss(seen(right), seen(right)) == (0.0, 0.0)
+    assert not dropped(seen(right), seen(right))
+
+
+def test_a_gate_on_a_loss_counts_from_the_original() -> None:
+    before, now = seen([1] * 80 + [0] * 20), seen([1] * 74 + [0] * 26)
+    check = Gate("accuracy", max_loss=0.1).check(before, now)
+    assert check.limit == pytest.approx(0.7)
+    assert check.low == check.high == 0.74
+    assert check.at_least
+    assert check.quality
+    assert check.verdict is Verdict.MET
+    assert Gate("accuracy", max_loss=0.03).check(before, now).verdict is Verdict.MISSED
+
+
+def test_a_loss_within_its_error_breaks_no_gate() -> None:
+    before, now = seen([1] * 80 + [0] * 20), seen([1] * 79 + [0] * 21)
+    check = Gate("accuracy", max_loss=0.0).check(before, now)
+    assert check.limit == pytest.approx(0.8 - math.sqrt(1 - 1 / 100) / 100)
+    assert check.verdict is Verdict.MISSED, "one event of a hundred is just more than its error"
+    wider = seen([1] * 78 + [0] * 2 + [1] + [0] * 19)
+    assert Gate("accuracy", max_loss=0.0).check(before, wider).verdict is Verdict.MET
+
+
+def test_a_minimum_holds_beside_the_loss() -> None:
+    before, now = seen([1] * 80 + [0] * 20), seen([1] * 74 + [0] * 26)
+    assert Gate("accuracy", max_loss=0.1, minimum=0.75).check(before, now).limit == 0.75
+    assert Gate("accuracy", max_loss=0.1, minimum=0.5).check(before, now).limit == pytest.approx(0.7)
+    alone = Gate("accuracy", minimum=0.5).check(None, now)
+    assert (alone.limit, alone.verdict) == (0.5, Verdict.MET)
+
+
+@pytest.mark.parametrize(
+    ("gate", "before", "now"),
+    [
+        (Gate("accuracy", minimum=0.5), None, None),
+        (Gate("accuracy", minimum=0.5), seen([1]), Score({})),
+        (Gate("accuracy", max_loss=0.1), None, seen([1])),
+        (Gate("accuracy", max_loss=0.1), Score({}), seen([1])),
+        (Gate("accuracy", max_loss=0.1), seen([1]), None),
+        (Gate("accuracy", max_loss=0.1, minimum=0.0), None, seen([1])),
+    ],
+)
+def test_a_gate_without_its_figures_is_unknown(gate: Gate, before: Score | None, now: Score | None) -> None:
+    check = gate.check(before, now)
+    assert check.verdict is Verdict.UNKNOWN
+    assert check.at_least
+    assert check.quality
+    assert check.limit == (gate.minimum or 0.0)
+
+
+@pytest.mark.parametrize(
+    "limits", [{}, {"max_loss": 1.5}, {"minimum": -0.1}, {"max_loss": 0.1, "minimum": 2}]
+)
+def test_a_gate_has_limits_that_are_shares(limits: dict[str, float]) -> None:
+    with pytest.raises(SpecError, match="auc"):
+        Gate("auc", **limits)
+
+
+@pytest.mark.parametrize("limits", [{"max_loss": 0.0}, {"max_loss": 1.0}, {"minimum": 0.0}, {"minimum": 1.0}])
+def test_the_ends_of_a_share_are_limits(limits: dict[str, float]) -> None:
+    assert Gate("auc", **limits).metric == "auc"
+
+
+def test_a_rate_in_hertz_is_a_share_of_what_arrives() -> None:
+    assert Gate.at_rate(400_800, minimum=0.5) == Gate("efficiency@0.01", minimum=0.5)
+    assert Gate.at_rate(0.5, input_hz=50, minimum=0.5).background_rate == 0.01
+    assert Gate.at_rate(5, input_hz=50, signal="top", max_loss=0.1) == Gate(
+        "efficiency@0.1:top", max_loss=0.1
+    )
+
+
+@pytest.mark.parametrize("rate", [0, -1, 40.08e6, 1e9])
+def test_a_rate_lies_between_nothing_and_all(rate: float) -> None:
+    with pytest.raises(SpecError, match="rate_hz"):
+        Gate.at_rate(rate, minimum=0.5)
+
+
+def test_the_rate_is_read_off_the_name() -> None:
+    assert Gate("efficiency@0.02:top", minimum=0).background_rate == 0.02
+    assert Gate("efficiency@0.5", minimum=0).background_rate == 0.5
+    assert Gate("auc", minimum=0).background_rate is None
+    with pytest.raises(SpecError, match="got rate 'low'"):
+        _ = Gate("efficiency@low", minimum=0).background_rate
+
+
+def test_rates_of_gates_join_the_usual_ones() -> None:
+    gates = [Gate("efficiency@0.3", minimum=0), Gate("auc", minimum=0), Gate("efficiency@0.3:g", minimum=0)]
+    assert rates_of(gates) == tuple(sorted({*BACKGROUND_RATES, 0.3}))
+    assert rates_of([]) == tuple(sorted(BACKGROUND_RATES))
+
+
+def test_a_gate_on_a_figure_that_is_not_there_names_the_nearest() -> None:
+    baseline = score_of(rows(*LABELS), LABELS, ("g", "q", "t"))
+    check_gates([Gate("auc:t", minimum=0.5)], baseline)
+    with pytest.raises(SpecError, match=r"gates\.auc:x: unknown figure, did you mean 'auc:"):
+        check_gates([Gate("auc:x", minimum=0.5)], baseline)

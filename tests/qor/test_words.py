@@ -1,0 +1,102 @@
+"""Figures as people read them; what was not measured is a dash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pquant_hls.qor import Latency
+from pquant_hls.qor.words import count, interval, latency_texts, limits, percent, points, source_text
+from pquant_hls.spec import Budget
+
+
+@pytest.mark.parametrize(
+    ("figures", "text"),
+    [
+        ((None, None, None), "-"),
+        ((1, None, 3), "-"),
+        ((None, 12, None), "12"),
+        ((11, 12, None), "12"),
+        ((None, 12, 13), "12"),
+        ((12, 12, 12), "12"),
+        ((11, 12, 13), "12 [11..13]"),
+        ((0, 0, 1), "0 [0..1]"),
+    ],
+)
+def test_intervals(figures: tuple[Any, Any, Any], text: str) -> None:
+    assert interval(*figures) == text
+
+
+def test_an_interval_in_another_form() -> None:
+    assert interval(1.04, 2.06, 3.0, "{:.1f}") == "2.1 [1.0..3.0]"
+
+
+@pytest.mark.parametrize(
+    ("function", "values", "text"),
+    [
+        (percent, (None,), "-"),
+        (percent, (0.7446,), "74.46 %"),
+        (percent, (0.0,), "0.00 %"),
+        (percent, (0.7446, 0.0043), "74.46 ± 0.43 %"),
+        (percent, (None, 0.1), "-"),
+        (percent, (0.5, 0.25), "50.00 ± 25.00 %"),
+        (points, (None,), "-"),
+        (points, (0.0078,), "+0.78"),
+        (points, (-0.0003,), "-0.03"),
+        (points, (0.0,), "+0.00"),
+        (points, (0.0078, 0.0021), "+0.78 ± 0.21"),
+        (count, (None,), "-"),
+        (count, (1092,), "1,092"),
+        (count, (0,), "0"),
+        (count, (12.6,), "13"),
+    ],
+)
+def test_a_figure(function: Any, values: tuple[Any, ...], text: str) -> None:
+    assert function(*values) == text
+
+
+def test_latency_in_cycles_and_ns() -> None:
+    found = Latency(cycles_max=10, cycles_max_lo=9, cycles_max_hi=12, clock_target_ns=5, clock_estimated_ns=4)
+    assert latency_texts({"latency": found.model_dump()}) == ("10 [9..12]", "50.0 [45.0..60.0]")
+    assert latency_texts({"latency": Latency(cycles_max=0).model_dump()}) == ("0", "-")
+    assert latency_texts({"latency": None}) == latency_texts({}) == latency_texts(None) == ("-", "-")
+
+
+@pytest.mark.parametrize(
+    ("qor", "text"),
+    [
+        (None, "-"),
+        ({}, "-"),
+        ({"source": None}, "-"),
+        ({"source": "csynth"}, "csynth"),
+        ({"source": "csynth", "metrics": None}, "csynth"),
+        ({"source": "csynth", "metrics": {"estimate_error_cycles": 0.0}}, "csynth\n(estimate +0)"),
+        ({"source": "csynth", "metrics": {"estimate_error_cycles": -2.0}}, "csynth\n(estimate -2)"),
+    ],
+)
+def test_the_source_and_how_far_off_the_estimate_was(qor: Any, text: str) -> None:
+    assert source_text(qor) == text
+
+
+@pytest.mark.parametrize(
+    ("budget", "text"),
+    [
+        ({"latency_ns": 40}, "latency <= 40 ns"),
+        ({"latency_cycles": 8}, "latency <= 8 cycles"),
+        ({"ii_cycles": 1}, "II <= 1"),
+        ({"resources": {"lut": 1000, "dsp": 0}}, "lut <= 1000, dsp <= 0"),
+        ({"latency_ns": 40, "max_accuracy_loss": 0.02}, "latency <= 40 ns, accuracy loss <= 2 points"),
+        ({"latency_ns": 40, "min_accuracy": 0.75}, "latency <= 40 ns, accuracy >= 75 %"),
+        (
+            {"latency_ns": 40, "max_accuracy_loss": 0, "ii_cycles": 2},
+            "latency <= 40 ns, II <= 2, accuracy loss <= 0 points",
+        ),
+    ],
+)
+def test_a_budget_in_words(budget: dict[str, Any], text: str) -> None:
+    assert limits(Budget.parse(budget).model_dump()) == text
+
+
+def test_no_budget_has_no_words() -> None:
+    assert limits({}) == ""
