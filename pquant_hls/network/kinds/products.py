@@ -65,6 +65,8 @@ class Product(Kind):
         limited = lowered_reuse(call, spec)
         if limited is not None:
             yield Remark("reuse-factor", f"reuse_factor {spec.reuse_factor} becomes {limited} or less")
+        if getattr(call.layer, "_mask", None) is not None:
+            yield Remark("weight-mask", "its mask is left out in the firmware")
         if (kernel := getattr(call.layer, "kernel", None)) is None:
             return
         inputs, outputs = math.prod(kernel.shape[:-1]), int(kernel.shape[-1])
