@@ -21,13 +21,19 @@ def layer_findings(call: Call, context: Context) -> Findings:
     elif not is_exact(call.layer):
         yield _unknown(call)
     elif kind.passes(call.layer):
-        yield finding("dropout", call, f"{call.kind} is left out")
+        yield _left_out(call)
     else:
         if getattr(call.layer, "data_format", "channels_last") == "channels_first":
             yield finding("channels-first", call, "data_format is channels_first")
         if kind.roles and (dtype := str(call.layer.compute_dtype)) in HALF_PRECISION:
             yield finding("half-precision", call, f"Keras computes it in {dtype}")
         yield from remarked(call, kind.remarks(call, context))
+
+
+def _left_out(call: Call) -> Finding:
+    if call.node.arguments.kwargs.get("training"):
+        return finding("active-dropout", call, f"{call.kind} is called with training=True")
+    return finding("dropout", call, f"{call.kind} is left out")
 
 
 def _unknown(call: Call) -> Finding:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
+from pquant_hls.network.frontend import reading_of
 from pquant_hls.network.graph import Call, Topology
-from pquant_hls.network.kinds import layer_kind
+from pquant_hls.network.kinds import LayerPlan, layer_kind
 from pquant_hls.network.kinds.moves import first_type
 from pquant_hls.network.names import safe_names
-from pquant_hls.network.normal import is_pass_through, is_softmax
+from pquant_hls.network.normal import is_final, is_pass_through, is_probability, is_softmax
 from pquant_hls.network.plan import SOFTMAX_BITS, is_linear, plan, wide_sums
 from pquant_hls.qor import FixedType
 
@@ -47,10 +49,41 @@ def _outputs(context: Context) -> Findings:
             yield finding("no-arithmetic", call, "this input is also an output")
         elif is_linear(call) and _origin(context.graph.sources(call)[0], context.graph).kind == "InputLayer":
             yield finding("no-arithmetic", call, "this output is an input, only rounded")
+    yield from _heads(context)
+    yield from _one_value(context)
     if len(set(context.graph.outputs)) != len(context.graph.outputs):
         yield finding(
             "no-arithmetic", context.graph.producer(context.graph.outputs[0]), "an output is listed twice"
         )
+
+
+def _heads(context: Context) -> Findings:
+    """A final sigmoid or softmax is left out; what reads it inside the model would read the logits."""
+    graph = context.graph
+    for call in graph.calls:
+        if (
+            is_probability(call)
+            and is_final(call, graph)
+            and not context.spec.keep_softmax
+            and _read(call, graph)
+        ):
+            yield finding("inner-probability", call, "is an output, and other layers read it")
+
+
+def _read(call: Call, graph: Topology) -> bool:
+    """Whether a layer that computes something reads the value."""
+    return any(not is_pass_through(after) or _read(after, graph) for after in graph.consumers(call.output))
+
+
+def _one_value(context: Context) -> Findings:
+    """Outputs that are one tensor in firmware, which hls4ml would declare twice."""
+    seen: dict[str, str] = {}
+    for name in dict.fromkeys(context.graph.outputs):
+        call = context.graph.producer(name)
+        port = _origin(call, context.graph, heads=not context.spec.keep_softmax).output
+        if port in seen:
+            yield finding("one-value", call, f"is the same value as output {seen[port]!r}")
+        seen[port] = call.name
 
 
 def _softmax(call: Call, logits: FixedType) -> Finding:
@@ -73,10 +106,27 @@ def softmax_bound(logits: FixedType) -> float:
     return min(1.0, 0.2 + (1.0 - math.exp(-step)) + 2.0**-7)
 
 
-def _origin(call: Call, graph: Topology) -> Call:
-    """The layer that computes what this one hands on unchanged."""
-    moves = is_pass_through(call) or layer_kind(call.layer).silent
-    return _origin(graph.sources(call)[0], graph) if moves else call
+def _origin(call: Call, graph: Topology, *, heads: bool = False) -> Call:
+    """The layer that computes what this one hands on unchanged, with ``heads`` behind softmax and sigmoid layers too."""
+    kind = layer_kind(call.layer)
+    head = heads and kind.operation == "activation" and is_probability(call)
+    moves = is_pass_through(call) or kind.silent or head
+    return _origin(graph.sources(call)[0], graph, heads=heads) if moves else call
+
+
+def _coarse(call: Call, normal: Topology, types: Mapping[str, LayerPlan]) -> Findings:
+    """Quantizers that hls4ml's C++ does not apply to a value of this type."""
+    kind = layer_kind(call.layer)
+    found = reading_of(kind.function(call.layer)) if kind.operation == "activation" else None
+    if found is None:
+        return
+    before = normal.sources(call)[0]
+    source = types[before.name].result
+    if found.shape == "ternary" and not source.signed:
+        yield finding("unsigned-ternary", call, f"{before.name} gives {source}")
+    elif found.type is not None and source.frac - found.type.frac > source.width:
+        text = f"{before.name} gives {source}, all of it below the step of {found.type}"
+        yield finding("coarse-quantizer", call, text)
 
 
 def check_types(normal: Topology, context: Context) -> Findings:
@@ -85,5 +135,6 @@ def check_types(normal: Topology, context: Context) -> Findings:
     for call in normal.calls:
         if is_softmax(call):
             yield _softmax(call, types[normal.sources(call)[0].name].result)
+        yield from _coarse(call, normal, types)
     for call, bits in wide_sums(normal, FixedType.parse(context.spec.precision)):
         yield finding("wide-sum", call, f"its sums are {bits} bits wide")

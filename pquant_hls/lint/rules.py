@@ -195,6 +195,36 @@ RULES: Mapping[str, LintRule] = {
         "Vivado HLS ends with an error where one layer unrolls more than 4,096 products",
         "strategy: resource with a larger reuse_factor, fewer units, or the Vitis backend",
     ),
+    "active-dropout": LintRule(
+        "error",
+        "a dropout or noise layer called with training=True draws at random in Keras; firmware has none",
+        "call it without training=True",
+    ),
+    "weight-mask": LintRule(
+        "error",
+        "hls4ml does not know a QKeras mask and takes every weight",
+        "multiply the weights by the mask and leave it out",
+    ),
+    "inner-probability": LintRule(
+        "error",
+        "a sigmoid or softmax that is an output is left out, and layers that read it inside the model would read its logits",
+        "keep_softmax: true, or a head of its own for the output",
+    ),
+    "one-value": LintRule(
+        "error",
+        "two outputs are one value in the firmware, which hls4ml would declare twice",
+        "give that value out once",
+    ),
+    "unsigned-ternary": LintRule(
+        "error",
+        "hls4ml's ternary compares with -1/3 in the type it reads, where an unsigned one wraps",
+        "read a signed quantizer, or put binary or a relu of fewer bits in its place",
+    ),
+    "coarse-quantizer": LintRule(
+        "error",
+        "every value lies below the step of the quantizer that reads it, where hls4ml's C++ ends in an error",
+        "prune less, or more bits after it",
+    ),
     "stream-merge": LintRule(
         "error",
         "hls4ml drops a Flatten in io_stream, and a merge or a kept softmax after it does not see that",

@@ -242,6 +242,9 @@ def _smooth_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:  #
     for option in ("use_real_tanh", "use_real_sigmoid"):
         if getattr(quantizer, option, False):
             yield Remark("smooth-quantizer", f"{option}=True comes from a table")
+    if _SHAPES.get(type(quantizer).__name__) == "sigmoid" and getattr(quantizer, "symmetric", False):
+        text = "symmetric=True starts at 1 LSB in QKeras, at 0 in hls4ml"
+        yield Remark("unsupported-activation", text, "symmetric=False")
 
 
 def _binary_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:  # noqa: ARG001

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import qkeras
 
 from pquant_hls.network import build_mlp, clone, model_digest
-from pquant_hls.testing.networks import random_model
 
 L = keras.layers
 
@@ -42,16 +43,65 @@ def image() -> keras.Model:
     return seeded(keras.Sequential(layers))
 
 
+def bits(width: int, integer: int = 0, **o: Any) -> Any:
+    return qkeras.quantized_bits(width, integer, **{"alpha": 1, **o})
+
+
+def quantized() -> keras.Model:
+    w = {"kernel_quantizer": bits(6, 1), "bias_quantizer": bits(8, 2)}
+    return seeded(
+        keras.Sequential(
+            [
+                keras.Input((5,), name="i"),
+                qkeras.QActivation(bits(8, 3), name="a"),
+                qkeras.QDense(4, name="d", **w),
+                qkeras.QActivation("quantized_relu(6,2)", name="r"),
+                qkeras.QDense(
+                    3, name="e", kernel_quantizer=qkeras.ternary(alpha=1), bias_quantizer=bits(4, 1)
+                ),
+            ]
+        )
+    )
+
+
+def convolved() -> keras.Model:
+    w = {"kernel_quantizer": bits(4, 0, alpha="auto_po2"), "bias_quantizer": bits(8, 2)}
+    return seeded(
+        keras.Sequential(
+            [
+                keras.Input((6, 6, 1), name="i"),
+                qkeras.QActivation(bits(8, 3), name="a"),
+                qkeras.QConv2D(2, 3, name="c", padding="same", activation=qkeras.quantized_relu(5, 1), **w),
+                L.MaxPooling2D(2, name="m"),
+                L.Flatten(name="f"),
+                qkeras.QDense(
+                    2,
+                    name="d",
+                    kernel_quantizer=qkeras.binary(alpha=1),
+                    bias_quantizer=bits(4, 1),
+                    activation="quantized_tanh(5)",
+                ),
+            ]
+        )
+    )
+
+
+def sequence() -> keras.Model:
+    x = keras.Input((6, 2), name="i")
+    a = qkeras.QActivation(bits(8, 3), name="a")(x)
+    c = qkeras.QConv1D(2, 3, name="c", padding="same", kernel_quantizer=bits(5), bias_quantizer=bits(5))(a)
+    s = L.Add(name="s")([a, c])
+
+    return seeded(keras.Model(x, L.GlobalAveragePooling1D(name="g")(s)))
+
+
 WRITTEN: dict[str, tuple[Callable[[], keras.Model], str]] = {
     "mlp": (lambda: build_mlp(4, (6, 5), 3, seed=1), "07c42090c0da39b4"),
     "forked": (forked, "068f725f3bce692c"),
     "image": (image, "74d89b0efad5a8dc"),
-    "mlp 1": (lambda: random_model(1, "mlp"), "cd7bd6b2b12492fa"),
-    "mlp 2": (lambda: random_model(2, "mlp"), "2c1c26cb84c1274f"),
-    "sequence 3": (lambda: random_model(3, "sequence"), "309bc1efdbadad94"),
-    "image 4": (lambda: random_model(4, "image"), "bd299349328ab0cd"),
-    "sequence 7": (lambda: random_model(7, "sequence"), "beaa9918437ef60d"),
-    "image 9": (lambda: random_model(9, "image"), "0ca02ae2b21335c0"),
+    "quantized": (quantized, "633a446b99bab437"),
+    "convolved": (convolved, "78f73fadfe2e7422"),
+    "sequence": (sequence, "8b0cec7e19ebb182"),
 }
 
 

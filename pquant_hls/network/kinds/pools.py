@@ -73,11 +73,13 @@ def _quantized_to(call: Call) -> FixedType | None:
 
 
 def _rounded(call: Call, graph: Topology) -> bool:
-    """Whether every reader is a quantizer."""
+    """Whether every reader is a quantizer that rounds; a ternary only compares."""
     after = [layer_kind(reader.layer) for reader in graph.consumers(call.output)]
     readers = zip(after, graph.consumers(call.output), strict=True)
     quantized = all(
-        kind.operation == "activation" and reading_of(kind.function(reader.layer)) is not None
+        kind.operation == "activation"
+        and (reading := reading_of(kind.function(reader.layer))) is not None
+        and reading.shape != "ternary"
         for kind, reader in readers
     )
     return quantized and call.output not in graph.outputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -54,7 +55,11 @@ class Product(Kind):
             room = wider(accum, source, _weight_type(kernel))
         after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
         alone = len(after) == 1 and call.output not in planning.graph.outputs
-        return LayerPlan((after.pop() if alone else None) or accum, {**precisions, "accum": room.text})
+        result = (after.pop() if alone else None) or accum
+        # Sums far below the result's step, as strong pruning leaves: ap_fixed cannot round what has no such bits.
+        short = max(0, room.frac - result.frac + 1 - room.width)
+        room = replace(room, width=room.width + short, integer=room.integer + short)
+        return LayerPlan(result, {**precisions, "accum": room.text})
 
     def terms(self, call: Call) -> int | None:  # noqa: ARG002
         """Products in one sum of a layer that is a convolution in firmware; None for others."""
@@ -65,6 +70,8 @@ class Product(Kind):
         limited = lowered_reuse(call, spec)
         if limited is not None:
             yield Remark("reuse-factor", f"reuse_factor {spec.reuse_factor} becomes {limited} or less")
+        if getattr(call.layer, "_mask", None) is not None:
+            yield Remark("weight-mask", "its mask is left out in the firmware")
         if (kernel := getattr(call.layer, "kernel", None)) is None:
             return
         inputs, outputs = math.prod(kernel.shape[:-1]), int(kernel.shape[-1])
