@@ -5,11 +5,11 @@ converted, and compared on 200 inputs each, at the rails and off every grid, eve
 handed in. Two judges: the emulator on each network, and g++'s csim on ten that passed it in one compile. Half of
 them in io_parallel, half in io_stream; one group in four for the Vivado backend. Each network that is WRONG or
 crashes after a clean lint is shrunk to a few layers and printed with its seed; any such ends the script with 1.
-Networks that hold a construct known wrong are left out and counted, unless ``--known``. With ``--json`` the file is
+Networks that hold a construct refused by name are left out and counted, unless ``--refused``. With ``--json`` the file is
 written after each group; a second run with the same file goes on from there:
 
     python benchmarks/exactness.py --networks 200 --json OUT        # then --networks 400, ... up to 1000
-    python benchmarks/exactness.py --seed 17 --networks 1 --known   # replay one network
+    python benchmarks/exactness.py --seed 17 --networks 1 --refused   # replay one network
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 from _common import parse, save, show
 
 from pquant_hls.spec import HlsSpec
-from pquant_hls.testing.constructs import CONSTRUCTS, OPEN, constructs
+from pquant_hls.testing.constructs import CONSTRUCTS, REFUSED, constructs
 from pquant_hls.testing.exactness import Exactness, check_sketches, failing
 from pquant_hls.testing.networks import draw
 from pquant_hls.testing.shrink import shrink
@@ -45,9 +45,9 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--shrink", type=int, default=50, help="tries to make a failing network small (50; 0: none)"
     )
     parser.add_argument(
-        "--known",
+        "--refused",
         action="store_true",
-        help="also networks that hold constructs known wrong (constructs.OPEN)",
+        help="also networks that hold what the linter refuses by name (constructs.REFUSED)",
     )
     parser.add_argument("--emulator-only", action="store_true", help="leave g++ out: a quarter of the time")
 
@@ -64,8 +64,10 @@ def main() -> int:
     total = min(args.networks, 20) if args.quick else args.networks
     rows = known(args)
     fresh = set(range(args.seed, args.seed + total)) - {row["seed"] for row in rows}
-    left = [seed for seed in sorted(fresh) if args.known or not constructs(draw(seed)) & OPEN]
-    print(f"left out: {len(fresh) - len(left)} networks that hold {', '.join(sorted(OPEN))}", file=sys.stderr)
+    left = [seed for seed in sorted(fresh) if args.refused or not constructs(draw(seed)) & REFUSED]
+    print(
+        f"left out: {len(fresh) - len(left)} networks that hold {', '.join(sorted(REFUSED))}", file=sys.stderr
+    )
     for seeds in (list(group) for _, group in itertools.groupby(left, lambda seed: seed // GROUP)):
         start = time.perf_counter()
         rows += judged(seeds, args)

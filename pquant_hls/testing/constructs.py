@@ -237,8 +237,29 @@ CONSTRUCTS: Mapping[str, Test] = {
     "unsigned": _quantizer(lambda h: h.get("keep_negative", 1) == 0),
 }
 
-OPEN: frozenset[str] = frozenset()
-"""What the conversion still gets wrong: none that is known (tests/testing/test_faults.py)."""
+REFUSED = frozenset(
+    {
+        "probability inside the graph",
+        "logits and softmax",
+        "a value and its dropout",
+        "a value and its reshape",
+        "coarser than all it is given",
+        "ternary after relu",
+        "symmetric quantized_sigmoid",
+        "mask",
+    }
+)
+"""What the linter refuses by name (tests/testing/test_faults.py)."""
+SEVERAL = frozenset(
+    {
+        "several inputs",
+        "several outputs",
+        "an output twice",
+        "nested model",
+        "operator with a constant",
+    }
+)
+"""More than one model in one project cannot take these (``networks.combined``)."""
 
 
-__all__ = ["CONSTRUCTS", "OPEN", "constructs"]
+__all__ = ["CONSTRUCTS", "REFUSED", "SEVERAL", "constructs"]

@@ -18,7 +18,7 @@ from pquant_hls.lint import errors, lint
 from pquant_hls.network import keras_predict
 from pquant_hls.network.capture import captured
 from pquant_hls.spec import HlsSpec
-from pquant_hls.testing.constructs import OPEN
+from pquant_hls.testing.constructs import REFUSED
 from pquant_hls.testing.exactness import check_networks
 from pquant_hls.testing.networks import seeds_without
 from tests.helpers import known
@@ -90,7 +90,7 @@ def test_hls4ml_alone_gets_wrong_what_the_conversion_mends(tmp_path: Path, cache
 
 def test_random_networks_are_exact_or_refused(tmp_path: Path, cache: Path) -> None:
     for folder, options, start in (("a", {}, 0), ("b", {"io_type": "io_stream"}, 100)):
-        seeds = seeds_without(OPEN, 6, start)
+        seeds = seeds_without(REFUSED, 6, start)
         verdicts = check_networks(seeds, HlsSpec.parse(options), tmp_path / folder, cache=cache, rows=100)
         assert [verdict for verdict in verdicts if verdict.failed] == []
         assert [verdict for verdict in verdicts if verdict.emulated is False] == []

@@ -72,6 +72,9 @@ FAULTS = {
     "a zeroed layer before a coarser quantizer": net(
         dense(mode="zeros", use_bias=False), act(bits(2, 0)), first=bits(12, 1)
     ),
+    "a zeroed layer before a coarser quantizer, an output itself": net(
+        dense(mode="zeros", use_bias=False), act(bits(2, 0)), first=bits(12, 1), outputs=(2, 3)
+    ),
     "logits and their softmax": net(dense(), ("Softmax", {}), outputs=(2, 3)),
     "a value and its dropout": net(dense(), ("Dropout", {"rate": 0.1}), outputs=(2, 3)),
     "a value and its reshape": net(dense(), ("Reshape", {"target_shape": (2, 1)}), outputs=(2, 3)),

@@ -50,16 +50,14 @@ class Product(Kind):
         precisions = dict(zip(("weight", "bias"), (*told, planning.default.text), strict=False))
         exact = sum_type(call.layer, source)
         accum = planning.default if exact is None else exact
-        room = accum
+        after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
+        # Sums far below the next step, as strong pruning leaves: ap_fixed cannot round what has no such bits.
+        short = max(0, *(accum.frac - kind.frac + 1 - accum.width for kind in after if kind is not None), 0)
+        room = accum = replace(accum, width=accum.width + short, integer=accum.integer + short)
         if planning.wide and exact is not None:
             room = wider(accum, source, _weight_type(kernel))
-        after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
         alone = len(after) == 1 and call.output not in planning.graph.outputs
-        result = (after.pop() if alone else None) or accum
-        # Sums far below the result's step, as strong pruning leaves: ap_fixed cannot round what has no such bits.
-        short = max(0, room.frac - result.frac + 1 - room.width)
-        room = replace(room, width=room.width + short, integer=room.integer + short)
-        return LayerPlan(result, {**precisions, "accum": room.text})
+        return LayerPlan((after.pop() if alone else None) or accum, {**precisions, "accum": room.text})
 
     def terms(self, call: Call) -> int | None:  # noqa: ARG002
         """Products in one sum of a layer that is a convolution in firmware; None for others."""
