@@ -204,14 +204,25 @@ def minimum(first: FVariable, second: FVariable) -> FVariable:
     return choose((first - second).is_negative(), first, second, reach)
 
 
+SOLVABLE_BITS = 32
+"""Longest reciprocal that is multiplied by: alkaid's search for the cheapest product takes 1 min or so at this length, and
+about 1.5 times as long with each further bit.
+"""
+
+
+def reciprocal_bits(wire: FVariable, divisor: int, frac: int) -> int:
+    """Bits below the point that the reciprocal of ``divide`` has."""
+    keep, integer, _ = wire.kif
+    return max(int(keep + integer + frac), 1) + ceil(log2(divisor)) + 1
+
+
 def divide(wire: FVariable, divisor: int, frac: int) -> FVariable:
     """The code ``wire * 2**frac`` divided by an integer, towards zero, as ap_fixed divides.
 
     Multiplies by the reciprocal rounded up at a precision at which every quotient of this width is exact
     (Granlund and Montgomery 1994, theorem 4.2), then drops the fraction towards zero.
     """
-    keep, integer, _ = wire.kif
-    quotient_bits = max(keep + integer + frac, 1) + ceil(log2(divisor)) + 1
+    quotient_bits = reciprocal_bits(wire, divisor, frac)
     reciprocal = ceil(2**quotient_bits / divisor) * 2.0**-quotient_bits
     scaled = wire * (1.0 / divisor if log2(divisor).is_integer() else reciprocal)
     if is_constant(scaled):

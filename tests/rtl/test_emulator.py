@@ -135,3 +135,11 @@ def test_a_ternary_activation_on_a_wrapped_scale_sees_the_sign() -> None:
         ),
     )
     check(FixedPointGraph(nodes, ("a",)))
+
+
+def test_an_average_whose_reciprocal_takes_too_long_is_refused_by_name() -> None:
+    wide = FixedType.parse("ap_fixed<34,14>")
+    first = Node("x", "input", (), (20, 1), FixedType.parse("ap_fixed<16,6>"))
+    mean = Node("mean", "global_average_pooling1d", ("x",), (1,), wide, {"accum": wide})
+    with pytest.raises(NotMeasured, match=r"mean: .* over 20 values .* reciprocal of 37 bits"):
+        emulate(FixedPointGraph((first, mean), ("mean",)), np.zeros((1, 20, 1)))
