@@ -74,6 +74,9 @@ REWRITE = "ignore::pytest.PytestAssertRewriteWarning"
 TIME_FACTOR, LEAST_S = 10.0, 20.0
 """A mutant may take this many times the tests' own time, and at least so many seconds."""
 
+TABLE = 20
+"""Rows of a literal from which on it is data."""
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -136,7 +139,7 @@ class Planter(ast.NodeTransformer):
         return cast(ast.AST, super().visit(node))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if node.value is not None:
+        if node.value is not None and not _is_data(node.value):
             node.value = cast(ast.expr, self.visit(node.value))
         return node
 
@@ -151,6 +154,12 @@ class Planter(ast.NodeTransformer):
         ]
         node.body = [cast(ast.stmt, self.visit(statement)) for statement in node.body]
         return node
+
+
+def _is_data(value: ast.expr) -> bool:
+    """Whether it is a table of numbers from data sheets, which is held against reports and not against logic."""
+    rows = value.values if isinstance(value, ast.Dict) else []
+    return len(rows) >= TABLE and all(isinstance(row, ast.Tuple) for row in rows)
 
 
 def _brief(node: ast.AST) -> str:

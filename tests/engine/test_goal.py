@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pquant_hls.decide import Judgement, Verdict
-from pquant_hls.engine import Ending, Gate, Goal, Point, Score, Workbench, conclude, quantized
+from pquant_hls.engine import Ending, Gate, Goal, Point, Score, Workbench, conclude, figures, quantized
 from pquant_hls.qor import Latency, QoR, Resources
 from pquant_hls.spec import Budget
 from pquant_hls.train.metrics import Proportion
@@ -127,3 +127,26 @@ def test_a_point_without_a_project_takes_the_benchs_design() -> None:
     bench = Bench()
     conclude(whole(bench), Ending(point(), Goal(), "because"))
     assert bench.asked == [(False, None)]
+
+
+def test_figures_tell_what_is_known_of_a_point_and_none_of_the_rest() -> None:
+    account = cast("Any", SimpleNamespace(units={"a": 4}, ebops=12.0))
+    told = figures(whole(Bench(now=0.7)), point(account=account))
+    assert (told["accuracy"], told["compression_ratio"], told["cycles"]) == (0.7, 8.0, 8)
+    assert told["degradation"] == pytest.approx(0.1)
+    assert told["degradation_error"] > 0
+    assert told["accuracy_error"] == pytest.approx(math.sqrt(0.7 * 0.3 / 100))
+    assert (told["units"], told["ebops"], told["worst_ns"]) == ({"a": 4}, 12.0, 40.0)
+    bare = figures(whole(Bench(baseline=None)), Point(None, "digest"))
+    assert (bare["degradation"], bare["degradation_error"], bare["units"], bare["ebops"]) == (None,) * 4
+    assert (bare["cycles"], bare["worst_ns"], bare["compression_ratio"]) == (None,) * 3
+
+
+def test_figures_without_accuracy() -> None:
+    @dataclass
+    class Unscored(Bench):
+        def score(self, point: Point) -> Score:
+            return Score({}, np.zeros(0, bool))
+
+    told = figures(whole(Unscored(baseline=None)), point())
+    assert (told["accuracy"], told["accuracy_error"]) == (None, None)
