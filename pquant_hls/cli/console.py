@@ -111,9 +111,9 @@ SPARE = (
     "cycles",
     "csim accuracy",
     "accuracy",
-    "source",
     "loss",
     "what",
+    "source",
 )
 """What a narrow terminal does without, the first ones first: what a verdict is about stays."""
 

@@ -241,6 +241,8 @@ def test_every_width_of_terminal_shows_the_figures_a_verdict_is_about(columns: i
         assert "75.0 [60.0..75.0]" in text
         assert "40.0 [30.0..40.0]" in text
         assert "MISSED" in text
+        if "next action" in text and columns >= 80:
+            assert "estimate" in text, "each number says its source"
         assert "/runs/[a]" in text
         assert ("columns wide: without" in text) == (columns < 150)
 
