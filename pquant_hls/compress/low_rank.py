@@ -30,11 +30,13 @@ class LowRankCompression(Step[LowRankConfig]):
     Config = LowRankConfig
 
     def apply(self, model: keras.Model, data: Any) -> Outcome:  # noqa: ARG002
-        """``data`` is not read. Raises SpecError, with the numbers, for a rank that saves nothing."""
+        """``data`` is not read. Raises SpecError, with the numbers, for a rank that saves nothing; NoGain where no layer
+        is factorized in the end."""
         graph = flat(model)
         table = {call.name: call for call in graph.layers}
         self._known(table)
-        notes, refused = [], []
+        notes: list[str] = []
+        refused: list[str] = []
         for call in table.values():
             if call.name in self.config.exclude:
                 continue
@@ -48,12 +50,11 @@ class LowRankCompression(Step[LowRankConfig]):
             if not useful:
                 refused.append(_refusal(call, found))
                 continue
-            model, note = self._take(model, call, self._candidates(useful))
-            notes.append(note)
+            taken, note = self._take(model, call, self._candidates(useful))
+            (refused if taken is model else notes).append(note)
+            model = taken
         if not notes:
-            raise NoGain(
-                "no layer gains by " + ("; ".join(refused) or "it: none can be factorized"), where="rank"
-            )
+            raise NoGain("no layer gains: " + ("; ".join(refused) or "none can be factorized"), where="rank")
         return Outcome(model, (*notes, *refused))
 
     def _known(self, table: dict[str, Call]) -> None:
@@ -97,7 +98,7 @@ class LowRankCompression(Step[LowRankConfig]):
         text = f"{call.name}: {factor.text}"
         if before is None or after is None:
             return found, f"{text}; cycles not estimated"
-        if self.config.roll_back and after > before:
+        if self.config.roll_back is not False and after > before:
             return model, f"{text}: rolled back, {after} cycles instead of {before}"
         return found, f"{text}, {after} cycles instead of {before}"
 

@@ -123,7 +123,7 @@ class Bench:
 
         ``hls`` is the design whose cost the step is told, where a knob turned it away from the recipe's.
         """
-        config = step.config if isinstance(step, Step) else step
+        config = (step.config if isinstance(step, Step) else step).aimed(self.budget)
         settings = [f"{type(step).__module__}.{type(step).__qualname__}", config.model_dump(mode="json")]
         spec = self.hls if hls is None else hls
         turned = [] if spec == self.hls else [spec.model_dump(mode="json")]
@@ -132,22 +132,24 @@ class Bench:
         self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
         if not self.run.has(name):
             with self.run.work(name) as folder:
-                self._compress(point, step, spec, folder)
+                self._compress(point, self._ready(step, config, spec), folder)
         record = StepRecord.model_validate(_content(self.run.path / name / "record.json"))
         self.run.append(_step_entry(record, name))
         ratio = None if self.original is None else compression_ratio(self.original, record.after)
         model = load_model(self.run.path / name / "model.keras")
         return Point(model, record.child, point.digest, config.step, record.after, ratio, notes=record.notes)
 
-    def _compress(self, point: Point, step: StepConfig | Step[Any], hls: HlsSpec, folder: Path) -> None:
-        cost = DesignCost(hls)
-        if isinstance(step, Step):
-            ready = type(step)(
-                step.config, teacher=step.teacher or self.teacher, cost=cost, progress=self._on_epoch
+    def _ready(self, step: StepConfig | Step[Any], config: StepConfig, hls: HlsSpec) -> Step[Any]:
+        """The step with its cost, its teacher and the run's ear; a Step object keeps its class and its own teacher."""
+        if not isinstance(step, Step):
+            return step_from_config(
+                config, teacher=self.teacher, cost=DesignCost(hls), progress=self._on_epoch
             )
-        else:
-            ready = step_from_config(step, teacher=self.teacher, cost=cost, progress=self._on_epoch)
-        result = ready.compress(point.model, self.data)
+        teacher = step.teacher or self.teacher
+        return type(step)(config, teacher=teacher, cost=DesignCost(hls), progress=self._on_epoch)
+
+    def _compress(self, point: Point, step: Step[Any], folder: Path) -> None:
+        result = step.compress(point.model, self.data)
         save_model(result.model, folder / "model.keras")
         write_json(folder / "record.json", result.record.model_dump(mode="json"))
 

@@ -22,7 +22,7 @@ from pquant_hls.decide.knobs import REUSE_PATH
 from pquant_hls.engine.bench import Fidelity, Point
 from pquant_hls.engine.forecast import floor_ns, forecast_ns
 from pquant_hls.engine.goal import Workbench, checked, figures
-from pquant_hls.errors import SpecError
+from pquant_hls.errors import NoGain, SpecError
 from pquant_hls.measure import target_of
 from pquant_hls.spec import HlsSpec, LoopSpec, Recipe, StepConfig
 from pquant_hls.store import Entry
@@ -158,14 +158,17 @@ class _Loop:
         start = self.original if action.start is None else self.points[action.start]
         knobs = self._knobs(action)
         hls = reusing(self.view.hls, int(knobs.get(REUSE_PATH, self.view.hls.reuse_factor)))
-        point = start
+        point, left_out = start, []
         for step in turned(self.recipe.steps, knobs, self._units()):
-            point = self.bench.apply(point, step, hls=hls)
+            try:
+                point = self.bench.apply(point, step, hls=hls)
+            except NoGain as cause:
+                left_out.append(f"{step.step} left out: {cause}")
         point = self.view.at(self.bench, point, hls=hls)
         self.history.append(self._judged(point, knobs, action))
         self.points.append(point)
         after = self._decide()
-        self._tell(point, self.history[-1], after)
+        self._tell(point, self.history[-1], after, left_out)
         return after
 
     def _units(self) -> Mapping[str, int]:
@@ -222,8 +225,10 @@ class _Loop:
         limits = knobs.at_end(self.recipe.loop)
         return floor_ns(base.project.graph, target_of(self.view.hls), knobs, limits)
 
-    def _tell(self, point: Point, done: Round, action: Action | None) -> None:
+    def _tell(self, point: Point, done: Round, action: Action | None, left_out: Sequence[str] = ()) -> None:
         entry = round_entry(self.bench, len(self.history), point, done, action)
+        if left_out:
+            entry = entry.with_(settings={**entry.settings, "left_out": list(left_out)})
         self.entries.append(entry)
         self.bench.record(entry, f"round {len(self.history)}")
 

@@ -15,7 +15,7 @@ from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.setup import Setup, Share, as_budget, validated
 from pquant_hls.pipelines.walk import KEPT, AnyStep, Walk
 from pquant_hls.spec import Budget
-from pquant_hls.spec.steps import LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
 
 WORSE = 0.5
 """A move that gives less than this share of its prediction is a disappointment."""
@@ -37,12 +37,13 @@ class MoveKind:
     """One kind of move: its present size, smallest size, and what it is predicted to give.
 
     ``gain`` is the drop of the cost (see ``cost_with_ebops``), ``loss`` the accuracy it takes (a share); None: not
-    known yet.
+    known yet. ``afresh`` : it is made on the original, and what else was turned is made again after it.
     """
 
     name: str
     size: float
     least: float
+    afresh: bool = False
     gain: float | None = None
     loss: float | None = None
 
@@ -111,7 +112,7 @@ class AdaptiveSearch:
         self.moves = [
             MoveKind("pruning", 0.25, 0.05),
             MoveKind("bits", 1, 1),
-            MoveKind("low rank", 0.05, 0.01),
+            MoveKind("low rank", 0.05, 0.01, afresh=True),
         ]
         self.make: dict[str, Callable[[MoveKind], list[AnyStep]]] = {
             "pruning": self._prune,
@@ -167,7 +168,7 @@ class AdaptiveSearch:
         """Make one move, measure it, keep or take it back, and learn from it."""
         before, others = self.walk.point, "; ".join(str(other) for other in self.moves)
         try:
-            after = self._applied(before, self.make[move.name](move))
+            after = self._applied(self.start if move.afresh else before, self.make[move.name](move))
         except (SpecError, UnsupportedModel) as cause:
             self._learn(move, 0.0, 0.0, shrink=False)
             why = f"{cause}; chosen from {others}"
@@ -232,24 +233,23 @@ class AdaptiveSearch:
         return QuantizeConfig(bits=bits, **self.setup.fit())
 
     def _prune(self, move: MoveKind) -> list[AnyStep]:
+        return [self._cut(self._more_sparsity(move)), self._requantize(self.bits)]
+
+    def _cut(self, sparsity: float) -> PruneConfig:
         weights = None if self.start.account is None else self.start.account.kernel_weights
-        cut = PruneConfig(
-            sparsity=self._more_sparsity(move),
-            sparsity_of="weights",
-            reference_weights=weights,
-            seed=self.setup.seed,
+        return PruneConfig(
+            sparsity=sparsity, sparsity_of="weights", reference_weights=weights, seed=self.setup.seed
         )
-        return [cut, self._requantize(self.bits)]
 
     def _fewer_bits(self, move: MoveKind) -> list[AnyStep]:
         bits = self.bits - int(move.size)
         return [self._requantize(bits)] if bits >= 2 else []
 
     def _low_rank(self, move: MoveKind) -> list[AnyStep]:
-        return [
-            LowRankConfig(energy=round(self.energy - move.size, 4), seed=self.setup.seed),
-            self._requantize(self.bits),
-        ]
+        """Factors are made of the float layers; the factors are trained before they are cut and quantized."""
+        factors = LowRankConfig(energy=round(self.energy - move.size, 4), seed=self.setup.seed)
+        cut = [self._cut(self.sparsity)] if self.sparsity > 0 else []
+        return [factors, FineTuneConfig(**self.setup.fit()), *cut, self._requantize(self.bits)]
 
 
 def budget_cost(point: Point, goal: Goal) -> float:

@@ -69,7 +69,7 @@ class AutoTuningPipeline:
             epochs=setup.epochs,
             training=dict(setup.training),
         )
-        told = spec.model_dump(mode="json", exclude={"storage"})
+        told = {**spec.identity(), "n_trials": spec.n_trials, "timeout_s": spec.timeout_s}
         key = digest_of([told, model_digest(model), data.digest])[:12]
         out = Path("runs") / f"tune-{key}" if setup.out is None else setup.out
         resume = setup.resume or setup.out is None

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pquant_hls.compress import Accounting, DesignCost, account, compression_ratio
+from pquant_hls.compress import Accounting, DesignCost, Step, account, compression_ratio
+from pquant_hls.datasets.loaders import as_arrays
 from pquant_hls.engine import (
     CompressionResult,
     Ending,
@@ -21,12 +22,18 @@ from pquant_hls.engine import (
 from pquant_hls.errors import DataError, NoGain, NotMeasured, UnsupportedModel
 from pquant_hls.network import n_outputs
 from pquant_hls.pipelines.base import Trainable
-from pquant_hls.pipelines.data import as_arrays, as_dataset
+from pquant_hls.pipelines.data import as_dataset, without_data
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.steps import as_steps, describe, steps_of
-from pquant_hls.pipelines.walk import Walk, name_of
+from pquant_hls.pipelines.walk import AnyStep, Walk, name_of
 from pquant_hls.qor import QoR
-from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.spec.steps import (
+    FineTuneConfig,
+    LowRankConfig,
+    PruneConfig,
+    QuantizeConfig,
+    TrainingConfig,
+)
 from pquant_hls.train import class_metrics, probabilities
 
 
@@ -81,9 +88,24 @@ class CompressionPipeline(Trainable):
         goal = Goal(gates=setup.gates, budget=setup.budget)
         return Ending(walk.point, goal, "; ".join([done, *left_out]), tuple(walk.history))
 
-    def compress(self, model: Any, train: Any, val: Any = None, **options: Any) -> CompressionResult:
-        """As ``execute``; without ``val`` a fifth of ``train`` is held back for validation."""
-        return self.execute(model, train, val, **options)
+    def compress(self, model: Any, train: Any = None, val: Any = None, **options: Any) -> CompressionResult:
+        """As ``execute``; without ``val`` a fifth of ``train`` is held back for validation. Where no step trains,
+        ``train`` may be left out: standard normal inputs then calibrate and judge, which the result says.
+
+        Raises
+        ------
+        DataError : no ``train``, and a step that trains.
+        """
+        if train is not None:
+            return self.execute(model, train, val, **options)
+        if (trained := next((found for found in self.steps if _trains(found)), None)) is not None:
+            raise DataError(
+                f"step {name_of(trained)} trains and no events were given",
+                where="train",
+                mend=f"give events, or set its epochs to 0{_by_calibration(trained)}",
+            )
+        check_model(model)
+        return self.run(model, without_data(model, seed=self.setup.with_(**options).seed), **options)
 
     def evaluate(self, original: Any, compressed: Any, val: Any) -> dict[str, Any]:
         """Compare two models (or a CompressionResult) on the same events.
@@ -156,6 +178,16 @@ def low_rank(rank: int | None = None, **settings: Any) -> CompressionPipeline:
 def fine_tune(epochs: int = 10, **settings: Any) -> CompressionPipeline:
     """A pipeline of one fine-tuning step; ``settings`` are fields of FineTuneConfig."""
     return CompressionPipeline([FineTuneConfig.parse({"epochs": epochs, **settings})])
+
+
+def _trains(step: AnyStep) -> bool:
+    config = step.config if isinstance(step, Step) else step
+    calibrates = isinstance(config, QuantizeConfig) and config.mode == "ptq"
+    return isinstance(config, TrainingConfig) and config.epochs > 0 and not calibrates
+
+
+def _by_calibration(step: AnyStep) -> str:
+    return ", or its mode to ptq" if name_of(step) == "quantize" else ""
 
 
 class _Figures:

@@ -4,16 +4,17 @@ tagger."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from pquant_hls.engine import CompressionResult
-from pquant_hls.pipelines.data import as_dataset, calibration_sample
+from pquant_hls.errors import DataError
+from pquant_hls.pipelines.data import as_dataset, without_data
 from pquant_hls.pipelines.setup import setup_of
 from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget, Spec
 
+NO_DATA = "no data was given: trained and judged on standard normal inputs"
 PLANNED = (*TriggerPlan.model_fields, *TaggerPlan.model_fields)
 
 
@@ -37,6 +38,7 @@ class HEPCompressionPipeline:
         target_latency_ns: float | str = 100,
         train: Any = None,
         val: Any = None,
+        test: Any = None,
         *,
         calibration: Any = None,
         **options: Any,
@@ -50,7 +52,7 @@ class HEPCompressionPipeline:
         ----------
         model : Keras model; it is not changed.
         target_latency_ns : ns, or text with a unit such as ``"2 BX"``.
-        train, val : as ``as_dataset`` takes them. Without ``train`` the model teaches itself (distillation)
+        train, val, test : as ``as_dataset`` takes them. Without ``train`` the model teaches itself (distillation)
             on ``calibration``, unlabelled inputs (events, *input shape), or where that is missing too on
             standard normal inputs, which only suit a model of standardised features; accuracy is then
             agreement with the original.
@@ -67,11 +69,13 @@ class HEPCompressionPipeline:
         own, merged = _split({**self.options, **options})
         plan, setup = TriggerPlan.parse(own[TriggerPlan]), setup_of(merged, PLANNED)
         sample = calibration if train is None else train
-        data = as_dataset(
-            model, calibration_sample(model, setup.seed) if sample is None else sample, val, seed=setup.seed
+        if sample is None and (val is not None or test is not None):
+            raise DataError("val or test was given without events to train on", where="train")
+        data = (
+            without_data(model, seed=setup.seed, remark=NO_DATA)
+            if sample is None
+            else as_dataset(model, sample, val, test, seed=setup.seed)
         )
-        if sample is None:
-            data = _remark(data, "no data was given: trained and judged on standard normal inputs")
         budget = (
             {"max_accuracy_loss": plan.max_accuracy_loss}
             if setup.budget is None
@@ -101,8 +105,9 @@ class HEPCompressionPipeline:
 
         Returns
         -------
-        CompressionResult, which unpacks to (model, results); ``results[class][figure]`` has before and after
-        as [value, error] for ``auc``, ``efficiency@0.01`` and ``efficiency@0.1`` on the validation events.
+        CompressionResult, which unpacks to (model, results). ``results["original"]`` and ``["compressed"]`` have
+        ``accuracy`` and its error (shares), ``results[class][figure]`` before and after as [value, error] for
+        ``auc``, ``efficiency@0.01`` and ``efficiency@0.1``, all on the validation events.
         """
         given = {**self.options, **options, "preserve_rare_classes": preserve_rare_classes}
         own, merged = _split(given)
@@ -118,7 +123,3 @@ def _split(options: Mapping[str, Any]) -> tuple[dict[type[Spec], dict[str, Any]]
     own = {plan: {name: options[name] for name in plan.model_fields if name in options} for plan in plans}
     taken = {name for values in own.values() for name in values}
     return own, {name: value for name, value in options.items() if name not in taken}
-
-
-def _remark(data: Any, text: str) -> Any:
-    return replace(data, meta={**data.meta, "inputs": text})

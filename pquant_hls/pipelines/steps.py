@@ -10,9 +10,15 @@ from pquant_hls.errors import SpecError
 from pquant_hls.pipelines.walk import AnyStep, settings_of
 from pquant_hls.spec import StepConfig, step_config
 from pquant_hls.spec.model import unknown_key
+from pquant_hls.spec.registry import config_class, step_names
+from pquant_hls.spec.steps import TrainingConfig
 
 METHODS = {"pruning": "prune", "quantization": "quantize", "fine_tuning": "fine_tune", "low_rank": "low_rank"}
 """The mission's words for the steps, beside their names in recipes."""
+
+
+SHARED = tuple(name for name in TrainingConfig.model_fields if name != "step")
+"""Settings that may stand beside the steps and hold for each that trains."""
 
 
 def as_steps(given: Any, *, path: str = "steps") -> tuple[AnyStep, ...]:
@@ -37,36 +43,47 @@ def as_step(entry: Any, path: str) -> AnyStep:
 
 def steps_of(config: Any) -> tuple[AnyStep, ...]:
     """Steps of a pipeline's configuration: a list, ``{"methods": [...], "pruning": {settings}, ...}``, or
-    another pipeline of steps."""
+    another pipeline of steps.
+
+    Without ``methods`` the order is that of the settings. Fields of a training, such as ``epochs`` or
+    ``preserve_rare_classes``, may stand beside them: they hold for every step that trains and does not set them.
+    """
     if not isinstance(config, Mapping):
         return as_steps(getattr(config, "steps", config))
-    if "methods" not in config:
-        raise SpecError(
-            "this key is required", where="methods", mend="e.g. methods: [low_rank, pruning, quantization]"
-        )
-    methods = config["methods"]
+    methods = config.get("methods", [key for key in config if key not in SHARED])
     if isinstance(methods, str | Mapping) or not isinstance(methods, Sequence):
         raise SpecError(f"expected a list of steps, got {methods!r}", where="methods")
+    if not methods:
+        raise SpecError(
+            "no step is named", where="methods", mend="e.g. methods: [low_rank, pruning, quantization]"
+        )
     _check_keys(config, methods)
     return as_steps([_joined(method, config) for method in methods], path="methods")
 
 
 def _joined(method: Any, config: Mapping[str, Any]) -> Any:
-    """A method with its settings."""
+    """A method with its settings and those that all trainings share."""
     if not isinstance(method, str):
         return method
     settings = config.get(method) or {}
     if not isinstance(settings, Mapping):
         raise SpecError(f"expected settings such as {{sparsity: 0.5}}, got {settings!r}", where=method)
-    return {"step": method, **settings}
+    shared = {key: config[key] for key in SHARED if key in config and _trains(method)}
+    return {"step": method, **shared, **settings}
+
+
+def _trains(method: str) -> bool:
+    name = METHODS.get(method, method)
+    return name in step_names() and issubclass(config_class(name), TrainingConfig)
 
 
 def _check_keys(config: Mapping[str, Any], methods: Sequence[Any]) -> None:
     """Settings of a method that is not run are an error: they would be without effect."""
-    known = ["methods", *(method for method in methods if isinstance(method, str))]
+    known = ["methods", *(method for method in methods if isinstance(method, str)), *SHARED]
+    steps = [*METHODS, *step_names()]
     for key in config:
-        if key not in known:
-            raise SpecError(unknown_key(key, known), where=key)
+        if key not in known or ("methods" not in config and key not in [*steps, *SHARED]):
+            raise SpecError(unknown_key(key, known if "methods" in config else [*steps, *SHARED]), where=key)
 
 
 def describe(steps: Sequence[AnyStep]) -> list[Any]:

@@ -117,7 +117,9 @@ class TaggerPipeline(Pipeline):
         else:
             reason = f"no width up to {min(16, self.plan.bits + 6)} bits keeps the floors"
             goal = Goal(gates=goal.gates, budget=goal.budget, broken="quantized model within the floors")
-        results = by_class(bench.baseline, bench.score(walk.point))
+        now = bench.score(walk.point)
+        results = {"original": _accuracy(bench.baseline), "compressed": _accuracy(now)}
+        results |= by_class(bench.baseline, now)
         return Ending(walk.point, goal, reason, tuple(walk.history), {"results": results})
 
     def _low_rank(self, start: Point, fit: dict[str, Any]) -> list[AnyStep]:
@@ -136,6 +138,15 @@ def useful_ranks(model: Any, most: int) -> dict[str, int]:
             if rank >= 1:
                 found[call.name] = rank
     return found
+
+
+def _accuracy(score: Score | None) -> dict[str, float | None]:
+    """Accuracy on the validation events with its error, shares; None without a figure."""
+    found = None if score is None else score.figures.get("accuracy")
+    return {
+        "accuracy": None if found is None else found.value,
+        "accuracy_error": None if found is None else found.error,
+    }
 
 
 def by_class(before: Score | None, after: Score) -> dict[str, Any]:

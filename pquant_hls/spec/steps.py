@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.model import Spec
 
 MIN_BITS, MAX_BITS = 2, 16
@@ -113,6 +114,11 @@ class StepConfig(Spec):
             if isinstance(extra, Mapping) and "ladder" in extra and getattr(self, name) is not None:
                 found[name] = Turn(extra["ladder"])  # type: ignore[arg-type]  # JSON as pydantic types it
         return found
+
+    def aimed(self, budget: Budget | None) -> Self:
+        """With what follows from the run's budget (None: it has none) where the configuration leaves it open."""
+        del budget
+        return self
 
     def turned(self, values: Mapping[str, float], units: Mapping[str, int]) -> Self:
         """With the loop's present values. ``units`` are those of the original's layers."""
@@ -289,7 +295,10 @@ class LowRankConfig(StepConfig):
     min_energy: float = parameter(0.8, "least kept energy when gain chooses", gt=0, le=1)
     layers: dict[str, Annotated[int, Field(ge=1)]] = parameter({}, "rank of single layers")
     exclude: tuple[str, ...] = parameter((), "layers that are left as they are")
-    roll_back: bool = parameter(True, "take back a factorization that costs more estimated ns than it saves")
+    roll_back: bool | None = parameter(
+        None,
+        "take back a factorization that adds estimated cycles; none: unless the budget limits no latency",
+    )
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -305,6 +314,13 @@ class LowRankConfig(StepConfig):
         if len(given) > 1:
             raise ValueError(f"one rule chooses the rank, got {' and '.join(given)}")
         return self
+
+    def aimed(self, budget: Budget | None) -> Self:
+        """Cycles are charged where a latency is the goal; elsewhere fewer multiplications are gain enough."""
+        timed = (
+            budget is not None and (budget.latency_ns, budget.latency_cycles, budget.ii_cycles) != (None,) * 3
+        )
+        return self if self.roll_back is not None else self.with_(roll_back=timed)
 
 
 class QuantizeConfig(TrainingConfig):
@@ -343,6 +359,16 @@ class QuantizeConfig(TrainingConfig):
     )
     percentile: float = parameter(99.9, "percentile of |x| that must fit, in percent", gt=50, le=100)
     samples: int = parameter(4096, "inputs used for calibration", ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, values: Any) -> Any:
+        """``method: ptq`` is ``mode: ptq``: the word that pruning has for it."""
+        if not isinstance(values, Mapping) or "method" not in values:
+            return values
+        if "mode" in values:
+            raise ValueError("method and mode are the same: give one of them")
+        return {("mode" if name == "method" else name): value for name, value in values.items()}
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -31,11 +31,18 @@ SPECIAL = (REUSE, ORDER, LAYER_BITS)
 layer."""
 
 
+def _is_none(value: object) -> bool:
+    """What 0.1.0 did not know stays out of a study's identity: its studies can be resumed."""
+    return value is None
+
+
 class Range(Spec):
-    """Values of one parameter: from ``low`` to ``high`` (logarithmic with ``log``), or one of ``choices``."""
+    """Values of one parameter: from ``low`` to ``high`` (by ``step``, or logarithmic with ``log``), or one of
+    ``choices``."""
 
     low: float | None = None
     high: float | None = None
+    step: float | None = Field(None, gt=0, exclude_if=_is_none)
     log: bool = False
     choices: tuple[Any, ...] | None = None
 
@@ -47,6 +54,8 @@ class Range(Spec):
             raise ValueError(f"low {self.low:g} exceeds high {self.high:g}")
         if self.log and (self.low is None or self.low <= 0):
             raise ValueError("a logarithmic range starts above 0")
+        if self.step is not None and (self.log or self.choices is not None):
+            raise ValueError("a step goes with low and high, and not with log")
         if self.choices is not None and not self.choices:
             raise ValueError("choices is empty")
         return self
@@ -92,8 +101,8 @@ def parameter_of(name: str) -> FieldInfo | None:
 
 
 def as_range(name: str, given: Any) -> Range:
-    """A range from ``[low, high]``, a list of choices, keys, or True for the range the step itself
-    declares."""
+    """A range from ``[low, high]``, ``(low, high, step)``, a list of choices, keys, or True for the range that the
+    step itself declares."""
     if isinstance(given, Range):
         return given
     if isinstance(given, Mapping):
@@ -102,10 +111,23 @@ def as_range(name: str, given: Any) -> Range:
         numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given)
         if name != REUSE and numbers and len(given) == 2:
             return Range.parse({"low": given[0], "high": given[1]}, path=name)
+        if name != REUSE and numbers and _may_be_stepped(given):
+            if isinstance(given, list):
+                raise ValueError(
+                    f"{name}: {given} may be low, high, step or three choices: give {{low, high, step}} or {{choices}}"
+                )
+            return Range.parse(dict(zip(("low", "high", "step"), given, strict=True)), path=name)
         return Range.parse({"choices": tuple(given)}, path=name)
     if given is True or given is None:
         return _declared(name)
-    raise ValueError(f"{name}: expected [low, high], a list of choices or true, got {given!r}")
+    raise ValueError(
+        f"{name}: expected [low, high], (low, high, step), a list of choices or true, got {given!r}"
+    )
+
+
+def _may_be_stepped(values: Sequence[float]) -> bool:
+    """Whether three numbers can be low, high, step: the last one fits between the others and is no further choice."""
+    return len(values) == 3 and values[0] < values[1] and 0 < values[2] <= values[1] - values[0]
 
 
 def _declared(name: str) -> Range:
@@ -121,13 +143,18 @@ def _declared(name: str) -> Range:
 def _space(values: Any) -> dict[str, Range]:
     if not isinstance(values, Mapping):
         raise ValueError(f"expected parameters and ranges, got {type(values).__name__}")
-    wanted = {full_name(name): given for name, given in values.items() if given is not False}
+    wanted = {name: given for name, given in values.items() if given is not False}
+    full: dict[str, str] = {}
+    for name in wanted:
+        if full_name(name) in full:
+            raise ValueError(f"{full[full_name(name)]} and {name} are the same parameter: give one of them")
+        full[full_name(name)] = name
     try:
-        found = {name: as_range(name, given) for name, given in wanted.items()}
+        found = {name: as_range(whole, wanted[name]) for whole, name in full.items()}
     except SpecError as cause:
         raise ValueError(str(cause)) from cause
-    for name, values_of in found.items():
-        _check_values(name, values_of)
+    for whole, name in full.items():
+        _check_values(whole, found[name])
     return found
 
 
@@ -190,6 +217,21 @@ class StudySpec(Spec):
         min_length=1,
         description="URL of a database that several workers share; left out: study.db in the run folder",
     )
+
+    @property
+    def parameters(self) -> dict[str, Range]:
+        """The space by full names, such as ``quantize.bits`` for ``bits``."""
+        return {full_name(name): found for name, found in self.space.items()}
+
+    def as_given(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by full names under the names that ``space`` was given."""
+        short = {full_name(name): name for name in self.space}
+        return {short.get(name, name): value for name, value in values.items()}
+
+    def identity(self) -> dict[str, Any]:
+        """What a study's digest depends on, however its parameters were called."""
+        told = self.model_dump(mode="json", exclude={"n_trials", "timeout_s", "storage"})
+        return {**told, "space": {full_name(name): found for name, found in told["space"].items()}}
 
     @classmethod
     def load(cls, source: str | Path) -> StudySpec:

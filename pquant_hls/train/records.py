@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.datasets.loaders import as_arrays, is_loader
 from pquant_hls.errors import DataError
 from pquant_hls.network.graph import calls
 from pquant_hls.network.table import input_names, input_shapes, output_names, scored_names
@@ -52,7 +53,8 @@ def as_data(given: Any, model: keras.Model) -> TrainingData:
     """A data set as steps read it, checked against the model's inputs.
 
     ``given`` may be an object or a mapping with ``x_train`` and whatever else there is of ``y_train``,
-    ``x_val``, ``y_val`` and ``classes``; a pair (x, y); or inputs alone. Several inputs are a list in the
+    ``x_val``, ``y_val`` and ``classes``; a pair (x, y); inputs alone; or a loader of batches, such as
+    ``tf.data.Dataset``, for one input, read once. Several inputs are a list in the
     model's order or a dict by input name; what comes back holds lists. An object that has all four and no
     dict comes back as it is.
 
@@ -60,7 +62,7 @@ def as_data(given: Any, model: keras.Model) -> TrainingData:
     UnsupportedModel as ``calls`` does.
     """
     calls(model)
-    data = _gathered(given)
+    data = Parts(*as_arrays(given, _rank(model), "data")) if _loads(given) else _gathered(given)
     for part in ("train", "val"):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         if isinstance(x, Mapping):
@@ -72,6 +74,22 @@ def as_data(given: Any, model: keras.Model) -> TrainingData:
         if part == "train" or not is_empty(x):
             _check_inputs(model, inputs_of(model, x), f"x_{part}")
     return data
+
+
+def _loads(given: Any) -> bool:
+    return not hasattr(given, "x_train") and is_loader(given)
+
+
+def _rank(model: keras.Model) -> int:
+    """That of a batch of inputs of a model with one input."""
+    shapes = input_shapes(model)
+    if len(shapes) != 1:
+        raise DataError(
+            f"a loader's batches hold one input, the model has {len(shapes)}",
+            where="data",
+            mend="give arrays, a list in the model's order",
+        )
+    return 1 + len(shapes[0])
 
 
 def _gathered(given: Any) -> TrainingData:

@@ -19,13 +19,13 @@ def suggest(trial: optuna.Trial, spec: StudySpec, layers: Sequence[str]) -> dict
     """One value for each parameter of the space; ``layers`` get widths of their own where asked for."""
     params = {
         name: _value(trial, name, found)
-        for name, found in spec.space.items()
+        for name, found in spec.parameters.items()
         if name not in (ORDER, LAYER_BITS)
     }
     if ORDER in spec.space:
         params[ORDER] = trial.suggest_categorical(ORDER, orders(spec))
     if LAYER_BITS in spec.space:
-        bits = spec.space.get("quantize.bits", Range(low=3, high=8))
+        bits = spec.parameters.get("quantize.bits", Range(low=3, high=8))
         params |= {f"bits.{layer}": _value(trial, f"bits.{layer}", bits, whole=True) for layer in layers}
     return params
 
@@ -36,8 +36,9 @@ def _value(trial: optuna.Trial, name: str, found: Range, *, whole: bool | None =
     if found.low is None or found.high is None:
         raise ValueError(f"{name} has no range")
     if _is_whole(name) if whole is None else whole:
-        return trial.suggest_int(name, int(found.low), int(found.high), log=found.log)
-    return trial.suggest_float(name, found.low, found.high, log=found.log)
+        step = 1 if found.step is None else int(found.step)
+        return trial.suggest_int(name, int(found.low), int(found.high), step=step, log=found.log)
+    return trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)
 
 
 def _is_whole(name: str) -> bool:
@@ -49,7 +50,7 @@ def _is_whole(name: str) -> bool:
 
 def steps_in(spec: StudySpec) -> tuple[str, ...]:
     """Steps with a parameter in the space, and quantization, in the usual order."""
-    named = {name.partition(".")[0] for name in spec.space if "." in name} | {"quantize"}
+    named = {name.partition(".")[0] for name in spec.parameters if "." in name} | {"quantize"}
     return tuple(sorted(named, key=lambda step: (_place(step), step)))
 
 

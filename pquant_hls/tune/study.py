@@ -7,7 +7,6 @@ import logging
 import math
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,6 +30,7 @@ from pquant_hls.engine import (
 )
 from pquant_hls.errors import NoGain, NotMeasured, SpecError
 from pquant_hls.spec import StudySpec
+from pquant_hls.spec.study import ORDER
 from pquant_hls.store import Entry, digest_of
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
 from pquant_hls.tune.space import hls_of, suggest, trial_steps
@@ -93,7 +93,7 @@ class Study:
     def identity(self, setup: Order) -> dict[str, Any]:
         del setup
         return {
-            "study": self.spec.model_dump(mode="json", exclude={"n_trials", "timeout_s", "storage"}),
+            "study": self.spec.identity(),
             "objective": self.spec.objective if self.given is None else _name(self.given),
         }
 
@@ -119,11 +119,12 @@ def _name(objective: Objective) -> str:
 @dataclass(frozen=True)
 class Scored:
     """A design with its score and its excess over the budget (a share of the limit; at most 0 is
-    feasible)."""
+    feasible). ``left_out`` names steps that had nothing to gain."""
 
     point: Point
     value: float
     excess: float
+    left_out: tuple[str, ...] = ()
 
 
 class Search:
@@ -193,16 +194,18 @@ class Search:
 
     def design(self, params: Mapping[str, Any], epochs: int) -> Scored:
         """Compress by ``params`` from the original, sketch it, score it."""
-        point = self.start
+        point, left_out = self.start, []
         names = [step.step for step in trial_steps(params, self.spec, epochs, point)]
-        for index in range(len(names)):
-            with suppress(NoGain):  # a rank that saves nothing leaves the model as it is
+        for index, name in enumerate(names):
+            try:
                 point = self.bench.apply(point, trial_steps(params, self.spec, epochs, point)[index])
+            except NoGain:  # a rank that saves nothing leaves the model as it is
+                left_out.append(name)
         point = self.bench.sketch(point, hls=hls_of(params, self.spec))
         value = float(self.objective(self._figures(point)))
         if not math.isfinite(value):
             raise NotMeasured(f"the objective gave {value}")
-        return Scored(point, value, self._excess(point))
+        return Scored(point, value, self._excess(point), tuple(left_out))
 
     def _figures(self, point: Point) -> TrialFigures:
         worst, lut = _cost(point)
@@ -259,8 +262,17 @@ class Search:
             f"by the full schedule {again.value:.4f}{'' if holds else ', which does not reproduce it'}"
         )
         goal = self.goal if holds else replace(self.goal, broken="score reproduced within the budget")
-        extra = {"best_config": dict(trial.params), "results": results}
+        extra = {"best_config": self._built(trial.params, again), "results": results}
         return Ending(again.point, goal, reason, tuple(records), extra)
+
+    def _built(self, params: Mapping[str, Any], found: Scored) -> dict[str, Any]:
+        """Those of the parameters that the design was built by, under the names that the space was given."""
+        built = {
+            name: value for name, value in params.items() if name.partition(".")[0] not in found.left_out
+        }
+        if ORDER in built:
+            built[ORDER] = " ".join(step for step in built[ORDER].split() if step not in found.left_out)
+        return self.spec.as_given(built)
 
 
 def open_study(spec: StudySpec, folder: Path, identity: str) -> optuna.Study:

@@ -133,6 +133,8 @@ class InstantBench:
         if isinstance(step, QuantizeConfig):
             return replace(model, bits=step.bits, trained=model.trained + (step.mode == "qat"))
         if isinstance(step, LowRankConfig):
+            if model.bits != 32:
+                raise NoGain("is quantized: factorize before quantizing", where="fc1")
             return replace(model, rank=min(model.rank, step.energy or 0.9))
         assert isinstance(step, FineTuneConfig)
         return replace(model, trained=model.trained + 1)

@@ -114,9 +114,9 @@ def test_what_is_no_data_is_refused(model: Any, source: Any, text: str) -> None:
 def test_a_generator_that_never_ends_is_refused(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from itertools import repeat
 
-    from pquant_hls.pipelines import data
+    from pquant_hls.datasets import loaders
 
-    monkeypatch.setattr(data, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(loaders, "MOST_BYTES", 10_000)
     with pytest.raises(DataError, match="did not end"):
         as_dataset(model, repeat((ROWS, ROWS[:, 0])))
 

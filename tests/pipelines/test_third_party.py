@@ -152,7 +152,7 @@ def test_a_study_searches_them_and_drops_none_in_silence(tmp_path: Path) -> None
     search.run()
     ending = search.winner()
     assert 0.6 <= ending.best.model.kept <= 0.8
-    assert {"clip.share", "shift.by", "quantize.bits"} == set(ending.extra["best_config"])
+    assert {"clip.share", "shift.by", "bits"} == set(ending.extra["best_config"])
     assert all(isinstance(trial.params["shift.by"], int) for trial in study.trials)
     with pytest.raises(SpecError, match=r"did you mean 'clip\.share'"):
         StudySpec.parse({"space": {"clip.shar": True}})

@@ -99,8 +99,8 @@ def test_a_space_is_found_wrong_before_any_trial(space: Any, message: str) -> No
 
 
 def test_a_space_of_its_own_or_the_usual_one() -> None:
-    assert set(StudySpec.parse({}).space) == {"quantize.bits", "prune.sparsity"}
-    assert set(StudySpec.parse({"space": {"bits": True, "sparsity": False}}).space) == {"quantize.bits"}
+    assert set(StudySpec.parse({}).parameters) == {"quantize.bits", "prune.sparsity"}
+    assert set(StudySpec.parse({"space": {"bits": True, "sparsity": False}}).parameters) == {"quantize.bits"}
 
 
 def test_a_gate_needs_a_limit() -> None:

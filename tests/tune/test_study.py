@@ -117,7 +117,7 @@ def test_every_trial_carries_the_constraint_and_the_study_resumes(
     final, best = result
     assert result.verdict is Verdict.MET
     assert final is result.model
-    assert set(best) == {"quantize.bits", "prune.sparsity"}
+    assert set(best) == {"bits", "sparsity"}
     assert known(result.results)["reproduced"]
     assert known(result.results)["score_final"] >= known(result.results)["score_trial"] * 0.8
     study = optuna.load_study(study_name="study", storage=f"sqlite:///{out / 'study.db'}")
