@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,11 +22,18 @@ BACKGROUND_RATES = (0.01, 0.1)
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """A figure between 0 and 1, its statistical error (one standard deviation), and the events behind it."""
+    """A figure between 0 and 1, its statistical error (one standard deviation), and the events behind it.
+
+    ``influence`` is how far each event moves the figure, float64 (events of the split,): the error of the difference of
+    two figures of the same events is the root of the sum of squares of the difference of theirs, so that what both have in
+    common drops out. ``above`` is the number of background events above an efficiency's threshold.
+    """
 
     value: float
     error: float
     events: int
+    above: int | None = None
+    influence: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     def below(self, other: Proportion, *, sigmas: float = 1.0) -> bool:
         """Whether this is lower than ``other`` by more than ``sigmas`` combined errors."""
@@ -56,9 +63,11 @@ def decisions(scores: ArrayLike, *, threshold: float = 0.5) -> NDArray[np.int64]
 
 
 def accuracy(scores: ArrayLike, y: ArrayLike, *, threshold: float = 0.5) -> Proportion:
-    """Share of events whose decision is their label, with its binomial error."""
+    """Share of events whose decision is their label, with its binomial error; the error of a difference is then
+    McNemar's."""
     right = decisions(scores, threshold=threshold) == np.asarray(y).reshape(-1)
-    return proportion(int(right.sum()), int(right.size))
+    found = proportion(int(right.sum()), int(right.size))
+    return replace(found, influence=(right - found.value) / right.size)
 
 
 def proportion(passed: int, events: int) -> Proportion:
@@ -81,30 +90,55 @@ def cross_entropy(scores: ArrayLike, y: ArrayLike) -> float:
 def roc_auc(score: ArrayLike, is_signal: ArrayLike) -> Proportion:
     """Area under the ROC curve as the Mann-Whitney statistic, ties counted half.
 
-    The error is that of Hanley and McNeil, Radiology 143 (1982) 29. Raises DataError without signal or
-    background.
+    The error is that of Hanley and McNeil, Radiology 143 (1982) 29, the influence that of DeLong et al., Biometrics 44
+    (1988) 837. Raises DataError without signal or background.
     """
     values, signal = np.asarray(score, np.float64).reshape(-1), np.asarray(is_signal, bool).reshape(-1)
     n_signal, n_background = _counts(signal)
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    ranks = _ranks(values)
     auc = (ranks[signal].sum() - n_signal * (n_signal + 1) / 2) / (n_signal * n_background)
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     spread = auc * (1 - auc) + (n_signal - 1) * (q1 - auc**2) + (n_background - 1) * (q2 - auc**2)
-    return Proportion(float(auc), math.sqrt(max(0.0, float(spread)) / (n_signal * n_background)), len(values))
+    error = math.sqrt(max(0.0, float(spread)) / (n_signal * n_background))
+    influence = np.empty(len(values))
+    influence[signal] = ((ranks[signal] - _ranks(values[signal])) / n_background - auc) / n_signal
+    beaten = 1 - (ranks[~signal] - _ranks(values[~signal])) / n_signal
+    influence[~signal] = (beaten - auc) / n_background
+    return Proportion(float(auc), error, len(values), influence=influence)
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1, ties at their mean."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse], np.float64)
 
 
 def efficiency_at(score: ArrayLike, is_signal: ArrayLike, background_rate: float) -> Proportion:
     """Share of signal above the lowest threshold that at most ``background_rate`` of the background exceeds.
 
-    The error is the binomial one of the signal. Raises DataError without signal or background.
+    The error is the binomial one of the signal and that of the threshold, which the background sets: the slope of the
+    ROC curve there, over one standard deviation of the background above it, times the binomial error of that. Raises
+    DataError without signal or background.
     """
     values, signal = np.asarray(score, np.float64).reshape(-1), np.asarray(is_signal, bool).reshape(-1)
     n_signal, n_background = _counts(signal)
     allowed = math.floor(background_rate * n_background + 1e-9)
-    background = np.sort(values[~signal])[::-1]
-    threshold = background[allowed] if allowed < n_background else -math.inf
-    return proportion(int((values[signal] > threshold).sum()), n_signal)
+    background, passed = np.sort(values[~signal])[::-1], np.sort(values[signal])
+
+    def threshold(count: int) -> float:
+        return float(background[count]) if count < n_background else -math.inf
+
+    def efficiency(count: int) -> float:
+        return 1 - float(np.searchsorted(passed, threshold(count), "right")) / n_signal
+
+    reach = max(1, round(math.sqrt(allowed)))
+    low, high = max(0, allowed - reach), min(n_background, allowed + reach)
+    slope = (efficiency(high) - efficiency(low)) * n_background / (high - low)
+    found, above = efficiency(allowed), values > threshold(allowed)
+    rate = float(above[~signal].mean())
+    influence = np.where(signal, (above - found) / n_signal, -slope * (above - rate) / n_background)
+    error = math.sqrt(float((influence**2).sum()))
+    return Proportion(found, error, n_signal, int(above[~signal].sum()), influence)
 
 
 def _counts(signal: NDArray[np.bool_]) -> tuple[int, int]:

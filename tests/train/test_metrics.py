@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
 from pquant_hls.errors import DataError
@@ -41,7 +42,8 @@ def test_efficiency_never_lets_too_much_background_in(rows: list[tuple[int, bool
     allowed = [t for t in (-1, *score) if (score[~signal] > t).mean() <= rate + 1e-9]
     best = max((score[signal] > t).mean() for t in allowed)
     assert found.value == pytest.approx(best)
-    assert found.error == pytest.approx(math.sqrt(found.value * (1 - found.value) / signal.sum()))
+    binomial = math.sqrt(found.value * (1 - found.value) / signal.sum())
+    assert found.error >= binomial - 1e-12, "the threshold has an error of its own"
 
 
 def test_classes_against_the_rest() -> None:
@@ -78,3 +80,61 @@ def test_a_drop_inside_the_error_is_no_drop() -> None:
 def test_one_sided_samples_are_refused(signal: list[int]) -> None:
     with pytest.raises(DataError, match="signal and background are both needed"):
         roc_auc([0.1, 0.2], signal)
+
+
+def two_models(
+    seed: int, n_background: int, n_signal: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Scores of two models that see the same events with a little noise each, and which are signal."""
+    rng = np.random.default_rng([seed, n_background])
+    signal = np.arange(n_background + n_signal) >= n_background
+    seen = rng.normal(size=signal.size) + 1.5 * signal
+    first, second = (seen + width * rng.normal(size=signal.size) for width in (0.3, 0.35))
+    return first, second, signal
+
+
+@pytest.mark.parametrize(("n_background", "rate"), [(800, 0.05), (4000, 0.01), (800, 0.0125)])
+def test_an_efficiencys_error_is_what_it_scatters_by(n_background: int, rate: float) -> None:
+    """The threshold is set by background events, and their number scatters too; of two models it does alike."""
+    found = []
+    for seed in range(150):
+        first, second, signal = two_models(seed, n_background, 800)
+        one, other = efficiency_at(first, signal, rate), efficiency_at(second, signal, rate)
+        assert one.influence is not None
+        assert other.influence is not None
+        paired = np.sqrt(((one.influence - other.influence) ** 2).sum())
+        found.append((one.value, one.error, one.value - other.value, paired))
+    values, errors, differences, paired_errors = np.transpose(found)
+    assert errors.mean() == pytest.approx(values.std(), rel=0.25)
+    assert paired_errors.mean() == pytest.approx(differences.std(), rel=0.25)
+    binomial = np.sqrt(values.mean() * (1 - values.mean()) / 800)
+    assert errors.mean() > 1.25 * binomial, "the binomial error of the signal alone is too small"
+
+
+def test_an_efficiency_counts_the_background_that_sets_its_threshold() -> None:
+    first, _, signal = two_models(0, 800, 100)
+    assert [efficiency_at(first, signal, rate).above for rate in (7.5e-4, 0.01, 0.1, 1.0)] == [0, 8, 80, 800]
+    assert efficiency_at(first, signal, 1.0).error == 0.0, "every event passes, whatever the sample"
+
+
+def test_an_areas_difference_has_delongs_error() -> None:
+    found = []
+    for seed in range(150):
+        first, second, signal = two_models(seed, 500, 300)
+        one, other = roc_auc(first, signal), roc_auc(second, signal)
+        assert one.influence is not None
+        assert other.influence is not None
+        assert np.sqrt((one.influence**2).sum()) == pytest.approx(one.error, rel=0.2), (
+            "that of Hanley and McNeil"
+        )
+        paired = np.sqrt(((one.influence - other.influence) ** 2).sum())
+        found.append((one.value - other.value, paired))
+    differences, paired_errors = np.transpose(found)
+    assert paired_errors.mean() == pytest.approx(differences.std(), rel=0.25)
+
+
+def test_ties_weigh_half() -> None:
+    found = roc_auc([1, 1, 1, 1], np.array([True, False, True, False]))
+    assert found.value == 0.5
+    assert found.influence is not None
+    assert not found.influence.any(), "all alike: no event moves it"
