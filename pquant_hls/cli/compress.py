@@ -18,6 +18,10 @@ DEFAULT_RECIPE = "jet_tagger_vu13p_200mhz"
 Recipe_ = Annotated[str, typer.Option("--recipe", help="a YAML file, or the name of a shipped recipe")]
 Out = Annotated[Path, typer.Option("--out", help="run folder; new or empty")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on with the interrupted run in --out")]
+Report_ = Annotated[
+    Path | None,
+    typer.Option("--report", help="with --resume and measure: report, the report that the run waits for"),
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, progress on stderr")]
 Backend = Annotated[
     str | None, typer.Option("--backend", help="Vitis, Vivado or an added one, in place of the recipe's")
@@ -63,6 +67,7 @@ def compress(
     backend: Backend = None,
     budget: BudgetNs = None,
     resume: Resume = False,
+    report: Report_ = None,
     json: Json = False,
     pipeline: Annotated[str | None, typer.Option("--pipeline", help=PIPELINES_HELP)] = None,
     option: Annotated[
@@ -74,10 +79,12 @@ def compress(
 
     settings, load, listen = recipe_with(recipe, backend, budget), loader(model, data), Terminal()
     if pipeline is None and not option:
-        return _run(load, settings, out, resume=resume, json=json, listen=listen)
+        return _run(load, settings, out, resume=resume, json=json, listen=listen, report=report)
     from pquant_hls.cli.pipeline import pipeline_job, show_result
 
-    job = pipeline_job(pipeline, option or [], settings, {"out": out, "resume": resume, "listen": listen})
+    job = pipeline_job(
+        pipeline, option or [], settings, {"out": out, "resume": resume, "listen": listen, "report": report}
+    )
     return run_job(load, job, show_result, out, resume=resume, json=json, listen=listen)
 
 
@@ -123,11 +130,20 @@ def _trained_tagger(recipe: Recipe, listen: Any) -> tuple[Any, Any]:
     return model, data
 
 
-def _run(load: Any, recipe: Recipe, out: Path, *, resume: bool, json: bool, listen: Any) -> int:
+def _run(
+    load: Any,
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool,
+    json: bool,
+    listen: Any,
+    report: Path | None = None,
+) -> int:
     def job(model: Any, data: Any) -> CompressionResult:
         from pquant_hls.engine import compress_model
 
-        return compress_model(model, data, recipe, out, resume=resume, listen=listen)
+        return compress_model(model, data, recipe, out, resume=resume, listen=listen, report=report)
 
     return run_job(
         load, job, lambda result: _show(result, recipe), out, resume=resume, json=json, listen=listen

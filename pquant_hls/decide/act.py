@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from pquant_hls.decide.judge import Judgement, Verdict
+from pquant_hls.decide.judge import Check, Judgement, Verdict
 from pquant_hls.decide.knobs import KINDS, Knobs
 from pquant_hls.qor import LayerQoR
 from pquant_hls.spec import LoopSpec
@@ -18,6 +18,7 @@ class Limit(StrEnum):
     """Why a loop stopped without meeting its budget."""
 
     ACCURACY = "accuracy floor"
+    ESTIMATE = "the estimate cannot tell on this part"
     BITS = "bits floor"
     ARCHITECTURE = "latency floor of the architecture"
     ROUNDS = "round limit"
@@ -27,13 +28,14 @@ class Limit(StrEnum):
 @dataclass(frozen=True)
 class Move:
     """One knob, by its path, to a new value, with what it is predicted to give (worst-case latency in ns, or
-    None). ``label`` is its name for people."""
+    None). ``label`` is its name for people, ``outlook`` the predicted judgement of the design alone."""
 
     knob: str
     old: float
     new: float
     predicted_ns: float | None = None
     label: str = ""
+    outlook: Judgement | None = None
 
     def __str__(self) -> str:
         digits = 0 if float(self.old).is_integer() and float(self.new).is_integer() else 2
@@ -42,7 +44,10 @@ class Move:
 
 @dataclass(frozen=True)
 class Round:
-    """One finished round of the loop: the knobs it used (by path), the move that led to them, the judgement."""
+    """One finished round of the loop: the knobs it used (by path), the move that led to them, the judgement.
+
+    ``size`` orders designs where the budget limits none: the smaller one is wanted (LUT, or EBOPs).
+    """
 
     knobs: Mapping[str, float]
     judgement: Judgement
@@ -50,6 +55,7 @@ class Round:
     phase: Literal["tighten", "relax"] = "tighten"
     worst_ns: float | None = None
     accuracy: float | None = None
+    size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,21 @@ class Action:
     start: int | None = None
     limit: Limit | None = None
     best: int | None = None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a loop is asked, and what can be reached at all.
+
+    ``budget_ns`` is the latency budget; ``floor_ns`` a lower bound of what any tightening can reach; ``at_end`` the
+    predicted judgement of the design with every knob at its end; all None where unknown. ``smallest`` : the budget
+    limits no design, so that the smallest one is wanted whose quality holds.
+    """
+
+    budget_ns: float | None = None
+    floor_ns: float | None = None
+    at_end: Judgement | None = None
+    smallest: bool = False
 
 
 def tightenings(history: Sequence[Round], loop: LoopSpec) -> tuple[Move, ...]:
@@ -104,8 +125,7 @@ def next_action(
     loop: LoopSpec,
     moves: Sequence[Move],
     *,
-    budget_ns: float | None = None,
-    floor_ns: float | None = None,
+    reach: Reach | None = None,
     layers: Sequence[LayerQoR] = (),
 ) -> Action:
     """Decide after the last round of ``history``.
@@ -113,13 +133,12 @@ def next_action(
     Parameters
     ----------
     moves : the open moves (``tightenings`` or, after MET, ``relaxations``), with predictions where there are any.
-    budget_ns : the latency budget, which a relaxation must be predicted to stay within.
-    floor_ns : lower bound of the latency that any tightening can reach, None if unknown.
+    reach : what is asked and what is known of what can be reached.
     layers : the last round's layers, to name in the reason those that cost the cycles.
     """
-    last = history[-1]
-    if last.judgement.verdict is Verdict.MET:
-        return _after_met(history, loop, moves, budget_ns)
+    last, goal = history[-1], reach or Reach()
+    if last.judgement.verdict is Verdict.MET and not goal.smallest:
+        return _after_met(history, loop, moves, goal.budget_ns)
     if last.phase == "relax":
         return _stop_met(
             history, "the last relaxation did not stay within the budget; the round before it is kept"
@@ -128,26 +147,96 @@ def next_action(
     if differing and differing[0].verdict is Verdict.MISSED:
         reason = f"{differing[0]}; run `pquant-hls csim diff` for the first divergent layer"
         return _stop(history, Limit.MISMATCH, reason)
-    if floor_ns is not None and budget_ns is not None and floor_ns > budget_ns:
-        reason = f"no tightening of this architecture gets below {floor_ns:.1f} ns, the budget is {budget_ns:.1f} ns"
+    if goal.smallest:
+        return _smaller(history, loop, moves)
+    return _out_of_reach(history, goal, layers) or _tighten(history, loop, moves, layers)
+
+
+def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQoR]) -> Action | None:
+    """Stop where no tightening can meet the budget: its floor is above it, or no design has an interval within it."""
+    if goal.floor_ns is not None and goal.budget_ns is not None and goal.floor_ns > goal.budget_ns:
+        reason = f"no tightening of this architecture gets below {goal.floor_ns:.1f} ns, the budget is {goal.budget_ns:.1f} ns"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
-    return _tighten(history, loop, moves, layers)
+    beyond = [] if goal.at_end is None else [c for c in goal.at_end.design if c.verdict is Verdict.MISSED]
+    if beyond:
+        reason = f"with every knob at its end {'; '.join(check.text for check in beyond)}"
+        return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
+    base = _base(history)
+    wide = () if base is None else _too_wide(history[base].judgement, goal.at_end)
+    if not wide:
+        return None
+    return _stop(history, Limit.ESTIMATE, "; ".join(_expectation(check) for check in wide))
+
+
+def _too_wide(found: Judgement, at_end: Judgement | None) -> tuple[Check, ...]:
+    """The open limits, where all are open by the width of their intervals alone, which no tightening would close."""
+    failing = [check for check in found.design if check.verdict is not Verdict.MET]
+    if any(check.expected is not Verdict.MET or check.verdict is Verdict.MISSED for check in failing):
+        return ()
+    ends = {} if at_end is None else {check.name: check for check in at_end.design}
+    stays = [check for check in failing if check.name in ends and ends[check.name].verdict is not Verdict.MET]
+    return tuple(failing) if stays else ()
+
+
+def _expectation(check: Check) -> str:
+    unit = f" {check.unit}" if check.unit else ""
+    return (
+        f"{check.name}: expected {check.value:g}{unit}, best {check.low:g}, worst {check.high:g} "
+        f"(limit {check.limit:g})"
+    )
+
+
+def _smaller(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move]) -> Action:
+    """No limit on the design: go on to smaller ones while the quality holds."""
+    if not any(done.judgement.verdict is Verdict.MET for done in history):
+        return _stop(
+            history,
+            Limit.ACCURACY,
+            _accuracy(history[-1]) or "; ".join(map(str, history[-1].judgement.failing())),
+        )
+    if not moves or len(history) >= loop.max_rounds:
+        end = "no smaller design holds the quality" if not moves else f"{loop.max_rounds} rounds are used up"
+        return _stop_met(
+            history,
+            f"{end}; round {1 + (best_round(history, smallest=True) or 0)} is the smallest that does",
+            smallest=True,
+        )
+    base = _base(history)
+    turns = [done.move.knob for done in history if done.move is not None]
+    move = min(moves, key=lambda m: turns.count(m.knob))
+    return Action("tighten", f"the quality holds: {move} for a smaller design", move, start=base)
 
 
 def _after_met(
     history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], budget_ns: float | None
 ) -> Action:
-    fitting = [
-        m
-        for m in moves
-        if m.predicted_ns is not None and budget_ns is not None and m.predicted_ns <= budget_ns
-    ]
+    fitting = [move for move in moves if _fits(move, budget_ns)]
     if not loop.relax or not fitting or len(history) >= loop.max_rounds:
         return _stop_met(history, "every limit of the budget holds")
     restarts = {move.knob: Knobs.of(history[-1].knobs).knob(move.knob).restarts for move in fitting}
-    move = min(fitting, key=lambda m: (restarts[m.knob], m.predicted_ns))
-    reason = f"budget met with slack: {move} is predicted to stay at {move.predicted_ns:.1f} ns"
+    move = min(fitting, key=lambda m: (restarts[m.knob], _or_inf(m.predicted_ns)))
+    stays = "within it" if move.predicted_ns is None else f"at {move.predicted_ns:.1f} ns"
+    reason = f"budget met with slack: {move} is predicted to stay {stays}"
     return Action("relax", reason, move, start=None if restarts[move.knob] else len(history) - 1)
+
+
+def _fits(move: Move, budget_ns: float | None) -> bool:
+    """Whether a move is predicted to stay within every limit on the design."""
+    if move.outlook is not None:
+        return move.outlook.verdict is Verdict.MET
+    return move.predicted_ns is not None and budget_ns is not None and move.predicted_ns <= budget_ns
+
+
+def _excess(move: Move, failing: Sequence[Check]) -> float:
+    """How far the worst of the limits that fail now is predicted to be exceeded, as a share of it."""
+    ahead = {} if move.outlook is None else {check.name: check for check in move.outlook.design}
+    return max((_share(ahead.get(check.name)) for check in failing), default=0.0)
+
+
+def _share(check: Check | None) -> float:
+    if check is None or check.high is None:
+        return float("inf")
+    return check.high / check.limit if check.limit > 0 else 1.0 + check.high
 
 
 def _tighten(
@@ -166,7 +255,16 @@ def _tighten(
         )
     turns = [done.move.knob for done in history if done.move is not None]
     free = {move.knob for move in moves if Knobs.of(history[base].knobs).knob(move.knob).free}
-    move = min(moves, key=lambda m: (m.knob not in free, _or_inf(m.predicted_ns), turns.count(m.knob)))
+    failing = [check for check in history[base].judgement.design if check.verdict is not Verdict.MET]
+    move = min(
+        moves,
+        key=lambda m: (
+            m.knob not in free,
+            _excess(m, failing),
+            _or_inf(m.predicted_ns),
+            turns.count(m.knob),
+        ),
+    )
     went_back = "" if base == len(history) - 1 else f"{_accuracy(history[-1])}, so back to round {base + 1}; "
     cause = "; ".join(str(check) for check in history[base].judgement.failing() if not check.quality)
     predicted = "" if move.predicted_ns is None else f" (predicted {move.predicted_ns:.0f} ns)"
@@ -217,21 +315,36 @@ def _stop(history: Sequence[Round], limit: Limit, reason: str) -> Action:
     return Action("stop", f"{limit}: {reason}", limit=limit, best=best_round(history))
 
 
-def _stop_met(history: Sequence[Round], reason: str) -> Action:
-    return Action("stop", reason, best=best_round(history))
+def _stop_met(history: Sequence[Round], reason: str, *, smallest: bool = False) -> Action:
+    return Action("stop", reason, best=best_round(history, smallest=smallest))
 
 
-def best_round(history: Sequence[Round]) -> int | None:
-    """The round to hand over: the most accurate that is MET; else, of those whose accuracy holds, the fastest."""
+def best_round(history: Sequence[Round], *, smallest: bool = False) -> int | None:
+    """The round to hand over: the most accurate that is MET, or the smallest where that is the goal.
+
+    Else, of those whose accuracy holds: the most accurate whose expected figures fit, or the one that is nearest.
+    """
     met = [i for i, done in enumerate(history) if done.judgement.verdict is Verdict.MET]
+    if met and smallest:
+        return min(met, key=lambda i: (_or_inf(history[i].size), -(history[i].accuracy or 0.0)))
     if met:
         return max(met, key=lambda i: (history[i].accuracy or 0.0, -_or_inf(history[i].worst_ns)))
     held = [i for i, done in enumerate(history) if not _lost(done)] or list(range(len(history)))
-    return (
-        min(held, key=lambda i: (_or_inf(history[i].worst_ns), -(history[i].accuracy or 0.0)))
-        if held
-        else None
-    )
+    fitting = [i for i in held if history[i].judgement.design and _expected(history[i])]
+    if fitting:
+        return max(fitting, key=lambda i: (history[i].accuracy or 0.0, -_or_inf(history[i].worst_ns)))
+    return min(held, key=lambda i: (_beyond(history[i]), -(history[i].accuracy or 0.0)), default=None)
+
+
+def _expected(done: Round) -> bool:
+    """Whether each limit on the design holds by the value expected."""
+    return all(check.expected is Verdict.MET for check in done.judgement.design)
+
+
+def _beyond(done: Round) -> tuple[float, float]:
+    """How far the limits that are not met are exceeded, the worst one first; then the latency."""
+    failing = [_share(check) for check in done.judgement.design if check.verdict is not Verdict.MET]
+    return max(failing, default=0.0), _or_inf(done.worst_ns)
 
 
 def _or_inf(value: float | None) -> float:

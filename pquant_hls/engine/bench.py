@@ -6,6 +6,7 @@ and a study never pays twice for the same design.
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,12 +29,21 @@ from pquant_hls.datasets.records import Split
 from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, rates_of, score_of
+from pquant_hls.errors import Waiting
 from pquant_hls.hls import HlsProject, convert, load_project
-from pquant_hls.measure import estimated, measure_better, measure_design
+from pquant_hls.measure import (
+    Design,
+    estimated,
+    measure_better,
+    measure_design,
+    measured_by,
+    offers_reports,
+)
 from pquant_hls.network import keras_predict, load_model, model_digest, save_model
 from pquant_hls.qor import FixedPointGraph, QoR
-from pquant_hls.spec import Budget, HlsSpec, StepConfig
+from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
 from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
+from pquant_hls.toolchain import command_of
 from pquant_hls.train import EpochReport, accuracy, probabilities
 
 GOLDEN = 64
@@ -82,6 +92,8 @@ class Bench:
     gates: tuple[Gate, ...] = ()
     baseline: Score | None = None
     scores: dict[str, Score] = field(default_factory=dict)
+    report: Path | None = None
+    """With ``measure: report``: the report, or the folder of reports, of the design that the run waits for."""
 
     def start(self, model: Any) -> Point:
         """The original as a point; its Keras accuracy on the validation split is what losses count from."""
@@ -166,8 +178,36 @@ class Bench:
             with self.run.work(name) as folder:
                 self._measure(point, spec, folder, exact)
         folder = self.run.path / name
-        qor = QoR.model_validate(_content(folder / "qor.json"))
-        return replace(point, project=load_project(folder / "project"), qor=qor, fidelity="measure")
+        qor, project = QoR.model_validate(_content(folder / "qor.json")), load_project(folder / "project")
+        if source[0] == REPORT and exact:  # the float model's row may stay an estimate
+            qor = self._reported(project, qor, folder)
+        return replace(point, project=project, qor=qor, fidelity="measure")
+
+    def _reported(self, project: HlsProject, found: QoR, folder: Path) -> QoR:
+        """A design with what its synthesis reports say; Waiting where there are none yet."""
+        given = folder / REPORT
+        if self.report is not None and not given.exists() and not offers_reports(project.path):
+            measured_by(REPORT, Design(self.report, given=project))  # one of another design is not kept
+            copied = folder / f"{REPORT}.part"
+            copy = shutil.copytree if self.report.is_dir() else shutil.copy2
+            copy(self.report, copied)
+            copied.replace(given)
+            self.report = None
+        place = given if given.exists() else project.path
+        if not offers_reports(place):
+            raise Waiting(
+                f"waits for the synthesis of {place}",
+                mend=f"run {command_of(project.path)} there, where the tool is; then go on with --resume, "
+                "or --resume --report FILE where the report lies elsewhere",
+            )
+        told = measured_by(REPORT, Design(place, given=project))
+        return told.with_(
+            digest=found.digest,
+            accuracy=found.accuracy,
+            accuracy_source=found.accuracy_source,
+            csim_match=found.csim_match,
+            metrics={**told.metrics, **found.metrics},
+        )
 
     def _measure(self, point: Point, spec: HlsSpec, folder: Path, exact: bool) -> None:
         begun = time.perf_counter()
@@ -195,6 +235,8 @@ class Bench:
         Without a budget by the best source there is.
         """
         self.listen(Event("stage", "latency"))
+        if self.budget is not None and self.budget.measure == REPORT:
+            return estimated(project)
         if self.budget is None:
             guess = estimated(project)
             return measure_better(project, guess, self._on_line) or guess

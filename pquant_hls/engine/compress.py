@@ -12,7 +12,8 @@ from pquant_hls.engine.goal import Ending, Goal
 from pquant_hls.engine.handover import CompressionResult
 from pquant_hls.engine.loop import closed_loop
 from pquant_hls.engine.policy import Order, run_policy
-from pquant_hls.spec import Recipe
+from pquant_hls.errors import SpecError
+from pquant_hls.spec import REPORT, Recipe
 
 
 class ClosedLoop:
@@ -43,6 +44,7 @@ def compress_model(
     *,
     resume: bool = False,
     listen: Listener = silent,
+    report: str | Path | None = None,
 ) -> CompressionResult:
     """Compress ``model`` by ``recipe`` until its firmware meets the budget, or say why it cannot.
 
@@ -51,10 +53,19 @@ def compress_model(
     model : a Keras model; it is not changed.
     data : inputs float32 (n, *model input shape) and integer labels (n,) in three splits.
     out : the run folder, empty or new; with ``resume`` one of an interrupted run of the same three.
+    report : with ``measure: report`` the synthesis report, or a folder of them, of the design the run waits for.
 
     Raises
     ------
     UnsupportedModel, DataError, OutputError, ToolNotFound : before any training starts.
+    Waiting : with ``measure: report``, where a design's synthesis is to be run elsewhere first.
     """
-    order = Order(recipe.hls, recipe.budget, listener=listen)
+    if report is not None and recipe.budget.measure != REPORT:
+        raise SpecError(
+            f"a report was given, but budget.measure is {recipe.budget.measure}",
+            where="report",
+            mend="set budget.measure: report",
+        )
+    given = None if report is None else Path(report)
+    order = Order(recipe.hls, recipe.budget, listener=listen, report=given)
     return run_policy(ClosedLoop(recipe), model, data, order, Path(out), resume=resume)

@@ -1,4 +1,4 @@
-"""What a tightening would give, before it is paid for: the graph as it may look then, through the estimator.
+"""What a turn would give, before it is paid for: the graph as it may look then, through the estimator.
 
 A forecast only ranks moves; every point is measured after the move.
 """
@@ -10,31 +10,80 @@ from collections.abc import Mapping
 from pquant_hls.decide import KINDS, Knobs
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
-from pquant_hls.qor import FixedPointGraph, Target
+from pquant_hls.qor import RESOURCE_NAMES, FixedPointGraph, Latency, QoR, Resources, Target
 
 
-def forecast_ns(
-    graph: FixedPointGraph, target: Target, now: Mapping[str, float], then: Mapping[str, float]
-) -> float | None:
-    """Upper end of the estimated worst-case latency in ns when the knobs turn from ``now`` to ``then``."""
-    return _latency(imagine(graph, now, then), target, upper=True)
+def outlook(
+    graph: FixedPointGraph, target: Target, now: Mapping[str, float], then: Mapping[str, float], found: QoR
+) -> QoR | None:
+    """The record of a design when the knobs turn from ``now`` to ``then``: what was ``found``, and what the estimator
+    says the turn changes; None where it cannot tell."""
+    before, after = _estimated(graph, target), _estimated(imagine(graph, now, then), target)
+    if before is None or after is None:
+        return None
+    return found.with_(
+        latency=_latency(found.latency, before.latency, after.latency),
+        resources=_resources(found.resources, before.resources, after.resources),
+    )
 
 
 def floor_ns(
     graph: FixedPointGraph, target: Target, now: Mapping[str, float], limits: Mapping[str, float]
 ) -> float | None:
     """Lower end of the estimated latency in ns with every knob at its limit: no tightening gets below it."""
-    return _latency(imagine(graph, now, limits), target, upper=False)
+    found = _estimated(imagine(graph, now, limits), target)
+    return None if found is None or found.latency is None else found.latency.worst_ns_lo
 
 
-def _latency(graph: FixedPointGraph, target: Target, *, upper: bool) -> float | None:
+def _estimated(graph: FixedPointGraph, target: Target) -> QoR | None:
     try:
-        latency = estimate(graph, target).latency
+        return estimate(graph, target)
     except NotMeasured:
         return None
-    if latency is None:
+
+
+def _moved(found: float | None, before: float | None, after: float | None) -> float | None:
+    """A figure with what the estimator says it changes by; None where one of the three is not known."""
+    if found is None or before is None or after is None:
         return None
-    return latency.worst_ns_hi if upper else latency.worst_ns_lo
+    return max(0.0, found + after - before)
+
+
+def _latency(found: Latency | None, before: Latency | None, after: Latency | None) -> Latency | None:
+    if found is None or before is None or after is None:
+        return None
+    ends = ("cycles_max", "cycles_max_lo", "cycles_max_hi")
+    cycles = {name: _moved(*(getattr(each, name) for each in (found, before, after))) for name in ends}
+    clocks = {
+        name: _moved(*(getattr(each, name) for each in (found, before, after)))
+        for name in ("clock_estimated_ns", "clock_estimated_hi_ns")
+    }
+    whole = {name: None if value is None else round(value) for name, value in cycles.items()}
+    return found.with_(cycles_min=None, **_in_order(whole), **clocks)
+
+
+def _in_order(cycles: Mapping[str, int | None]) -> dict[str, int | None]:
+    """The interval holds the value, or is none."""
+    value, low, high = cycles["cycles_max"], cycles["cycles_max_lo"], cycles["cycles_max_hi"]
+    if value is None or low is None or high is None:
+        return {"cycles_max": value, "cycles_max_lo": None, "cycles_max_hi": None}
+    return {"cycles_max": value, "cycles_max_lo": min(low, value), "cycles_max_hi": max(high, value)}
+
+
+def _resources(
+    found: Resources | None, before: Resources | None, after: Resources | None
+) -> Resources | None:
+    if found is None or before is None or after is None:
+        return None
+    each = (found, before, after)
+    values = {name: _moved(*(getattr(one, name) for one in each)) for name in RESOURCE_NAMES}
+    intervals = {}
+    for name in RESOURCE_NAMES:
+        ends = [one.intervals.get(name, (getattr(one, name),) * 2) for one in each]
+        low, high = (_moved(*(end[side] for end in ends)) for side in (0, 1))
+        if low is not None and high is not None:
+            intervals[name] = (min(low, high), high)
+    return found.with_(**values, intervals=intervals)
 
 
 def imagine(graph: FixedPointGraph, now: Mapping[str, float], then: Mapping[str, float]) -> FixedPointGraph:

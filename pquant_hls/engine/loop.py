@@ -10,9 +10,11 @@ from pquant_hls.decide import (
     Judgement,
     Knobs,
     Move,
+    Reach,
     ReuseFactor,
     Round,
     Verdict,
+    judge,
     kind_of,
     next_action,
     relaxations,
@@ -20,10 +22,11 @@ from pquant_hls.decide import (
 )
 from pquant_hls.decide.knobs import REUSE_PATH
 from pquant_hls.engine.bench import Fidelity, Point
-from pquant_hls.engine.forecast import floor_ns, forecast_ns
+from pquant_hls.engine.forecast import floor_ns, outlook
 from pquant_hls.engine.goal import Workbench, checked, figures
 from pquant_hls.errors import NoGain, SpecError
 from pquant_hls.measure import target_of
+from pquant_hls.qor import QoR
 from pquant_hls.spec import HlsSpec, LoopSpec, Recipe, StepConfig
 from pquant_hls.store import Entry
 
@@ -191,36 +194,58 @@ class _Loop:
             accuracy=point.qor.accuracy,
             phase="relax" if action.kind == "relax" else "tighten",
             worst_ns=None if latency is None else latency.worst_ns_hi,
+            size=_size(point),
         )
 
     def _decide(self) -> Action:
         history, loop = self.history, self.recipe.loop
-        met = history[-1].judgement.verdict is Verdict.MET
+        met = history[-1].judgement.verdict is Verdict.MET and not self.recipe.budget.wants_smallest
         base = len(history) - 1 if met else _base(history)
         moves = relaxations(history, loop) if met else tightenings(history, loop)
         knobs, last = Knobs.of(history[base].knobs), self.points[-1].qor
         return next_action(
             history,
             loop,
-            [self._with_forecast(self.points[base], knobs, move) for move in moves],
-            budget_ns=self.recipe.budget.latency_ns,
-            floor_ns=self._floor(self.points[base], knobs),
+            [self._with_outlook(self.points[base], knobs, move) for move in moves],
+            reach=self._reach(self.points[base], knobs),
             layers=() if last is None else last.layers,
         )
 
-    def _with_forecast(self, base: Point, knobs: Knobs, move: Move) -> Move:
-        """The move with what it would give: what was measured, less what the estimator says it saves."""
-        if base.project is None or base.project.graph is None or base.qor is None or base.qor.latency is None:
+    def _with_outlook(self, base: Point, knobs: Knobs, move: Move) -> Move:
+        """The move with what it would give: what was measured, and what the estimator says it changes."""
+        found = self._ahead(base, knobs, knobs.turned(move.knob, move.new))
+        if found is None:
             return move
-        graph, target, measured = base.project.graph, target_of(self.view.hls), base.qor.latency.worst_ns_hi
-        before = forecast_ns(graph, target, knobs, knobs)
-        after = forecast_ns(graph, target, knobs, knobs.turned(move.knob, move.new))
-        if before is None or after is None or measured is None:
-            return move
-        return replace(move, predicted_ns=measured + after - before)
+        latency = found.latency
+        return replace(
+            move,
+            predicted_ns=None if latency is None else latency.worst_ns_hi,
+            outlook=self._design(found),
+        )
+
+    def _reach(self, base: Point, knobs: Knobs) -> Reach:
+        """What the budget asks, and what the ladders can reach from here."""
+        budget, limits = self.recipe.budget, knobs.at_end(self.recipe.loop)
+        hls = budget.deliver == "hls"
+        ahead = self._ahead(base, knobs, limits) if hls else None
+        return Reach(
+            budget_ns=budget.latency_ns,
+            floor_ns=self._floor(base, knobs) if hls else None,
+            at_end=None if ahead is None else self._design(ahead),
+            smallest=budget.wants_smallest,
+        )
+
+    def _ahead(self, base: Point, knobs: Knobs, then: Knobs) -> QoR | None:
+        if base.project is None or base.project.graph is None or base.qor is None:
+            return None
+        return outlook(base.project.graph, target_of(self.view.hls), knobs, then, base.qor)
+
+    def _design(self, found: QoR) -> Judgement:
+        """The budget's judgement of a design alone."""
+        return Judgement.of(judge(found, self.recipe.budget).design)
 
     def _floor(self, base: Point, knobs: Knobs) -> float | None:
-        if base.project is None or base.project.graph is None or self.recipe.budget.deliver != "hls":
+        if base.project is None or base.project.graph is None:
             return None
         limits = knobs.at_end(self.recipe.loop)
         return floor_ns(base.project.graph, target_of(self.view.hls), knobs, limits)
@@ -231,6 +256,14 @@ class _Loop:
             entry = entry.with_(settings={**entry.settings, "left_out": list(left_out)})
         self.entries.append(entry)
         self.bench.record(entry, f"round {len(self.history)}")
+
+
+def _size(point: Point) -> float | None:
+    """What orders designs by size: LUT, or EBOPs where those are not known."""
+    used = None if point.qor is None else point.qor.resources
+    if used is not None and used.lut is not None:
+        return used.lut
+    return None if point.account is None else point.account.ebops
 
 
 def _base(history: Sequence[Round]) -> int:

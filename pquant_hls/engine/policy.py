@@ -32,16 +32,22 @@ class Asked(Protocol):
     def gates(self) -> tuple[Gate, ...]: ...
     @property
     def listener(self) -> Listener: ...
+    @property
+    def report(self) -> Path | None: ...
 
 
 @dataclass(frozen=True)
 class Order:
-    """The least that a run is asked. Without a budget the verdict rests on exactness and the gates."""
+    """The least that a run is asked. Without a budget the verdict rests on exactness and the gates.
+
+    ``report`` is that of the design that a run with ``measure: report`` waits for.
+    """
 
     hls: HlsSpec
     budget: Budget | None = None
     gates: tuple[Gate, ...] = ()
     listener: Listener = silent
+    report: Path | None = None
 
 
 S_contra = TypeVar("S_contra", bound=Asked, contravariant=True)
@@ -92,7 +98,9 @@ def run_policy(
     with RunFolder.open(folder, identity, resume=resume or out is None) as run:
         for said in ((TORN,) if run.torn else ()) + _of_data(data):
             setup.listener(Event("note", said))
-        bench = Bench(data, setup.hls, setup.budget, run, setup.listener, gates=setup.gates)
+        bench = Bench(
+            data, setup.hls, setup.budget, run, setup.listener, gates=setup.gates, report=setup.report
+        )
         start = bench.start(model)
         check_gates(setup.gates, bench.score(start))
         return _finish(bench, policy, policy.policy(bench, start, setup))

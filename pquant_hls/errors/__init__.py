@@ -76,6 +76,10 @@ class NotMeasured(PquantError):
     exit_code = 4
 
 
+class Waiting(NotMeasured):
+    """A figure that a tool elsewhere must tell first; the run goes on from there when it is resumed."""
+
+
 __all__ = [
     "DataError",
     "GoldenError",
@@ -88,4 +92,5 @@ __all__ = [
     "ToolFailed",
     "ToolNotFound",
     "UnsupportedModel",
+    "Waiting",
 ]

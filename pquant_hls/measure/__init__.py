@@ -1,5 +1,6 @@
 """Measure a design by an evaluator: reports, the estimator, our Verilog, the vendors' tools, or another package's."""
 
+from pquant_hls.measure.by_reports import offers_reports
 from pquant_hls.measure.by_tool import has_synthesis
 from pquant_hls.measure.design import (
     check_source,
@@ -9,7 +10,7 @@ from pquant_hls.measure.design import (
     measure_project,
     source_of,
 )
-from pquant_hls.measure.evaluator import EVALUATORS, Design, Evaluator, target_of
+from pquant_hls.measure.evaluator import EVALUATORS, Design, Evaluator, measured_by, target_of
 
 __all__ = [
     "EVALUATORS",
@@ -21,6 +22,8 @@ __all__ = [
     "measure_better",
     "measure_design",
     "measure_project",
+    "measured_by",
+    "offers_reports",
     "source_of",
     "target_of",
 ]

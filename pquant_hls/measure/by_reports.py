@@ -6,21 +6,58 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.errors import ReportError, SpecError, UnsupportedModel
 from pquant_hls.measure.evaluator import Design, Evaluator
 from pquant_hls.qor import QoR
+from pquant_hls.qor.parts import same_part
 from pquant_hls.readers import AnyReport, CsynthReport, has_reports, read_project, read_report
+from pquant_hls.spec import HlsSpec
 from pquant_hls.toolchain import backend_of_project
+
+CLOCK_TOLERANCE = 0.005
+"""Reports print a clock with two or three digits."""
 
 
 class ByReports(Evaluator):
-    """The reports in a project folder, or one report file; a backend with a reader of its own is read by that."""
+    """The reports in a project folder, or one report file; a backend with a reader of its own is read by that.
+
+    Reports of another part or clock than the project's own are refused: they are of another design.
+    """
 
     def measure(self, design: Design) -> QoR:
         if is_file(design.path):
-            return report_qor(read_report(design.path), design.path)
-        own = _own_reader(design.path)
-        return read_project(design.path, top=design.top) if own is None else own(design.path)
+            found = report_qor(read_report(design.path), design.path)
+        else:
+            own = _own_reader(design.path)
+            found = read_project(design.path, top=design.top) if own is None else own(design.path)
+        spec = _spec_of(design)
+        if spec is not None:
+            _check_own(found, spec, design.path)
+        return found
+
+
+def _spec_of(design: Design) -> HlsSpec | None:
+    """What the project was built for; None for a folder or file that does not tell."""
+    try:
+        return design.project.spec
+    except UnsupportedModel:
+        return None
+
+
+def _check_own(found: QoR, spec: HlsSpec, path: Path) -> None:
+    """ReportError for figures of another part or clock than the project's."""
+    clock = None if found.latency is None else found.latency.clock_target_ns
+    pairs = []
+    if found.part is not None and not same_part(found.part, spec.part):
+        pairs.append((f"part {found.part}", spec.part))
+    if clock is not None and abs(clock - spec.clock_ns) > CLOCK_TOLERANCE * spec.clock_ns:
+        pairs.append((f"a clock of {clock:g} ns", f"{spec.clock_ns:g} ns"))
+    for told, wanted in pairs:
+        raise ReportError(
+            f"describes {told}, the project is for {wanted}",
+            where=path,
+            mend="synthesize this very project again, or give the report of it",
+        )
 
 
 def offers_reports(path: Path) -> bool:

@@ -74,9 +74,10 @@ class Setup(Spec):
     hls : backend, part, clock. budget : limits the verdict demands (None: the pipeline's own goal only).
     gates : floors on trigger figures. epochs : passes of each training. training : further fields of
     TrainingConfig, such as ``{"learning_rate": 2e-3}``. out : run folder; None means
-    ``runs/<pipeline>-<digest>``, taken up again by itself. resume : go on with the run in ``out``. verbose :
-    0 silent, 1 stages, 2 epochs too; in a terminal a moving line, elsewhere plain lines on stderr through the
-    logger ``pquant_hls``. listen : a function of Event in place of that.
+    ``runs/<pipeline>-<digest>``, taken up again by itself. resume : go on with the run in ``out``. report : with
+    ``measure: report`` the synthesis report of the design that the run waits for. verbose : 0 silent, 1 stages, 2
+    epochs too; in a terminal a moving line, elsewhere plain lines on stderr through the logger ``pquant_hls``.
+    listen : a function of Event in place of that.
     """
 
     hls: Annotated[HlsSpec, BeforeValidator(_as_hls)] = HlsSpec()
@@ -87,6 +88,7 @@ class Setup(Spec):
     seed: int = Field(0, ge=0, lt=2**32)
     out: Path | None = None
     resume: bool = False
+    report: Path | None = None
     verbose: int = Field(0, ge=0)
     listen: Callable[[Event], None] | None = None
 

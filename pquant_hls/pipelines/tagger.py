@@ -1,5 +1,5 @@
-"""The jet-tagger pipeline: low rank and 8 bits, class-balanced training, floors on the rare classes'
-efficiency."""
+"""The jet-tagger pipeline: low rank and 8 bits; to preserve rare classes, class-balanced training and floors on
+their efficiency."""
 
 from __future__ import annotations
 
@@ -97,13 +97,14 @@ class TaggerPipeline(Pipeline):
         """Low rank where it pays; then the width, two bits wider each time a floor breaks."""
         goal = Goal(gates=setup.gates, budget=setup.budget)
         walk = Walk(bench, start)
-        fit = setup.fit(class_balance=True)
+        fit = setup.fit()
         if self.plan.preserve_rare_classes:
-            limits = {
+            fit |= {
+                "class_balance": True,
+                "rare_classes": self.rare,
                 "max_efficiency_loss": self.plan.max_efficiency_loss,
                 "background_rate": self.plan.background_rate,
             }
-            fit = {**fit, "rare_classes": self.rare, **limits}
         walk.attempt("low rank", self._low_rank(start, fit), lambda _, after: goal.lost(bench, after))
         kept = any(
             walk.attempt(

@@ -103,6 +103,12 @@ PART_NUMBER = re.compile(
 """Device, package, speed grade and temperature grade (AMD DS890, ordering information)."""
 
 
+def same_part(one: str, other: str) -> bool:
+    """Whether two part numbers name one part; what only one of them tells (package, grades) is not held against it."""
+    left, right = (re.split(r"[-:]+", text.strip().lower()) for text in (one, other))
+    return all(first == second for first, second in zip(left, right, strict=False))
+
+
 def available(part: str | None) -> Available | None:
     """Resources of the device a part number names, as reports of it have them; None for one not seen in a report."""
     return _found(part, _REPORTED)

@@ -5,7 +5,7 @@ None means not measured. It is never 0, and no verdict of MET can come from it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,6 +21,10 @@ class Record(BaseModel):
     """A frozen record that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some fields replaced (validated)."""
+        return self.model_validate({**{k: getattr(self, k) for k in type(self).model_fields}, **changes})
 
 
 class Latency(Record):
@@ -208,11 +212,6 @@ class QoR(Record):
     csim_match: Annotated[float, Field(ge=0, le=1)] | None = None
     metrics: dict[str, float | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-    def with_(self, **changes: Any) -> QoR:
-        """A copy with some fields replaced (validated)."""
-        return QoR.model_validate({**{k: getattr(self, k) for k in type(self).model_fields}, **changes})
-
 
 class Target(Record):
     """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage.

@@ -1,7 +1,7 @@
 """Recipes and their parts: frozen, strict, versioned."""
 
 from pquant_hls.spec.backends import BACKENDS, Backend, backend_of
-from pquant_hls.spec.budget import AUTO, Budget, ResourceLimits
+from pquant_hls.spec.budget import AUTO, REPORT, Budget, ResourceLimits
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec
 from pquant_hls.spec.plugins import EVALUATOR_GROUP, Plugins, plugin_names
@@ -24,6 +24,7 @@ __all__ = [
     "AUTO",
     "BACKENDS",
     "EVALUATOR_GROUP",
+    "REPORT",
     "STEP_GROUP",
     "Backend",
     "BitsLadder",

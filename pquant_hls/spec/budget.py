@@ -16,11 +16,11 @@ Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 AUTO = "auto"
 REPORT = "report"
-_OF_HLS = ("csynth", "cosim", "vsynth", "estimate")
+_OF_HLS = ("csynth", "cosim", "vsynth", "estimate", REPORT)
 
 
 def _name_evaluators(schema: dict[str, Any]) -> None:
-    schema["enum"] = [AUTO, *(name for name in plugin_names(EVALUATOR_GROUP) if name != REPORT)]
+    schema["enum"] = [AUTO, *plugin_names(EVALUATOR_GROUP)]
 
 
 def _whole(share: float) -> bool:
@@ -70,7 +70,8 @@ class Budget(Spec):
     exact: bool = Field(True, description="demand that csim equals Keras on every output value")
     measure: str = Field(
         AUTO,
-        description="evaluator that tells the latency; auto is csynth where the tool is installed, else estimate",
+        description="evaluator that tells the latency; auto is csynth where the tool is installed, else estimate; with "
+        "report the run waits for each design's synthesis elsewhere",
         json_schema_extra=_name_evaluators,
     )
     deliver: Literal["hls", "rtl"] = Field("hls", description="the design that is handed over and judged")
@@ -78,8 +79,6 @@ class Budget(Spec):
     @field_validator("measure")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if value == REPORT:
-            raise ValueError("a design that is still to be made has no reports to read")
         if value == AUTO:
             return value
         try:
@@ -103,3 +102,10 @@ class Budget(Spec):
         if self.deliver == "rtl" and self.measure in _OF_HLS:
             raise ValueError(f"deliver: rtl is judged by rtl figures, not by {self.measure}")
         return self
+
+    @property
+    def wants_smallest(self) -> bool:
+        """Whether it limits the quality alone: the smallest design is wanted that holds it."""
+        limits = (self.latency_ns, self.latency_cycles, self.ii_cycles, *self.resources.model_dump().values())
+        free = all(limit is None for limit in limits) and not self.timing and self.part_share == 1.0
+        return free and (self.max_accuracy_loss is not None or self.min_accuracy is not None)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pquant_hls.errors import OutputError
+from pquant_hls.errors import OutputError, Waiting
 from pquant_hls.store.files import digest_of, read_json, write_json
 from pquant_hls.store.ledger import Entry
 
@@ -59,12 +59,15 @@ class RunFolder:
             run.set_status("running")
             try:
                 yield run
+            except Waiting as cause:
+                run.set_status("waiting", reason=str(cause))
+                raise
             except BaseException:
                 run.set_status("interrupted")
                 raise
 
     def set_status(self, status: str, **more: Any) -> None:
-        """Record ``running``, ``interrupted`` or ``finished`` with what is to be known of it."""
+        """Record ``running``, ``waiting``, ``interrupted`` or ``finished`` with what is to be known of it."""
         write_json(self.path / RUN, {**read_json(self.path / RUN), "status": status, **more})
 
     def append(self, record: Entry | Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from pquant_hls.toolchain.doctor import ToolCheck, doctor, exit_code
 from pquant_hls.toolchain.explain import Cause, explain
-from pquant_hls.toolchain.synthesize import STEPS, Step, backend_of_project, synthesize
+from pquant_hls.toolchain.synthesize import STEPS, Step, backend_of_project, command_of, synthesize
 
 __all__ = [
     "STEPS",
@@ -10,6 +10,7 @@ __all__ = [
     "Step",
     "ToolCheck",
     "backend_of_project",
+    "command_of",
     "doctor",
     "exit_code",
     "explain",

@@ -99,6 +99,12 @@ def _command(project: Path, path: str, program: Executable, steps: tuple[Step, .
     return [path, *itertools.chain.from_iterable(given)]
 
 
+def command_of(project: Path) -> str:
+    """The command that runs C synthesis of a project, for a machine that has the tool; its option file is set so."""
+    program = backend_of_project(project).programs[0]
+    return shlex.join(_command(project, program.name, program, ("csynth",)))
+
+
 def backend_of_project(project: Path) -> Backend:
     """The backend that ``project.tcl`` names.
 

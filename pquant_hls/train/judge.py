@@ -35,7 +35,7 @@ class Judge:
         self.rare = rare_indices(self.targets, config, data)
         self.floors = self._floors(teacher)
         self.floors_met: bool | None = None
-        self.best: tuple[float, float] = (-math.inf, -math.inf)
+        self.best = (-math.inf, -math.inf, -math.inf)
         self.best_epoch, self.weights = 0, model.get_weights()
         self.see(0)
 
@@ -55,12 +55,18 @@ class Judge:
         }
 
     def see(self, epoch: int) -> tuple[float | None, float | None]:
-        """Validation loss and accuracy now; remembers the weights if they are the best so far."""
+        """Validation loss and accuracy now; remembers the weights if they are the best so far.
+
+        The best epoch breaks the floors least, then has the highest mean efficiency of the classes that they
+        protect, then the best score: plain accuracy hardly sees a rare class.
+        """
         found = meanings(self.model, self.x, self.targets)
         figures, score = self._figures(found) if self.labelled else ((None, None), -self._distance(found))
-        missing = sum(max(0.0, self.floors[i] - now) for i, now in self._efficiencies(found).items())
-        if (-missing, score) > self.best:
-            self.best, self.best_epoch = (-missing, score), epoch
+        protected = self._efficiencies(found)
+        missing = sum(max(0.0, self.floors[i] - now) for i, now in protected.items())
+        standing = (-missing, sum(protected.values()), score)
+        if standing > self.best:
+            self.best, self.best_epoch = standing, epoch
             self.weights = self.model.get_weights()
             self.floors_met = missing <= 0 if self.floors else None
         return figures
