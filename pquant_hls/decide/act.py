@@ -22,6 +22,7 @@ class Limit(StrEnum):
     ARCHITECTURE = "latency floor of the architecture"
     ROUNDS = "round limit"
     MISMATCH = "csim differs from Keras"
+    UNDECIDED = "cannot be told"
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,10 @@ def next_action(
     if floor_ns is not None and budget_ns is not None and floor_ns > budget_ns:
         reason = f"no tightening of this architecture gets below {floor_ns:.1f} ns, the budget is {budget_ns:.1f} ns"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
+    open_ones = last.judgement.failing()
+    if open_ones and all(check.open_for_good for check in open_ones):
+        reason = f"{Limit.UNDECIDED}: {'; '.join(map(str, open_ones))}"
+        return Action("stop", reason, limit=Limit.UNDECIDED, best=len(history) - 1)
     return _tighten(history, loop, moves, layers)
 
 
