@@ -14,6 +14,10 @@ Edit = Callable[[Path, str, str, str], None]
 Shell = Callable[..., tuple[int, str, str]]
 T = TypeVar("T")
 
+PART = "xcvu13p-flga2577-2-e"
+SMALL = Resources(lut=900, ff=100, dsp=0, bram_18k=0)
+"""What a design takes that fits PART with room to spare."""
+
 
 class Tiny(NamedTuple):
     """A 4-3-2 QKeras network: its file and its HLS project."""

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
-    from pquant_hls.spec import Recipe
+    from pquant_hls.spec import Budget, Recipe
 
 EXIT_OF_VERDICT = {"MET": 0, "MISSED": 1, "UNKNOWN": 4}
 DEFAULT_RECIPE = "jet_tagger_vu13p_200mhz"
@@ -85,7 +85,11 @@ def compress(
     job = pipeline_job(
         pipeline, option or [], settings, {"out": out, "resume": resume, "listen": listen, "report": report}
     )
-    return run_job(load, job, show_result, out, resume=resume, json=json, listen=listen)
+
+    def show(result: CompressionResult) -> None:
+        show_result(result, settings.budget)
+
+    return run_job(load, job, show, out, resume=resume, json=json, listen=listen)
 
 
 def loader(model: Path, data: str) -> Any:
@@ -191,17 +195,11 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
 
 
 def _show(result: CompressionResult, recipe: Recipe) -> None:
-    from rich.text import Text
-
     from pquant_hls.cli.console import output_console, rounds_table
-    from pquant_hls.qor.words import percent
 
     console = output_console()
     console.print(rounds_table(console, result.history, result.baseline_accuracy, limits_text(recipe)))
-    console.print(Text.assemble((str(result.verdict), "bold"), f": {result.reason}"))
-    console.print(f"the verdict {result.basis}")
-    test, floating = result.qor.metrics.get("test_accuracy"), result.qor.metrics.get("test_accuracy_float")
-    console.print(f"test split, used once: csim {percent(test)}, float Keras model {percent(floating)}")
+    show_verdict(console, result, recipe.budget)
     match = result.qor.csim_match
     console.print(
         f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs"
@@ -215,6 +213,24 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
         ("../ledger.jsonl", "every step and round"),
     ):
         console.print(f"  {name:<16} {what}")
+
+
+def show_verdict(console: Any, result: CompressionResult, budget: Budget | None) -> None:
+    """Verdict, reason, what it rests on, and what the test split says of it."""
+    from rich.text import Text
+
+    from pquant_hls.decide import on_test
+    from pquant_hls.qor.words import lost_on_test, percent, points
+
+    console.print(Text.assemble((str(result.verdict), "bold"), f": {result.reason}"))
+    console.print(f"the verdict {result.basis}")
+    seen = result.qor.metrics
+    test = percent(seen.get("test_accuracy"), seen.get("test_accuracy_error"))
+    floating, lost = percent(seen.get("test_accuracy_float")), points(*lost_on_test(result.qor))
+    console.print(f"test split, used once: csim {test}, float Keras model {floating}, loss {lost} points")
+    found = on_test(result.qor, budget)
+    if found is not None:
+        console.print(f"on the test split, which decided nothing: {found}")
 
 
 def limits_text(recipe: Recipe) -> str:

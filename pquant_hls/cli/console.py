@@ -159,7 +159,9 @@ def rounds_table(
 def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
     qor, account = entry.figures.get("qor") or {}, entry.figures.get("account") or {}
     accuracy = qor.get("accuracy")
-    loss = points(None if accuracy is None or baseline_accuracy is None else baseline_accuracy - accuracy)
+    errors = qor.get("metrics") or {}
+    fallen = None if accuracy is None or baseline_accuracy is None else baseline_accuracy - accuracy
+    loss = points(fallen, errors.get("loss_error"))
     cycles, ns = latency_texts(qor)
     knobs = entry.settings.get("knobs") or {}
     bits = [f"{value:.0f}" for path, value in knobs.items() if path.rpartition(".")[2] == "bits"]
@@ -172,7 +174,7 @@ def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
         "float" if entry.kind == "float" else str(entry.number),
         *_sizes(account),
         ", ".join(bits) or "-",
-        percent(accuracy),
+        percent(accuracy, errors.get("accuracy_error")),
         loss,
         cycles,
         ns,

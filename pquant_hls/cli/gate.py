@@ -26,6 +26,7 @@ LIMITS = (
     "min_accuracy",
     "max_accuracy_loss",
     "exact",
+    "accept_wide",
 )
 
 
@@ -56,12 +57,15 @@ def gate(
     from pquant_hls.cli.console import output_console, print_json
     from pquant_hls.decide import Check, Judgement, drift, judge
     from pquant_hls.reporting import checks_to_junit
+    from pquant_hls.spec import Budget
     from pquant_hls.store import write_bytes
 
     qor, checks = record_of(design), list[Check]()
     budget = budget_of(limit or [], recipe, needed=against is None)
     if budget is not None:
         checks += judge(qor, budget, baseline_accuracy=qor.metrics.get("baseline_accuracy")).checks
+    else:  # growth alone is asked about; a design that is known not to fit its part is none all the same
+        checks += [c for c in judge(qor, Budget(exact=False)).checks if c.low is not None]
     if against is not None:
         checks += drift(record_of(against), qor, _share(tolerance)).checks
     found = Judgement.of(checks)
@@ -77,11 +81,9 @@ def gate(
 
 def record_of(path: Path) -> QoR:
     """A QoR kept as JSON (a run's ``qor.json``, ``measure --json``), or what a project or report says."""
-    from pydantic import ValidationError
-
     from pquant_hls.errors import SpecError
     from pquant_hls.measure import measure_project
-    from pquant_hls.qor import QoR
+    from pquant_hls.reporting import read_qor
     from pquant_hls.store import read_json
 
     if not path.exists():
@@ -90,13 +92,7 @@ def record_of(path: Path) -> QoR:
         path = path / QOR
     if path.suffix != ".json":
         return measure_project(path)
-    found = read_json(path)
-    try:
-        return QoR.model_validate({name: found[name] for name in QoR.model_fields if name in found})
-    except ValidationError as cause:
-        first = cause.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise SpecError(f"is no QoR record: {place}: {first['msg']}", where=path) from cause
+    return read_qor(read_json(path), path)
 
 
 def budget_of(limits: Sequence[str], recipe: str | None, *, needed: bool) -> Budget | None:

@@ -11,7 +11,7 @@ from pquant_hls.errors import SpecError
 
 if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
-    from pquant_hls.spec import Recipe
+    from pquant_hls.spec import Budget, Recipe
 
 NAMES = ("standard", "auto", "trigger", "tagger", "validation", "adaptive", "custom")
 ALIASES = {"compression": "custom", "auto_tuning": "auto"}
@@ -88,21 +88,21 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
     return {name: yaml.safe_load(value) for name, _, value in pairs}
 
 
-def show_result(result: CompressionResult) -> None:
+def show_result(result: CompressionResult, budget: Budget | None = None) -> None:
     """Each line of history, then verdict, figures and folder."""
-    from rich.text import Text
-
+    from pquant_hls.cli.compress import show_verdict
     from pquant_hls.cli.console import lines_table, output_console
-    from pquant_hls.qor.words import percent
+    from pquant_hls.qor.words import lost_of, percent, points
     from pquant_hls.reporting import lines
 
     console = output_console()
     console.print(lines_table(console, lines(result.history, result.baseline_accuracy)))
-    console.print(Text.assemble((str(result.verdict), "bold"), f": {result.reason}"))
+    show_verdict(console, result, budget)
+    lost = points(*lost_of(result.qor, result.baseline_accuracy))
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
     console.print(
-        f"csim accuracy {percent(result.qor.accuracy)} (validation), "
-        f"original {percent(result.baseline_accuracy)}, ratio {ratio}"
+        f"csim accuracy {percent(result.qor.accuracy, result.qor.metrics.get('accuracy_error'))} (validation), "
+        f"original {percent(result.baseline_accuracy)}, loss {lost} points, ratio {ratio}"
     )
     if result.best_config is not None:
         console.print(f"best configuration: {result.best_config}")

@@ -42,18 +42,20 @@ def report(
         print_json(
             {
                 "schema_version": 1,
-                "verdict": found.verdict,
+                "verdict": str(found.verdict),
+                "recorded_verdict": found.recorded,
                 "status": found.status,
                 "reason": found.reason,
                 "basis": found.basis,
                 "checks": [str(check) for check in found.checks],
+                "test_split": None if found.on_test is None else str(found.on_test),
                 "qor": found.qor,
                 "lines": [asdict(line) for line in found.lines],
             }
         )
     else:
         _show(found)
-    return EXIT_OF_VERDICT.get(str(found.verdict), 4)
+    return EXIT_OF_VERDICT[str(found.verdict)]
 
 
 def _show(found: RunReport) -> None:
@@ -67,6 +69,9 @@ def _show(found: RunReport) -> None:
     else:
         limits = limits_text(Recipe.parse(found.recipe))
         console.print(rounds_table(console, found.rounds, found.baseline_accuracy, limits))
-    console.print(f"{found.verdict or found.status}: {found.reason}")
+    state = found.verdict if found.status == "finished" else f"{found.status}, {found.verdict}"
+    console.print(f"{state}: {found.reason}")
     if found.basis:
         console.print(f"the verdict {found.basis}")
+    if found.on_test is not None:
+        console.print(f"on the test split, which decided nothing: {found.on_test}")

@@ -13,7 +13,15 @@ from pquant_hls.decide.act import (
     tightenings,
 )
 from pquant_hls.decide.drift import drift
-from pquant_hls.decide.judge import Check, Judgement, Verdict, accuracy_floor, combine, judge
+from pquant_hls.decide.judge import (
+    Check,
+    Judgement,
+    Verdict,
+    combine,
+    floor_check,
+    judge,
+    on_test,
+)
 from pquant_hls.decide.knobs import KINDS, Bits, Knob, Knobs, Rank, ReuseFactor, Sparsity, kind_of
 
 __all__ = [
@@ -32,14 +40,15 @@ __all__ = [
     "Round",
     "Sparsity",
     "Verdict",
-    "accuracy_floor",
     "best_round",
     "combine",
     "costliest",
     "drift",
+    "floor_check",
     "judge",
     "kind_of",
     "next_action",
+    "on_test",
     "relaxations",
     "tightenings",
 ]

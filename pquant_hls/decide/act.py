@@ -23,6 +23,7 @@ class Limit(StrEnum):
     ARCHITECTURE = "latency floor of the architecture"
     ROUNDS = "round limit"
     MISMATCH = "csim differs from Keras"
+    UNDECIDED = "cannot be told"
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,9 @@ def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQ
     if beyond:
         reason = f"with every knob at its end {'; '.join(check.text for check in beyond)}"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
+    open_ones = history[-1].judgement.failing()
+    if open_ones and all(check.open_for_good for check in open_ones):
+        return _stop(history, Limit.UNDECIDED, "; ".join(map(str, open_ones)))
     base = _base(history)
     wide = () if base is None else _too_wide(history[base].judgement, goal.at_end)
     if not wide:

@@ -28,7 +28,7 @@ from pquant_hls.datasets import Dataset
 from pquant_hls.datasets.records import Split
 from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
-from pquant_hls.engine.score import Gate, Score, rates_of, score_of
+from pquant_hls.engine.score import Gate, Score, decided, errors_of, rates_of, score_of
 from pquant_hls.errors import Waiting
 from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.measure import (
@@ -44,7 +44,7 @@ from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
 from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
 from pquant_hls.toolchain import command_of
-from pquant_hls.train import EpochReport, accuracy, probabilities
+from pquant_hls.train import EpochReport, probabilities
 
 GOLDEN = 64
 """Inputs whose csim outputs the Verilog, where it is measured, must give too."""
@@ -120,10 +120,6 @@ class Bench:
                 else score_of(probabilities(point.model, x), y, classes, rates_of(self.gates))
             )
         return self.scores[key]
-
-    def keras_accuracy(self, model: Any, split: Split = "val") -> float | None:
-        """Accuracy (share) of the Keras model itself on a split; None without labels."""
-        return self.score(Point(model, model_digest(model)), split).value()
 
     def record(self, entry: Entry, text: str) -> None:
         """Put what a policy did into the ledger, and tell it."""
@@ -220,12 +216,17 @@ class Bench:
             keras_predict(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
         )
         qor = self._latency(project, folder, (self.data.x_val[:GOLDEN], np.asarray(outputs)[:GOLDEN]))
+        score = csim_score(outputs, self.data.y_val, project.graph)
         qor = qor.with_(
             digest=project.digest(),
             accuracy_source="csim",
-            accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
+            accuracy=score.value(),
             csim_match=None if reference is None else float(np.mean(outputs == reference)),
-            metrics={**qor.metrics, "seconds": round(time.perf_counter() - begun, 2)},
+            metrics={
+                **qor.metrics,
+                **errors_of(score, self.baseline),
+                "seconds": round(time.perf_counter() - begun, 2),
+            },
         )
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
 
@@ -263,7 +264,9 @@ class Bench:
                 write_json(folder / "qor.json", qor.model_dump(mode="json"))
         folder = self.run.path / name
         qor = QoR.model_validate(_content(folder / "qor.json"))
-        qor = qor.with_(accuracy=self.score(point).value(), accuracy_source="keras")
+        score = self.score(point)
+        errors = errors_of(score, self.baseline)
+        qor = qor.with_(accuracy=score.value(), accuracy_source="keras", metrics={**qor.metrics, **errors})
         return replace(point, project=load_project(folder / "project"), qor=qor, fidelity="sketch")
 
     def judge(self, point: Point, *, exact: bool = True) -> Judgement:
@@ -301,14 +304,10 @@ def epoch_event(report: EpochReport) -> Event:
     return Event("epoch", "training", {"epoch": report.epoch, "epochs": report.epochs, **known})
 
 
-def csim_accuracy(outputs: Any, labels: Any, graph: FixedPointGraph | None) -> float | None:
-    """Accuracy (share) of firmware outputs (n, k): argmax, or for k = 1 above 0.5 behind a sigmoid and 0 on logits."""
-    if labels is None:
-        return None
+def csim_score(outputs: Any, labels: Any, graph: FixedPointGraph | None) -> Score:
+    """Decisions of firmware outputs (n, k): argmax, or for k = 1 above 0.5 behind a sigmoid and 0 on logits."""
     behind_sigmoid = graph is not None and graph.node(graph.outputs[0]).op in {"sigmoid", "hard_sigmoid"}
-    return accuracy(
-        np.asarray(outputs).reshape(len(outputs), -1), labels, threshold=0.5 if behind_sigmoid else 0.0
-    ).value
+    return decided(np.asarray(outputs).reshape(len(outputs), -1), labels, 0.5 if behind_sigmoid else 0.0)
 
 
 def _brief(config: StepConfig) -> str:

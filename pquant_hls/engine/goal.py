@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pquant_hls.compress import Accounting, Step
-from pquant_hls.decide import Check, Judgement, judge
+from pquant_hls.decide import Check, Judgement, Verdict, judge
 from pquant_hls.engine.bench import Point
 from pquant_hls.engine.score import Gate, Score, loss
 from pquant_hls.qor import QoR
@@ -53,8 +53,9 @@ class Goal:
         return tuple(gate.check(bench.baseline, bench.score(point)) for gate in self.gates)
 
     def lost(self, bench: Workbench, point: Point) -> str | None:
-        """Which floors this point is not known to keep, in words; None when all hold."""
-        return "; ".join(str(check) for check in Judgement.of(self.floors(bench, point)).failing()) or None
+        """Which floors this point is seen to break, in words; None where it breaks none."""
+        lost = [check for check in self.floors(bench, point) if check.expected is not Verdict.MET]
+        return "; ".join(str(check) for check in lost) or None
 
     def budget_checks(self, point: Point) -> tuple[Check, ...]:
         """The budget's limits on the design alone, exactness and accuracy left out; none without a budget."""
@@ -125,4 +126,7 @@ def figures(bench: Workbench, point: Point) -> dict[str, Any]:
 
 def checked(judgement: Judgement) -> tuple[Checked, ...]:
     """The checks as the ledger keeps them."""
-    return tuple(Checked(text=check.text, verdict=str(check.verdict)) for check in judgement.checks)
+    return tuple(
+        Checked(text=check.text, verdict=str(check.verdict), figures=check.record())
+        for check in judgement.checks
+    )

@@ -10,13 +10,14 @@ from typing import Any
 
 from pquant_hls.csim import build, predict
 from pquant_hls.decide import Verdict
-from pquant_hls.engine.bench import Bench, Point, csim_accuracy
+from pquant_hls.engine.bench import Bench, Point, csim_score
 from pquant_hls.engine.events import Event
+from pquant_hls.engine.score import Score, errors_of
 from pquant_hls.errors import NotMeasured
 from pquant_hls.golden import record, write_testbench
 from pquant_hls.hls import load_project
 from pquant_hls.measure.by_verilog import FOLDER as RTL
-from pquant_hls.network import save_model
+from pquant_hls.network import model_digest, save_model
 from pquant_hls.qor import QoR
 from pquant_hls.store import Entry, write_json
 
@@ -112,12 +113,14 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         record(project, bench.data.x_test[first], cache=bench.run.path / "cache").save(folder / GOLDEN)
         # A test split that is the validation split over again tells nothing new.
         own = bench.data.meta.get("test") != "validation"
-        test = csim_accuracy(outputs, bench.data.y_test, project.graph) if own else None
-        floating = bench.keras_accuracy(bench.teacher, "test") if own else None
+        test = csim_score(outputs, bench.data.y_test, project.graph) if own else Score({})
+        teacher = Point(bench.teacher, model_digest(bench.teacher))
+        floating = bench.score(teacher, "test") if own else Score({})
         more = {
             "baseline_accuracy": bench.baseline_accuracy,
-            "test_accuracy": test,
-            "test_accuracy_float": floating,
+            "test_accuracy": test.value(),
+            "test_accuracy_float": floating.value(),
+            **errors_of(test, floating, "test_"),
         }
         qor = best.qor.with_(metrics={**best.qor.metrics, **more})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})

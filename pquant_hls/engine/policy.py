@@ -123,7 +123,7 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending) -> R:
         pipeline=policy.name,
         baseline_accuracy=bench.baseline_accuracy,
         checks=[check.model_dump() for check in checked(judgement)],
-        basis=judgement.basis,
+        legs=[check.name for check in judgement.checks],
         **more,
     )
     return policy.result(

@@ -13,10 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.decide import Check
+from pquant_hls.decide import Check, floor_check
 from pquant_hls.errors import SpecError
 from pquant_hls.spec.model import unknown_key
-from pquant_hls.train.metrics import BACKGROUND_RATES, Proportion, accuracy, class_metrics, decisions
+from pquant_hls.train.metrics import (
+    BACKGROUND_RATES,
+    Proportion,
+    accuracy,
+    class_metrics,
+    decisions,
+    proportion,
+)
 
 LHC_CROSSING_HZ = 40.08e6
 """LHC bunch crossings a second, all slots counted (LHC design report, CERN-2004-003)."""
@@ -62,6 +69,28 @@ def score_of(
     return Score(figures, decisions(probabilities) == np.asarray(labels).reshape(-1))
 
 
+def decided(scores: Any, labels: Any, threshold: float) -> Score:
+    """The Score of decisions alone, of outputs (events, k) that are no probabilities; empty without labels."""
+    if labels is None:
+        return Score({})
+    right = decisions(scores, threshold=threshold) == np.asarray(labels).reshape(-1)
+    return Score({"accuracy": proportion(int(right.sum()), int(right.size))}, right)
+
+
+def errors_of(now: Score, before: Score | None, prefix: str = "") -> dict[str, float | None]:
+    """Metrics of a QoR: ``accuracy_error`` and ``loss_error`` (shares) with the ``events`` they rest on."""
+    found = now.figures.get("accuracy")
+    if found is None:
+        return {}
+    fallen = None if before is None else loss(before, now)
+    metrics = {
+        "accuracy_error": found.error,
+        "loss_error": None if fallen is None else fallen[1],
+        "events": found.events,
+    }
+    return {f"{prefix}{name}": value for name, value in metrics.items()}
+
+
 def loss(before: Score, now: Score, name: str = "accuracy") -> tuple[float, float] | None:
     """(drop of a figure, its statistical error), both shares; None where either score lacks it.
 
@@ -94,7 +123,9 @@ class Gate:
     """A floor on one figure of a Score: at most ``max_loss`` below the original's, or at least ``minimum``
     (shares).
 
-    ``metric`` is a Score's name, e.g. ``auc`` or ``efficiency@0.01:top``.
+    ``metric`` is a Score's name, e.g. ``auc`` or ``efficiency@0.01:top``. Where the floor lies within the figure's
+    statistical error the check is UNKNOWN and says how many events would decide; searches go by the figure itself, and
+    call no loss what is within its error.
     """
 
     metric: str
@@ -133,21 +164,18 @@ class Gate:
 
     def check(self, before: Score | None, now: Score | None) -> Check:
         """The gate as a check; UNKNOWN where a figure it needs is missing."""
-        value = None if now is None else now.value(self.metric)
-        floor = self._floor(before, now)
-        if floor is None:
-            return Check(self.metric, self.minimum or 0.0, None, None, at_least=True, quality=True)
-        return Check(self.metric, floor, value, value, at_least=True, quality=True)
-
-    def _floor(self, before: Score | None, now: Score | None) -> float | None:
-        if self.max_loss is None:
-            return self.minimum
-        found = None if before is None or now is None else loss(before, now, self.metric)
+        found = None if now is None else now.figures.get(self.metric)
         old = None if before is None else before.value(self.metric)
-        if found is None or old is None:
-            return None
-        allowed = old - max(self.max_loss, found[1])
-        return allowed if self.minimum is None else max(allowed, self.minimum)
+        if now is None or found is None or (self.max_loss is not None and (before is None or old is None)):
+            return Check(self.metric, self.minimum or 0.0, None, None, at_least=True, quality=True)
+        floors: list[tuple[float, float | None]] = []
+        if self.minimum is not None:
+            floors.append((self.minimum, found.error))
+        if self.max_loss is not None and before is not None and old is not None:
+            fallen = loss(before, now, self.metric)
+            floors.append((old - self.max_loss, None if fallen is None else fallen[1]))
+        original = old if self.max_loss is not None else None
+        return floor_check(self.metric, found.value, floors, found.events, original)
 
 
 def check_gates(gates: Sequence[Gate], baseline: Score) -> None:

@@ -39,7 +39,18 @@ def measure_design(
     design = Design(
         project.path, given=project, folder=folder, golden=golden, on_line=on_line, thorough=False
     )
-    return measured_or_reason(source_of(budget, project.spec), design)
+    return _whole(measured_or_reason(source_of(budget, project.spec), design), project, project.spec)
+
+
+def _whole(qor: QoR, project: HlsProject, spec: HlsSpec) -> QoR:
+    """With the part, and with the estimator's resources where an evaluator tells none: whether a design fits its part
+    is always judged."""
+    named = qor if qor.part is not None else qor.with_(part=spec.part)
+    if named.resources is not None or named.design != "hls" or named.latency is None:
+        return named
+    guess = estimated(project).resources
+    note = f"{named.source} tells no resources: those here are the estimator's"
+    return named if guess is None else named.with_(resources=guess, notes=(*named.notes, note))
 
 
 def source_of(budget: Budget, spec: HlsSpec) -> str:

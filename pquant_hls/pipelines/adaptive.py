@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from pquant_hls.decide import Verdict
+from pquant_hls.decide import Check, Verdict
 from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss, quantized
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
@@ -136,6 +136,11 @@ class AdaptiveSearch:
         for _ in range(MOST_MOVES):
             if self.met(self.walk.point):
                 return "the budget is met"
+            if all(
+                check.expected is Verdict.MET or check.open_for_good
+                for check in self._checks(self.walk.point)
+            ):
+                return "what is open no move can close"
             move = self.next_move()
             if move is None or self.stale >= PATIENCE:
                 return self._give_up(
@@ -156,8 +161,11 @@ class AdaptiveSearch:
 
     def met(self, point: Point) -> bool:
         """Whether the point would be MET, exactness left to csim at hand-over."""
-        checks = [check for check in self.goal.judge(self.bench, point).checks if not check.exactness]
-        return all(check.verdict is Verdict.MET for check in checks)
+        return all(check.verdict is Verdict.MET for check in self._checks(point))
+
+    def _checks(self, point: Point) -> list[Check]:
+        found = self.goal.judge(self.bench, point).checks
+        return [check for check in found if not check.exactness]
 
     def next_move(self) -> MoveKind | None:
         """The open move with the best predicted gain for its loss; None when none is predicted to pay."""

@@ -114,7 +114,7 @@ class TaggerPipeline(Pipeline):
         )
         if kept:
             walk.attempt("fine-tuning", [FineTuneConfig(**fit)], lambda _, after: goal.lost(bench, after))
-            reason = "every floor on the rare classes holds" if goal.gates else "done"
+            reason = "no floor on the rare classes is seen to break" if goal.gates else "done"
         else:
             reason = f"no width up to {min(16, self.plan.bits + 6)} bits keeps the floors"
             goal = Goal(gates=goal.gates, budget=goal.budget, broken="quantized model within the floors")

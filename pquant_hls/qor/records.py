@@ -52,6 +52,8 @@ class Latency(Record):
         low, high = self.cycles_max_lo, self.cycles_max_hi
         if (low is None) != (high is None):
             raise ValueError("cycles_max_lo and cycles_max_hi come together")
+        if low is not None and self.cycles_max is None:
+            raise ValueError("bounds of cycles_max without cycles_max itself")
         if (
             low is not None
             and high is not None
@@ -165,7 +167,17 @@ class Resources(Record):
     bram_18k: Count | None = None
     uram: Count | None = None
     available: Available | None = None
-    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    intervals: dict[str, tuple[Count, Count]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _inside(self) -> Resources:
+        for name, (low, high) in self.intervals.items():
+            if name not in RESOURCE_NAMES:
+                raise ValueError(f"{name!r} is no resource, they are {', '.join(RESOURCE_NAMES)}")
+            value = getattr(self, name)
+            if not low <= (low if value is None else value) <= high:
+                raise ValueError(f"{name} {value} is outside its interval {low}..{high}")
+        return self
 
     def percent(self, name: str) -> float | None:
         """Used share of the part in percent, None when either figure is unknown or the part has none."""
@@ -210,8 +222,9 @@ class QoR(Record):
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     accuracy_source: Literal["csim", "emulator", "keras"] | None = None
     csim_match: Annotated[float, Field(ge=0, le=1)] | None = None
-    metrics: dict[str, float | None] = Field(default_factory=dict)
+    metrics: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
 
 class Target(Record):
     """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pquant_hls.qor import Latency
+from pquant_hls.qor import Latency, QoR
 
 
 def interval(low: float | None, value: float | None, high: float | None, form: str = "{:.0f}") -> str:
@@ -30,6 +30,20 @@ def points(loss: float | None, error: float | None = None) -> str:
     if loss is None:
         return "-"
     return f"{100 * loss:+.2f}" if error is None else f"{100 * loss:+.2f} ± {100 * error:.2f}"
+
+
+def lost_of(qor: QoR, baseline: float | None) -> tuple[float | None, float | None]:
+    """(loss of accuracy on the validation split, its statistical error), shares; None for what is not known."""
+    known = qor.accuracy is not None and baseline is not None
+    return (baseline or 0.0) - (qor.accuracy or 0.0) if known else None, qor.metrics.get("loss_error")
+
+
+def lost_on_test(qor: QoR) -> tuple[float | None, float | None]:
+    """The same on the test split."""
+    seen = qor.with_(
+        accuracy=qor.metrics.get("test_accuracy"), metrics={"loss_error": qor.metrics.get("test_loss_error")}
+    )
+    return lost_of(seen, qor.metrics.get("test_accuracy_float"))
 
 
 def count(value: float | None) -> str:
@@ -65,6 +79,10 @@ def limits(budget: Mapping[str, Any]) -> str:
     ]
     if budget.get("max_accuracy_loss") is not None:
         parts.append(f"accuracy loss <= {100 * budget['max_accuracy_loss']:g} points")
+    if budget.get("timing"):
+        parts.append("timing met")
+    if budget.get("part_share", 1) != 1:
+        parts.append(f"at most {100 * budget['part_share']:g} % of the part")
     if budget.get("min_accuracy") is not None:
         parts.append(f"accuracy >= {100 * budget['min_accuracy']:g} %")
     return ", ".join(parts)

@@ -7,10 +7,20 @@ from html import escape
 from typing import Any
 
 from pquant_hls.qor import RESOURCE_NAMES, QoR
-from pquant_hls.qor.words import count, interval, latency_texts, limits, percent, points
+from pquant_hls.qor.words import (
+    count,
+    interval,
+    latency_texts,
+    limits,
+    lost_of,
+    lost_on_test,
+    percent,
+    points,
+)
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.picture import accuracy_picture, latency_picture
 from pquant_hls.reporting.run import RunReport
+from pquant_hls.reporting.verdict import read_qor
 
 STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#222}"
@@ -23,7 +33,7 @@ TEXT_COLUMNS = {"step", "what", "source", "outcome", "why"}
 
 def to_html(run: RunReport) -> str:
     """A page without outside parts: it can be mailed or kept as a CI artefact."""
-    verdict = run.verdict or run.status
+    verdict = str(run.verdict) if run.status == "finished" else run.status
     found = run.lines
     pictures = latency_picture(found, run.budget.get("latency_ns")) + accuracy_picture(found, _floor(run))
     return (
@@ -36,7 +46,14 @@ def to_html(run: RunReport) -> str:
 
 
 def _basis(run: RunReport) -> str:
-    return f"The verdict {escape(run.basis)}.<br>" if run.basis else ""
+    basis = f"The verdict {escape(run.basis)}.<br>" if run.basis else ""
+    test = f"On the test split, which decided nothing: {escape(str(run.on_test))}.<br>" if run.on_test else ""
+    return f"{basis}{_checks(run)}{test}"
+
+
+def _checks(run: RunReport) -> str:
+    """What decides against MET, or says how little decides for it."""
+    return "".join(f"{escape(str(check))}.<br>" for check in run.judgement.failing())
 
 
 def _asked(run: RunReport) -> str:
@@ -54,7 +71,7 @@ def _handed_over(run: RunReport) -> str:
     """The figures of the design that was handed over, each with its source."""
     if run.qor is None:
         return ""
-    qor = QoR.model_validate({name: run.qor[name] for name in QoR.model_fields if name in run.qor})
+    qor = read_qor(run.qor)
     rows = [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _figures(qor, run)]
     return f"<h2>Handed over</h2><table>{''.join(rows)}</table>"
 
@@ -72,10 +89,17 @@ def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
             low, high = qor.resources.intervals.get(name, (None, None))
             if value is not None:
                 yield f"{name.upper()} ({source})", interval(low, value, high, "{:,.0f}")
-    yield f"accuracy, validation ({qor.accuracy_source or 'not measured'})", percent(qor.accuracy)
+    errors = qor.metrics
+    accuracy = percent(qor.accuracy, errors.get("accuracy_error"))
+    yield f"accuracy, validation ({qor.accuracy_source or 'not measured'})", accuracy
     yield "accuracy of the original, validation (keras)", percent(run.baseline_accuracy)
-    yield "accuracy, test split (csim)", percent(qor.metrics.get("test_accuracy"))
-    yield "accuracy of the original, test split (keras)", percent(qor.metrics.get("test_accuracy_float"))
+    yield "loss, validation, points", points(*lost_of(qor, run.baseline_accuracy))
+    yield (
+        "accuracy, test split (csim)",
+        percent(errors.get("test_accuracy"), errors.get("test_accuracy_error")),
+    )
+    yield "accuracy of the original, test split (keras)", percent(errors.get("test_accuracy_float"))
+    yield "loss, test split, points", points(*lost_on_test(qor))
     yield "outputs on which csim equals Keras", percent(qor.csim_match)
     yield "project, sha256", (qor.digest or "-")[:16]
 

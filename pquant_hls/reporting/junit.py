@@ -21,9 +21,9 @@ class Judged(Protocol):
 
 def to_junit(run: RunReport) -> str:
     """The limits on what was handed over: a missed one is a failure, one that is not known an error."""
-    if not run.checks and not run.records:
+    if run.status != "finished" and not run.records:
         raise OutputError("no round was finished in this run", where=run.folder)
-    return checks_to_junit(run.name, run.verdict or "UNKNOWN", run.reason or run.status, run.checks)
+    return checks_to_junit(run.name, run.verdict, run.reason or run.status, run.checks)
 
 
 def checks_to_junit(name: str, verdict: str, reason: str, checks: Iterable[Judged]) -> str:

@@ -50,6 +50,7 @@ def lines(entries: Iterable[Entry], baseline: float | None = None) -> list[Line]
 
 def _line(entry: Entry, baseline: float | None) -> Line:
     found, qor, account = entry.figures, entry.figures.get("qor") or {}, entry.figures.get("account") or {}
+    errors = qor.get("metrics") or {}
     own = found.get("accuracy")
     accuracy = own if qor.get("accuracy") is None else qor["accuracy"]
     loss = found.get("degradation")
@@ -59,9 +60,9 @@ def _line(entry: Entry, baseline: float | None) -> Line:
         step=entry.name,
         what=_what(entry),
         accuracy=accuracy,
-        accuracy_error=found.get("accuracy_error") if accuracy == own else None,
+        accuracy_error=errors.get("accuracy_error", found.get("accuracy_error") if accuracy == own else None),
         loss=loss,
-        loss_error=found.get("degradation_error") if accuracy == own else None,
+        loss_error=errors.get("loss_error", found.get("degradation_error") if accuracy == own else None),
         ratio=found.get("compression_ratio"),
         weights=account.get("nonzero_weights"),
         **_latency(found),

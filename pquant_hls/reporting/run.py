@@ -1,14 +1,16 @@
-"""What a run folder says of its run; read from the folder, nothing is computed again."""
+"""What a run folder says of its run; figures are read from the folder, the verdict is judged anew by them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pquant_hls.decide import Check, Judgement, Verdict, on_test
 from pquant_hls.errors import OutputError
 from pquant_hls.reporting.lines import Line, lines
+from pquant_hls.reporting.verdict import asked_of, read_budget, read_qor, rejudged
 from pquant_hls.store import Checked, Entry, read_json, read_ledger
 
 QOR = Path("handover", "qor.json")
@@ -19,21 +21,50 @@ class RunReport:
     """One run of the loop, of a pipeline or of a study.
 
     ``identity`` is what was asked, ``records`` the ledger, ``qor`` the record of what was handed over with the
-    versions of the packages that made it, None for a run that did not end. ``judged`` are a pipeline's last checks,
-    ``basis`` is what the verdict rests on (nothing in runs of 0.1.0).
+    versions of the packages that made it, None for a run that did not end. ``judgement`` is made anew of these,
+    ``recorded`` is the verdict that stands in the folder.
     """
 
     folder: Path
     identity: dict[str, Any]
     status: str
-    verdict: str | None
-    reason: str
+    recorded: str | None
+    said: str
     records: tuple[Entry, ...]
+    judgement: Judgement
     baseline_accuracy: float | None = None
     handed_over: int | None = None
     qor: Mapping[str, Any] | None = None
-    judged: tuple[Checked, ...] = ()
-    basis: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the record gives; UNKNOWN for a run that did not end."""
+        return self.judgement.verdict
+
+    @property
+    def reason(self) -> str:
+        """Why the run stopped; where its verdict is not what its record gives, both, with the checks that fail."""
+        told = [self.recorded, None if self.qor is None else self.qor.get("verdict")]
+        other = next((verdict for verdict in told if verdict not in (None, self.verdict)), None)
+        if other is None and self.verdict in (*told, Verdict.UNKNOWN):
+            return self.said or "; ".join(map(str, self.judgement.failing()))
+        failing = "; ".join(map(str, self.judgement.failing())) or "every limit holds"
+        given = f"recorded {other or 'no verdict'}, the record gives {self.verdict}: {failing}"
+        return f"{given} (recorded reason: {self.said})" if self.said else given
+
+    @property
+    def basis(self) -> str:
+        return self.judgement.basis if self.status == "finished" else ""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The limits on what was handed over, as the record gives them."""
+        return self.judgement.checks
+
+    @property
+    def on_test(self) -> Check | None:
+        """The accuracy limits on the test split, which decided nothing."""
+        return None if self.qor is None else on_test(read_qor(self.qor), read_budget(self.budget))
 
     @property
     def recipe(self) -> dict[str, Any] | None:
@@ -43,9 +74,8 @@ class RunReport:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """Where name, target and budget stand: in the recipe, the study, or a pipeline's own settings."""
-        found: dict[str, Any] = self.recipe or self.identity.get("study") or self.identity
-        return found
+        """Where name, target and budget stand."""
+        return asked_of(self.identity)
 
     @property
     def name(self) -> str:
@@ -75,11 +105,6 @@ class RunReport:
         chosen = [entry for entry in self.rounds if entry.number == self.handed_over]
         return chosen[0] if chosen else self.rounds[-1] if self.rounds else None
 
-    @property
-    def checks(self) -> tuple[Checked, ...]:
-        """The limits on what was handed over, as they were judged."""
-        return self.judged or (() if self.final is None else self.final.checks)
-
 
 def read_run(folder: Path) -> RunReport:
     """Read a run folder; raises OutputError where there is no run in it."""
@@ -87,16 +112,28 @@ def read_run(folder: Path) -> RunReport:
         raise OutputError("holds no run (no run.json)", where=folder, mend="give the --out folder of a run")
     run = read_json(folder / "run.json")
     qor = read_json(folder / QOR) if (folder / QOR).is_file() else None
+    records, number = tuple(read_ledger(folder)), run.get("handed_over")
+    try:
+        judgement = rejudged(run, qor, _kept(run, records), built=(folder / QOR.parent / "project").is_dir())
+    except (AttributeError, KeyError, TypeError, ValueError) as cause:
+        raise OutputError(f"run.json is damaged: {cause}", where=folder) from cause
     return RunReport(
         folder,
         dict(run.get("identity") or {}),
         str(run.get("status")),
         run.get("verdict"),
         str(run.get("reason", "")),
-        tuple(read_ledger(folder)),
+        records,
+        judgement,
         run.get("baseline_accuracy"),
-        run.get("handed_over"),
+        number,
         qor,
-        tuple(Checked.read(check) for check in run.get("checks", ())),
-        str(run.get("basis", "")),
     )
+
+
+def _kept(run: Mapping[str, Any], records: Iterable[Entry]) -> tuple[Checked, ...]:
+    """The checks that were judged at the end; a loop of 0.1.0 kept those of its rounds alone."""
+    if "checks" in run:
+        return tuple(Checked.read(check) for check in run["checks"])
+    rounds = {entry.number: entry.checks for entry in records if entry.kind == "round"}
+    return rounds.get(run.get("handed_over"), ())

@@ -24,8 +24,12 @@ def _name_evaluators(schema: dict[str, Any]) -> None:
 
 
 def _whole(share: float) -> bool:
-    """The default, which 0.1.0 did not know, stays out of a run's identity: its runs can be resumed."""
+    """Defaults that 0.1.0 did not know stay out of a run's identity: its runs can be resumed."""
     return share == 1.0
+
+
+def _is_false(asked: bool) -> bool:
+    return not asked
 
 
 class ResourceLimits(Spec):
@@ -68,6 +72,11 @@ class Budget(Spec):
         None, ge=0, le=1, description="csim accuracy that must be kept, as a share"
     )
     exact: bool = Field(True, description="demand that csim equals Keras on every output value")
+    accept_wide: bool = Field(
+        False,
+        exclude_if=_is_false,
+        description="take a limit as held by an estimate whose interval is wider than its value, else UNKNOWN",
+    )
     measure: str = Field(
         AUTO,
         description="evaluator that tells the latency; auto is csynth where the tool is installed, else estimate; with "

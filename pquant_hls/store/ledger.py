@@ -6,6 +6,7 @@ of their reason, are read by ``from_v1`` and nowhere else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -26,10 +27,12 @@ WORDS = {"left_out": "left out", "idle": "changes nothing", "failed": "not possi
 
 
 class Checked(Record):
-    """One limit as it was judged: figure and limit in words, and the verdict."""
+    """One limit as it was judged: figure and limit in words, and the verdict. ``figures`` are those it is judged anew
+    by; empty in lines written before they were kept, whose words are all there is."""
 
     text: str
     verdict: str
+    figures: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
     def read(cls, told: str | Mapping[str, Any]) -> Checked:
@@ -38,6 +41,11 @@ class Checked(Record):
             return cls.model_validate(told)
         text, _, verdict = told.rpartition(": ")
         return cls(text=text, verdict=verdict)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What ``decide.Check.of_record`` takes."""
+        return self.figures or _figures_v1(self.text)
 
     def __str__(self) -> str:
         return f"{self.text}: {self.verdict}"
@@ -178,6 +186,31 @@ OWN = frozenset(
         "figures",
     ]
 )
+
+
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_TEXT_V1 = re.compile(
+    rf"(?P<name>.+?) (?P<low>{_NUMBER})(?:\.\.(?P<high>{_NUMBER}))?(?: (?P<unit>\w+))? "
+    rf"\(limit (?P<sign>[<>]=) (?P<limit>{_NUMBER})\)"
+)
+
+
+def _figures_v1(text: str) -> dict[str, Any]:
+    """Name, figure and limit of a check, which 0.1.0 kept as words alone; no figure where it was not measured."""
+    found = _TEXT_V1.fullmatch(text)
+    if found is None:
+        return {"name": text}
+    low, at_least = float(found["low"]), found["sign"] == ">="
+    return {
+        "name": found["name"],
+        "limit": float(found["limit"]),
+        "low": low,
+        "high": low if found["high"] is None else float(found["high"]),
+        "unit": found["unit"] or "",
+        "at_least": at_least,
+        "quality": at_least and found["name"].startswith(("accuracy", "auc", "efficiency@")),
+        "exactness": found["name"] == "csim match",
+    }
 
 
 def from_v1(line: Mapping[str, Any]) -> Entry:

@@ -323,7 +323,7 @@ def _sampler(spec: StudySpec, done: int, folder: Path) -> optuna.samplers.BaseSa
 
 
 def _over(check: Check) -> float:
-    if check.verdict is Verdict.MET:
+    if check.expected is Verdict.MET:
         return min(0.0, -(check.margin or 0.0) / max(abs(check.limit), 1e-9))
     if check.margin is None:
         return INFEASIBLE

@@ -25,6 +25,7 @@ from pquant_hls.decide import (
 from pquant_hls.decide.act import costliest
 from pquant_hls.qor import Latency, LayerQoR, QoR
 from pquant_hls.spec import BitsLadder, Budget, LoopSpec, SparsityLadder
+from tests.helpers import PART, SMALL
 
 BUDGET = Budget(latency_ns=50, max_accuracy_loss=0.02)
 BASELINE = 0.76
@@ -54,7 +55,7 @@ def done(
     if cycles is not None:
         ends = {"cycles_max_lo": low, "cycles_max_hi": cycles} if low is not None else {}
         latency = Latency(cycles_max=cycles, clock_target_ns=5, clock_estimated_ns=4, **ends)
-    qor = QoR(latency=latency, accuracy=accuracy, csim_match=match)
+    qor = QoR(part=PART, resources=SMALL, latency=latency, accuracy=accuracy, csim_match=match)
     worst = None if latency is None else latency.worst_ns_hi
     judgement = judge(qor, BUDGET, baseline_accuracy=BASELINE)
     return Round(dict(knobs), judgement, worst_ns=worst, accuracy=accuracy, **more)

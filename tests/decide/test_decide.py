@@ -24,7 +24,7 @@ from pquant_hls.decide import (
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import BitsLadder, Budget, LoopSpec, ResourceLimits, SparsityLadder
 from tests.decide.worlds import World
-from tests.helpers import known, latency_of
+from tests.helpers import PART, SMALL, known, latency_of
 
 BUDGET = Budget(latency_ns=50, max_accuracy_loss=0.02)
 optional = st.none() | st.integers(0, 30)
@@ -38,7 +38,7 @@ def qor(
         latency = Latency(
             cycles_max=hi, cycles_max_lo=lo, cycles_max_hi=hi, clock_target_ns=5, clock_estimated_ns=4
         )
-    return QoR(latency=latency, accuracy=accuracy, csim_match=match, **more)
+    return QoR(part=PART, resources=SMALL, latency=latency, accuracy=accuracy, csim_match=match, **more)
 
 
 def test_met_needs_the_whole_interval() -> None:
@@ -71,7 +71,8 @@ def test_figures_of_the_rtl_never_decide_on_the_hls_project() -> None:
         clock_target_ns=st.none() | st.just(5.0),
         clock_estimated_ns=st.none() | st.just(4.0),
     ),
-    resources=st.none() | st.builds(Resources, lut=optional, dsp=optional),
+    resources=st.none() | st.builds(Resources, lut=optional, ff=optional, dsp=optional, bram_18k=st.just(0)),
+    part=st.none() | st.just(PART),
     accuracy=st.none() | st.just(0.9),
     match=st.none() | st.just(1.0),
     limits=st.builds(ResourceLimits, lut=optional, dsp=optional),
@@ -85,6 +86,7 @@ def test_figures_of_the_rtl_never_decide_on_the_hls_project() -> None:
 def test_a_missing_metric_never_yields_met(
     latency: Latency | None,
     resources: Resources | None,
+    part: str | None,
     accuracy: float | None,
     match: float | None,
     limits: ResourceLimits,
@@ -102,16 +104,15 @@ def test_a_missing_metric_never_yields_met(
         max_accuracy_loss=loss,
         timing=timing,
     )
-    found = QoR(latency=latency, resources=resources, accuracy=accuracy, csim_match=match)
+    found = QoR(part=part, latency=latency, resources=resources, accuracy=accuracy, csim_match=match)
     judgement = judge(found, budget, baseline_accuracy=baseline)
     needed = [match, None if latency is None else latency.worst_ns]
     needed += [accuracy, baseline] if loss is not None else []
     needed += [None if latency is None else latency.ii_cycles] if ii is not None else []
     needed += [None if latency is None else latency.cycles_max] if cycles is not None else []
     needed += [None if latency is None else latency.timing_met] if timing else []
-    for name in ("lut", "dsp"):
-        if getattr(limits, name) is not None:
-            needed.append(None if resources is None else getattr(resources, name))
+    needed += [None if resources is None else getattr(resources, name) for name in ("lut", "ff", "dsp")]
+    needed.append(part)
     if judgement.verdict is Verdict.MET:
         assert None not in needed
     if None in needed:

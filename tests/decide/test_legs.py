@@ -9,6 +9,7 @@ from pquant_hls.errors import SpecError
 from pquant_hls.qor import Latency, QoR, Resources
 from pquant_hls.qor.parts import available, capacity
 from pquant_hls.spec import Budget, HlsSpec
+from tests.helpers import resources_of
 
 LATENCY = Latency(
     cycles_min=8, cycles_max=8, clock_target_ns=5.0, clock_estimated_ns=3.0, clock_uncertainty_ns=1.0
@@ -18,11 +19,13 @@ BUDGET = Budget(latency_ns=1000, exact=False)
 
 
 def record(part: str | None = LARGE, latency: Latency = LATENCY, **used: float) -> QoR:
-    return QoR(source="estimate", part=part, latency=latency, resources=Resources(**used))
+    counts = {"lut": 10.0, "ff": 10.0, "dsp": 0.0, "bram_18k": 0.0, **used}
+    return QoR(source="estimate", part=part, latency=latency, resources=Resources(**counts))
 
 
 def with_interval(part: str, lut: float, low: float, high: float) -> QoR:
-    return record(part).with_(resources=Resources(lut=lut, intervals={"lut": (low, high)}))
+    used = resources_of(record(part, lut=lut))
+    return record(part).with_(resources=used.model_copy(update={"intervals": {"lut": (low, high)}}))
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,11 @@ def test_the_reuse_factor_is_raised_until_the_resources_fit() -> None:
 
     class Sharing(Recorded):
         def _qor(self, model: Toy, hls: HlsSpec) -> Any:
-            return super()._qor(model, hls).with_(resources=Resources(lut=6000 / hls.reuse_factor))
+            return (
+                super()
+                ._qor(model, hls)
+                .with_(resources=Resources(lut=6000 / hls.reuse_factor, ff=0, dsp=0, bram_18k=0))
+            )
 
     bench = Sharing(Law(), budget=made.budget)
     found = closed_loop(bench, bench.start(Toy()), made)

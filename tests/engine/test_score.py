@@ -126,20 +126,39 @@ def test_a_gate_on_a_loss_counts_from_the_original() -> None:
     before, now = seen([1] * 80 + [0] * 20), seen([1] * 74 + [0] * 26)
     check = Gate("accuracy", max_loss=0.1).check(before, now)
     assert check.limit == pytest.approx(0.7)
-    assert check.low == check.high == 0.74
+    error = math.sqrt(6 - 36 / 100) / 100
+    assert (check.value, check.low, check.high) == (
+        0.74,
+        pytest.approx(0.74 - error),
+        pytest.approx(0.74 + error),
+    )
     assert check.at_least
     assert check.quality
     assert check.verdict is Verdict.MET
     assert Gate("accuracy", max_loss=0.03).check(before, now).verdict is Verdict.MISSED
 
 
-def test_a_loss_within_its_error_breaks_no_gate() -> None:
-    before, now = seen([1] * 80 + [0] * 20), seen([1] * 79 + [0] * 21)
-    check = Gate("accuracy", max_loss=0.0).check(before, now)
-    assert check.limit == pytest.approx(0.8 - math.sqrt(1 - 1 / 100) / 100)
-    assert check.verdict is Verdict.MISSED, "one event of a hundred is just more than its error"
-    wider = seen([1] * 78 + [0] * 2 + [1] + [0] * 19)
-    assert Gate("accuracy", max_loss=0.0).check(before, wider).verdict is Verdict.MET
+def test_a_loss_within_its_error_decides_no_gate() -> None:
+    """.433 before, .305 after on 30 events each: a floor of .40 was held to hold, for its error was allowed."""
+    before, now = (Score({"efficiency": Proportion(value, 0.1, 30)}) for value in (0.433, 0.305))
+    check = Gate("efficiency", max_loss=0.033).check(before, now)
+    assert (check.limit, check.verdict, check.expected) == (pytest.approx(0.4), Verdict.UNKNOWN, Verdict.MET)
+    assert (
+        "0.305 ± 0.14 (limit >= 0.4; within the error: 37 events more than these 30 would decide)"
+        in check.text
+    )
+    same = seen([1] * 80 + [0] * 20)
+    assert Gate("accuracy", max_loss=0.0).check(same, same).verdict is Verdict.MET
+    exactly = Gate("efficiency", max_loss=0.1).check(
+        *(Score({"efficiency": Proportion(value, 0.25, 4)}) for value in (0.6, 0.5))
+    )
+    assert "no number of events decides" in exactly.text
+
+
+def test_a_floor_of_nothing_always_holds() -> None:
+    assert (
+        Gate("auc", minimum=0.0).check(None, Score({"auc": Proportion(0.01, 0.05, 9)})).verdict is Verdict.MET
+    )
 
 
 def test_a_minimum_holds_beside_the_loss() -> None:

@@ -197,7 +197,8 @@ class InstantBench:
             source="estimate",
             latency=latency,
             layers=layers,
-            resources=Resources(lut=100.0 * cycles * model.bits),
+            part=hls.part,
+            resources=Resources(lut=100.0 * cycles * model.bits, ff=0, dsp=0, bram_18k=0),
         )
 
     def judge(self, point: Point, *, exact: bool = True) -> Judgement:

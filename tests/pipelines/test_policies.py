@@ -164,7 +164,7 @@ def test_a_stage_that_falls_below_the_floor_is_tried_with_half_the_step() -> Non
     _, ending, final, verdict = ended(StandardCompressionPipeline(8.0, 0.98, analyse=False), law)
     stages = [entry["stage"] for entry in ending.history]
     assert stages[:2] == ["low rank", "low rank, milder"]
-    assert verdict is Verdict.MET
+    assert verdict is Verdict.UNKNOWN, "the floor lies within the error of 10,000 events"
     assert final.ratio >= 8
 
 
