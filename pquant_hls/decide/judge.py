@@ -34,7 +34,8 @@ class Check:
     ``exactness`` marks csim's match with Keras, ``resource`` a limit on what the design takes of the part.
     ``value`` is what an estimate expects, for one whose interval may be too wide to say anything, or a figure with a
     statistical error, which rests on so many ``events``. ``lost`` is False where what it lost against the original is
-    less than the error of that, and so is not called a loss. ``accept_wide`` : an interval without content counts too. ``why`` is what is to be known beside the figures.
+    less than the error of that, and so is not called a loss. ``accept_wide`` : an interval without content counts too.
+    ``why`` is what is to be known beside the figures.
     """
 
     name: str

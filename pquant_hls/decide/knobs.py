@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units
-from pquant_hls.decide.judge import Judgement
+from pquant_hls.decide.judge import Judgement, Verdict
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import FixedPointGraph
 from pquant_hls.spec import LoopSpec
@@ -171,7 +171,7 @@ class ReuseFactor(Knob):
     def tighter(self, loop: LoopSpec, found: Judgement | None = None, /) -> float | None:
         if loop.reuse_factor is None or found is None:
             return None
-        failing = [check for check in found.failing() if not (check.quality or check.exactness)]
+        failing = [check for check in found.design if check.verdict is not Verdict.MET]
         scarce = {check.resource for check in failing}
         if scarce == {False} and self.value > loop.reuse_factor.min:
             return max(self.value // loop.reuse_factor.factor, loop.reuse_factor.min)

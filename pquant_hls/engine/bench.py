@@ -242,7 +242,7 @@ class Bench:
             guess = estimated(project)
             return measure_better(project, guess, self._on_line) or guess
         qor = measure_design(project, self.budget, folder, self._on_line, golden)
-        checks = [check for check in judge(qor, self.budget).checks if not (check.quality or check.exactness)]
+        checks = judge(qor, self.budget).design
         if combine([check.verdict for check in checks]) is not Verdict.UNKNOWN:
             return qor
         return measure_better(project, qor, self._on_line) or qor

@@ -10,9 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pquant_hls.decide import Check, floor_check
 from pquant_hls.errors import SpecError
 from pquant_hls.spec.model import unknown_key
@@ -21,9 +18,10 @@ from pquant_hls.train.metrics import (
     Proportion,
     accuracy,
     class_metrics,
-    decisions,
-    proportion,
 )
+
+LEAST_ABOVE = 10
+"""Background events above a threshold below which its efficiency decides nothing."""
 
 LHC_CROSSING_HZ = 40.08e6
 """LHC bunch crossings a second, all slots counted (LHC design report, CERN-2004-003)."""
@@ -34,13 +32,10 @@ class Score:
     """Figures of one model on one split, by name.
 
     ``accuracy``; ``auc:<class>`` and ``efficiency@<background rate>:<class>`` (each class against the rest).
-    ``auc`` and ``efficiency@<rate>`` without a class are the worst class's. ``right`` (bool, (events,)) tells
-    which decisions were right: two models seen on the same events differ with a smaller error than two seen
-    on different ones.
+    ``auc`` and ``efficiency@<rate>`` without a class are the worst class's.
     """
 
     figures: Mapping[str, Proportion]
-    right: NDArray[np.bool_] | None = None
 
     def value(self, name: str = "accuracy") -> float | None:
         """A figure, a share; None where it was not measured."""
@@ -66,15 +61,14 @@ def score_of(
         figures[name] = min(
             (figures[key] for key in figures if key.startswith(f"{name}:")), key=lambda share: share.value
         )
-    return Score(figures, decisions(probabilities) == np.asarray(labels).reshape(-1))
+    return Score(figures)
 
 
 def decided(scores: Any, labels: Any, threshold: float) -> Score:
     """The Score of decisions alone, of outputs (events, k) that are no probabilities; empty without labels."""
     if labels is None:
         return Score({})
-    right = decisions(scores, threshold=threshold) == np.asarray(labels).reshape(-1)
-    return Score({"accuracy": proportion(int(right.sum()), int(right.size))}, right)
+    return Score({"accuracy": accuracy(scores, labels, threshold=threshold)})
 
 
 def errors_of(now: Score, before: Score | None, prefix: str = "") -> dict[str, float | None]:
@@ -94,22 +88,16 @@ def errors_of(now: Score, before: Score | None, prefix: str = "") -> dict[str, f
 def loss(before: Score, now: Score, name: str = "accuracy") -> tuple[float, float] | None:
     """(drop of a figure, its statistical error), both shares; None where either score lacks it.
 
-    The accuracy of two models on the same events has McNemar's error sqrt(b + c - (b - c)^2 / n) / n, with b
-    and c the events only one of them has right; other figures take the quadratic sum of their own errors.
+    Of two models on the same events only what moves one of the figures and not the other enters: McNemar's error for
+    accuracies, DeLong's for areas, the threshold's too for efficiencies (``Proportion.influence``); of others the
+    quadratic sum of their own errors.
     """
     old, new = before.figures.get(name), now.figures.get(name)
     if old is None or new is None:
         return None
-    if (
-        name == "accuracy"
-        and before.right is not None
-        and now.right is not None
-        and len(before.right) == len(now.right)
-    ):
-        lost, won = int((before.right & ~now.right).sum()), int((~before.right & now.right).sum())
-        n = len(now.right)
-        return old.value - new.value, math.sqrt(lost + won - (lost - won) ** 2 / n) / n
-    return old.value - new.value, math.hypot(old.error, new.error)
+    if old.influence is None or new.influence is None or len(old.influence) != len(new.influence):
+        return old.value - new.value, math.hypot(old.error, new.error)
+    return old.value - new.value, math.sqrt(float(((old.influence - new.influence) ** 2).sum()))
 
 
 def dropped(before: Score, now: Score, name: str = "accuracy") -> bool:
@@ -125,7 +113,7 @@ class Gate:
 
     ``metric`` is a Score's name, e.g. ``auc`` or ``efficiency@0.01:top``. Where the floor lies within the figure's
     statistical error the check is UNKNOWN and says how many events would decide; searches go by the figure itself, and
-    call no loss what is within its error.
+    call no loss what is within its error. An efficiency whose threshold fewer than ten background events set is UNKNOWN.
     """
 
     metric: str
@@ -168,6 +156,8 @@ class Gate:
         old = None if before is None else before.value(self.metric)
         if now is None or found is None or (self.max_loss is not None and (before is None or old is None)):
             return Check(self.metric, self.minimum or 0.0, None, None, at_least=True, quality=True)
+        if found.above is not None and found.above < LEAST_ABOVE:
+            return self._unset(found)
         floors: list[tuple[float, float | None]] = []
         if self.minimum is not None:
             floors.append((self.minimum, found.error))
@@ -176,6 +166,25 @@ class Gate:
             floors.append((old - self.max_loss, None if fallen is None else fallen[1]))
         original = old if self.max_loss is not None else None
         return floor_check(self.metric, found.value, floors, found.events, original)
+
+    def _unset(self, found: Proportion) -> Check:
+        """Too few background events to set the threshold: their number's own error is a third of it or more."""
+        needed = (
+            ""
+            if not self.background_rate
+            else f", {math.ceil(LEAST_ABOVE / self.background_rate):,} are needed"
+        )
+        why = f"{found.above} background events lie above the threshold, too few to set it{needed}"
+        return Check(
+            self.metric,
+            self.minimum or 0.0,
+            None,
+            None,
+            at_least=True,
+            quality=True,
+            value=found.value,
+            why=why,
+        )
 
 
 def check_gates(gates: Sequence[Gate], baseline: Score) -> None:
