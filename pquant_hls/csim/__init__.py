@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pquant_hls._lazy import lazy
-from pquant_hls.csim.build import Library, build, cpp_standard
+from pquant_hls.csim.build import Library, build, compiled, cpp_standard
 from pquant_hls.csim.cache import default_cache
 from pquant_hls.csim.predict import predict
 
@@ -21,6 +21,7 @@ __all__ = [
     "Library",
     "build",
     "compare",
+    "compiled",
     "cpp_standard",
     "default_cache",
     "predict",
