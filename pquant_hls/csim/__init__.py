@@ -13,7 +13,8 @@ from pquant_hls.csim.cache import default_cache
 from pquant_hls.csim.predict import predict
 
 if TYPE_CHECKING:
-    from pquant_hls.csim.comparison import Comparison, LayerDifference, compare
+    from pquant_hls.csim.comparison import Comparison, compare
+    from pquant_hls.csim.difference import LayerDifference
 
 __all__ = [
     "Comparison",
@@ -27,4 +28,6 @@ __all__ = [
     "predict",
 ]
 
-__getattr__, __dir__ = lazy(__name__, {"comparison": ("Comparison", "LayerDifference", "compare")})
+__getattr__, __dir__ = lazy(
+    __name__, {"comparison": ("Comparison", "compare"), "difference": ("LayerDifference",)}
+)

@@ -77,13 +77,14 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
 
 
 def sound(library: Library, *, timeout_s: float = 600.0) -> Library:
-    """A library to load: the same where its entry is whole, else built anew.
+    """A library to load: the same where its entry is whole, or none of a cache, else built anew.
 
     Raises
     ------
     ToolFailed : the project's sources are no longer those it was made from. Else as ``build``.
     """
-    harm = damage(library.path.parent)
+    entry = library.path.parent
+    harm = damage(entry) if entry.name == library.digest else None
     if harm is None:
         return library
     found = build(library.project, cache=library.path.parents[2], timeout_s=timeout_s)

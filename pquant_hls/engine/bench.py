@@ -30,7 +30,8 @@ from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, rates_of, score_of
 from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.measure import estimated, measure_better, measure_design
-from pquant_hls.network import keras_predict, load_model, model_digest, save_model
+from pquant_hls.network import load_model, model_digest, save_model
+from pquant_hls.network.reference import reference
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
@@ -173,16 +174,18 @@ class Bench:
         project = convert(point.model, spec, folder / "project", exact=exact)
         self.listen(Event("stage", "csim (g++)"))
         library = build(project, cache=self.run.path / "cache")
+        for note in library.notes:
+            self.listen(Event("note", note))
         outputs = predict(library, self.data.x_val)
-        reference = (
-            keras_predict(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
-        )
+        wanted = reference(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
+        said = () if wanted is None or wanted.note is None else (wanted.note,)
         qor = self._latency(project, folder, (self.data.x_val[:GOLDEN], np.asarray(outputs)[:GOLDEN]))
         qor = qor.with_(
             digest=project.digest(),
             accuracy_source="csim",
             accuracy=csim_accuracy(outputs, self.data.y_val, project.graph),
-            csim_match=None if reference is None else float(np.mean(outputs == reference)),
+            csim_match=None if wanted is None else float(np.mean(outputs == wanted.outputs[0])),
+            notes=(*qor.notes, *said),
             metrics={**qor.metrics, "seconds": round(time.perf_counter() - begun, 2)},
         )
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
