@@ -2,7 +2,7 @@
 
 from pquant_hls.lint.check import errors, lint, structural
 from pquant_hls.lint.finding import Finding
-from pquant_hls.lint.fix import fix
+from pquant_hls.lint.fix import Moved, fix, moved
 from pquant_hls.lint.rules import RULES, LintRule
 
-__all__ = ["RULES", "Finding", "LintRule", "errors", "fix", "lint", "structural"]
+__all__ = ["RULES", "Finding", "LintRule", "Moved", "errors", "fix", "lint", "moved", "structural"]
