@@ -177,7 +177,7 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
 def _show(result: CompressionResult, recipe: Recipe) -> None:
     from rich.text import Text
 
-    from pquant_hls.cli.console import output_console, rounds_table
+    from pquant_hls.cli.console import notes_lines, output_console, rounds_table
     from pquant_hls.qor.words import percent
 
     console = output_console()
@@ -190,6 +190,7 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
     console.print(
         f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs"
     )
+    console.print(notes_lines(result.qor.notes), end="")
     console.print(f"handed over in {result.folder / 'handover'}:")
     for name, what in (
         ("project", "HLS project, for `vitis_hls -f build_prj.tcl`"),

@@ -58,7 +58,7 @@ def report(
 
 def _show(found: RunReport) -> None:
     from pquant_hls.cli.compress import limits_text
-    from pquant_hls.cli.console import lines_table, output_console, rounds_table
+    from pquant_hls.cli.console import lines_table, notes_lines, output_console, rounds_table
     from pquant_hls.spec import Recipe
 
     console = output_console()
@@ -70,3 +70,4 @@ def _show(found: RunReport) -> None:
     console.print(f"{found.verdict or found.status}: {found.reason}")
     if found.basis:
         console.print(f"the verdict {found.basis}")
+    console.print(notes_lines((found.qor or {}).get("notes") or ()), end="")
