@@ -195,7 +195,7 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
 
 
 def _show(result: CompressionResult, recipe: Recipe) -> None:
-    from pquant_hls.cli.console import output_console, rounds_table
+    from pquant_hls.cli.console import notes_lines, output_console, rounds_table
 
     console = output_console()
     console.print(rounds_table(console, result.history, result.baseline_accuracy, limits_text(recipe)))
@@ -204,6 +204,7 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
     console.print(
         f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs"
     )
+    console.print(notes_lines(result.qor.notes), end="")
     console.print(f"handed over in {result.folder / 'handover'}:")
     for name, what in (
         ("project", "HLS project, for `vitis_hls -f build_prj.tcl`"),

@@ -189,6 +189,11 @@ def _sizes(account: Mapping[str, Any]) -> tuple[str, str]:
     return count(account.get("nonzero_weights")), "-".join(map(str, units.values())) if units else "-"
 
 
+def notes_lines(notes: Iterable[str]) -> str:
+    """What was dropped, replaced or rounded, and other remarks on a design: a line each."""
+    return "".join(f"note: {note}\n" for note in notes)
+
+
 def lines_table(console: Console, found: Iterable[Line]) -> Table:
     """One row for each thing a pipeline or a study did."""
     return fitting_table(console, LINES, map(_line, found))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pquant_hls.csim import Comparison
     from pquant_hls.golden import Golden, Rule
     from pquant_hls.hls import HlsProject
+    from pquant_hls.spec import HlsSpec
 
 EXIT_FAILED = 1
 TEXT_SUFFIXES = {".dat", ".txt"}
@@ -131,40 +132,51 @@ def diff(
     *,
     project: OfModel = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="HLS options of the conversion")] = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            "--fix", help="mend MODEL without retraining into this file; firmware and reference are of it"
+        ),
+    ] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="inputs to run at most")] = 1000,
     json: Json = False,
     timeout: Timeout = 600.0,
 ) -> int:
     """Run csim beside the Keras model: the first layer that differs, by how much, and the likely rule."""
     from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
+    from pquant_hls.cli.lint import check_new, mended
+    from pquant_hls.spec import HlsSpec, Recipe
 
+    check_new(fix)
+    spec, apart = HlsSpec() if recipe is None else Recipe.load(recipe).hls, list[Any]()
     with clean_stdout():
         load_tensorflow()
         from pquant_hls.csim import compare
         from pquant_hls.network import load_model
 
         loaded, x = load_model(model), _inputs(data, count)
-        with _project(project, loaded, recipe) as found:
+        if fix is not None:
+            loaded, _, apart = mended(loaded, fix, x, spec)
+        with _project(project, loaded, spec) as found:
             result = compare(found, loaded, x, timeout_s=timeout)
     if json:
-        print_json(_comparison(result))
+        print_json({**_comparison(result), "moved": [part._asdict() for part in apart]})
     else:
-        typer.echo("\n".join(_difference(result)))
+        lines = [f"{fix} beside {model}: {part}" for part in apart]
+        typer.echo("\n".join([*lines, *_difference(result)]))
     return 0 if result.first is None else EXIT_FAILED
 
 
 @contextmanager
-def _project(path: Path | None, model: Any, recipe: str | None) -> Iterator[HlsProject]:
+def _project(path: Path | None, model: Any, spec: HlsSpec) -> Iterator[HlsProject]:
     """The project to look at; without one, the model's own, converted for the time of the comparison."""
     from tempfile import TemporaryDirectory
 
     from pquant_hls.hls import convert, load_project
-    from pquant_hls.spec import HlsSpec, Recipe
 
     if path is not None:
         yield load_project(path)
         return
-    spec = HlsSpec() if recipe is None else Recipe.load(recipe).hls
     with TemporaryDirectory(prefix="pquant-csim-") as folder:
         yield convert(model, spec, Path(folder) / "project", exact=False)
 
@@ -198,12 +210,13 @@ def _comparison(result: Comparison) -> dict[str, Any]:
 
 def _difference(result: Comparison) -> list[str]:
     first = result.first
-    lines = [f"csim equals Keras on {100 * result.match:.4g} % of the output values"]
+    tables = ", within the bound of its tables" if any(output.bound > 0 for output in result.outputs) else ""
+    lines = [f"csim equals Keras on {100 * result.match:.4g} % of the output values{tables}"]
     lines += [f"  {part}" for part in (*result.layers, *result.outputs)]
     if first is not None:
         lines.append(f"first divergent layer: {first.layer}")
     lines += [f"likely: {result.likely}"] if result.likely is not None else []
-    return [*lines, f"note: {result.note}"] if result.note is not None else lines
+    return [*lines, *(f"note: {note}" for note in result.notes)]
 
 
 def _rule(known: Rule, *options: Any) -> Rule:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pquant_hls.lint import Finding
+    from pquant_hls.lint import Finding, Moved
+    from pquant_hls.spec import HlsSpec
 
 
 def register(app: typer.Typer) -> None:
@@ -30,27 +31,22 @@ def lint(
 ) -> int:
     """Say where the firmware would compute something else than Keras: rule, layer, what happens, the mend."""
     from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
-    from pquant_hls.errors import OutputError
     from pquant_hls.spec import HlsSpec, Recipe
 
     spec = HlsSpec() if recipe is None else Recipe.load(recipe).hls
-    if fix is not None and (fix.exists() or fix.suffix not in {".keras", ".h5"}):
-        raise OutputError(
-            "exists" if fix.exists() else "is no .keras or .h5 file", where=fix, mend="give a new file"
-        )
+    check_new(fix)
     with clean_stdout():
         load_tensorflow()
         from pquant_hls.lint import errors
-        from pquant_hls.lint import fix as mend
         from pquant_hls.lint import lint as examine
-        from pquant_hls.network import load_model, save_model
+        from pquant_hls.lint.fix import unit_inputs
+        from pquant_hls.network import load_model
 
         loaded = load_model(model)
         findings = examine(loaded, spec)
-        left = findings
+        left, apart = findings, list[Any]()
         if fix is not None:
-            mended, left = mend(loaded, spec)
-            save_model(mended, fix)
+            _, left, apart = mended(loaded, fix, unit_inputs(loaded), spec)
     if json:
         result = {
             "model": str(model),
@@ -58,10 +54,32 @@ def lint(
             "left": _rows(left),
             "passed": not errors(left),
         }
-        print_json({"schema_version": 1, **result, "fixed": None if fix is None else str(fix)})
+        fixed = {"fixed": None if fix is None else str(fix), "moved": [part._asdict() for part in apart]}
+        print_json({"schema_version": 1, **result, **fixed})
     else:
-        _show(model, findings, left, fix)
+        _show(model, findings, left, fix, apart)
     return 1 if errors(left) else 0
+
+
+def check_new(fix: Path | None) -> None:
+    """Raise OutputError where a mended model could not be written."""
+    from pquant_hls.errors import OutputError
+
+    if fix is not None and (fix.exists() or fix.suffix not in {".keras", ".h5"}):
+        raise OutputError(
+            "exists" if fix.exists() else "is no .keras or .h5 file", where=fix, mend="give a new file"
+        )
+
+
+def mended(model: Any, path: Path, x: Any, spec: HlsSpec) -> tuple[Any, list[Finding], list[Moved]]:
+    """The mended model as it was saved, what is left to say of it, and how far it lies from the original on ``x``."""
+    from pquant_hls.lint import fix, moved
+    from pquant_hls.network import load_model, save_model
+
+    made, left = fix(model, spec)
+    save_model(made, path)
+    saved = load_model(path)
+    return saved, left, moved(model, saved, x, spec)
 
 
 def _rows(findings: Sequence[Finding]) -> list[dict[str, object]]:
@@ -78,7 +96,13 @@ def _rows(findings: Sequence[Finding]) -> list[dict[str, object]]:
     ]
 
 
-def _show(model: Path, findings: Sequence[Finding], left: Sequence[Finding], fix: Path | None) -> None:
+def _show(
+    model: Path,
+    findings: Sequence[Finding],
+    left: Sequence[Finding],
+    fix: Path | None,
+    apart: Sequence[Moved],
+) -> None:
     from pquant_hls.cli.console import output_console
 
     console = output_console()
@@ -92,7 +116,9 @@ def _show(model: Path, findings: Sequence[Finding], left: Sequence[Finding], fix
         if mendable:
             console.print(f"{mendable} of the errors can be mended without retraining: --fix NEW.keras")
         return
-    console.print(f"mended model: {fix}")
+    console.print(f"mended model: {fix}; on 1,000 random inputs of unit variance:")
+    for part in apart:
+        console.print(f"  {part}")
     if left:
         console.print(_table(f"left in {fix}", left))
 

@@ -98,7 +98,7 @@ YES = {True: "yes", False: "NO", None: "-"}
 
 
 def _show(qor: QoR) -> None:
-    from pquant_hls.cli.console import output_console
+    from pquant_hls.cli.console import notes_lines, output_console
 
     console = output_console()
     console.print(
@@ -110,8 +110,7 @@ def _show(qor: QoR) -> None:
         console.print(layers_table(qor.layers))
     for name, value in qor.metrics.items():
         console.print(f"{name}: {_number(value)}", markup=False)
-    for note in qor.notes:
-        console.print(f"note: {note}", markup=False)
+    console.print(notes_lines(qor.notes), end="")
 
 
 def _figures(qor: QoR) -> Table:

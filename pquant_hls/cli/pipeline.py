@@ -91,7 +91,7 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
 def show_result(result: CompressionResult, budget: Budget | None = None) -> None:
     """Each line of history, then verdict, figures and folder."""
     from pquant_hls.cli.compress import show_verdict
-    from pquant_hls.cli.console import lines_table, output_console
+    from pquant_hls.cli.console import lines_table, notes_lines, output_console
     from pquant_hls.qor.words import lost_of, percent, points
     from pquant_hls.reporting import lines
 
@@ -106,4 +106,5 @@ def show_result(result: CompressionResult, budget: Budget | None = None) -> None
     )
     if result.best_config is not None:
         console.print(f"best configuration: {result.best_config}")
+    console.print(notes_lines(result.qor.notes), end="")
     console.print(f"handed over in {result.folder / 'handover'}")

@@ -60,7 +60,7 @@ def report(
 
 def _show(found: RunReport) -> None:
     from pquant_hls.cli.compress import limits_text
-    from pquant_hls.cli.console import lines_table, output_console, rounds_table
+    from pquant_hls.cli.console import lines_table, notes_lines, output_console, rounds_table
     from pquant_hls.spec import Recipe
 
     console = output_console()
@@ -75,3 +75,4 @@ def _show(found: RunReport) -> None:
         console.print(f"the verdict {found.basis}")
     if found.on_test is not None:
         console.print(f"on the test split, which decided nothing: {found.on_test}")
+    console.print(notes_lines((found.qor or {}).get("notes") or ()), end="")

@@ -7,11 +7,22 @@ import hashlib
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pquant_hls.csim.cache import LIBRARY, default_cache, drop_oldest, limit_bytes, mark_used
-from pquant_hls.errors import ToolFailed, UnsupportedModel
+from pquant_hls.csim.cache import (
+    LIBRARY,
+    damage,
+    default_cache,
+    drop_oldest,
+    limit_bytes,
+    mark_used,
+    publish,
+    seal,
+)
+from pquant_hls.errors import OutputError, ToolFailed, UnsupportedModel
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.programs import Limits, RunResult, Status, ask, require, run
 
@@ -20,18 +31,23 @@ PROBE_S = 60.0
 
 @dataclass(frozen=True)
 class Library:
-    """A compiled csim library in its cache entry, which also holds the weights it reads."""
+    """A compiled csim library in its cache entry, which also holds the weights it reads.
+
+    ``notes`` say where the entry was found damaged and built anew.
+    """
 
     path: Path
     project: HlsProject
     digest: str
+    notes: tuple[str, ...] = ()
 
 
 def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 600.0) -> Library:
     """Compile the sources as they are now, hand edits included; nothing is rewritten or left in the project.
 
     The entry is named by the digest of sources, weights and compiler and moved into place whole, so checks
-    running side by side do not disturb each other. A new entry may push old ones out: see ``cache.drop_oldest``.
+    running side by side do not disturb each other. It carries the digests of its files: one that is cut short or
+    altered is built anew. A new entry may push old ones out: see ``cache.drop_oldest``.
 
     Raises
     ------
@@ -49,13 +65,55 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
     root = (default_cache() if cache is None else Path(cache)).absolute()
     entry = root / digest[:2] / digest
     mark_used(entry)
-    if not (entry / LIBRARY).is_file():
+    harm, there = damage(entry), entry.exists()
+    if harm is not None:
         limit = limit_bytes()
         entry.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as part:
             _compile(project, Path(part), entry, timeout_s)
         drop_oldest(root, limit)
-    return Library(entry / LIBRARY, project, digest)
+    notes = (f"the kept csim library {harm}; it was built anew",) if harm is not None and there else ()
+    return Library(entry / LIBRARY, project, digest, notes)
+
+
+def sound(library: Library, *, timeout_s: float = 600.0) -> Library:
+    """A library to load: the same where its entry is whole, or none of a cache, else built anew.
+
+    Raises
+    ------
+    ToolFailed : the project's sources are no longer those it was made from. Else as ``build``.
+    """
+    entry = library.path.parent
+    harm = damage(entry) if entry.name == library.digest else None
+    if harm is None:
+        return library
+    found = build(library.project, cache=library.path.parents[2], timeout_s=timeout_s)
+    if found.digest != library.digest:
+        raise ToolFailed(
+            f"the csim library {harm}, and the project has changed since it was built",
+            where=library.path,
+            mend="build it again",
+        )
+    return found
+
+
+@contextmanager
+def compiled(project: HlsProject, cache: Path | None, timeout_s: float) -> Iterator[Library]:
+    """The project's csim library, from ``cache`` or the user's own; in a passing folder if it is read-only.
+
+    Raises
+    ------
+    OutputError : the ``cache`` that was asked for cannot be written.
+    """
+    try:
+        library = build(project, cache=cache, timeout_s=timeout_s)
+    except (OSError, RuntimeError) as cause:  # RuntimeError: there is no home folder
+        if cache is not None:
+            raise OutputError(f"the cache cannot be written: {cause}", where=cache) from cause
+        with tempfile.TemporaryDirectory(prefix="pquant-csim-") as folder:
+            yield build(project, cache=Path(folder), timeout_s=timeout_s)
+        return
+    yield library
 
 
 def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> None:
@@ -76,11 +134,8 @@ def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> 
         raise ToolFailed(_first_error(done), where=project.path, mend="see the C++ file named here")
     if not done.ok:
         raise done.failure("g++", where=project.path)
-    try:
-        made.rename(entry)
-    except OSError:
-        if not (entry / LIBRARY).is_file():  # someone else finished the same entry first, which is as good
-            raise
+    seal(made)
+    publish(made, entry)
 
 
 def _flags(project: HlsProject, compiler: _Compiler) -> tuple[str, ...]:

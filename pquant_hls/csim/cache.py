@@ -1,8 +1,10 @@
-"""Where compiled csim libraries are kept, and for how long."""
+"""Where compiled csim libraries are kept, for how long, and whether they are still what was put there."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -12,6 +14,9 @@ from pathlib import Path
 from pquant_hls.errors import SpecError
 
 LIBRARY = "csim.so"
+MANIFEST = "digests.json"
+"""sha256 (hex) of every other file of an entry, by its place in it."""
+ATTEMPTS = 3
 LIMIT_VARIABLE = "PQUANT_HLS_CACHE_MB"
 LIMIT_MB = 1000.0
 RECENT_S = 3600.0
@@ -45,6 +50,53 @@ def mark_used(entry: Path) -> None:
     """Note on the entry that it is in use now; a cache that is read-only keeps no notes."""
     with contextlib.suppress(OSError):
         os.utime(entry)
+
+
+def seal(entry: Path) -> None:
+    """Note the digests of the files of a finished entry."""
+    (entry / MANIFEST).write_text(json.dumps(_digests(entry), indent=1, sort_keys=True))
+
+
+def damage(entry: Path) -> str | None:
+    """What is wrong with an entry, in words: absent, altered, cut short; None where every file is as it was sealed."""
+    if not entry.is_dir():
+        return "is absent"
+    try:
+        known, found = json.loads((entry / MANIFEST).read_text()), _digests(entry)
+    except (OSError, ValueError):
+        return "has no list of digests"
+    if not isinstance(known, dict) or LIBRARY not in known:
+        return "has no list of digests"
+    wrong = sorted(name for name in known.keys() | found if known.get(name) != found.get(name))
+    return f"was altered: {', '.join(wrong[:3])}" if wrong else None
+
+
+def _digests(entry: Path) -> dict[str, str]:
+    files = [path for path in entry.rglob("*") if path.is_file() and path.name != MANIFEST]
+    return {
+        path.relative_to(entry).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+def publish(made: Path, entry: Path) -> None:
+    """Move a sealed entry into place whole. One that another process has finished stays, a damaged one goes.
+
+    Raises
+    ------
+    OSError : the cache cannot be written.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            made.rename(entry)
+        except OSError:
+            if damage(entry) is None:
+                return
+            if attempt == ATTEMPTS - 1:
+                raise
+            with contextlib.suppress(FileNotFoundError):  # another process has taken it away
+                entry.rename(made.with_name(f"damaged{attempt}"))
+        else:
+            return
 
 
 def drop_oldest(root: Path, limit: float, *, now: float | None = None) -> None:

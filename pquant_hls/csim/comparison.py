@@ -2,75 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from pquant_hls.csim.build import Library, build
+from pquant_hls.csim.build import Library, compiled
+from pquant_hls.csim.difference import Floats, LayerDifference
 from pquant_hls.csim.predict import predict
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.csim.sides import Sides
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.lint import lint
-from pquant_hls.network.graph import Topology, topology
-from pquant_hls.network.grids import bits_below
-from pquant_hls.network.normal import normal_form
-from pquant_hls.network.plan import is_linear
-from pquant_hls.network.reference import layer_results
+from pquant_hls.network.graph import Topology
 
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class LayerDifference:
-    """How one layer's (or output's) values compare.
-
-    ``index`` counts (sample, axes...) of the largest difference; ``lsb`` is the value of one least
-    significant bit of the firmware's type, ``max_lsb`` the largest difference in such bits.
-    """
-
-    layer: str
-    values: int
-    differing: int
-    lsb: float
-    max_lsb: float
-    index: tuple[int, ...] = ()
-    expected: float = 0.0
-    obtained: float = 0.0
-
-    @property
-    def equal(self) -> bool:
-        return self.differing == 0
-
-    def __str__(self) -> str:
-        if self.equal:
-            return f"{self.layer}: {self.values} values equal"
-        return (
-            f"{self.layer}: {self.differing} of {self.values} values differ, by up to {self.max_lsb:g} LSB "
-            f"of {self.lsb:g}; at {list(self.index)} expected {self.expected:g}, obtained {self.obtained:g}"
-        )
+UNTRACED = "the project's sources report no layers (Trace: false): only its outputs are compared"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Firmware beside Keras: ``layers`` in order of computation, ``likely`` a guess at the cause."""
+    """Firmware beside Keras: ``layers`` in order of computation, ``likely`` a guess at the cause, ``notes`` on what was
+    compared with what."""
 
     outputs: tuple[LayerDifference, ...]
     layers: tuple[LayerDifference, ...]
     likely: str | None = None
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
-        """Whether all outputs are equal."""
-        return all(output.equal for output in self.outputs)
+        """Whether all outputs are equal; a softmax or sigmoid from tables never is."""
+        return all(output.max_lsb == 0 for output in self.outputs)
 
     @property
     def match(self) -> float:
-        """Share (0..1) of output values that are equal."""
+        """Share (0..1) of output values that are equal, or within the bound of a softmax or sigmoid from tables."""
         total = sum(output.values for output in self.outputs)
         return 1.0 - sum(output.differing for output in self.outputs) / total if total > 0 else 1.0
 
@@ -85,111 +51,43 @@ def compare(
 ) -> Comparison:
     """Run csim and Keras on ``x`` and compare layer by layer; the project is built as it is, not rewritten.
 
+    Keras is ``model`` itself, by ``network.reference``. An output whose softmax or sigmoid the project leaves out is
+    compared before it; one that the project makes from tables, within the bound that these have.
+
     Parameters
     ----------
     project : a project folder's record, hand-edited or foreign ones included, or its compiled library.
     model : the Keras model it was made from.
-    x : (n, *input shape), or a list of them for several inputs.
+    x : (n, *input shape), or a list of them for several inputs, in the model's order.
 
     Raises
     ------
-    UnsupportedModel : the model's outputs do not have the project's sizes.
+    UnsupportedModel : the model's inputs or outputs are not the project's, or a softmax has no bound.
+    DataError : ``x`` does not fit the model, or the project takes it at another scale.
     ToolFailed : the sources do not compile, or csim dies.
     """
-    library = build(project, timeout_s=timeout_s) if isinstance(project, HlsProject) else project
-    found = library.project
-    softmax = found.spec is not None and found.spec.keep_softmax
-    expected, wanted = layer_results(model, x, keep_softmax=softmax)
-    given, traces = predict(library, x, trace=True, timeout_s=timeout_s)
-    outputs = _outputs(found, wanted, given if isinstance(given, list) else [given])
-    normal = topology(normal_form(model, keep_softmax=softmax))
-    pairs = [
-        (name, expected[keras], traces[name]) for name, keras in _same_place(normal, list(traces)).items()
-    ]
-    layers = tuple(difference(name, want, got, _lsb(found, name, got)) for name, want, got in pairs)
-    note = (
-        None
-        if traces
-        else "the project's sources report no layers (Trace: false): only its outputs are compared"
+    found = project.project if isinstance(project, Library) else project
+    sides = Sides.of(found, model, x)
+    data = sides.data
+    given, traces, library = _run(project, sides.fed, timeout_s)
+    bare = Comparison(
+        sides.outputs(given if isinstance(given, list) else [given]),
+        sides.layers(traces),
+        notes=(*library.notes, *sides.notes, *(() if traces else (UNTRACED,))),
     )
-    bare = Comparison(outputs, layers, note=note)
     first = bare.first
-    return (
-        bare
-        if first is None
-        else Comparison(outputs, layers, likely_cause(found, model, normal, first), note)
-    )
+    if first is None or sides.normal is None:
+        return bare
+    words = [likely_cause(found, model, sides.normal, first), *data]
+    return replace(bare, likely="; ".join(words))
 
 
-def _outputs(project: HlsProject, wanted: list[Floats], given: list[Floats]) -> tuple[LayerDifference, ...]:
-    sizes = [math.prod(array.shape[1:]) for array in wanted]
-    if sizes != [port.size for port in project.outputs]:
-        raise UnsupportedModel(
-            f"the model has outputs of {sizes} values, the project {[port.size for port in project.outputs]}",
-            where=project.path,
-            mend="give the model this project was made from",
-        )
-    rows = zip(project.outputs, wanted, given, strict=True)
-    lsbs = [_fraction(got) if port.type is None else port.type.lsb for port, _, got in rows]
-    return tuple(
-        difference(port.name, want, got, lsb)
-        for port, want, got, lsb in zip(project.outputs, wanted, given, lsbs, strict=True)
-    )
-
-
-def difference(layer: str, expected: Floats, obtained: Floats, lsb: float) -> LayerDifference:
-    """Compare two arrays of one size; the example is the largest difference."""
-    obtained = obtained.reshape(expected.shape)
-    apart = np.abs(expected - obtained)
-    differing = int(np.count_nonzero(apart))
-    if differing == 0:
-        return LayerDifference(layer, expected.size, 0, lsb, 0.0)
-    where = np.unravel_index(int(np.argmax(apart)), apart.shape)
-    return LayerDifference(
-        layer,
-        expected.size,
-        differing,
-        lsb,
-        float(apart[where] / lsb),
-        tuple(int(i) for i in where),
-        float(expected[where]),
-        float(obtained[where]),
-    )
-
-
-def _same_place(normal: Topology, traced: list[str]) -> dict[str, str]:
-    """For each traced firmware layer the Keras layer whose values it should hold, in order of computation.
-
-    A linear quantizer that hls4ml merged away acts in the layer before it; a ternary activation is traced
-    under the name of the threshold layer it was merged with.
-    """
-    names = {
-        name.removeprefix("bnbt_").removesuffix("_scale") if name.startswith("bnbt_") else name: name
-        for name in traced
-    }
-    holder: dict[str, str] = {}
-    found: dict[str, str] = {}
-    for call in normal.calls:
-        if call.name in names:
-            holder[call.output] = names[call.name]
-        elif is_linear(call):
-            alone = len(normal.consumers(call.inputs[0])) == 1
-            if call.inputs[0] in holder and alone:
-                holder[call.output] = holder[call.inputs[0]]
-        if call.output in holder:
-            found[holder[call.output]] = call.name
-    return found
-
-
-def _lsb(project: HlsProject, layer: str, values: Floats) -> float:
-    known = {} if project.graph is None else {node.name: node.result.lsb for node in project.graph.nodes}
-    return known.get(layer, _fraction(values))
-
-
-def _fraction(values: Floats) -> float:
-    """The coarsest power of two of which all values are multiples."""
-    bits = bits_below(values)
-    return 2.0**-64 if bits is None else 2.0**-bits
+def _run(project: HlsProject | Library, x: Any, timeout_s: float) -> tuple[Any, dict[str, Floats], Library]:
+    """csim's outputs, its layers, and the library that gave them."""
+    if isinstance(project, Library):
+        return *predict(project, x, trace=True, timeout_s=timeout_s), project
+    with compiled(project, None, timeout_s) as library:
+        return _run(library, x, timeout_s)
 
 
 def likely_cause(project: HlsProject, model: Any, normal: Topology, first: LayerDifference) -> str:

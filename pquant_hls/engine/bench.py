@@ -39,12 +39,13 @@ from pquant_hls.measure import (
     measured_by,
     offers_reports,
 )
-from pquant_hls.network import keras_predict, load_model, model_digest, save_model
+from pquant_hls.network import heads_of, keras_predict, load_model, model_digest, save_model
+from pquant_hls.network.reference import reference
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
 from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
 from pquant_hls.toolchain import command_of
-from pquant_hls.train import EpochReport, probabilities
+from pquant_hls.train import EpochReport
 
 GOLDEN = 64
 """Inputs whose csim outputs the Verilog, where it is measured, must give too."""
@@ -108,18 +109,19 @@ class Bench:
     def score(self, point: Point, split: Split = "val") -> Score:
         """The Keras model's figures on a split; an empty Score without labels.
 
-        A linted QKeras model decides as its firmware does, so searches need no csim.
+        They are read off what the firmware gives: a linted QKeras model decides as its firmware does, so searches need
+        no csim, and a softmax that the firmware lacks takes no part in a threshold.
         """
         key = f"{split}:{point.digest}"
         if key not in self.scores:
             x, y = self.data.split(split)
-            classes = self.data.classes
-            self.scores[key] = (
-                Score({})
-                if y is None
-                else score_of(probabilities(point.model, x), y, classes, rates_of(self.gates))
-            )
+            self.scores[key] = Score({}) if y is None else self._scored(point.model, x, y)
         return self.scores[key]
+
+    def _scored(self, model: Any, x: Any, y: Any) -> Score:
+        found = keras_predict(model, x, keep_softmax=self.hls.keep_softmax)
+        shares = self.hls.keep_softmax and heads_of(model)[0] != "linear"
+        return score_of(found, y, self.data.classes, rates_of(self.gates), threshold=0.5 if shares else 0.0)
 
     def record(self, entry: Entry, text: str) -> None:
         """Put what a policy did into the ledger, and tell it."""
@@ -203,6 +205,7 @@ class Bench:
             accuracy_source=found.accuracy_source,
             csim_match=found.csim_match,
             metrics={**told.metrics, **found.metrics},
+            notes=(*told.notes, *found.notes),
         )
 
     def _measure(self, point: Point, spec: HlsSpec, folder: Path, exact: bool) -> None:
@@ -211,17 +214,19 @@ class Bench:
         project = convert(point.model, spec, folder / "project", exact=exact)
         self.listen(Event("stage", "csim (g++)"))
         library = build(project, cache=self.run.path / "cache")
+        for note in library.notes:
+            self.listen(Event("note", note))
         outputs = predict(library, self.data.x_val)
-        reference = (
-            keras_predict(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
-        )
+        wanted = reference(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
+        said = () if wanted is None or wanted.note is None else (wanted.note,)
         qor = self._latency(project, folder, (self.data.x_val[:GOLDEN], np.asarray(outputs)[:GOLDEN]))
         score = csim_score(outputs, self.data.y_val, project.graph)
         qor = qor.with_(
             digest=project.digest(),
             accuracy_source="csim",
             accuracy=score.value(),
-            csim_match=None if reference is None else float(np.mean(outputs == reference)),
+            csim_match=None if wanted is None else float(np.mean(outputs == wanted.outputs[0])),
+            notes=(*qor.notes, *said),
             metrics={
                 **qor.metrics,
                 **errors_of(score, self.baseline),

@@ -48,11 +48,19 @@ class Score:
 
 
 def score_of(
-    probabilities: Any, labels: Any, classes: Sequence[str] = (), rates: Sequence[float] = BACKGROUND_RATES
+    scores: Any,
+    labels: Any,
+    classes: Sequence[str] = (),
+    rates: Sequence[float] = BACKGROUND_RATES,
+    *,
+    threshold: float = 0.5,
 ) -> Score:
-    """The Score of probabilities (events, classes) against integer labels (events,)."""
-    figures = {"accuracy": accuracy(probabilities, labels)}
-    for found in class_metrics(probabilities, labels, classes, rates):
+    """The Score of outputs (events, classes), higher meaning more alike, against integer labels (events,).
+
+    ``threshold`` is that of a single column: 0.5 for probabilities, 0 for logits.
+    """
+    figures = {"accuracy": accuracy(scores, labels, threshold=threshold)}
+    for found in class_metrics(scores, labels, classes, rates):
         figures[f"auc:{found.name}"] = found.auc
         figures.update(
             {f"efficiency@{rate:g}:{found.name}": share for rate, share in found.efficiency.items()}

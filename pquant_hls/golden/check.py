@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pquant_hls.csim import compiled
 from pquant_hls.errors import DataError, GoldenError
 from pquant_hls.golden.compare import Rule, compare_outputs
 from pquant_hls.golden.file import Golden
 from pquant_hls.golden.layout import changed_files, file_digests, hls4ml_version, open_project
 from pquant_hls.golden.result import CheckResult
-from pquant_hls.golden.run import compiled, run_traced
+from pquant_hls.golden.run import run_traced
 from pquant_hls.golden.sight import blind_spots, sees_nothing
 from pquant_hls.golden.vectors import Arrays, Vectors, input_vectors
 from pquant_hls.golden.weights import compare_weights
@@ -126,7 +128,8 @@ def check(
         )
     with compiled(found, cache, timeout_s) as library:
         outputs, layers = run_traced(library, expected.inputs, timeout_s)
-    return assess(expected, found, outputs, layers, expected.rule if rule is None else rule)
+    result = assess(expected, found, outputs, layers, expected.rule if rule is None else rule)
+    return replace(result, notes=(*library.notes, *result.notes))
 
 
 def assess(

@@ -1,39 +1,15 @@
-"""Compile and run a project on vectors, wherever a cache can be kept."""
+"""Run a compiled project on vectors."""
 
 from __future__ import annotations
 
-import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.csim import Library, build, predict
-from pquant_hls.errors import OutputError
+from pquant_hls.csim import Library, predict
 from pquant_hls.golden.vectors import Vectors, one_or_all, output_vectors
-from pquant_hls.hls import HlsProject
-
-
-@contextmanager
-def compiled(project: HlsProject, cache: Path | None, timeout_s: float) -> Iterator[Library]:
-    """The project's csim library, from ``cache`` or the user's own; in a passing folder if it is read-only.
-
-    Raises
-    ------
-    OutputError : the ``cache`` that was asked for cannot be written.
-    """
-    try:
-        library = build(project, cache=cache, timeout_s=timeout_s)
-    except (OSError, RuntimeError) as cause:  # RuntimeError: there is no home folder
-        if cache is not None:
-            raise OutputError(f"the cache cannot be written: {cause}", where=cache) from cause
-        with tempfile.TemporaryDirectory(prefix="pquant-csim-") as folder:
-            yield build(project, cache=Path(folder), timeout_s=timeout_s)
-        return
-    yield library
 
 
 def run_traced(

@@ -13,7 +13,8 @@ FEW_VALUES = 8
 
 def blind_spots(golden: Golden) -> tuple[str, ...]:
     """In words, what this golden would not notice; empty where outputs move and inputs spread."""
-    return (*(text for port in golden.outputs for text in _still(port)), *_few(golden))
+    outputs = (text for port in golden.outputs for text in _still(port))
+    return (*outputs, *(text for port in golden.inputs for text in _fixed(port)), *_few(golden))
 
 
 def sees_nothing(golden: Golden) -> bool:
@@ -47,8 +48,18 @@ def _still(port: Vectors) -> list[str]:
     value = port.codes[0, still[0]] * port.lsb
     if still.size == moves.size:
         return [f"output {port.name} is {value:g} on every input: nothing that changes before it will show"]
-    shown = ", ".join(map(str, still[:5])) + (", ..." if still.size > 5 else "")
-    return [f"output {port.name}: {still.size} of {moves.size} channels never move ({shown})"]
+    return [f"output {port.name}: {still.size} of {moves.size} channels never move ({_few_of(still)})"]
+
+
+def _few_of(places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> str:
+    return ", ".join(map(str, places[:5])) + (", ..." if places.size > 5 else "")
+
+
+def _fixed(port: Vectors) -> list[str]:
+    still = np.flatnonzero(~_moves(port))
+    if still.size == 0 or len(port.codes) < 2:
+        return []
+    return [f"input {port.name}: {still.size} of {port.codes.shape[1]} values never move ({_few_of(still)})"]
 
 
 def _few(golden: Golden) -> list[str]:

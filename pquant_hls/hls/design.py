@@ -9,7 +9,7 @@ from typing import Any
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import teach_hls4ml
-from pquant_hls.lint import errors, lint, structural
+from pquant_hls.lint import Finding, changes, errors, lint
 from pquant_hls.network.capture import captured
 from pquant_hls.network.graph import Topology, topology
 from pquant_hls.network.normal import normal_form
@@ -42,24 +42,25 @@ def fixed_graph(model: Any, spec: HlsSpec | None = None, *, exact: bool = False)
     SpecError : the strategy needs a package that is not installed.
     """
     spec = HlsSpec() if spec is None else spec
-    normal = checked_form(model, spec, exact=exact)
+    normal, _ = checked_form(model, spec, exact=exact)
     with captured():
         return designed(normal, spec, Path("unwritten"), exact=exact)[1]
 
 
-def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> Any:
-    """The normal form of a model that these options can take; raises as ``fixed_graph`` does."""
+def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> tuple[Any, list[str]]:
+    """The normal form of a model that these options can take, and what was dropped, replaced, renamed or rounded on
+    the way to it; raises as ``fixed_graph`` does."""
     if spec.strategy == "distributed_arithmetic" and importlib.util.find_spec("da4ml") is None:
         raise SpecError(
             "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'hls4ml[da]'"
         )
-    _refuse(model, spec, exact)
-    return normal_form(model, keep_softmax=spec.keep_softmax)
+    findings = lint(model, spec)
+    _refuse(findings, exact)
+    return normal_form(model, keep_softmax=spec.keep_softmax), changes(findings, spec)
 
 
-def _refuse(model: Any, spec: HlsSpec, exact: bool) -> None:
-    found = lint(model, spec) if exact else structural(model, spec)
-    found = [finding for finding in errors(found) if exact or finding.rule in ALWAYS_REFUSED]
+def _refuse(findings: list[Finding], exact: bool) -> None:
+    found = [finding for finding in errors(findings) if exact or finding.rule in ALWAYS_REFUSED]
     if found:
         others = "".join(
             f"; {finding.layer}: {finding.message} [{finding.rule}: {finding.mend}]" for finding in found[1:]

@@ -69,6 +69,12 @@ class HlsProject:
         beside = [p for p in sorted(self.path.glob("*.h*")) if p.is_file() and p.suffix in HEADERS]
         return (self.path / f"{self.name}_bridge.cpp", *inside, *beside)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the conversion dropped, replaced, renamed or rounded; nothing is known of other projects."""
+        found = self.info.get("notes")
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
     def digest(self) -> str:
         """sha256 (hex) of sources and weights, by content and place inside the project."""
         lines = [f"{name}\0{digest}\n" for name, digest in self.source_digests().items()]

@@ -48,12 +48,12 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     out = Path(out).absolute()
     _check_empty(out)
     _check_project_name(spec)
-    normal = checked_form(model, spec, exact=exact)
+    normal, notes = checked_form(model, spec, exact=exact)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
             folder = Path(part) / "project"
-            _write(normal, spec, folder, exact)
+            _write(normal, spec, folder, exact, notes)
             _say_where(folder, out)
             if out.is_dir():
                 out.rmdir()
@@ -85,7 +85,7 @@ def _check_empty(out: Path) -> None:
         raise OutputError("the folder for the HLS project is not empty", where=out, mend="give a new folder")
 
 
-def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool) -> None:
+def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool, notes: list[str]) -> None:
     with captured() as talk:
         hls_model, graph = designed(normal, spec, folder, exact=exact)
         _trace_everything(hls_model)
@@ -95,7 +95,8 @@ def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool) -> None:
     graph.save(folder / GRAPH_FILE)
     (folder / LOG_FILE).write_text(talk.getvalue())
     written = HlsProject(folder, spec.project_name, (), ())
-    info = {**_info(normal, spec, hls_model, exact), "sources": written.source_digests()}
+    made = _info(normal, spec, hls_model, exact)
+    info = {**made, "notes": notes, "sources": written.source_digests()}
     _save_info(folder / PROJECT_FILE, info)
 
 

@@ -1,8 +1,8 @@
 """Say, before any conversion, where the firmware would differ from Keras, and mend what needs no retraining."""
 
-from pquant_hls.lint.check import errors, lint, structural
+from pquant_hls.lint.check import changes, errors, lint
 from pquant_hls.lint.finding import Finding
-from pquant_hls.lint.fix import fix
+from pquant_hls.lint.fix import Moved, fix, moved
 from pquant_hls.lint.rules import RULES, LintRule
 
-__all__ = ["RULES", "Finding", "LintRule", "errors", "fix", "lint", "structural"]
+__all__ = ["RULES", "Finding", "LintRule", "Moved", "changes", "errors", "fix", "lint", "moved"]

@@ -29,14 +29,14 @@ def _softmax(call: Call, context: Context) -> Findings:
     if not is_final(call, context.graph):
         yield finding("unsupported-activation", call, "a softmax inside the model is not exact in firmware")
     elif not context.spec.keep_softmax:  # model.check_types bounds a softmax that is kept
-        yield finding("softmax", call, "the firmware's outputs are logits")
+        yield finding("softmax", call, "left out: the firmware's outputs are logits")
 
 
 def _function(name: str, call: Call, context: Context) -> Findings:
     if name in EXACT_FUNCTIONS:
         return
     if name == "sigmoid" and is_final(call, context.graph) and not context.spec.keep_softmax:
-        yield finding("softmax", call, "the firmware's outputs are logits")
+        yield finding("softmax", call, "left out: the firmware's outputs are logits")
     elif name in TABLES and is_final(call, context.graph):
         yield finding("table-activation", call, f"{name} comes from a table")
     elif name in TABLES:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pquant_hls.lint import activations, layers, model, weights
 from pquant_hls.lint.finding import ORDER, Context, Finding
+from pquant_hls.lint.rules import RULES
 from pquant_hls.network.graph import topology
 from pquant_hls.network.kinds import is_exact
 from pquant_hls.network.normal import normal_form
@@ -38,15 +40,39 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
     return sorted(dict.fromkeys(found), key=lambda finding: ORDER[finding.severity])
 
 
-def structural(keras_model: Any, spec: HlsSpec) -> list[Finding]:
-    """Findings on how layers are made and joined, whatever their weights and activations."""
-    context = Context(topology(keras_model), spec)
-    found = list(model.model_findings(context))
-    for call in context.graph.calls:
-        found.extend(layers.layer_findings(call, context))
-    return found
-
-
 def errors(findings: list[Finding]) -> list[Finding]:
     """The findings for which the conversion refuses."""
     return [finding for finding in findings if finding.severity == "error"]
+
+
+SHOWN = 3
+"""Layers that a note names one by one where each has words of its own."""
+
+
+def changes(findings: Sequence[Finding], spec: HlsSpec) -> list[str]:
+    """What a conversion drops, replaces, renames or rounds, one line a rule: for the notes of a design.
+
+    Of an inexact conversion the errors are told too, in one line: their values are taken at ``spec.precision``.
+    """
+    found = [_together(rule, group) for rule, group in _grouped(findings) if RULES[rule].told]
+    rounded = ", ".join(
+        f"{rule} ({_few([f.layer for f in group])})" for rule, group in _grouped(errors(list(findings)))
+    )
+    return [*found, *([f"not exact, values rounded to {spec.precision}: {rounded}"] if rounded else [])]
+
+
+def _grouped(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
+    rules = dict.fromkeys(finding.rule for finding in findings)
+    return [(rule, [finding for finding in findings if finding.rule == rule]) for rule in rules]
+
+
+def _together(rule: str, group: Sequence[Finding]) -> str:
+    """``drop, drop_2: Dropout is left out [dropout]``; layers with words of their own one after the other."""
+    texts = dict.fromkeys(finding.message for finding in group)
+    lines = [f"{_few([f.layer for f in group if f.message == text])}: {text}" for text in texts]
+    return f"{_few(lines, '; ')} [{rule}]"
+
+
+def _few(names: Sequence[str], between: str = ", ") -> str:
+    more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return between.join([*names[:SHOWN], *more])

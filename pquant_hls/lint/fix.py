@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from pquant_hls.network.grids import bits_below
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.normal import Names, copied, merged, normal_form
 from pquant_hls.network.quantizers import keras_computes, quantizer_bits
+from pquant_hls.network.reference import reference
 from pquant_hls.spec import HlsSpec
 
 Array = NDArray[np.float64]
@@ -32,7 +33,7 @@ def fix(model: Any, spec: HlsSpec | None = None) -> tuple[Any, list[Finding]]:
 
     Batch normalizations are folded into the layer before, scales taken into the weights, random and partial
     quantization is switched off, names are made safe, dropout and a final softmax or sigmoid are left out.
-    Folding and ``alpha='auto'`` move weights to a new grid: check the accuracy of the result.
+    Folding and ``alpha='auto'`` move weights to a new grid: ``moved`` says how far; check the accuracy of the result.
 
     Raises
     ------
@@ -43,6 +44,57 @@ def fix(model: Any, spec: HlsSpec | None = None) -> tuple[Any, list[Finding]]:
     mended = remake(model, _Mender(Context(graph, spec)).apply, Names(graph).enter)
     fixed = normal_form(mended, keep_softmax=spec.keep_softmax)
     return fixed, lint(fixed, spec)
+
+
+class Moved(NamedTuple):
+    """How far an output of a mended model lies from the original's, before a softmax or sigmoid that is left out.
+
+    ``spread`` is the standard deviation of the original's values, ``largest`` and ``mean`` of the differences.
+    """
+
+    output: int
+    values: int
+    differing: int
+    largest: float
+    mean: float
+    spread: float
+
+    def __str__(self) -> str:
+        if self.differing == 0:
+            return f"output {self.output}: all {self.values:,} values as the original's"
+        share = (
+            f", {100 * self.mean / self.spread:.2g} % of its spread in the mean" if self.spread > 0 else ""
+        )
+        return (
+            f"output {self.output}: {self.differing:,} of {self.values:,} values are not the original's, "
+            f"by up to {self.largest:.3g}{share}"
+        )
+
+
+def moved(original: Any, mended: Any, x: Any, spec: HlsSpec | None = None) -> list[Moved]:
+    """What ``fix`` moved, output by output, on inputs ``x`` (n, *input shape), a list of them for several inputs."""
+    keep = HlsSpec().keep_softmax if spec is None else spec.keep_softmax
+    before = reference(original, x, keep_softmax=keep).outputs
+    after = reference(mended, x, keep_softmax=True).outputs
+    return [
+        Moved(
+            place,
+            old.size,
+            int(np.count_nonzero(apart)),
+            float(apart.max()),
+            float(apart.mean()),
+            float(old.std()),
+        )
+        for place, (old, new) in enumerate(zip(before, after, strict=True))
+        for apart in [np.abs(old - new.reshape(old.shape))]
+    ]
+
+
+def unit_inputs(model: Any, rows: int = 1000, seed: int = 0) -> Any:
+    """Normal inputs of unit variance, float32 (rows, *input shape), a list of them for several inputs."""
+    rng = np.random.default_rng(seed)
+    found = [rng.normal(size=(rows, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
+    return found[0] if len(found) == 1 else found
 
 
 class _Mender:

@@ -96,14 +96,22 @@ def _softmax(call: Call, logits: FixedType) -> Finding:
 
 
 def softmax_bound(logits: FixedType) -> float:
-    """How far a probability of hls4ml's stable softmax can lie from the exact one.
+    """How far a probability of a softmax that this package converts can lie from the exact one.
 
-    Its exponential takes the upper 10 of the bits of (largest logit - logit), so a power is too large by the
-    factor exp(step) at most; 1 over the sum, which is 1 or more, is read in steps of 1/4, so it is off by up to
-    a fifth of the probability. Entries of both tables are rounded to 2**-10.
+    Its exponential takes the upper 10 of the bits of (largest logit - logit), the sum is read in steps of 1/4.
     """
-    step = 2.0 ** (logits.integer - int(logits.signed)) / 2.0**SOFTMAX_BITS
-    return min(1.0, 0.2 + (1.0 - math.exp(-step)) + 2.0**-7)
+    return table_bound(2.0 ** (logits.integer - int(logits.signed)) / 2.0**SOFTMAX_BITS, 0.25, 2.0**-10)
+
+
+def table_bound(step: float, inverse: float, lsb: float) -> float:
+    """How far a probability of hls4ml's stable softmax can lie from that of the logits it reads, in 0..1.
+
+    A power is too large by the factor exp(step) at most, ``step`` being what one entry of its table spans; 1 over
+    the sum, which is 1 or more, is read in steps of ``inverse``, so it is too large by inverse / (1 + inverse) at
+    most. Rounding of table entries and results takes 8 ``lsb``.
+    """
+    divided = inverse / (1.0 + inverse) if inverse <= 1 else 1.0
+    return min(1.0, divided + (1.0 - math.exp(-step)) + 8.0 * lsb)
 
 
 def _origin(call: Call, graph: Topology, *, heads: bool = False) -> Call:

@@ -10,10 +10,13 @@ from pquant_hls.lint.finding import Severity
 
 @dataclass(frozen=True)
 class LintRule:
+    """``told``: what a conversion does about it is said in the notes of the design."""
+
     severity: Severity
     summary: str
     mend: str
     fixable: bool = False
+    told: bool = False
 
 
 _CONVERSION = "the conversion does it"
@@ -82,6 +85,7 @@ RULES: Mapping[str, LintRule] = {
         "warning",
         "a real sigmoid or tanh comes from a table: within 0.01 and 1 LSB of the quantizer",
         "use the hard form: use_real_tanh=False, use_real_sigmoid=False",
+        told=True,
     ),
     "ternary-threshold": LintRule(
         "error",
@@ -92,18 +96,21 @@ RULES: Mapping[str, LintRule] = {
         "warning",
         "sigmoid and tanh come from a table of 1,024 entries: within 0.01 and 1 LSB of hls.precision",
         "keep_softmax: false leaves a final sigmoid out: a threshold works on the logit",
+        told=True,
     ),
     "softmax": LintRule(
         "note",
         "the final softmax or sigmoid is left out of the firmware: argmax and thresholds work on logits",
         _CONVERSION,
         fixable=True,
+        told=True,
     ),
     "softmax-kept": LintRule(
         "warning",
         "a softmax is made of tables: probabilities differ from Keras by up to 0.2 and a part that grows with "
         "the range of the logits' type; the finding states the sum",
         "keep_softmax: false",
+        told=True,
     ),
     "unsupported-activation": LintRule(
         "error",
@@ -123,7 +130,9 @@ RULES: Mapping[str, LintRule] = {
         "fold it into the layer before; this moves its weights on their grid, so check the accuracy",
         fixable=True,
     ),
-    "dropout": LintRule("note", "does nothing in inference and is left out", _CONVERSION, fixable=True),
+    "dropout": LintRule(
+        "note", "does nothing in inference and is left out", _CONVERSION, fixable=True, told=True
+    ),
     "dense-on-sequence": LintRule(
         "note",
         "hls4ml drops the quantizer of a QDense over a sequence; it becomes a convolution of width 1",
@@ -161,6 +170,7 @@ RULES: Mapping[str, LintRule] = {
         "an average over a number that is no power of two, with no quantizer after it: the average is within "
         "1 LSB of its type, and layers after it carry that on",
         "put a QActivation after it",
+        told=True,
     ),
     "padded-max-pool": LintRule(
         "note",
@@ -183,12 +193,14 @@ RULES: Mapping[str, LintRule] = {
         "with strategy resource and io_parallel, hls4ml computes a convolution wrongly whose reuse factor is above "
         "kernel x channels; it gets a lower one",
         _CONVERSION,
+        told=True,
     ),
     "reuse-rounded": LintRule(
         "note",
         "with strategy resource, hls4ml builds the nearest reuse factor that divides a layer's inputs, or is a multiple "
         "of them that divides its products; latency and resources follow that one",
         "a factor that divides the inputs of every layer",
+        told=True,
     ),
     "vivado-unroll": LintRule(
         "warning",
@@ -238,13 +250,18 @@ RULES: Mapping[str, LintRule] = {
         fixable=True,
     ),
     "shared-layer": LintRule(
-        "note", "a layer used several times is built several times", _CONVERSION, fixable=True
+        "note",
+        "a layer used several times is built several times",
+        _CONVERSION,
+        fixable=True,
+        told=True,
     ),
     # the model
     "input-unquantized": LintRule(
         "warning",
         "no single quantizer takes up the input; exact only for inputs on the input type's grid",
         "put QActivation(quantized_bits(bits, integer, alpha=1)) first",
+        told=True,
     ),
     "input-rounded-twice": LintRule(
         "note",
@@ -258,5 +275,5 @@ RULES: Mapping[str, LintRule] = {
         "an output is an input, unchanged or rounded as its port is: nothing is left to compile",
         "leave it out",
     ),
-    "name": LintRule("note", "a name that C++ or hls4ml would change", _CONVERSION, fixable=True),
+    "name": LintRule("note", "a name that C++ or hls4ml would change", _CONVERSION, fixable=True, told=True),
 }

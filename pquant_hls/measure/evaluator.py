@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.hls import HlsProject, load_project
+from pquant_hls.hls.project import PROJECT_FILE
 from pquant_hls.qor import FixedPointGraph, QoR, Target
 from pquant_hls.qor.parts import available
 from pquant_hls.spec import EVALUATOR_GROUP, HlsSpec, Plugins
@@ -139,7 +140,13 @@ def measured_by(name: str, design: Design) -> QoR:
     qor = EVALUATORS.find(name).measure(design)
     if not isinstance(qor, QoR):
         raise SpecError(f"evaluator {name!r} gave a {type(qor).__name__}, not a QoR", where=EVALUATOR_GROUP)
-    return qor if qor.source is not None else qor.with_(source=name)
+    return _told(qor if qor.source is not None else qor.with_(source=name), design)
+
+
+def _told(qor: QoR, design: Design) -> QoR:
+    """With what the conversion of this design dropped, replaced, renamed or rounded among the notes, once."""
+    ours = design.given is not None or (design.path / PROJECT_FILE).is_file()
+    return qor.with_(notes=tuple(dict.fromkeys((*qor.notes, *design.project.notes)))) if ours else qor
 
 
 def measured_or_reason(name: str, design: Design) -> QoR:
@@ -147,7 +154,7 @@ def measured_or_reason(name: str, design: Design) -> QoR:
     try:
         return measured_by(name, design)
     except NotMeasured as cause:
-        return QoR(design=EVALUATORS.find(name).describes, source=name, notes=(str(cause),))
+        return _told(QoR(design=EVALUATORS.find(name).describes, source=name, notes=(str(cause),)), design)
 
 
 def of_the_part(qor: QoR) -> QoR:

@@ -124,11 +124,6 @@ class FrontEnd(ABC):
         del call, changes, weights
         return None
 
-    def exactly(self, quantizer: Any, dtype: str) -> Any:
-        """The same function without rounding residues when Keras computes in ``dtype``."""
-        del dtype
-        return quantizer
-
     def objects(self) -> dict[str, Any]:
         """Its classes by name, as Keras' loaders want them."""
         return {}

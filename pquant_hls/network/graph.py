@@ -171,6 +171,11 @@ def _node(tensor: Any) -> Any:
     return layer._inbound_nodes[index]
 
 
+def made_by(tensor: Any) -> str:
+    """The name of the layer that makes a symbolic tensor."""
+    return str(_node(tensor).operation.name)
+
+
 def _call(node: Any, names: Mapping[int, str]) -> Call:
     out = node.output_tensors[0]
     inputs = tuple(names[id(tensor)] for tensor in node.input_tensors)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
 from pquant_hls.network.frontend import front_of
-from pquant_hls.network.graph import Call, NewLayer, Topology, remake, topology
+from pquant_hls.network.graph import Call, NewLayer, Topology, made_by, remake, topology
 from pquant_hls.network.kinds import acts_alone, function_name, layer_kind
 from pquant_hls.network.names import safe_names, unused
 from pquant_hls.network.quantizers import is_quantizer, keras_computes
@@ -51,9 +51,24 @@ def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
     ------
     UnsupportedModel : no fixed graph, or a layer that cannot be copied.
     """
+    return traced_form(model, keep_softmax=keep_softmax)[0]
+
+
+def traced_form(model: Any, *, keep_softmax: bool = False) -> tuple[Any, dict[str, Origin]]:
+    """``normal_form``, and by the name of a layer of it where its values stand in ``model``.
+
+    A layer that has no counterpart there, such as the first of a chain of sums, is left out.
+    """
     graph = topology(model)
-    names = Names(graph)
-    return remake(model, _Builder(graph, keep_softmax, names).apply, names.enter)
+    builder = _Builder(graph, keep_softmax, Names(graph))
+    return remake(model, builder.apply, builder.names.enter), builder.origins
+
+
+class Origin(NamedTuple):
+    """A symbolic tensor of the user's model; ``bare``: what the activation inside its layer is applied to."""
+
+    tensor: Any
+    bare: bool = False
 
 
 class Names:
@@ -81,6 +96,7 @@ class _Builder:
     names: Names
     unflat: dict[str, Any] = field(default_factory=dict)
     """By the name of a flat tensor: the same values before the Flatten."""
+    origins: dict[str, Origin] = field(default_factory=dict)
 
     def apply(self, call: Call, inputs: list[Any]) -> Any:
         if call.kind == "InputLayer":
@@ -88,14 +104,19 @@ class _Builder:
         with keras_computes(call.name):
             return self.placed(call, self.names.of[call.output], inputs)
 
+    def marked(self, call: Call, value: Any, *, bare: bool = False) -> Any:
+        """``value``, with a note of what it is in the user's model; the first note of a layer counts."""
+        self.origins.setdefault(made_by(value), Origin(call.tensor, bare))
+        return value
+
     def placed(self, call: Call, name: str, inputs: list[Any]) -> Any:
         if layer_kind(call.layer).flattens:
             self.unflat[call.output] = inputs[0]
         before = self.unflat.get(call.inputs[0]) if acts_alone(call) else None
         if before is None:
-            return self.computed(call, name, inputs)
+            return self.marked(call, self.computed(call, name, inputs))
         # hls4ml's streams have no Flatten: what follows one must not mind, and activations do
-        self.unflat[call.output] = self.computed(call, name, [before])
+        self.unflat[call.output] = self.marked(call, self.computed(call, name, [before]))
         return keras.layers.Flatten(name=self.names.another(f"{name}_flat"))(self.unflat[call.output])
 
     def computed(self, call: Call, name: str, inputs: list[Any]) -> Any:
@@ -108,8 +129,10 @@ class _Builder:
         activation = kind.function(call.layer)
         if kind.operation == "activation":
             return applied(activation, name, call, inputs)
-        result = computed(call, name, inputs, {} if activation is None else {"activation": None})
-        if activation is None or drop_head:
+        if activation is None:
+            return computed(call, name, inputs, {})
+        result = self.marked(call, computed(call, name, inputs, {"activation": None}), bare=True)
+        if drop_head:
             return result
         own = self.names.another(f"{name}_{function_name(activation)}")
         return _activation_layer(activation, own)(result)

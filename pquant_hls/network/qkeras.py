@@ -128,16 +128,6 @@ class QKeras(FrontEnd):
             return type(quantizer).from_config({**quantizer.get_config(), "alpha": 1})
         return quantizer
 
-    def exactly(self, quantizer: Any, dtype: str) -> Any:
-        """Without its estimator ``x + (q(x) - x)``, which rounds; ``quantized_relu`` casts to float32."""
-        name = _name(quantizer)
-        kind = _type(quantizer, name)
-        if dtype == "float64" and kind is not None and name == "quantized_relu" and _only_relu(quantizer):
-            return functools.partial(_relu, kind)
-        if hasattr(quantizer, "use_ste"):
-            quantizer.use_ste = False
-        return quantizer
-
     def objects(self) -> dict[str, Any]:
         return dict(_objects())
 
@@ -194,20 +184,6 @@ def _is_plain(quantizer: Any, name: str) -> bool:
             bool(quantizer.keep_negative) and quantizer.bits >= 2 and 0 <= quantizer.integer < quantizer.bits
         )
     return name == "ternary" or (name == "binary" and not quantizer.use_01)
-
-
-def _only_relu(quantizer: Any) -> bool:
-    """Whether a ``quantized_relu`` is its type alone: no slope, bound, sigmoid or float beside it."""
-    bounded = quantizer.relu_upper_bound is not None and not quantizer.is_quantized_clip
-    whole = float(quantizer.qnoise_factor) == 1
-    return whole and not (quantizer.negative_slope or quantizer.use_sigmoid or bounded)
-
-
-def _relu(kind: FixedType, x: Any) -> Any:
-    """Scale, round half to even, clip: QKeras' own formula, in the precision of ``x``."""
-    from keras import ops
-
-    return ops.clip(ops.round(x * 2.0**kind.frac), 0.0, float(kind.code_max)) * kind.lsb
 
 
 def _scaled(quantizer: Any, name: str) -> Remark:

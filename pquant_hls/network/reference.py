@@ -1,37 +1,42 @@
-"""Keras' own answer, free of float32's rounding: what the firmware is compared with."""
+"""The answer of the user's own Keras model, which every check holds the firmware against."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pquant_hls.errors import DataError
+from pquant_hls.errors import UnsupportedModel
+from pquant_hls.network import witness
 from pquant_hls.network.capture import captured
-from pquant_hls.network.frontend import front_of
-from pquant_hls.network.graph import Call, remake, topology
-from pquant_hls.network.normal import copied, normal_form
-from pquant_hls.network.plan import wide_sums
 from pquant_hls.network.quantizers import keras_computes
 
 Floats = NDArray[np.float64]
-BATCH = 4096
+Inputs = ArrayLike | Sequence[ArrayLike]
 
 
-def keras_predict(
-    model: Any, x: ArrayLike | Sequence[ArrayLike], *, keep_softmax: bool = False
-) -> Floats | list[Floats]:
+@dataclass(frozen=True)
+class Reference:
+    """``outputs`` (n, *output shape) in the model's order and ``inside``, by the names that were asked for, float64.
+
+    ``note`` says where this is not the float64 answer of ``network.witness``.
+    """
+
+    outputs: list[Floats]
+    inside: dict[str, Floats] = field(default_factory=dict)
+    note: str | None = None
+
+
+def keras_predict(model: Any, x: Inputs, *, keep_softmax: bool = False) -> Floats | list[Floats]:
     """The model's inference, free of float32's rounding, without a final softmax or sigmoid.
 
     ``keep_softmax`` keeps these, as the recipe's option of this name does in the firmware.
 
-    Where results need more than float32's 24 bits, Keras runs in float64, exact up to 53, and
-    ``quantized_relu``, which casts its input to float32, is computed as QKeras defines it. QKeras'
-    straight-through estimator (``x + (q(x) - x)``) leaves no residue.
+    The model's own layers compute, in float64, exact up to 53 bits; QKeras' straight-through estimator
+    (``x + (q(x) - x)``) leaves no residue. Nothing of the conversion has a part in it: see ``network.witness``.
 
     Parameters
     ----------
@@ -40,81 +45,53 @@ def keras_predict(
     Returns
     -------
     float64 (n, *output shape), a list for several outputs.
+
+    Raises
+    ------
+    UnsupportedModel : Keras itself cannot compute it. DataError : ``x`` does not fit.
     """
-    found = layer_results(model, x, keep_softmax=keep_softmax)[1]
+    found = reference(model, x, keep_softmax=keep_softmax).outputs
     return found[0] if len(found) == 1 else found
 
 
-def layer_results(
-    model: Any, x: ArrayLike | Sequence[ArrayLike], *, keep_softmax: bool = False
-) -> tuple[dict[str, Floats], list[Floats]]:
-    """({layer of the normal form: its result}, outputs), all float64 (n, *shape)."""
-    import keras
+def reference(
+    model: Any,
+    x: Inputs,
+    *,
+    keep_softmax: bool | Sequence[bool] = False,
+    places: Mapping[str, witness.Place] | None = None,
+) -> Reference:
+    """What the firmware of a model must give, from the model itself.
 
+    Where a layer cannot compute in float64 (one that holds float32 constants), all compute as they are; a model
+    without a fixed graph answers by ``predict``, its heads included. ``note`` then says so.
+
+    Parameters
+    ----------
+    keep_softmax : whether a final softmax or sigmoid is in the firmware; one for each output where they differ.
+    places : tensors of the model's own graph whose values are wanted too, by a name.
+
+    Raises
+    ------
+    UnsupportedModel : Keras itself cannot compute it. DataError : ``x`` does not fit.
+    """
+    wanted = dict(places or {})
+    asked: dict[str, Any] = {"keep_softmax": keep_softmax, "places": list(wanted.values())}
+    name, note = str(model.name), None
+    if not witness.has_graph(model):
+        return Reference(_predicted(model, x), note="no fixed graph: compared with model.predict, in float32")
     with captured():
-        normal = normal_form(model, keep_softmax=keep_softmax)
-    dtype = "float64" if any(True for _ in wide_sums(topology(normal))) else "float32"
-    arrays = _arrays(model, x, dtype)
-    with _floats(dtype), captured(), keras_computes(str(model.name)):
-        exact = remake(normal, functools.partial(_copied_as, dtype))
-        calls = topology(exact).calls
-        probe = keras.Model(exact.inputs, [[call.tensor for call in calls], exact.outputs])
-        for call in calls:
-            _without_estimator(call, dtype)
-        parts = [
-            probe([array[i : i + BATCH] for array in arrays], training=False)
-            for i in range(0, len(arrays[0]), BATCH)
-        ]
-    layers = [_joined([part[0][i] for part in parts]) for i in range(len(calls))]
-    outputs = [_joined([part[1][i] for part in parts]) for i in range(len(exact.outputs))]
-    return {call.name: array for call, array in zip(calls, layers, strict=True)}, outputs
+        try:
+            with keras_computes(name):
+                outputs, inside = witness.told(model, x, **asked)
+        except UnsupportedModel as cause:
+            with keras_computes(name):
+                outputs, inside = witness.told(model, x, mend=False, **asked)
+            note = f"compared with the model's float32 answers, as float64 fails: {cause.message}"
+    return Reference(outputs, dict(zip(wanted, inside, strict=True)), note)
 
 
-def _arrays(model: Any, x: ArrayLike | Sequence[ArrayLike], dtype: str) -> list[NDArray[Any]]:
-    """One array for each input of the model, of its shape."""
-    many = isinstance(x, list | tuple) and len(model.inputs) > 1
-    arrays = [np.asarray(array, dtype) for array in (list(x) if many else [x])]  # type: ignore[arg-type]
-    wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs]
-    found = [array.shape[1:] for array in arrays]
-    if found != wanted:
-        raise DataError(f"the model takes (n, *shape) of {wanted}, got {found}", where=str(model.name))
-    rows = {len(array) for array in arrays}
-    if len(rows) != 1 or 0 in rows:
-        raise DataError(
-            f"arrays of {sorted(rows)} rows: one is needed, the same in all", where=str(model.name)
-        )
-    return arrays
-
-
-def _joined(parts: list[Any]) -> Floats:
-    return np.concatenate([np.asarray(part, np.float64) for part in parts])
-
-
-@contextlib.contextmanager
-def _floats(dtype: str) -> Iterator[None]:
-    import keras
-
-    before = keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
-
-
-def _copied_as(dtype: str, call: Call, inputs: list[Any]) -> Any:
-    if call.kind == "InputLayer":
-        return inputs[0]
-    layer = copied(call.layer, {"dtype": dtype})
-    result = call.on(inputs, layer)
-    if call.layer.weights:
-        layer.set_weights(call.layer.get_weights())
-    return result
-
-
-def _without_estimator(call: Call, dtype: str) -> None:
-    """Let a quantizer return its value itself, which no estimator rounds."""
-    quantizer: Any = getattr(call.layer, "activation", None)
-    front = front_of(quantizer)
-    if front is not None:
-        call.layer.activation = front.exactly(quantizer, dtype)
+def _predicted(model: Any, x: Inputs) -> list[Floats]:
+    with captured(), keras_computes(str(model.name)):
+        found = model.predict(x, verbose=0)
+    return [np.asarray(port, np.float64) for port in (found if isinstance(found, list | tuple) else [found])]

@@ -27,6 +27,8 @@ from pquant_hls.errors import DataError, UnsupportedModel
 
 Floats = NDArray[np.float64]
 BATCH = 4096
+Place = tuple[Any, bool]
+"""A symbolic tensor of the model's graph, and whether it is asked for before the activation inside its layer."""
 _IDLE: tuple[str, ...] = (
     "Dropout",
     "SpatialDropout1D",
@@ -38,14 +40,17 @@ _IDLE += ("AlphaDropout", "ActivityRegularization", "Identity")
 """Keras layers that hand on their input in inference."""
 
 
-def answers(model: Any, x: ArrayLike | Sequence[ArrayLike], *, keep_softmax: bool = False) -> list[Floats]:
+def answers(
+    model: Any, x: ArrayLike | Sequence[ArrayLike], *, keep_softmax: bool | Sequence[bool] = False
+) -> list[Floats]:
     """What each output port of the model's firmware must hold.
 
     Parameters
     ----------
     model : a built Sequential or functional model; nested models, shared layers and operators are followed.
     x : (n, *input shape), or a list of them for several inputs.
-    keep_softmax : give final softmax and sigmoid values too, as the recipe's option of this name does.
+    keep_softmax : give final softmax and sigmoid values too, as the recipe's option of this name does; one for
+        each output where they differ.
 
     Returns
     -------
@@ -56,35 +61,62 @@ def answers(model: Any, x: ArrayLike | Sequence[ArrayLike], *, keep_softmax: boo
     UnsupportedModel : the model has no fixed graph. DataError : ``x`` does not fit it.
     Whatever Keras raises where it cannot compute a layer itself.
     """
+    return told(model, x, keep_softmax=keep_softmax)[0]
+
+
+def told(
+    model: Any,
+    x: ArrayLike | Sequence[ArrayLike],
+    *,
+    keep_softmax: bool | Sequence[bool] = False,
+    places: Sequence[Place] = (),
+    mend: bool = True,
+) -> tuple[list[Floats], list[Floats]]:
+    """(``answers``, the values at ``places`` of the model's own graph, float64 (n, *shape) each).
+
+    Without ``mend`` the layers compute as they are, in float32 and with their quantizers' residues.
+    """
     graph = _graph(model)
-    arrays = _arrays(graph, x)
-    with float64(model):
+    arrays = _arrays(graph, x, "float64" if mend else "float32")
+    count = len(graph.outputs)
+    keep = [keep_softmax] * count if isinstance(keep_softmax, bool) else list(keep_softmax)
+    with float64(model) if mend else contextlib.nullcontext():
         parts = [
-            _ports(graph, [array[i : i + BATCH] for array in arrays], keep_softmax)
+            _values(graph, [array[i : i + BATCH] for array in arrays], keep, places)
             for i in range(0, len(arrays[0]), BATCH)
         ]
-    return [np.concatenate(port) for port in zip(*parts, strict=True)]
+    found = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    return found[:count], found[count:]
+
+
+def has_graph(model: Any) -> bool:
+    """Whether the model can be walked: a built Sequential or functional one."""
+    return bool(getattr(getattr(model, "_functional", None) or model, "_nodes_by_depth", None))
 
 
 def _graph(model: Any) -> Any:
     """The functional graph of a model, that inside a Sequential."""
     graph = getattr(model, "_functional", None) or model
-    if not getattr(graph, "_nodes_by_depth", None):
+    if not has_graph(model):
         raise UnsupportedModel(f"a {type(model).__name__} without a fixed graph", where=str(model.name))
     return graph
 
 
-def _arrays(graph: Any, x: ArrayLike | Sequence[ArrayLike]) -> list[NDArray[Any]]:
-    """One array for each input, float64, or of the input's own type where that is no float."""
+def _arrays(graph: Any, x: ArrayLike | Sequence[ArrayLike], floats: str) -> list[NDArray[Any]]:
+    """One array for each input, of type ``floats``, or of the input's own type where that is no float."""
     many = isinstance(x, list | tuple) and len(graph.inputs) > 1
     given = [np.asarray(array) for array in (x if many else [x])]  # type: ignore[union-attr]
     wanted = [tuple(tensor.shape[1:]) for tensor in graph.inputs]
-    if [array.shape[1:] for array in given] != wanted or len({len(array) for array in given}) != 1:
-        shapes = [array.shape for array in given]
-        raise DataError(f"the model takes (n, *shape) of {wanted}, got {shapes}", where=str(graph.name))
+    found = [array.shape[1:] for array in given]
+    if found != wanted:
+        raise DataError(f"the model takes (n, *shape) of {wanted}, got {found}", where=str(graph.name))
+    rows = {len(array) for array in given}
+    if len(rows) != 1 or 0 in rows:
+        text = f"arrays of {sorted(rows)} rows: one is needed, the same in all"
+        raise DataError(text, where=str(graph.name))
     kinds = [str(tensor.dtype) for tensor in graph.inputs]
     return [
-        array.astype("float64" if "float" in kind else kind) for array, kind in zip(given, kinds, strict=True)
+        array.astype(floats if "float" in kind else kind) for array, kind in zip(given, kinds, strict=True)
     ]
 
 
@@ -93,7 +125,6 @@ class _Run:
     """One walk through one graph: values by the identity of Keras' symbolic tensors, walks of inner models by
     the identity of their call."""
 
-    keep_softmax: bool
     values: dict[int, Any] = field(default_factory=dict)
     inner: dict[int, _Run] = field(default_factory=dict)
 
@@ -111,17 +142,23 @@ class _Run:
 
         args, options = node.arguments.fill_in(self.values)
         if isinstance(node.operation, keras.Model):
-            inner = self.inner[id(node)] = _Run(self.keep_softmax)
+            inner = self.inner[id(node)] = _Run()
             return inner.walk(_graph(node.operation), keras.tree.flatten(args))
         return list(keras.tree.flatten(node.operation(*args, **options)))
 
+    def at(self, place: Place) -> Any:
+        """The value of a tensor, or what its layer's own activation was applied to."""
+        tensor, before = place
+        layer, index, _ = tensor._keras_history
+        return self.bare(layer._inbound_nodes[index]) if before else self.values[id(tensor)]
+
     def port(self, tensor: Any) -> Any:
-        """The value of an output, before a final softmax or sigmoid unless these are kept."""
+        """The value of an output before a final softmax or sigmoid."""
         import keras
 
         layer, index, place = tensor._keras_history
         node = layer._inbound_nodes[index]
-        if self.keep_softmax or node.is_input or not isinstance(layer, keras.Layer):
+        if node.is_input or not isinstance(layer, keras.Layer):
             return self.values[id(tensor)]
         if isinstance(layer, keras.Model):
             return self.inner[id(node)].port(_graph(layer).outputs[place])
@@ -141,12 +178,14 @@ class _Run:
             return self.called(node)[0]
 
 
-def _ports(graph: Any, arrays: list[Any], keep_softmax: bool) -> list[Floats]:
+def _values(graph: Any, arrays: list[Any], keep: Sequence[bool], places: Sequence[Place]) -> list[Floats]:
     import keras
 
-    run = _Run(keep_softmax)
-    run.walk(graph, [keras.ops.convert_to_tensor(array) for array in arrays])
-    return [np.asarray(run.port(tensor), np.float64) for tensor in graph.outputs]
+    run = _Run()
+    whole = run.walk(graph, [keras.ops.convert_to_tensor(array) for array in arrays])
+    ends = zip(graph.outputs, whole, keep, strict=True)
+    found = [value if kept else run.port(tensor) for tensor, value, kept in ends]
+    return [np.asarray(value, np.float64) for value in (*found, *map(run.at, places))]
 
 
 @contextlib.contextmanager
@@ -243,4 +282,4 @@ def _relu(relu: Any, x: Any) -> Any:
     return reach * ops.clip(ops.round(x * levels / reach) / levels, 0.0, 1.0 - 1.0 / levels)
 
 
-__all__ = ["answers", "float64"]
+__all__ = ["Place", "answers", "float64", "has_graph", "told"]

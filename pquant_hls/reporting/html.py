@@ -73,7 +73,8 @@ def _handed_over(run: RunReport) -> str:
         return ""
     qor = read_qor(run.qor)
     rows = [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _figures(qor, run)]
-    return f"<h2>Handed over</h2><table>{''.join(rows)}</table>"
+    notes = "".join(f"<li>{escape(note)}</li>" for note in qor.notes)
+    return f"<h2>Handed over</h2><table>{''.join(rows)}</table>{f'<ul>{notes}</ul>' if notes else ''}"
 
 
 def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:

@@ -136,3 +136,24 @@ def test_diff_takes_one_file_for_each_input_of_the_model(csim: Shell, tmp_path: 
     status, _, complaint = csim("diff", tmp_path / "two.keras", *files[:2])
     assert status == 2
     assert "takes" in complaint
+
+
+@pytest.mark.gxx
+def test_diff_of_a_mended_model_tells_how_far_it_lies_from_the_original(csim: Shell, tmp_path: Path) -> None:
+    import keras
+    import qkeras
+
+    first = qkeras.QActivation(qkeras.quantized_bits(8, 3, alpha=1))
+    scaled = {
+        "kernel_quantizer": "quantized_bits(4,0,alpha='auto')",
+        "bias_quantizer": qkeras.quantized_bits(6, 0, alpha=1),
+    }
+    model = keras.Sequential([keras.Input((4,)), first, qkeras.QDense(3, **scaled), keras.layers.Softmax()])
+    model.save(tmp_path / "scaled.keras")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).uniform(-4, 4, (50, 4)))
+    words = ("diff", tmp_path / "scaled.keras", "--data", tmp_path / "x.npy", "--fix", tmp_path / "new.keras")
+    status, said, _ = csim(*words)
+    assert (status, (tmp_path / "new.keras").is_file()) == (0, True), said
+    assert "scaled.keras: output 0: 150 of 150 values are not the original's, by up to" in said
+    assert "csim equals Keras on 100 % of the output values\n" in said
+    assert csim(*words)[0] == 2

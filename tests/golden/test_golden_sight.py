@@ -54,6 +54,12 @@ def test_inputs_of_few_values_are_named() -> None:
     assert blind_spots(narrow) == ()
 
 
+def test_inputs_that_never_move_are_named() -> None:
+    fixed = golden([[i] for i in range(20)], [[i, 3, 4] for i in range(20)])
+    assert blind_spots(fixed) == ("input x: 2 of 3 values never move (1, 2)",)
+    assert blind_spots(golden([[1]] * 9, [[5]] * 9))[1] == "input x: 1 of 1 values never move (0)"
+
+
 def test_the_accuracy_of_labels() -> None:
     assert label_accuracy(golden([[1, 2], [3, 0], [0, 5]], labels=[1, 0, 0])) == pytest.approx(2 / 3)
     assert label_accuracy(golden([[1], [-3], [4]], labels=[1, 0, 0])) == pytest.approx(2 / 3)

@@ -8,11 +8,13 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pquant_hls.csim import build
-from pquant_hls.csim.cache import LIMIT_VARIABLE, drop_oldest
+from pquant_hls.csim import Library, build, predict
+from pquant_hls.csim.cache import LIMIT_VARIABLE, MANIFEST, damage, drop_oldest, publish, seal
 from pquant_hls.errors import SpecError, ToolFailed
+from pquant_hls.golden import Golden, check, random_inputs, record
 from pquant_hls.hls import load_project
 from tests.helpers import Edit
 
@@ -84,6 +86,103 @@ def test_a_new_library_pushes_old_ones_out_and_a_hit_counts_as_use(
     edit(mini_project, f"firmware/{project.name}.cpp", "#include", "// edited\n#include")
     second = build(load_project(mini_project), cache=tmp_path / "cache").path
     assert (first.exists(), second.is_file()) == (False, True)
+
+
+def cut(entry: Path) -> None:
+    """The library ends in the middle, as after a full disk: to load it would end in a bus error."""
+    library = entry / "csim.so"
+    library.write_bytes(library.read_bytes()[: library.stat().st_size // 2])
+
+
+def another_weight(entry: Path) -> None:
+    weights = sorted((entry / "weights").glob("w*.txt"))[0]
+    weights.write_text("0.75, " + weights.read_text().partition(", ")[2])
+
+
+def more(entry: Path) -> None:
+    (entry / "weights" / "w9.txt").write_text("1")
+
+
+DAMAGES = {"csim.so": cut, "weights/w": another_weight, "w9.txt": more}
+
+
+def as_built(library: Library) -> np.ndarray:
+    found = predict(library, np.linspace(-4, 4, 60).reshape(20, 3))
+    assert isinstance(found, np.ndarray)
+    return found
+
+
+@pytest.mark.gxx
+def test_a_damaged_entry_is_found_before_it_is_loaded_and_built_anew(
+    mini_project: Path, tmp_path: Path
+) -> None:
+    project = load_project(mini_project)
+    library = build(project, cache=tmp_path / "cache")
+    right, entry = as_built(library), library.path.parent
+    assert library.notes == ()
+    for name, harm in DAMAGES.items():
+        harm(entry)
+        assert name in (damage(entry) or "")
+        again = build(project, cache=tmp_path / "cache")
+        assert again.notes[0].startswith("the kept csim library was altered")
+        np.testing.assert_array_equal(as_built(again), right)
+    for harm in (cut, another_weight, lambda entry: (entry / MANIFEST).unlink()):
+        harm(entry)  # after it was built, before it is loaded
+        np.testing.assert_array_equal(as_built(library), right)
+    assert list(tmp_path.rglob(".part-*")) == []
+
+
+@pytest.mark.gxx
+def test_a_rebuilt_library_is_said_in_the_check(mini_project: Path, tmp_path: Path) -> None:
+    project = load_project(mini_project)
+    golden = record(project, random_inputs(project, 16), cache=tmp_path)
+    assert isinstance(golden, Golden)
+    another_weight(build(project, cache=tmp_path).path.parent)
+    found = check(project, golden, cache=tmp_path)
+    assert (found.passed, found.layer) == (True, None)
+    assert "built anew" in found.notes[0]
+
+
+@pytest.mark.gxx
+def test_a_damaged_library_of_a_project_edited_since_is_not_replaced(
+    mini_project: Path, tmp_path: Path, edit: Edit
+) -> None:
+    library = build(load_project(mini_project), cache=tmp_path)
+    cut(library.path.parent)
+    edit(mini_project, f"firmware/{library.project.name}.cpp", "#include", "// edited\n#include")
+    with pytest.raises(ToolFailed, match="the project has changed since"):
+        as_built(library)
+
+
+@pytest.mark.gxx
+def test_many_users_of_a_damaged_entry_all_get_the_right_values(mini_project: Path, tmp_path: Path) -> None:
+    project = load_project(mini_project)
+    library = build(project, cache=tmp_path)
+    right = as_built(library)
+    another_weight(library.path.parent)
+    found: list[np.ndarray] = []
+    users = [
+        threading.Thread(target=lambda: found.append(as_built(build(project, cache=tmp_path))))
+        for _ in range(4)
+    ]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert len(found) == 4
+    assert all(np.array_equal(values, right) for values in found)
+    assert damage(library.path.parent) is None
+
+
+def test_a_whole_entry_of_another_process_stays(tmp_path: Path) -> None:
+    made, place = entry(tmp_path / "part", "aa1", 0), entry(tmp_path, "aa1", 1)
+    seal(made)
+    seal(place)
+    publish(made, place)
+    assert (made.exists(), damage(place)) == (True, None)
+    (place / "csim.so").write_bytes(b"cut")
+    publish(made, place)
+    assert (made.exists(), (place / "csim.so").stat().st_size, damage(place)) == (False, 1000, None)
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "nan"])
