@@ -78,11 +78,11 @@ def _resources(
     each = (found, before, after)
     values = {name: _moved(*(getattr(one, name) for one in each)) for name in RESOURCE_NAMES}
     intervals = {}
-    for name in RESOURCE_NAMES:
+    for name in found.intervals:  # what a tool measured has none, and gets none
         ends = [one.intervals.get(name, (getattr(one, name),) * 2) for one in each]
         low, high = (_moved(*(end[side] for end in ends)) for side in (0, 1))
-        if low is not None and high is not None:
-            intervals[name] = (min(low, high), high)
+        if (value := values[name]) is not None and low is not None and high is not None:
+            intervals[name] = (min(low, value), max(high, value))
     return found.with_(**values, intervals=intervals)
 
 

@@ -14,6 +14,7 @@ from pquant_hls.decide import (
     Judgement,
     Limit,
     Move,
+    Reach,
     Round,
     Verdict,
     best_round,
@@ -131,7 +132,7 @@ def test_a_ladder_that_is_not_there_is_not_relaxed() -> None:
 
 
 def test_a_met_budget_stops_the_loop() -> None:
-    action = next_action([done(20), done(10)], LOOP, [Move("bits", 8, 10, 45.0)], budget_ns=50.0)
+    action = next_action([done(20), done(10)], LOOP, [Move("bits", 8, 10, 45.0)], reach=Reach(budget_ns=50.0))
     assert (action.kind, action.limit, action.best, action.move) == ("stop", None, 1, None)
     assert action.reason == "every limit of the budget holds"
 
@@ -151,7 +152,7 @@ RELAX = LOOP.with_(relax=True)
     ],
 )
 def test_accuracy_is_given_back_where_the_prediction_fits(moves: list[Move], chosen: int | None) -> None:
-    action = next_action([done(20), done(8)], RELAX, moves, budget_ns=50.0)
+    action = next_action([done(20), done(8)], RELAX, moves, reach=Reach(budget_ns=50.0))
     if chosen is None:
         assert (action.kind, action.best) == ("stop", 1)
         return
@@ -165,13 +166,19 @@ def test_accuracy_is_given_back_where_the_prediction_fits(moves: list[Move], cho
 def test_nothing_is_given_back_without_a_budget_in_ns_or_a_round_left() -> None:
     moves = [Move("bits", 8, 10, 40.0)]
     assert next_action([done(8)], RELAX, moves).kind == "stop"
-    assert next_action([done(20), done(8)], RELAX.with_(max_rounds=2), moves, budget_ns=50.0).kind == "stop"
-    assert next_action([done(20), done(8)], RELAX.with_(max_rounds=3), moves, budget_ns=50.0).kind == "relax"
+    assert (
+        next_action([done(20), done(8)], RELAX.with_(max_rounds=2), moves, reach=Reach(budget_ns=50.0)).kind
+        == "stop"
+    )
+    assert (
+        next_action([done(20), done(8)], RELAX.with_(max_rounds=3), moves, reach=Reach(budget_ns=50.0)).kind
+        == "relax"
+    )
 
 
 def test_a_relaxation_that_fails_ends_the_loop_at_the_round_before() -> None:
     history = [done(20), done(9), done(12, 0.76, phase="relax", move=Move("bits", 8, 10))]
-    action = next_action(history, RELAX, tightenings(history, RELAX), budget_ns=50.0)
+    action = next_action(history, RELAX, tightenings(history, RELAX), reach=Reach(budget_ns=50.0))
     assert (action.kind, action.limit, action.best) == ("stop", None, 1)
     assert "the round before it is kept" in action.reason
 
@@ -192,7 +199,11 @@ def test_a_floor_above_the_budget_stops_at_once(
 ) -> None:
     history = [done(20)]
     action = next_action(
-        history, LOOP, tightenings(history, LOOP), budget_ns=budget, floor_ns=floor, layers=LAYERS
+        history,
+        LOOP,
+        tightenings(history, LOOP),
+        reach=Reach(budget_ns=budget, floor_ns=floor),
+        layers=LAYERS,
     )
     assert (action.limit is Limit.ARCHITECTURE) == stops
     if stops:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pquant_hls.decide import (
     Action,
     Limit,
+    Reach,
     Round,
     Verdict,
     best_round,
@@ -159,7 +160,7 @@ def play(
         moves = relaxations(history, loop) if met else tightenings(history, loop)
         if forecast is not None:
             moves = tuple(replace(m, predicted_ns=forecast({**knobs, m.knob: m.new})) for m in moves)
-        action = next_action(history, loop, moves, budget_ns=50.0)
+        action = next_action(history, loop, moves, reach=Reach(budget_ns=50.0))
         actions.append(action)
         if action.kind == "stop":
             return history, actions
@@ -239,7 +240,11 @@ def test_latency_floor_of_the_architecture_stops_at_once() -> None:
     history = [Round({"bits": 8.0}, judgement)]
     layers = (LayerQoR(name="dense_1", op="dense", cycles=7), LayerQoR(name="dense_2", op="dense", cycles=2))
     action = next_action(
-        history, LoopSpec(), tightenings(history, LoopSpec()), budget_ns=50, floor_ns=65, layers=layers
+        history,
+        LoopSpec(),
+        tightenings(history, LoopSpec()),
+        reach=Reach(budget_ns=50, floor_ns=65),
+        layers=layers,
     )
     assert action.limit is Limit.ARCHITECTURE
     assert "65.0 ns" in action.reason

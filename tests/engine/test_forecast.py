@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pquant_hls.engine.forecast import floor_ns, forecast_ns, imagine
+from pquant_hls.engine.forecast import floor_ns, imagine, outlook
+from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
-from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
+from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Latency, Node, QoR, Resources, Target
 
 TARGET = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
 KIND, SUM, ACTIVE = FixedType(8, 3), FixedType(20, 9), FixedType(6, 2, signed=False)
@@ -22,6 +23,16 @@ FC1 = [[1, -9, 2, 7], [1, 8, -2, 7], [0, 9, 3, -7]]  # columns sum to 2, 26, 7, 
 FC2 = [[5, 1, -5], [1, 1, -1], [6, 0, 9], [9, 2, -9]]  # rows sum to 11, 3, 15, 20; columns to 21, 4, 24
 FC3 = [[3, -8], [1, 0], [9, 2]]  # rows sum to 11, 1, 11
 Knobs = Mapping[str, float]
+
+
+def forecast_ns(graph: FixedPointGraph, target: Target, now: Knobs, then: Knobs) -> float | None:
+    """Upper end of the latency in ns that is predicted of a design of which there is an estimate only."""
+    try:
+        found = estimate(graph, target)
+    except NotMeasured:
+        found = QoR(latency=Latency(cycles_max=5), resources=Resources(lut=100.0))
+    ahead = outlook(graph, target, now, then, found)
+    return None if ahead is None or ahead.latency is None else ahead.latency.worst_ns_hi
 
 
 def weights(codes: Any) -> FixedArray:
@@ -264,3 +275,48 @@ def test_values_on_the_coarser_grid_are_the_nearest(seed: int, now: int, drop: i
         step = 2.0**-new.frac_bits
         assert np.all(np.abs(old.values - new.values) <= step / 2)
         assert step == 2.0**drop * 2.0**-old.frac_bits
+
+
+def test_an_estimates_outlook_is_the_estimate_of_the_imagined_design() -> None:
+    graph, now, then = wide(1, 16, 64, 32, 5), {"sparsity": 0.0, "bits": 16}, {"sparsity": 0.5, "bits": 8}
+    ahead, wanted = (
+        outlook(graph, TARGET, now, then, estimate(graph, TARGET)),
+        estimate(imagine(graph, now, then), TARGET),
+    )
+    assert ahead is not None
+    assert ahead.latency is not None
+    assert wanted.latency is not None
+    assert (ahead.latency.worst_ns_lo, ahead.latency.worst_ns, ahead.latency.worst_ns_hi) == pytest.approx(
+        (wanted.latency.worst_ns_lo, wanted.latency.worst_ns, wanted.latency.worst_ns_hi)
+    )
+    assert ahead.resources is not None
+    assert wanted.resources is not None
+    for name in ("lut", "ff", "dsp"):
+        assert getattr(ahead.resources, name) == pytest.approx(getattr(wanted.resources, name))
+        assert ahead.resources.intervals[name] == pytest.approx(wanted.resources.intervals[name])
+
+
+def test_what_was_measured_moves_by_what_the_estimator_says_changes() -> None:
+    graph, now, then = wide(1, 16, 64, 32, 5), {"sparsity": 0.0, "bits": 16}, {"sparsity": 0.7, "bits": 16}
+    before, after = estimate(graph, TARGET), estimate(imagine(graph, now, then), TARGET)
+    assert before.latency is not None
+    assert after.latency is not None
+    assert before.resources is not None
+    assert after.resources is not None
+    assert before.resources.lut is not None
+    assert after.resources.lut is not None
+    measured = QoR(
+        latency=Latency(cycles_max=60, ii_cycles=1, clock_target_ns=5.0, clock_estimated_ns=3.6),
+        resources=Resources(lut=1e6, dsp=0.0),
+    )
+    ahead = outlook(graph, TARGET, now, then, measured)
+    assert ahead is not None
+    assert ahead.latency is not None
+    assert ahead.resources is not None
+    assert before.latency.cycles_max is not None
+    assert after.latency.cycles_max is not None
+    assert ahead.latency.cycles_max == 60 + after.latency.cycles_max - before.latency.cycles_max
+    assert not ahead.latency.is_interval, "what a tool measured has no interval"
+    assert ahead.resources.lut == pytest.approx(1e6 + after.resources.lut - before.resources.lut)
+    assert ahead.resources.dsp == 0.0, "less than none is none"
+    assert ahead.resources.ff is None, "what was not measured is not predicted"

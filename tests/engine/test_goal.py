@@ -20,7 +20,8 @@ from tests.helpers import PART, SMALL
 
 def score(share: float) -> Score:
     right = np.arange(100) < round(100 * share)
-    return Score({"accuracy": Proportion(share, math.sqrt(share * (1 - share) / 100), 100)}, right)
+    error = math.sqrt(share * (1 - share) / 100)
+    return Score({"accuracy": Proportion(share, error, 100, influence=(right - share) / 100)})
 
 
 @dataclass
@@ -158,7 +159,7 @@ def test_figures_without_accuracy() -> None:
     @dataclass
     class Unscored(Bench):
         def score(self, point: Point) -> Score:
-            return Score({}, np.zeros(0, bool))
+            return Score({})
 
     told = figures(whole(Unscored(baseline=None)), point())
     assert (told["accuracy"], told["accuracy_error"]) == (None, None)
