@@ -56,7 +56,7 @@ def test_a_run_waits_for_each_synthesis_and_goes_on(
     report(left, cycles=(8, 8))
     result = compress_model(small_tagger, few_jets, recipe, out, resume=True)
     assert result.verdict is Verdict.MET
-    assert [known(entry["qor"])["source"] for entry in result.history] == ["estimate", "report", "report"]
+    assert [known(entry["qor"])["source"] for entry in result.history] == ["estimate", "csynth", "csynth"]
     assert [entry["cycles"] for entry in result.history[1:]] == [12, 8]
     assert latency_of(result.qor).worst_ns_hi == 40.0
     assert result.qor.csim_match == 1.0
