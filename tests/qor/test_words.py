@@ -138,6 +138,6 @@ def test_losses_with_their_errors() -> None:
         "test_accuracy_float": 0.75,
     }
     found = QoR(accuracy=0.72, metrics=metrics)
-    assert lost_of(found, 0.75) == (pytest.approx(0.03), 0.01)
-    assert lost_on_test(found) == (pytest.approx(0.05), 0.02)
+    for (lost, error), wanted in ((lost_of(found, 0.75), (0.03, 0.01)), (lost_on_test(found), (0.05, 0.02))):
+        assert (lost, error) == pytest.approx(wanted)
     assert lost_of(QoR(), 0.75) == (None, None)
