@@ -83,10 +83,14 @@ DERIVED = ("worst_ns", "worst_ns_lo", "worst_ns_hi", "bunch_crossings", "slack_n
 
 def derived(qor: QoR) -> dict[str, Any]:
     """Figures that follow from the record: ns, bunch crossings, slack, share of the part in percent; None if unknown."""
+    from pquant_hls.qor.words import stage_text
+
     latency, resources = qor.latency, qor.resources
-    found = {name: None if latency is None else _clean(getattr(latency, name)) for name in DERIVED}
+    found: dict[str, Any] = {
+        name: None if latency is None else _clean(getattr(latency, name)) for name in DERIVED
+    }
     shares = {name: None if resources is None else resources.percent(name) for name in RESOURCES}
-    return {**found, "percent": shares}
+    return {**found, "percent": shares, "stage": stage_text(qor)}
 
 
 def _clean(value: float | None) -> float | None:
@@ -99,12 +103,15 @@ YES = {True: "yes", False: "NO", None: "-"}
 
 def _show(qor: QoR) -> None:
     from pquant_hls.cli.console import notes_lines, output_console
+    from pquant_hls.qor.words import stage_text
 
     console = output_console()
     console.print(
         f"{qor.design} design, source: {qor.source or 'not measured'}{f' ({qor.tool})' if qor.tool else ''}"
         f"{f', part {qor.part}' if qor.part else ''}"
     )
+    if stage := stage_text(qor):
+        console.print(f"figures: {stage}")
     console.print(_figures(qor))
     if qor.layers:
         console.print(layers_table(qor.layers))

@@ -206,7 +206,9 @@ class Judgement:
         names = [check.name for check in self.checks if not check.name.endswith(OF_THE_PART)]
         if len(names) < len(self.checks):
             names.append("what the part has")
-        unjudged = [] if any(check.quality for check in self.checks) else ["no quality was judged"]
+        timed = any(check.unit in ("ns", "cycles") for check in self.checks)
+        unjudged = [] if timed else ["no latency was judged"]
+        unjudged += [] if any(check.quality for check in self.checks) else ["no quality was judged"]
         exact = [] if any(check.exactness for check in self.checks) else ["exactness was not judged"]
         rests = f"rests on {', '.join(names)}" if names else "rests on nothing"
         return "; ".join([rests, *unjudged, *exact])

@@ -207,13 +207,15 @@ class QoR(Record):
 
     ``accuracy`` is a share (0..1) on the test split, ``accuracy_source`` who computed it (csim, emulator, keras);
     ``metrics`` hold further figures by name (``auc``, ``efficiency_at_fpr_0.01``...). ``csim_match`` is the share
-    of output values on which csim equals Keras. ``source`` is the evaluator's name, ``digest`` is that of the design measured.
+    of output values on which csim equals Keras. ``source`` is the evaluator's name, ``state`` how far Vivado had come
+    (Synthesized, Placed, Routed) when it counted, ``digest`` is that of the design measured.
     """
 
     schema_version: Literal[1] = 1
     design: Literal["hls", "rtl"] = "hls"
     source: Annotated[str, Field(min_length=1)] | None = None
     tool: str | None = None
+    state: str | None = None
     part: str | None = None
     digest: str | None = None
     latency: Latency | None = None

@@ -68,6 +68,30 @@ def source_text(qor: Mapping[str, Any] | None) -> str:
     return source if error is None else f"{source}\n(estimate {error:+.0f})"
 
 
+STAGES = {
+    "estimate": "estimated",
+    "rtl": "estimated, as after routing",
+    "csynth": "after C synthesis",
+    "cosim": "after C synthesis, cycles by co-simulation",
+}
+STATES = {
+    "Synthesized": "after logic synthesis",
+    "Optimized": "after logic synthesis",
+    "Placed": "after placing",
+    "Fully Placed": "after placing",
+    "Physopt postPlace": "after placing",
+    "Routed": "after routing",
+}
+
+
+def stage_text(qor: QoR) -> str:
+    """Whether figures are estimated or of which stage of a tool; empty where the source does not say."""
+    if qor.source == "vsynth":
+        unknown = "by Vivado, at a stage that its report does not state"
+        return STATES.get(qor.state or "", f"by Vivado: {qor.state}" if qor.state else unknown)
+    return STAGES.get(qor.source or "", "")
+
+
 def limits(budget: Mapping[str, Any]) -> str:
     """A budget's limits in words; empty where it sets none."""
     parts = [] if budget.get("latency_ns") is None else [f"latency <= {budget['latency_ns']:g} ns"]

@@ -289,4 +289,5 @@ def _from_vsynth(
         latency = Latency(**{**latency.model_dump(), "clock_estimated_ns": max(achieved, 0.0)})
     part = qor.part or utilization.part
     tool = ", ".join(text for text in (qor.tool, utilization.tool_text) if text)
-    return qor.with_(source="vsynth", resources=resources, latency=latency, part=part, tool=tool or None)
+    found = {"state": utilization.state, "resources": resources, "latency": latency, "part": part}
+    return qor.with_(source="vsynth", tool=tool or None, **found)

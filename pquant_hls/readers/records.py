@@ -185,6 +185,7 @@ class UtilizationReport(Report):
         return QoR(
             source="vsynth",
             tool=self.tool_text,
+            state=self.state,
             part=self.part,
             resources=self.resources,
             metrics=self.shares_of_slrs,
@@ -230,7 +231,14 @@ class TimingReport(Report):
 
     def to_qor(self) -> QoR:
         metrics = {"wns_ns": self.wns_ns, "tns_ns": self.tns_ns, "whs_ns": self.whs_ns}
-        return QoR(source="vsynth", tool=self.tool_text, part=self.part, metrics=metrics, notes=self.remarks)
+        return QoR(
+            source="vsynth",
+            tool=self.tool_text,
+            state=self.state,
+            part=self.part,
+            metrics=metrics,
+            notes=self.remarks,
+        )
 
 
 class ExportReport(Report):
@@ -259,6 +267,7 @@ class ExportReport(Report):
         return QoR(
             source="vsynth",
             tool=self.tool_text,
+            state="Routed" if self.stage == "Post-Implementation" else "Synthesized",
             part=self.part,
             resources=resources,
             metrics=metrics,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.compat.conftest import ARCHIVES
-from tests.helpers import Shell
+from tests.helpers import Shell, known
 
 Unpack = Callable[[str], list[str]]
 
@@ -146,26 +146,40 @@ def test_an_old_project_is_exported_and_proven(old_run: Unpack, shell: Shell) ->
 
 
 @pytest.mark.gxx
-@pytest.mark.parametrize("name", FINISHED)
+@pytest.mark.parametrize("name", [name for name in FINISHED if name != "trigger"])
 def test_a_finished_run_resumed_says_the_same(old_run: Unpack, shell: Shell, name: str) -> None:
     words = old_run(name)
     before = json.loads(Path(name, "run.json").read_text())
     status, out, err = shell(*words, "--resume", "--json")
     assert status == RUNS[name].status, err
     found = json.loads(out)
-    assert found["verdict"] == before["verdict"]
-    assert found["reason"] == before["reason"]
+    if RUNS[name].status == 0:
+        assert (found["verdict"], found["reason"]) == (before["verdict"], before["reason"])
+    else:
+        assert (found["verdict"], "the interval says little" in found["reason"]) == ("UNKNOWN", True)
     assert found["qor"]["latency"]["cycles_max_hi"] * 5.0 == RUNS[name].worst_ns
     assert found["qor"]["accuracy"] == pytest.approx(RUNS[name].accuracy, abs=1e-4)
+
+
+@pytest.mark.gxx
+def test_a_trigger_run_resumed_looks_for_an_interval_with_content(old_run: Unpack, shell: Shell) -> None:
+    """0 to 25 ns was enough for 0.1.0; wider accumulators have 10 to 20 ns, and accuracy is given back."""
+    words = old_run("trigger")
+    status, out, err = shell(*words, "--resume", "--json")
+    assert status == 0, err
+    found = json.loads(out)["qor"]
+    assert found["latency"]["cycles_max_hi"] * 5.0 <= 25.0
+    assert found["latency"]["cycles_max_lo"] > 0
+    assert found["accuracy"] > known(RUNS["trigger"].accuracy)
 
 
 @pytest.mark.gxx
 def test_an_interrupted_run_goes_on(old_run: Unpack, shell: Shell) -> None:
     words = old_run("interrupted")
     status, out, err = shell(*words, "--resume", "--json")
-    assert status == 0, err
+    assert status == 4, err
     found = json.loads(out)
-    assert found["verdict"] == "MET"
+    assert found["verdict"] == "UNKNOWN", "0 to 25 ns, which says little"
     assert [record["kind"] for record in found["rounds"]] == ["float", "round", "round"]
     first = found["rounds"][1]
     assert (first["knobs"], first["verdict"]) == ({"sparsity": 0.2, "bits": 6}, "UNKNOWN")

@@ -62,6 +62,17 @@ def done(
     return Round(dict(knobs), judgement, worst_ns=worst, accuracy=accuracy, **more)
 
 
+def test_what_no_tightening_decides_stops_the_loop() -> None:
+    """An interval without content, or a floor within its error: a smaller design removes neither."""
+    open_one = Judgement.of([Check("latency", 50, 0.0, 50.0, "ns", value=20.0)])
+    few = Judgement.of([Check("auc", 0.5, 0.45, 0.6, at_least=True, quality=True, value=0.52, events=30)])
+    for found in (open_one, few):
+        history = [done(20), Round(START, found, worst_ns=50.0, accuracy=GOOD)]
+        action = next_action(history, LOOP, tightenings(history, LOOP), budget_ns=50)
+        assert (action.kind, action.limit, action.best) == ("stop", Limit.UNDECIDED, 1)
+        assert action.reason.startswith("cannot be told: ")
+
+
 def turned(knob: str, old: float, new: float, accuracy: float = GOOD, cycles: int = 20) -> Round:
     return done(cycles, accuracy, {**START, knob: new}, move=Move(knob, old, new))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pquant_hls.decide import Verdict, judge
+from pquant_hls.decide import Check, Verdict, judge, on_test
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import Latency, QoR, Resources
 from pquant_hls.qor.parts import available, capacity
@@ -95,6 +95,105 @@ def test_the_sentence_says_what_was_not_judged() -> None:
     whole = Budget(latency_ns=1000, min_accuracy=0.7)
     design = record(lut=1.0).with_(accuracy=0.8, csim_match=1.0)
     assert judge(design, whole).sentence == "MET: rests on latency, accuracy, csim match, what the part has"
+
+
+def estimated(low: int, value: int, high: int, clock: float = 25.0) -> QoR:
+    latency = Latency(
+        cycles_max=value,
+        cycles_max_lo=low,
+        cycles_max_hi=high,
+        clock_target_ns=clock,
+        clock_estimated_ns=clock * 0.7,
+        clock_uncertainty_ns=clock * 0.3,
+        clock_estimated_hi_ns=clock,
+    )
+    return record(latency=latency)
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "limit", "verdict"),
+    [
+        (0, 1, 4, 100, Verdict.UNKNOWN),  # 25 [0..100] ns on a 25 ns clock
+        (0, 1, 4, 200, Verdict.UNKNOWN),
+        (0, 1, 4, 201, Verdict.MET),  # further from the limit than it is wide
+        (2, 3, 4, 100, Verdict.MET),
+        (5, 6, 9, 100, Verdict.MISSED),
+    ],
+)
+def test_an_interval_wider_than_its_value_holds_no_limit_it_merely_touches(
+    low: int, value: int, high: int, limit: float, verdict: Verdict
+) -> None:
+    budget, design = Budget(latency_ns=limit, exact=False), estimated(low, value, high)
+    assert judge(design, budget).verdict is verdict
+    accepted = judge(design, budget.with_(accept_wide=True)).verdict
+    assert accepted is (Verdict.MET if verdict is Verdict.UNKNOWN else verdict)
+    cycles = Budget(latency_cycles=int(limit // 25), exact=False)
+    assert judge(design, cycles).verdict is verdict or limit == 201
+
+
+def test_a_resource_whose_interval_says_nothing_is_open_and_says_so() -> None:
+    found = judge(with_interval(LARGE, 206_726, 6_579, 12_238_510), BUDGET)
+    assert found.verdict is Verdict.UNKNOWN
+    said = str(found.failing()[0])
+    assert said.startswith("lut of the part 6579..12,238,510 (limit <= 1,728,000; the interval says little")
+    assert "206,726" in said
+    assert judge(with_interval(LARGE, 206_726, 6_579, 1_200_000), BUDGET).verdict is Verdict.UNKNOWN
+    assert judge(with_interval(LARGE, 900, 0, 2_000), BUDGET).verdict is Verdict.MET
+
+
+def test_the_question_of_width_leaves_a_recipes_identity_alone() -> None:
+    assert "accept_wide" not in Budget(latency_ns=9).model_dump(mode="json")
+    assert Budget(latency_ns=9, accept_wide=True).model_dump(mode="json")["accept_wide"] is True
+
+
+def test_a_violation_that_a_tool_flags_is_no_met_whether_asked_about_or_not() -> None:
+    flagged = Latency(cycles_max=8, clock_target_ns=2.0, clock_estimated_ns=1.659, clock_uncertainty_ns=0.54)
+    found = judge(record(latency=flagged), BUDGET)
+    assert found.verdict is Verdict.UNKNOWN
+    assert "the tool flags it as missed (slack -0.199 ns), routing decides" in str(found.failing()[0])
+    bounded = flagged.model_copy(update={"clock_estimated_hi_ns": 2.5})
+    assert judge(record(latency=bounded), BUDGET).verdict is Verdict.MET, "an estimate's clock is in its ns"
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "verdict", "more"),
+    [
+        (0.015, 0.012, Verdict.UNKNOWN, "2,856 events more than these 600"),
+        (0.015, 0.004, Verdict.MET, ""),
+        (0.04, 0.012, Verdict.MISSED, ""),
+        (0.025, 0.012, Verdict.UNKNOWN, "2,856 events more than these 600"),
+    ],
+)
+def test_a_loss_limit_within_the_error_says_how_many_events_would_decide(
+    loss: float, error: float, verdict: Verdict, more: str
+) -> None:
+    errors = {"accuracy_error": 0.018, "loss_error": error, "events": 600.0}
+    test = {f"test_{name}": value for name, value in errors.items()}
+    metrics = {**errors, **test, "test_accuracy": 0.75 - loss, "test_accuracy_float": 0.75}
+    design, budget = (
+        record().with_(accuracy=0.75 - loss, metrics=metrics),
+        BUDGET.with_(max_accuracy_loss=0.02),
+    )
+    found = judge(design, budget, baseline_accuracy=0.75)
+    assert found.verdict is verdict
+    check = found.check("accuracy")
+    assert check is not None
+    assert more in check.text
+    assert str(on_test(design, budget)) == str(check), "the test split says the same of itself"
+    assert on_test(design.with_(metrics=errors), budget) is None
+    assert found.accuracy_verdict is (Verdict.MET if loss < 0.02 else Verdict.MISSED), (
+        "searches go by the figure"
+    )
+    absolute = judge(design, BUDGET.with_(min_accuracy=0.9), baseline_accuracy=None)
+    assert absolute.verdict is Verdict.MISSED
+
+
+def test_a_check_is_kept_and_read_back() -> None:
+    budget = Budget(latency_ns=100, max_accuracy_loss=0.02)
+    for check in judge(estimated(0, 1, 4), budget, baseline_accuracy=0.7).checks:
+        assert Check.of_record(check.record()) == check
+    damaged = Check.of_record({"name": "latency", "limit": float("nan"), "low": 1.0, "high": 2.0})
+    assert damaged.verdict is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("part", ["pynq-z2", "[exec touch X]", "xcvu13p; exit", "zcu102", "", "alveo-u50"])

@@ -64,7 +64,9 @@ def test_without_a_goal_exactness_alone_decides() -> None:
     assert judged(Goal(), Bench(), point(match=0.99)).verdict is Verdict.MISSED
     assert judged(Goal(), Bench(), point(match=None)).verdict is Verdict.UNKNOWN
     found = judged(Goal(), Bench(), point())
-    assert found.basis == "rests on csim match, what the part has; no quality was judged"
+    assert (
+        found.basis == "rests on csim match, what the part has; no latency was judged; no quality was judged"
+    )
 
 
 @pytest.mark.parametrize(("cycles", "verdict"), [(10, "MET"), (11, "MISSED"), (None, "UNKNOWN")])

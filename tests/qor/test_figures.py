@@ -78,7 +78,7 @@ def test_timing_is_met_where_the_slack_is_not_negative(estimated: float, met: bo
     [
         {"cycles_min": 5, "cycles_max": 5},
         {"cycles_max": 9, "cycles_max_lo": 9, "cycles_max_hi": 9},
-        {"cycles_max_lo": 9, "cycles_max_hi": 12},
+        {"cycles_max_lo": 9, "cycles_max": 10, "cycles_max_hi": 12},
         {"cycles_min": 7},
         {"cycles_max": 0, "cycles_min": 0, "ii_cycles": 0},
     ],

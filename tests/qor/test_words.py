@@ -6,8 +6,19 @@ from typing import Any
 
 import pytest
 
-from pquant_hls.qor import Latency
-from pquant_hls.qor.words import count, interval, latency_texts, limits, percent, points, source_text
+from pquant_hls.qor import Latency, QoR
+from pquant_hls.qor.words import (
+    count,
+    interval,
+    latency_texts,
+    limits,
+    lost_of,
+    lost_on_test,
+    percent,
+    points,
+    source_text,
+    stage_text,
+)
 from pquant_hls.spec import Budget
 
 
@@ -100,3 +111,33 @@ def test_a_budget_in_words(budget: dict[str, Any], text: str) -> None:
 
 def test_no_budget_has_no_words() -> None:
     assert limits({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "state", "text"),
+    [
+        ("estimate", None, "estimated"),
+        ("rtl", None, "estimated, as after routing"),
+        ("csynth", None, "after C synthesis"),
+        ("vsynth", "Synthesized", "after logic synthesis"),
+        ("vsynth", "Fully Placed", "after placing"),
+        ("vsynth", "Routed", "after routing"),
+        ("vsynth", "Odd", "by Vivado: Odd"),
+        ("board", None, ""),
+    ],
+)
+def test_figures_say_their_stage(source: str, state: str | None, text: str) -> None:
+    assert stage_text(QoR(source=source, state=state)) == text
+
+
+def test_losses_with_their_errors() -> None:
+    metrics = {
+        "loss_error": 0.01,
+        "test_loss_error": 0.02,
+        "test_accuracy": 0.7,
+        "test_accuracy_float": 0.75,
+    }
+    found = QoR(accuracy=0.72, metrics=metrics)
+    for (lost, error), wanted in ((lost_of(found, 0.75), (0.03, 0.01)), (lost_on_test(found), (0.05, 0.02))):
+        assert (lost, error) == pytest.approx(wanted)
+    assert lost_of(QoR(), 0.75) == (None, None)

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.helpers import Shell
 
 Json = dict[str, Any]
 ABSENT = "(absent)"
-JUNK = (ABSENT, None, math.nan, -1, "x", [], {})
+JUNK: tuple[Any, ...] = (ABSENT, None, math.nan, -1, "x", [], {})
 
 
 def rewrite(file: Path, change: Callable[[Json], object]) -> None:
@@ -58,7 +59,7 @@ def roomy(run: Json) -> None:
 
 @pytest.fixture(params=["loop", "standard", "study"])
 def folder(request: pytest.FixtureRequest, folders: dict[str, Path], tmp_path: Path) -> Path:
-    copied = tmp_path / request.param
+    copied = tmp_path / str(request.param)
     (copied / "handover" / "project").mkdir(parents=True)
     for name in ("run.json", "ledger.jsonl", "handover/qor.json"):
         shutil.copy(folders[request.param] / name, copied / name)
@@ -96,7 +97,7 @@ def test_no_leg_can_be_taken_away(folder: Path, file: str, path: str) -> None:
         kept = (folder / file).read_text()
         if path == "verdict" and junk not in (ABSENT, None):
             continue  # any other word is recorded, and not believed
-        rewrite(folder / file, lambda told, junk=junk: put(told, path, junk))
+        rewrite(folder / file, partial(put, path=path, value=junk))
         assert verdict(folder) != "MET", junk
         (folder / file).write_text(kept)
 
@@ -199,7 +200,7 @@ def test_whatever_is_changed_a_report_reads_or_refuses_and_met_has_its_legs(fold
         whole = json.loads((folder / file).read_text())
         for path, value in paths(whole):
             for junk in (junk for junk in JUNK if junk != value):
-                rewrite(folder / file, lambda told, path=path, junk=junk: put(told, path, junk))
+                rewrite(folder / file, partial(put, path=path, value=junk))
                 if verdict(folder) == "MET":
                     found = read_run(folder)
                     rested = {check.name for check in found.checks}
