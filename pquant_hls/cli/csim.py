@@ -144,7 +144,7 @@ def diff(
 ) -> int:
     """Run csim beside the Keras model: the first layer that differs, by how much, and the likely rule."""
     from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
-    from pquant_hls.cli.lint import check_new, mended
+    from pquant_hls.cli.lint import check_new, fixed_model
     from pquant_hls.spec import HlsSpec, Recipe
 
     check_new(fix)
@@ -156,7 +156,7 @@ def diff(
 
         loaded, x = load_model(model), _inputs(data, count)
         if fix is not None:
-            loaded, _, apart = mended(loaded, fix, x, spec)
+            loaded, _, apart = fixed_model(loaded, fix, x, spec)
         with _project(project, loaded, spec) as found:
             result = compare(found, loaded, x, timeout_s=timeout)
     if json:

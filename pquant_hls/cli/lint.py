@@ -46,7 +46,7 @@ def lint(
         findings = examine(loaded, spec)
         left, apart = findings, list[Any]()
         if fix is not None:
-            _, left, apart = mended(loaded, fix, unit_inputs(loaded), spec)
+            _, left, apart = fixed_model(loaded, fix, unit_inputs(loaded), spec)
     if json:
         result = {
             "model": str(model),
@@ -71,15 +71,15 @@ def check_new(fix: Path | None) -> None:
         )
 
 
-def mended(model: Any, path: Path, x: Any, spec: HlsSpec) -> tuple[Any, list[Finding], list[Moved]]:
+def fixed_model(model: Any, path: Path, x: Any, spec: HlsSpec) -> tuple[Any, list[Finding], list[Moved]]:
     """The mended model as it was saved, what is left to say of it, and how far it lies from the original on ``x``."""
-    from pquant_hls.lint import fix, moved
+    from pquant_hls.lint import fix, moved_by_fix
     from pquant_hls.network import load_model, save_model
 
     made, left = fix(model, spec)
     save_model(made, path)
     saved = load_model(path)
-    return saved, left, moved(model, saved, x, spec)
+    return saved, left, moved_by_fix(model, saved, x, spec)
 
 
 def _rows(findings: Sequence[Finding]) -> list[dict[str, object]]:

@@ -80,13 +80,12 @@ def predict(
         return _ran(sound(lib), arrays, trace, timeout_s)  # another process has put a new entry in its place
 
 
-def _stamp(lib: Library) -> tuple[int, int] | None:
+def _stamp(lib: Library) -> int | None:
     """Which entry of the cache this is; None while it is being replaced."""
     try:
-        found = lib.path.parent.stat()
+        return lib.path.parent.stat().st_ino
     except OSError:
         return None
-    return found.st_ino, found.st_ctime_ns
 
 
 def _ran(

@@ -16,7 +16,7 @@ from pquant_hls.hls.heads import Head, table_head, writer_of
 from pquant_hls.hls.project import HlsProject, Port
 from pquant_hls.network.capture import captured
 from pquant_hls.network.graph import Topology, topology
-from pquant_hls.network.normal import Origin, traced_form
+from pquant_hls.network.normal import Counterpart, traced_form
 from pquant_hls.network.plan import is_linear
 from pquant_hls.network.reference import Reference, reference
 from pquant_hls.network.witness import has_graph
@@ -109,7 +109,7 @@ class Sides:
         )
 
 
-def _form(model: Any, *, keep: bool) -> tuple[Topology | None, dict[str, Origin]]:
+def _form(model: Any, *, keep: bool) -> tuple[Topology | None, dict[str, Counterpart]]:
     """The normal form, whose names the project's layers have, and where they stand in the model; None where there is
     none, so that outputs alone are compared."""
     try:

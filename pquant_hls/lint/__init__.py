@@ -2,7 +2,7 @@
 
 from pquant_hls.lint.check import changes, errors, lint
 from pquant_hls.lint.finding import Finding
-from pquant_hls.lint.fix import Moved, fix, moved
+from pquant_hls.lint.fix import Moved, fix, moved_by_fix
 from pquant_hls.lint.rules import RULES, LintRule
 
-__all__ = ["RULES", "Finding", "LintRule", "Moved", "changes", "errors", "fix", "lint", "moved"]
+__all__ = ["RULES", "Finding", "LintRule", "Moved", "changes", "errors", "fix", "lint", "moved_by_fix"]

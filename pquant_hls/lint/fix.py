@@ -33,7 +33,7 @@ def fix(model: Any, spec: HlsSpec | None = None) -> tuple[Any, list[Finding]]:
 
     Batch normalizations are folded into the layer before, scales taken into the weights, random and partial
     quantization is switched off, names are made safe, dropout and a final softmax or sigmoid are left out.
-    Folding and ``alpha='auto'`` move weights to a new grid: ``moved`` says how far; check the accuracy of the result.
+    Folding and ``alpha='auto'`` move weights to a new grid: ``moved_by_fix`` says how far; check the accuracy of the result.
 
     Raises
     ------
@@ -71,7 +71,7 @@ class Moved(NamedTuple):
         )
 
 
-def moved(original: Any, mended: Any, x: Any, spec: HlsSpec | None = None) -> list[Moved]:
+def moved_by_fix(original: Any, mended: Any, x: Any, spec: HlsSpec | None = None) -> list[Moved]:
     """What ``fix`` moved, output by output, on inputs ``x`` (n, *input shape), a list of them for several inputs."""
     keep = HlsSpec().keep_softmax if spec is None else spec.keep_softmax
     before = reference(original, x, keep_softmax=keep).outputs

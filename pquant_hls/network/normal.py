@@ -54,7 +54,7 @@ def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
     return traced_form(model, keep_softmax=keep_softmax)[0]
 
 
-def traced_form(model: Any, *, keep_softmax: bool = False) -> tuple[Any, dict[str, Origin]]:
+def traced_form(model: Any, *, keep_softmax: bool = False) -> tuple[Any, dict[str, Counterpart]]:
     """``normal_form``, and by the name of a layer of it where its values stand in ``model``.
 
     A layer that has no counterpart there, such as the first of a chain of sums, is left out.
@@ -64,7 +64,7 @@ def traced_form(model: Any, *, keep_softmax: bool = False) -> tuple[Any, dict[st
     return remake(model, builder.apply, builder.names.enter), builder.origins
 
 
-class Origin(NamedTuple):
+class Counterpart(NamedTuple):
     """A symbolic tensor of the user's model; ``bare``: what the activation inside its layer is applied to."""
 
     tensor: Any
@@ -96,7 +96,7 @@ class _Builder:
     names: Names
     unflat: dict[str, Any] = field(default_factory=dict)
     """By the name of a flat tensor: the same values before the Flatten."""
-    origins: dict[str, Origin] = field(default_factory=dict)
+    origins: dict[str, Counterpart] = field(default_factory=dict)
 
     def apply(self, call: Call, inputs: list[Any]) -> Any:
         if call.kind == "InputLayer":
@@ -106,7 +106,7 @@ class _Builder:
 
     def marked(self, call: Call, value: Any, *, bare: bool = False) -> Any:
         """``value``, with a note of what it is in the user's model; the first note of a layer counts."""
-        self.origins.setdefault(made_by(value), Origin(call.tensor, bare))
+        self.origins.setdefault(made_by(value), Counterpart(call.tensor, bare))
         return value
 
     def placed(self, call: Call, name: str, inputs: list[Any]) -> Any:

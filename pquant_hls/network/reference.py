@@ -83,10 +83,10 @@ def reference(
     with captured():
         try:
             with keras_computes(name):
-                outputs, inside = witness.told(model, x, **asked)
+                outputs, inside = witness.answers_at(model, x, **asked)
         except UnsupportedModel as cause:
             with keras_computes(name):
-                outputs, inside = witness.told(model, x, mend=False, **asked)
+                outputs, inside = witness.answers_at(model, x, mend=False, **asked)
             note = f"compared with the model's float32 answers, as float64 fails: {cause.message}"
     return Reference(outputs, dict(zip(wanted, inside, strict=True)), note)
 

@@ -61,10 +61,10 @@ def answers(
     UnsupportedModel : the model has no fixed graph. DataError : ``x`` does not fit it.
     Whatever Keras raises where it cannot compute a layer itself.
     """
-    return told(model, x, keep_softmax=keep_softmax)[0]
+    return answers_at(model, x, keep_softmax=keep_softmax)[0]
 
 
-def told(
+def answers_at(
     model: Any,
     x: ArrayLike | Sequence[ArrayLike],
     *,
@@ -282,4 +282,4 @@ def _relu(relu: Any, x: Any) -> Any:
     return reach * ops.clip(ops.round(x * levels / reach) / levels, 0.0, 1.0 - 1.0 / levels)
 
 
-__all__ = ["Place", "answers", "float64", "has_graph", "told"]
+__all__ = ["Place", "answers", "answers_at", "float64", "has_graph"]

@@ -59,6 +59,9 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     ]
 
 
+LEFT_OUT = "left out: the firmware's outputs are logits [softmax]"
+
+
 def test_table_folder_and_exit_status(shell: Shell, words: list[str]) -> None:
     code, out, err = shell(*words)
     assert code == 0, err
@@ -68,6 +71,9 @@ def test_table_folder_and_exit_status(shell: Shell, words: list[str]) -> None:
     assert "the verdict rests on latency, " in out
     assert str(words[-1]) in out
     assert "round 1" in err
+    kept = json.loads((Path(words[-1]) / "handover" / "qor.json").read_text())["notes"]
+    pages = [out, "\n".join(kept), shell("report", words[-1])[1]]
+    assert [page.count(LEFT_OUT) for page in pages] == [1, 1, 1]
 
 
 def test_json_alone_on_stdout_and_resume(shell: Shell, words: list[str]) -> None:
@@ -119,6 +125,7 @@ def test_measure_shows_the_project(shell: Shell, words: list[str]) -> None:
     assert code == 0
     assert "estimate" in out
     assert "bunch crossings" in out
+    assert out.count(LEFT_OUT) == 1
     code, out, _ = shell("measure", project, "--json")
     found = json.loads(out)
     assert found["source"] == "estimate"

@@ -19,7 +19,7 @@ from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.hls.handlers import teach_hls4ml
 from pquant_hls.hls.heads import table_head
-from pquant_hls.lint import fix, moved
+from pquant_hls.lint import fix, moved_by_fix
 from pquant_hls.measure import measure_project
 from pquant_hls.network import topology
 from pquant_hls.network.capture import captured
@@ -199,11 +199,11 @@ def test_what_fix_moves_is_told(x: np.ndarray) -> None:
     keras.utils.set_random_seed(8)
     layer = qkeras.QDense(3, kernel_quantizer="quantized_bits(4,0,alpha='auto')", bias_quantizer=bits(4))
     model = keras.Sequential([keras.Input((4,)), act(bits(8, 3)), layer, keras.layers.Softmax()])
-    (part,) = moved(model, fix(model)[0], x)
+    (part,) = moved_by_fix(model, fix(model)[0], x)
     assert 0 < part.mean < 0.02 * part.spread
     assert "% of its spread in the mean" in str(part)
     plain = keras.Sequential([keras.Input((4,)), act(bits(8, 3)), dense(3), keras.layers.Softmax()])
-    (same,) = moved(plain, fix(plain)[0], x)
+    (same,) = moved_by_fix(plain, fix(plain)[0], x)
     assert str(same) == "output 0: all 600 values as the original's"
 
 

@@ -115,6 +115,15 @@ def test_page_and_terminal_say_what_the_verdict_rests_on(folder: Path, shell: Sh
     assert f"the verdict {said}" in shell("report", folder)[1]
 
 
+def test_page_and_terminal_say_what_the_conversion_dropped(folder: Path, shell: Shell) -> None:
+    (folder / "handover").mkdir()
+    (folder / "handover" / "qor.json").write_text(
+        json.dumps({"notes": ["d1: Dropout is <left> out [dropout]"]})
+    )
+    assert "<li>d1: Dropout is &lt;left&gt; out [dropout]</li>" in to_html(read_run(folder))
+    assert shell("report", folder)[1].count("note: d1: Dropout is <left> out [dropout]") == 1
+
+
 def test_junit_speaks_of_the_round_that_was_handed_over(folder: Path) -> None:
     suite = ElementTree.fromstring(to_junit(read_run(folder)))
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("7", "0", "0")
