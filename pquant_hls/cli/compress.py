@@ -178,11 +178,12 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
     from rich.text import Text
 
     from pquant_hls.cli.console import output_console, rounds_table
+    from pquant_hls.programs.quoting import terminal
     from pquant_hls.qor.words import percent
 
     console = output_console()
     console.print(rounds_table(console, result.history, result.baseline_accuracy, limits_text(recipe)))
-    console.print(Text.assemble((str(result.verdict), "bold"), f": {result.reason}"))
+    console.print(Text.assemble((str(result.verdict), "bold"), terminal(f": {result.reason}")))
     console.print(f"the verdict {result.basis}")
     test, floating = result.qor.metrics.get("test_accuracy"), result.qor.metrics.get("test_accuracy_float")
     console.print(f"test split, used once: csim {percent(test)}, float Keras model {percent(floating)}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from pquant_hls.errors import SpecError
+from pquant_hls.spec.text import yaml_values
 
 if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
@@ -85,7 +84,7 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
             raise SpecError(
                 f"got {name!r}", where="--set", mend="write name=value, e.g. --set target_compression=8"
             )
-    return {name: yaml.safe_load(value) for name, _, value in pairs}
+    return {name: yaml_values(value, f"--set {name}") for name, _, value in pairs}
 
 
 def show_result(result: CompressionResult) -> None:
@@ -93,12 +92,13 @@ def show_result(result: CompressionResult) -> None:
     from rich.text import Text
 
     from pquant_hls.cli.console import lines_table, output_console
+    from pquant_hls.programs.quoting import terminal
     from pquant_hls.qor.words import percent
     from pquant_hls.reporting import lines
 
     console = output_console()
     console.print(lines_table(console, lines(result.history, result.baseline_accuracy)))
-    console.print(Text.assemble((str(result.verdict), "bold"), f": {result.reason}"))
+    console.print(Text.assemble((str(result.verdict), "bold"), terminal(f": {result.reason}")))
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
     console.print(
         f"csim accuracy {percent(result.qor.accuracy)} (validation), "
