@@ -71,7 +71,7 @@ def _say_where(folder: Path, out: Path) -> None:
     record = folder / "hls4ml_config.yml"
     text = record.read_text()
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    for key, value in root.value:
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value == "OutputDir":
             text = text[: value.start_mark.index] + json.dumps(str(out)) + text[value.end_mark.index :]
     record.write_text(text)

@@ -141,11 +141,15 @@ def _read_h5(path: Path) -> Any:
 
 
 def _stated(file: h5py.File) -> int:
+    """Bytes of all arrays in a file, written or not."""
     sizes: list[int] = []
-    file.visititems(
-        lambda _, found: sizes.append(found.size * found.dtype.itemsize) if hasattr(found, "size") else None
-    )
-    return sum(size for size in sizes if size is not None)
+
+    def add(_: str, found: Any) -> None:
+        if isinstance(found, h5py.Dataset):
+            sizes.append(int(found.size or 0) * int(found.dtype.itemsize))
+
+    file.visititems(add)
+    return sum(sizes)
 
 
 def _check(config: Any, path: Path) -> None:

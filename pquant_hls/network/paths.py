@@ -94,13 +94,13 @@ def _constant(array: NDArray[Any]) -> tf.Tensor:
     return tf.constant(array, tf.float32)
 
 
-@tf.custom_gradient
+@tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow's
 def _counted(value: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """1 where anything arrives; backwards too, so that no product of many layers leaves float32."""
     return tf.sign(value), lambda up: tf.sign(up) * tf.sign(value)
 
 
-@tf.custom_gradient
+@tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow's
 def _scaled(value: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """In shares of the largest."""
     return tf.math.divide_no_nan(value, tf.reduce_max(value)), tf.sign

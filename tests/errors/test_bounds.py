@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -63,7 +64,7 @@ def unwritten(path: Path) -> None:
 ALIASES = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)
 )
-CASES = {
+CASES: dict[str, tuple[str, str | Callable[[Path], None], str]] = {
     "aliases.yaml": ("yaml", ALIASES, "unfolds to more than 100,000 values"),
     "deep.yaml": ("yaml", "[" * 90_000 + "]" * 90_000, "nested too deeply"),
     "deep_block.yaml": ("yaml", "- " * 90_000, "nested too deeply"),
