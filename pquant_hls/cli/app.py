@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from pquant_hls.cli import commands
+from pquant_hls.cli.plain import echo
 from pquant_hls.errors import PquantError
+from pquant_hls.spec.plugins import use_custom
 
 # typer brings its own copy of click in some versions and imports it in others; this is the one it raises.
 UsageProblem: type[Exception] = next(
@@ -44,10 +46,15 @@ def _version(wanted: bool) -> None:
 def _options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    custom: Annotated[
+        list[str] | None,
+        typer.Option("--custom", help="MODULE or MODULE:CLASS of a model's own layers; may be repeated"),
+    ] = None,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
+    use_custom(custom or ())
     context.obj = {"debug": debug}
 
 
@@ -66,7 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Abort:
         status = EXIT_INTERRUPTED
     except UsageProblem as cause:
-        typer.echo(f"error: {cause.format_message()} (pquant-hls {' '.join(words[:1])} --help)", err=True)  # type: ignore[attr-defined]  # click
+        said = cause.format_message()  # type: ignore[attr-defined]  # click
+        echo(f"error: {said} (pquant-hls {' '.join(words[:1])} --help)", err=True)
         status = EXIT_BAD_INPUT
     except PquantError as cause:
         _explain(cause, "--debug" in words)
@@ -95,7 +103,7 @@ def _confess(cause: Exception, words: list[str]) -> None:
     if "--debug" in words:
         traceback.print_exception(cause)
     said = " ".join(str(cause).split())[:300]
-    typer.echo(
+    echo(
         f"error: unforeseen {type(cause).__name__}: {said or 'without a word'} "
         "(a fault of pquant-hls: --debug shows where, please report it)",
         err=True,
@@ -105,4 +113,4 @@ def _confess(cause: Exception, words: list[str]) -> None:
 def _explain(cause: PquantError, debug: bool) -> None:
     if debug:
         traceback.print_exception(cause)
-    typer.echo(f"error: {' '.join(str(cause).split())}", err=True)
+    echo(f"error: {' '.join(str(cause).split())}", err=True)

@@ -221,9 +221,10 @@ def show_verdict(console: Any, result: CompressionResult, budget: Budget | None)
     from rich.text import Text
 
     from pquant_hls.decide import on_test
+    from pquant_hls.programs.quoting import terminal
     from pquant_hls.qor.words import lost_on_test, percent, points
 
-    console.print(Text.assemble((str(result.verdict), "bold"), f": {result.reason}"))
+    console.print(Text.assemble((str(result.verdict), "bold"), terminal(f": {result.reason}")))
     console.print(f"the verdict {result.basis}")
     seen = result.qor.metrics
     test = percent(seen.get("test_accuracy"), seen.get("test_accuracy_error"))

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from pquant_hls.engine.progress import Terminal, error_console
+from pquant_hls.engine.progress import PlainConsole, Terminal, error_console
 from pquant_hls.qor.words import count, latency_texts, percent, points, source_text
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ PLAIN_WIDTH = 150
 
 
 def output_console() -> Console:
-    """stdout, wide enough for the table where it is a file or a pipe; brackets are text, no markup."""
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    """stdout, wide enough for the table where it is a file or a pipe; for plain texts."""
+    return PlainConsole(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pquant_hls.cli.plain import echo
+
 if TYPE_CHECKING:
     from pquant_hls.csim import Comparison
     from pquant_hls.golden import Golden, Rule
@@ -82,12 +84,12 @@ def record(
     made = csim.record(found, x, rule=rule, labels=known, timeout_s=timeout, force=force)
     made.save(golden)
     size = f"{golden.stat().st_size:,} bytes"
-    typer.echo(f"{golden}: {made.count} vectors of {made.project}, {size}, compared by: {made.rule}")
+    echo(f"{golden}: {made.count} vectors of {made.project}, {size}, compared by: {made.rule}")
     share = csim.label_accuracy(made)
     if share is not None:
-        typer.echo(f"accuracy on the labels: {100 * share:.2f} %")
+        echo(f"accuracy on the labels: {100 * share:.2f} %")
     for text in csim.blind_spots(made):
-        typer.echo(f"warning: {text}", err=True)
+        echo(f"warning: {text}", err=True)
     return 0
 
 
@@ -114,7 +116,7 @@ def check(
     if json:
         print_json(result.to_json())
     else:
-        typer.echo("\n".join(result.lines()))
+        echo("\n".join(result.lines()))
     return 0 if result.passed else EXIT_FAILED
 
 
@@ -122,7 +124,7 @@ def show(golden: Annotated[Path, typer.Argument(help="golden file")]) -> int:
     """Print what a golden file holds."""
     from pquant_hls.golden import Golden
 
-    typer.echo("\n".join(_described(Golden.load(golden))))
+    echo("\n".join(_described(Golden.load(golden))))
     return 0
 
 
@@ -163,7 +165,7 @@ def diff(
         print_json({**_comparison(result), "moved": [part._asdict() for part in apart]})
     else:
         lines = [f"{fix} beside {model}: {part}" for part in apart]
-        typer.echo("\n".join([*lines, *_difference(result)]))
+        echo("\n".join([*lines, *_difference(result)]))
     return 0 if result.first is None else EXIT_FAILED
 
 

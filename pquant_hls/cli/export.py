@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pquant_hls.cli.plain import echo
+
 
 def register(app: typer.Typer) -> None:
     app.command()(export)
@@ -42,12 +44,12 @@ def export(
             }
         )
         return 0
-    typer.echo(f"{made.path}: {made.namespace}::predict equals csim on every value of {made.vectors} vectors")
+    echo(f"{made.path}: {made.namespace}::predict equals csim on every value of {made.vectors} vectors")
     for name, what in (
         (f"{made.namespace}.h, .cpp", "the emulator, with ap_types beside it"),
         (f"{made.namespace}_cmssw.cpp", "plug-in for CMSSW's hls4mlEmulator loader"),
         ("Makefile", f"`make check` repeats the comparison, `make` builds {made.namespace}.so"),
     ):
         if "cmssw" not in name or (made.path / name).is_file():
-            typer.echo(f"  {name:<24} {what}")
+            echo(f"  {name:<24} {what}")
     return 0

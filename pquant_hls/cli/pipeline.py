@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from pquant_hls.errors import SpecError
+from pquant_hls.spec.text import yaml_values
 
 if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
@@ -85,7 +84,7 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
             raise SpecError(
                 f"got {name!r}", where="--set", mend="write name=value, e.g. --set target_compression=8"
             )
-    return {name: yaml.safe_load(value) for name, _, value in pairs}
+    return {name: yaml_values(value, f"--set {name}") for name, _, value in pairs}
 
 
 def show_result(result: CompressionResult, budget: Budget | None = None) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.record import FLOAT_BITS, Accounting
 from pquant_hls.network.graph import Call, flat
+from pquant_hls.network.paths import WEIGHTED
 from pquant_hls.network.quantizers import quantizer_bits
 from pquant_hls.network.table import n_units, operation, stored_weights, weight_quantizers
 from pquant_hls.network.types import tensor_types
@@ -19,7 +20,6 @@ from pquant_hls.qor.fixed import enclosed_bits
 
 SUMMED = ("dense", "conv", "depthwise_conv")
 """Operations whose results are sums of products with one kernel."""
-WEIGHTED = (*SUMMED, "separable_conv")
 
 
 def units(model: keras.Model) -> dict[str, int]:

@@ -22,7 +22,8 @@ class Factor:
     """One factorization: ``rank``, kept ``energy`` (share of squared singular values), multiplications of one
     inference.
 
-    ``before`` are the layer's own multiplications, all weights counted.
+    ``before`` are the layer's own multiplications, all weights counted; ``cut_off`` counts units that the rank leaves
+    nothing of.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Factor:
     energy: float
     multiplications: int
     before: int
+    cut_off: int
     make: Callable[[], Sequence[NewLayer]]
 
     @property
@@ -58,13 +60,21 @@ def factors(call: Call) -> list[Factor]:
     return found
 
 
-def _split(matrix: Matrix) -> tuple[Matrix, Matrix, Matrix]:
-    """A, B with matrix = A B, columns in order of weight, and the energy kept by the first r of them."""
+DUST = 1e-9
+"""Parts of singular vectors up to here are rounding, and 0."""
+
+
+def _split(matrix: Matrix, n_out: int) -> tuple[Matrix, Matrix, Matrix, NDArray[np.int64]]:
+    """A, B with matrix = A B, columns in order of weight; for the first r of them the energy kept and the units that
+    nothing is left of, where a unit is every ``n_out``-th column.
+    """
     left, sizes, right = np.linalg.svd(matrix, full_matrices=False)
+    left, right = (np.where(np.abs(vectors) < DUST, 0.0, vectors) for vectors in (left, right))
     root = np.sqrt(sizes)
     total = float((sizes**2).sum())
     kept = np.cumsum(sizes**2) / total if total > 0 else np.ones(len(sizes))
-    return left * root, root[:, None] * right, kept
+    by_unit = np.cumsum(((root[:, None] * right) ** 2).reshape(len(sizes), -1, n_out).sum(axis=1), axis=0)
+    return left * root, root[:, None] * right, kept, ((by_unit == 0) & (by_unit[-1] > 0)).sum(axis=1)
 
 
 def _positions(shape: tuple[int | None, ...]) -> int:
@@ -73,7 +83,7 @@ def _positions(shape: tuple[int | None, ...]) -> int:
 
 def _channel(call: Call, kernel: Matrix) -> list[Factor]:
     """To ``rank`` channels, then pointwise."""
-    first, second, energy = _split(kernel.reshape(-1, kernel.shape[-1]))
+    first, second, energy, lost = _split(kernel.reshape(-1, kernel.shape[-1]), kernel.shape[-1])
     before = kernel.size * _positions(call.shape)
     made = []
     for rank in range(1, len(energy) + 1):
@@ -87,6 +97,7 @@ def _channel(call: Call, kernel: Matrix) -> list[Factor]:
                 float(energy[rank - 1]),
                 cost,
                 before,
+                int(lost[rank - 1]),
                 _maker(_as_channel, call, pair),
             )
         )
@@ -97,7 +108,7 @@ def _spatial(call: Call, kernel: Matrix) -> list[Factor]:
     """Vertical, then horizontal: kernel[h, w, i, o] = sum_r v[h, i, r] u[r, w, o]."""
     height, width, n_in, n_out = kernel.shape
     matrix = kernel.transpose(0, 2, 1, 3).reshape(height * n_in, width * n_out)
-    first, second, energy = _split(matrix)
+    first, second, energy, lost = _split(matrix, n_out)
     rows, columns, across = call.shape[0] or 1, call.shape[1] or 1, call.node.input_tensors[0].shape[2] or 1
     before = kernel.size * rows * columns
     made = []
@@ -114,6 +125,7 @@ def _spatial(call: Call, kernel: Matrix) -> list[Factor]:
                 float(energy[rank - 1]),
                 cost,
                 before,
+                int(lost[rank - 1]),
                 _maker(_as_spatial, call, pair),
             )
         )

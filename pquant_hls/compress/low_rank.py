@@ -79,7 +79,8 @@ class LowRankCompression(Step[LowRankConfig]):
         return factor.energy >= (DEFAULT_ENERGY if self.config.energy is None else self.config.energy) - 1e-12
 
     def _candidates(self, useful: Sequence[Factor]) -> list[Factor]:
-        """What to try: the one with the fewest multiplications; by gain, every one."""
+        """What to try: the one with the fewest multiplications; by gain, every one. Units are cut off only where all do."""
+        useful = [factor for factor in useful if factor.cut_off == 0] or useful
         best_first = sorted(useful, key=lambda factor: (factor.multiplications, -factor.energy))
         if self.config.gain:
             return best_first

@@ -66,10 +66,11 @@ class PruningCompression(Step[PruneConfig]):
         """Cut, recover, cut again: sparsity grows along the ramp (Zhu and Gupta, arXiv:1710.01878)."""
         figures: dict[str, float | None] = {}
         notes: tuple[str, ...] = ()
+        missed: tuple[str, ...] = ()
         for share in ramp(self.config):
-            zero_weights(model, self.config, share)
+            missed = zero_weights(model, self.config, share)
             figures, notes = self._recover(model, data)
-        return Outcome(model, notes, figures)
+        return Outcome(model, (*missed, *notes), figures)
 
     def _recover(self, model: keras.Model, data: Any) -> tuple[dict[str, float | None], tuple[str, ...]]:
         if self.config.epochs == 0:

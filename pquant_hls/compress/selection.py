@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from pquant_hls.compress.accounting import WEIGHTED
 from pquant_hls.compress.channels import Channels
 from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.importance import Scores
 from pquant_hls.compress.latency import CycleCounter, drop_by_cycles
 from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.network.paths import WEIGHTED
 from pquant_hls.network.table import operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig

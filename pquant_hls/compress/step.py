@@ -16,6 +16,7 @@ from pquant_hls.compress.cost import Cost, DesignCost
 from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord
 from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
 from pquant_hls.network.graph import clone
+from pquant_hls.network.paths import cut_off
 from pquant_hls.network.table import model_digest
 from pquant_hls.qor import QoR
 from pquant_hls.spec.registry import STEP_GROUP, load_step, offered
@@ -73,7 +74,7 @@ class Step(ABC, Generic[C]):
         """Compress. ``model`` is the step's own copy and may be changed; ``data`` is a data set or None."""
 
     def compress(self, model: keras.Model, data: Any = None) -> CompressedModel:
-        """Run the step; the caller's model is not touched.
+        """Run the step; the caller's model is not touched. The record's notes name outputs that it cuts off.
 
         ``data`` has x_train, y_train, x_val, y_val as float32 (events, ...) and int (events,), labels may be
         None; what else it may be, ``models.train.as_data`` says.
@@ -90,7 +91,7 @@ class Step(ABC, Generic[C]):
             seconds=time.monotonic() - start,
             parent=model_digest(model),
             child=model_digest(outcome.model),
-            notes=outcome.notes,
+            notes=(*outcome.notes, *cut_off(model, outcome.model)),
             figures=dict(outcome.figures),
         )
         return CompressedModel(outcome.model, record)

@@ -1,91 +1,188 @@
-"""Setting weights to zero: the smallest ones anywhere, or all but the N largest of each M."""
+"""Setting weights to zero: the smallest ones, or all but the N largest of each M; every output keeps a path."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.compress.accounting import WEIGHTED
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.network.graph import flat
-from pquant_hls.network.table import operation
+from pquant_hls.network.graph import Topology, flat
+from pquant_hls.network.paths import Key, best_paths, kernel_keys, kernels_of, live_outputs, useful_weights
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import PruneConfig
 
-Kernel = NDArray[np.float32]
+Ranks = dict[Key, NDArray[np.float64]]
+Masks = dict[Key, NDArray[np.bool_]]
+Choose = Callable[[Ranks], Masks]
+
+TURNS = 8
+"""How often weights that lead nowhere are exchanged for others, at most."""
 
 
-def zero_weights(model: keras.Model, config: PruneConfig, share: float = 1.0) -> None:
+def zero_weights(model: keras.Model, config: PruneConfig, share: float = 1.0) -> tuple[str, ...]:
     """Set kernel weights of ``model`` to zero in place, to ``share`` of the configuration's sparsity.
 
-    Sparsity counts the zeros among all kernel weights, those already zero included. Raises SpecError for an
-    unknown layer name, UnsupportedModel where no layer has a kernel.
+    Sparsity counts the zeros among all kernel weights, those already zero included. Weights that no path from an
+    input to an output needs go first, and each output value keeps its strongest path: where that takes more weights
+    than the sparsity leaves, more are left, and the remark returned says so (n:m blocks stay as they are asked for).
+    Raises SpecError for an unknown layer name, UnsupportedModel where no layer has a kernel.
     """
-    kernels = _kernels(model, config)
-    ranks = {key: _rank(value, config, index) for index, (key, value) in enumerate(kernels.items())}
-    if config.method == "n_m":
-        masks = {key: block_mask(ranks[key], _kept(config, share), config.m) for key in kernels}
-    elif config.ranking == "global" and not config.layers:
-        masks = _global_masks(ranks, config.sparsity * share)
-    else:
-        masks = {
-            key: keep_largest(ranks[key], config.layers.get(key[0], config.sparsity) * share)
-            for key in kernels
-        }
+    graph = flat(model)
+    ranks = _ranks(graph, config)
+    choose = _chooser(config, share)
+    masks = connected(graph, ranks, choose, may_grow=config.method != "n_m")
     for (name, index), mask in masks.items():
         layer = model.get_layer(name)
         arrays = layer.get_weights()
         arrays[index] = arrays[index] * mask
         layer.set_weights(arrays)
+    asked, reached = _sparsity(choose(ranks)), _sparsity(masks)
+    missed = f"sparsity {reached:.4g} instead of {asked:.4g}: less would cut outputs off"
+    return (missed,) if reached < asked else ()
 
 
-def _kernels(model: keras.Model, config: PruneConfig) -> dict[tuple[str, int], Kernel]:
-    """Kernels that may be cut, by layer name and place among its weights."""
-    table = [call for call in flat(model).layers if operation(call.layer) in WEIGHTED]
-    names = [call.name for call in table]
-    for key, given in (("exclude", config.exclude), ("layers", config.layers)):
+def _sparsity(masks: Masks) -> float:
+    return 1 - sum(int(mask.sum()) for mask in masks.values()) / sum(mask.size for mask in masks.values())
+
+
+def _ranks(graph: Topology, config: PruneConfig) -> Ranks:
+    """|weight| of every kernel that may be cut, or chance; in shares of the kernel's mean, and 0 for what is zero."""
+    names = [call.name for call in graph.layers if kernel_keys(call)]
+    for place, given in (("exclude", config.exclude), ("layers", config.layers)):
         for name in given:
             if name not in names:
-                raise SpecError(unknown_key(name, names, "layer"), where=key)
-    found: dict[tuple[str, int], Kernel] = {}
-    for call in table:
-        count = 2 if operation(call.layer) == "separable_conv" else 1
-        if call.name not in config.exclude:
-            found |= {(call.name, index): call.weights[index] for index in range(count)}
+                raise SpecError(unknown_key(name, names, "layer"), where=place)
+    found: Ranks = {}
+    for call in graph.layers:
+        for key in kernel_keys(call) if call.name not in config.exclude else ():
+            found[key] = _rank(call.weights[key[1]], config, len(found))
     if not found:
-        raise UnsupportedModel("no layer has weights that can be set to zero", where=model.name)
+        raise UnsupportedModel("no layer has weights that can be set to zero")
     return found
 
 
-def _rank(kernel: Kernel, config: PruneConfig, index: int) -> NDArray[Any]:
-    """|weight|, or chance; what is zero already stays last."""
-    if config.importance != "random":
-        return np.abs(kernel)
-    chance = np.random.default_rng([config.seed, index]).random(kernel.shape) + 1e-9
-    return np.where(kernel == 0, 0.0, chance)
+def _rank(kernel: NDArray[np.float32], config: PruneConfig, index: int) -> NDArray[np.float64]:
+    size = np.abs(kernel.astype(np.float64))
+    if config.importance == "random":
+        chance = np.random.default_rng([config.seed, index]).random(kernel.shape) + 1e-9
+        size = np.where(kernel == 0, 0.0, chance)
+    return size / max(float(size.mean()), 1e-30)
 
 
-def keep_largest(rank: NDArray[Any], sparsity: float) -> NDArray[np.bool_]:
-    """Mask of all but the ``sparsity`` share of lowest rank."""
-    zeros = round(sparsity * rank.size)
-    order = np.argsort(rank, axis=None, kind="stable")
-    mask = np.ones(rank.size, bool)
-    mask[order[:zeros]] = False
-    return mask.reshape(rank.shape)
+def connected(graph: Topology, ranks: Ranks, choose: Choose, *, may_grow: bool = True) -> Masks:
+    """The masks that ``choose`` makes of ranks, with ranks changed until every output that had a path has one.
 
-
-def _global_masks(ranks: dict[tuple[str, int], NDArray[Any]], sparsity: float) -> dict[tuple[str, int], Any]:
-    """One ranking over all kernels, each scaled by its mean so that wide layers do not win
-    by small weights.
+    Weights on no path fall behind all others, those on the strongest path of an output that would lose its last one
+    come before them. ``may_grow``: what is still missing after that is added to the masks.
     """
-    flat = [rank.ravel() / max(float(rank.mean()), 1e-30) for rank in ranks.values()]
-    whole = keep_largest(np.concatenate(flat), sparsity)
-    ends = np.cumsum([part.size for part in flat])[:-1]
-    parts = np.split(whole, ends)
-    return {key: part.reshape(ranks[key].shape) for key, part in zip(ranks, parts, strict=True)}
+    stored = kernels_of(graph)
+    had = live_outputs(graph, stored)
+    ranks = {key: rank * (stored[key] != 0) for key, rank in ranks.items()}
+    needed: Masks = {key: np.zeros(rank.shape, bool) for key, rank in ranks.items()}
+    top = 1 + max(float(rank.max()) for rank in ranks.values())
+    idle = {key: np.zeros(rank.shape, bool) for key, rank in ranks.items()}
+    for _ in range(TURNS):
+        asked = {key: rank * np.where(idle[key], 1e-6, 1) + top * needed[key] for key, rank in ranks.items()}
+        masks = {key: mask | (needed[key] & may_grow) for key, mask in choose(asked).items()}
+        left = {**stored, **{key: stored[key] * mask for key, mask in masks.items()}}
+        dead = [was & ~now for was, now in zip(had, live_outputs(graph, left), strict=True)]
+        if any(end.any() for end in dead):
+            paths = best_paths(graph, _strengths(stored, ranks, masks), dead)
+            changed = _added(needed, paths)
+        else:
+            useful = useful_weights(graph, left)
+            changed = _added(idle, {key: (left[key] != 0) & ~useful[key] for key in ranks})
+        if not changed:
+            break
+    return masks
+
+
+def _added(masks: Masks, more: Mapping[Key, NDArray[np.bool_]]) -> bool:
+    """Whether ``more`` has anything that ``masks``, which get it, had not."""
+    new = [bool((more[key] & ~mask).any()) for key, mask in masks.items()]
+    masks |= {key: mask | more[key] for key, mask in masks.items()}
+    return any(new)
+
+
+def _strengths(
+    stored: Mapping[Key, NDArray[Any]], ranks: Ranks, masks: Masks
+) -> dict[Key, NDArray[np.float64]]:
+    """In (0, 1) by order, so that no two of a kernel are equal: upper half what stays, 0 what is not there."""
+    found = {}
+    for key, kernel in stored.items():
+        size = ranks.get(key, np.abs(kernel.astype(np.float64)))
+        place = np.argsort(np.argsort(size, axis=None, kind="stable"), kind="stable").reshape(size.shape)
+        share = (place + 1.0) / (size.size + 1)
+        found[key] = np.where(kernel == 0, 0.0, (share + (masks.get(key, True) & True)) / 4 + 0.5)
+    return found
+
+
+def _chooser(config: PruneConfig, share: float) -> Choose:
+    if config.method == "n_m":
+        return lambda ranks: {
+            key: block_mask(rank, _kept(config, share), config.m) for key, rank in ranks.items()
+        }
+    return lambda ranks: {
+        key: keep_largest(ranks[key], count) for key, count in _counts(ranks, config, share).items()
+    }
+
+
+def _counts(ranks: Ranks, config: PruneConfig, share: float) -> dict[Key, int]:
+    """Weights that stay of each kernel."""
+    own = {key: config.layers[key[0]] for key in ranks if key[0] in config.layers}
+    rest = {key: rank for key, rank in ranks.items() if key not in own}
+    kept = {key: _left(ranks[key].size, sparsity * share) for key, sparsity in own.items()}
+    if not rest:
+        return kept
+    if config.ranking == "layer":
+        shared = {key: _left(rank.size, config.sparsity * share) for key, rank in rest.items()}
+    else:
+        total = _left(sum(rank.size for rank in rest.values()), config.sparsity * share)
+        shared = (_by_one_order if config.ranking == "global" else by_fan)(rest, total)
+    return kept | shared
+
+
+def _left(size: int, sparsity: float) -> int:
+    return size - round(sparsity * size)
+
+
+def _by_one_order(ranks: Ranks, total: int) -> dict[Key, int]:
+    """One ranking over all kernels, each in shares of its mean so that wide layers do not win by small weights."""
+    whole = keep_largest(np.concatenate([rank.ravel() for rank in ranks.values()]), total)
+    parts = np.split(whole, np.cumsum([rank.size for rank in ranks.values()])[:-1])
+    return {key: int(part.sum()) for key, part in zip(ranks, parts, strict=True)}
+
+
+def by_fan(ranks: Mapping[Key, NDArray[Any]], total: int) -> dict[Key, int]:
+    """``total`` weights shared by fan-in + fan-out (+ window), as a random graph of equal degrees has them.
+
+    Erdos-Renyi-kernel (Mocanu et al., Nature Communications 9 (2018) 2383; Evci et al., arXiv:1911.11134): a kernel
+    keeps a number proportional to the sum of its axes, all of it where that is more than it has.
+    """
+    weight = {key: float(sum(rank.shape)) for key, rank in ranks.items()}
+    kept: dict[Key, int] = {}
+    while weight:
+        scale = max(0, total - sum(kept.values())) / sum(weight.values())
+        full = [key for key in weight if weight[key] * scale >= ranks[key].size]
+        if not full:
+            break
+        for key in full:
+            kept[key] = ranks[key].size
+            del weight[key]
+    ends = np.round(np.cumsum([value * scale for value in weight.values()])) if weight else np.zeros(0)
+    return kept | dict(zip(weight, np.diff(ends, prepend=0).astype(int).tolist(), strict=True))
+
+
+def keep_largest(rank: NDArray[Any], count: int) -> NDArray[np.bool_]:
+    """Mask of the ``count`` of highest rank."""
+    order = np.argsort(rank, axis=None, kind="stable")
+    mask = np.zeros(rank.size, bool)
+    mask[order[rank.size - count :]] = True
+    return mask.reshape(rank.shape)
 
 
 def _kept(config: PruneConfig, share: float) -> int:

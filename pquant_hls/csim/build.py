@@ -25,6 +25,7 @@ from pquant_hls.csim.cache import (
 from pquant_hls.errors import OutputError, ToolFailed, UnsupportedModel
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.programs import Limits, RunResult, Status, ask, require, run
+from pquant_hls.programs.quoting import cpp_string
 
 PROBE_S = 60.0
 
@@ -126,7 +127,7 @@ def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> 
     source = part / "csim.cpp"
     source.write_text(f'#include "firmware/{project.name}.cpp"\n#include "{project.name}_bridge.cpp"\n')
     compiler = _compiler()
-    define = f'-DWEIGHTS_DIR="{entry / "weights"}"'
+    define = f"-DWEIGHTS_DIR={cpp_string(str(entry / 'weights'))}"
     inputs = ("-Ifirmware/ap_types/", "-I.", define, str(source.absolute()))
     command = [compiler.path, *_flags(project, compiler), *inputs, "-shared", "-o", str(made / LIBRARY)]
     done = run(command, project.path, Limits(timeout_s), part / "g++.log")

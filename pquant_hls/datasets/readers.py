@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pquant_hls.errors import DataError
+from pquant_hls.errors.bounds import CSV_LINE, DATA_BYTES, LABEL_CHARACTERS, unpacked
 
 Arrays = dict[str, Any]
 
 LABEL_COLUMNS = ("label", "y", "target")
 """Names, in any case, that mark the label column of a table; otherwise it is the last one."""
 
-DAMAGE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error)
+DAMAGE = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error, csv.Error)
 """What the readers raise for a damaged file; pyarrow's errors are kinds of ValueError."""
 
 _PANDAS_INDEX = re.compile(r"Unnamed: 0|__index_level_\d+__")
@@ -63,14 +65,32 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
         raise DataError("no such file", where=path)
     try:
         with path.open("rb") as file:
+            _fits(file, path.stat().st_size)
             return np.asarray(np.load(file, allow_pickle=False))
     except DAMAGE as error:
         raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
 
 
+def _fits(file: IO[bytes], size: int) -> None:
+    """ValueError where an .npy states more than its ``size`` in bytes, for which numpy would ask before it reads."""
+    start = file.tell() if file.seekable() else 0
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    stated = math.prod(shape) * dtype.itemsize
+    if stated > size:
+        raise ValueError(f"states {stated:,} bytes of values and has {size:,}")
+    file.seek(start)
+
+
 def _read_npz(path: Path) -> Arrays:
     # opened here: np.load would leave a damaged file open
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        unpacked(archive.zip, DATA_BYTES)
+        for entry in archive.zip.infolist():
+            with archive.zip.open(entry) as member:
+                if entry.filename.endswith(".npy"):
+                    _fits(member, entry.file_size)
         return {key: archive[key] for key in archive.files}
 
 
@@ -79,11 +99,15 @@ def _read_h5(path: Path) -> Arrays:
 
     with h5py.File(path, "r") as file:
         found = {key: value for key, value in file.items() if isinstance(value, h5py.Dataset)}
+        stated = sum(value.size * value.dtype.itemsize for value in found.values())
+        if stated > DATA_BYTES:  # what was never written takes no room in the file
+            raise ValueError(f"states {stated:,} bytes of values, more than {DATA_BYTES:,}")
         texts = {key for key, value in found.items() if h5py.check_string_dtype(value.dtype) is not None}
         return {key: value.asstr()[...] if key in texts else value[...] for key, value in found.items()}
 
 
 def _read_csv(path: Path) -> Arrays:
+    _check_lines(path)
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         first, second = next(rows, []), next(rows, [])
@@ -101,12 +125,22 @@ def _read_csv(path: Path) -> Arrays:
     }
 
     def column(index: int) -> npt.NDArray[Any]:
-        return np.loadtxt(path, dtype=str, usecols=index, ndmin=1, **options)
+        return _short(np.loadtxt(path, dtype=object, usecols=index, ndmin=1, **options))
 
     inputs, label, notes = _columns(columns, column, path)
     x = np.loadtxt(path, dtype=np.float32, usecols=inputs, ndmin=2, **options)
     found = {"x": x, "y": _numbers_if_possible(column(label)), "features": [columns[i] for i in inputs]}
     return {**found, "line": 1 + int(has_header), "notes": notes}
+
+
+def _check_lines(path: Path) -> None:
+    """ValueError for a line longer than CSV_LINE, before any of it is taken for columns."""
+    with path.open("rb") as file:
+        number = 1
+        while line := file.readline(CSV_LINE + 1):
+            if len(line) > CSV_LINE:
+                raise ValueError(f"line {number} has more than {CSV_LINE:,} characters")
+            number += 1
 
 
 def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
@@ -175,6 +209,14 @@ READERS: Mapping[str, Callable[[Path], Arrays]] = {
 def _label_column(columns: Sequence[str]) -> int:
     lowered = [name.lower() for name in columns]
     return next((lowered.index(name) for name in LABEL_COLUMNS if name in lowered), len(columns) - 1)
+
+
+def _short(cells: npt.NDArray[np.object_]) -> npt.NDArray[np.str_]:
+    """As an array of texts, all of which take the room of the longest."""
+    longest = max(map(len, cells))
+    if longest > LABEL_CHARACTERS:
+        raise ValueError(f"a label of {longest:,} characters")
+    return cells.astype(str)
 
 
 def _numbers_if_possible(values: npt.NDArray[np.str_]) -> npt.NDArray[Any]:

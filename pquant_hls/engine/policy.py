@@ -15,6 +15,7 @@ from pquant_hls.engine.handover import CompressionResult, hand_over
 from pquant_hls.engine.run import preflight
 from pquant_hls.engine.score import Gate, check_gates
 from pquant_hls.network import model_digest
+from pquant_hls.network.paths import cut_off
 from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.store import RunFolder, digest_of
 
@@ -103,14 +104,17 @@ def run_policy(
         )
         start = bench.start(model)
         check_gates(setup.gates, bench.score(start))
-        return _finish(bench, policy, policy.policy(bench, start, setup))
+        return _finish(bench, policy, policy.policy(bench, start, setup), start.model)
 
 
-def _finish(bench: Bench, policy: Policy[S, R], ending: Ending) -> R:
+def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Any) -> R:
     """Measure, judge and hand over what a policy chose, and close its run folder."""
     final, judgement = conclude(bench, ending)
     if final.qor is not None:
-        final = replace(final, qor=final.qor.with_(notes=(*final.qor.notes, *_remarks(bench.data))))
+        gone = cut_off(original, final.model)
+        for said in gone:
+            bench.listen(Event("note", said))
+        final = replace(final, qor=final.qor.with_(notes=(*final.qor.notes, *gone, *_remarks(bench.data))))
     qor = hand_over(bench, final, judgement.verdict)
     failing = "; ".join(str(check) for check in judgement.failing())
     whole = ending.handed_over is not None or failing in ending.reason

@@ -15,12 +15,26 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from pquant_hls.engine.events import Event
+from pquant_hls.programs.quoting import terminal
 from pquant_hls.qor.words import latency_texts, percent, source_text
 
 
+class PlainConsole(Console):
+    """Strings are text alone: no markup, as paths and lines of tools hold brackets of their own ("[HLS 200-10]"), and
+    no control characters, which a layer's or a file's name may hold.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """As rich's, of the text as it may be shown."""
+        return super().render_str(terminal(text), **{**options, "markup": False})
+
+
 def error_console() -> Console:
-    """stderr; nothing is markup: paths and lines of tools hold brackets of their own ("[HLS 200-10]")."""
-    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    """stderr, for plain texts."""
+    return PlainConsole(stderr=True, soft_wrap=True)
 
 
 class Terminal:
@@ -43,7 +57,9 @@ class Terminal:
         self.line(f"  {event.text}" if event.kind == "stage" else told(event))
 
     def line(self, text: str) -> None:
-        self.console.print(Text.assemble((f"{time.monotonic() - self.begun:6.1f} s", "dim"), f"  {text}"))
+        self.console.print(
+            Text.assemble((f"{time.monotonic() - self.begun:6.1f} s", "dim"), f"  {terminal(text)}")
+        )
 
     def _epoch(self, event: Event) -> None:
         epoch, epochs = int(event.values["epoch"]), int(event.values["epochs"])

@@ -20,6 +20,7 @@ from pquant_hls.golden import Golden, compare_weights, random_inputs, record
 from pquant_hls.hls import HlsProject, Port
 from pquant_hls.network import is_reserved
 from pquant_hls.programs import Limits, run
+from pquant_hls.programs.quoting import comment, make
 from pquant_hls.store import versions, write_json
 
 RANDOM_VECTORS = 256
@@ -142,7 +143,7 @@ def _origin(project: HlsProject) -> str:
     made = f"pquant_hls {metadata.version('pquant_hls')}"
     wrote = versions().get("hls4ml") if project.spec is not None else None
     by = f", written by hls4ml {wrote}" if wrote else ""
-    return f"// Made by {made} from the HLS project {project.name}{by} (sha256 {project.digest()})."
+    return f"// {comment(f'Made by {made} from the HLS project {project.name}{by} (sha256 {project.digest()}).')}"
 
 
 def _arguments(project: HlsProject) -> str:
@@ -224,21 +225,22 @@ int main() {{
 
 
 def _makefile(project: HlsProject, namespace: str) -> str:
+    name = make(namespace)
     return f"""CXX ?= g++
 CXXFLAGS ?= -O2 -w
 AP_TYPES ?= ap_types
 
-{namespace}.so: {namespace}.cpp {namespace}.h
+{name}.so: {name}.cpp {name}.h
 \t$(CXX) $(CXXFLAGS) -std={cpp_standard(project)} -fPIC -shared -I$(AP_TYPES) -I. $< -o $@
 
-check: {namespace}_check
-\t./{namespace}_check
+check: {name}_check
+\t./{name}_check
 
-{namespace}_check: {namespace}_check.cpp {namespace}.cpp {namespace}.h
-\t$(CXX) $(CXXFLAGS) -std={cpp_standard(project)} -I$(AP_TYPES) -I. {namespace}_check.cpp {namespace}.cpp -o $@
+{name}_check: {name}_check.cpp {name}.cpp {name}.h
+\t$(CXX) $(CXXFLAGS) -std={cpp_standard(project)} -I$(AP_TYPES) -I. {name}_check.cpp {name}.cpp -o $@
 
 clean:
-\trm -f {namespace}.so {namespace}_check
+\trm -f {name}.so {name}_check
 
 .PHONY: check clean
 """

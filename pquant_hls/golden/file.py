@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import GoldenError, OutputError, PquantError
+from pquant_hls.errors.bounds import json_values
 from pquant_hls.golden.compare import Rule
 from pquant_hls.golden.vectors import Vectors, one_or_all
 from pquant_hls.qor import FixedType
@@ -126,7 +127,7 @@ def from_text(text: str, where: object = "golden") -> Golden:
     if not begin or not end:
         raise GoldenError("is truncated, or no golden file", where=where, mend=_MEND)
     try:
-        header = json.loads(head)
+        header = json_values(head)
         blob = base64.b64decode("".join(body.split()), validate=True)
         _check(header, blob, where)
         return _golden(header, _unpack(blob, header["arrays"]))

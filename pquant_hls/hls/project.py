@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pquant_hls.errors import PquantError, UnsupportedModel
+from pquant_hls.errors.bounds import json_values
 from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -129,7 +129,7 @@ def _with_shapes(ports: tuple[Port, ...], shapes: dict[str, list[int]]) -> tuple
 
 def _read_info(path: Path) -> dict[str, object]:
     try:
-        info = json.loads(path.read_text())
+        info = json_values(path.read_text())
     except (ValueError, OSError) as cause:
         raise UnsupportedModel(f"damaged project file: {cause}", where=path) from cause
     if not isinstance(info, dict) or info.get("schema_version") != SCHEMA_VERSION or "shapes" not in info:
@@ -151,6 +151,8 @@ def _project_name(path: Path) -> str:
             where=path,
             mend="give the folder that holds build_prj.tcl",
         )
+    if not re.fullmatch(r"[A-Za-z_]\w*", names[0], re.ASCII):
+        raise UnsupportedModel(f"{names[0]!r} is no name that a C++ function can have", where=path)
     return names[0]
 
 

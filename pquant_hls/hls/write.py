@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from pquant_hls.errors import OutputError, SpecError
 from pquant_hls.hls.design import checked_form, designed
@@ -68,7 +69,12 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
 def _say_where(folder: Path, out: Path) -> None:
     """Let hls4ml's own record name the folder in which the project will lie."""
     record = folder / "hls4ml_config.yml"
-    record.write_text(record.read_text().replace(str(folder), str(out)))
+    text = record.read_text()
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value == "OutputDir":
+            text = text[: value.start_mark.index] + json.dumps(str(out)) + text[value.end_mark.index :]
+    record.write_text(text)
 
 
 def _check_project_name(spec: HlsSpec) -> None:
@@ -83,6 +89,10 @@ def _check_project_name(spec: HlsSpec) -> None:
 def _check_empty(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError("the folder for the HLS project is not empty", where=out, mend="give a new folder")
+    try:
+        str(out).encode()
+    except UnicodeEncodeError as cause:
+        raise OutputError("its name is no UTF-8, which generated files are", where=repr(str(out))) from cause
 
 
 def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool, notes: list[str]) -> None:

@@ -40,6 +40,11 @@ def _unknown(call: Call) -> Finding:
     if call.kind in ("Sequential", "Functional", "Model"):
         mend = "put its layers into the outer model itself"
         return finding("unsupported-layer", call, "a model inside the model", mend=mend)
+    if not type(call.layer).__module__.startswith("keras") and front_of(call.layer) is None:
+        mend = "build it from supported layers, or register a Kind that does (docs/architecture.md)"
+        return finding(
+            "unsupported-layer", call, f"{call.kind}, a class of its own, has no exact conversion", mend=mend
+        )
     return finding("unsupported-layer", call, f"{call.kind} has no exact conversion")
 
 

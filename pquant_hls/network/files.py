@@ -2,56 +2,117 @@
 
 from __future__ import annotations
 
-import json
+import re
 import tempfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
 import keras
+import tensorflow as tf
 
 from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.errors.bounds import CONFIG_BYTES, MODEL_BYTES, MODEL_UNITS, json_values, unpacked
 from pquant_hls.network.frontend import FRONT_ENDS
+from pquant_hls.spec.plugins import custom_classes
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 _CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 """Layers whose file holds or calls code instead of numbers."""
 
 
+_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+_OTHERS: tuple[tuple[bytes, str, str], ...] = (
+    (b"version https://git-lfs", "is a git-lfs pointer, not the model itself", "git lfs pull"),
+    (b"\x1f\x8b", "is compressed by gzip", "gunzip it"),
+    (b"BZh", "is compressed by bzip2", "bunzip2 it"),
+    (b"\xfd7zXZ", "is compressed by xz", "unxz it"),
+)
+"""What else comes under a model's name: first bytes, what it is, the mend."""
+
+
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    OSError,
+    AttributeError,
+    ImportError,
+    IndexError,
+    RecursionError,
+    MemoryError,
+    tf.errors.ResourceExhaustedError,
+)
+"""What Keras raises for a file that is damaged or not whole."""
+
+
 def custom_objects() -> dict[str, Any]:
-    """The front-ends' layers, quantizers and constraints by name, as Keras' loaders want them."""
-    return {name: found for front in FRONT_ENDS.values() for name, found in front.objects().items()}
+    """Layers, quantizers and constraints by name, as Keras' loaders want them: the front-ends' and those that the user
+    named (``spec.plugins.use_custom``).
+    """
+    fronts = {name: found for front in FRONT_ENDS.values() for name, found in front.objects().items()}
+    return {**fronts, **custom_classes()}
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """The model in a file, not compiled.
+    """The model in a file, not compiled; its content and not its name tells the format.
 
     Nothing in the file is executed: Keras' safe mode stays on, and layers that carry code are refused first.
 
     Raises
     ------
-    UnsupportedModel : no such file, not a model, written by Keras 2 as ``.keras``, or with a layer that
-        carries code.
+    UnsupportedModel : no such file, not a model (what it is instead is told), written by Keras 2 as a zip, with a layer
+        that carries code or of a class that is not known here, or larger than ``errors.bounds`` allow.
     """
     path = Path(path)
     if not path.exists():
         raise UnsupportedModel("no such model file", where=path)
+    if path.is_dir() and (path / "saved_model.pb").is_file():
+        mend = "load it with the Keras 2 that wrote it and save it as .h5"
+        raise UnsupportedModel("is a SavedModel folder, which Keras 3 does not load", where=path, mend=mend)
     if path.suffix not in SUFFIXES or not path.is_file():
         raise UnsupportedModel("is not a model file", where=path, mend=f"give a {', '.join(SUFFIXES)} file")
-    config = _read_keras(path) if path.suffix == ".keras" else _read_h5(path)
-    _refuse_code(config, path)
-    return _load(path)
+    suffix = _format(path)
+    try:
+        config = _read_keras(path) if suffix == ".keras" else _read_h5(path)
+        _check(config, path)
+    except RecursionError as cause:
+        raise UnsupportedModel("its configuration is nested too deeply", where=path) from cause
+    if suffix == path.suffix or (suffix, path.suffix) == (".h5", ".hdf5"):
+        return _load(path, path)
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / f"model{suffix}"
+        named.symlink_to(path.absolute())
+        return _load(named, path)
+
+
+def _format(path: Path) -> str:
+    """``.keras`` or ``.h5``, by the first bytes; by the name where they tell nothing."""
+    with path.open("rb") as file:
+        start = file.read(32)
+    if not start:
+        raise UnsupportedModel("is empty", where=path, mend="copy it again")
+    for first, said, mend in _OTHERS:
+        if start.startswith(first):
+            raise UnsupportedModel(said, where=path, mend=mend)
+    if start.startswith(_HDF5):
+        return ".h5"
+    return ".keras" if start.startswith(_ZIP) or path.suffix == ".keras" else ".h5"
 
 
 def _read_keras(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-            version = json.loads(archive.read("metadata.json")).get("keras_version", "3")
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as cause:
+            unpacked(archive, MODEL_BYTES)
+            unpacked(archive, CONFIG_BYTES, "config.json")
+            unpacked(archive, CONFIG_BYTES, "metadata.json")
+            config = json_values(archive.read("config.json"))
+            version = json_values(archive.read("metadata.json")).get("keras_version", "3")
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, AttributeError) as cause:
         raise UnsupportedModel(f"is not a Keras model: {cause}", where=path) from cause
     if str(version).startswith("2."):
         raise UnsupportedModel(
@@ -64,25 +125,66 @@ def _read_h5(path: Path) -> Any:
     try:
         with h5py.File(path, "r") as file:
             config = file.attrs.get("model_config")
+            stated = _stated(file)
     except OSError as cause:
         raise UnsupportedModel(f"is not an HDF5 file: {cause}", where=path) from cause
+    if stated > MODEL_BYTES:  # what was never written takes no room in the file
+        raise UnsupportedModel(f"states {stated:,} bytes of weights, more than {MODEL_BYTES:,}", where=path)
     if config is None:
         raise UnsupportedModel(
             "holds no model configuration", where=path, mend="save the whole model, not its weights only"
         )
-    return json.loads(config)
+    try:
+        return json_values(config)
+    except (ValueError, TypeError) as cause:
+        raise UnsupportedModel(f"its configuration is damaged: {cause}", where=path) from cause
 
 
-def _refuse_code(config: Any, path: Path) -> None:
+def _stated(file: h5py.File) -> int:
+    """Bytes of all arrays in a file, written or not."""
+    sizes: list[int] = []
+
+    def add(_: str, found: Any) -> None:
+        if isinstance(found, h5py.Dataset):
+            sizes.append(int(found.size or 0) * int(found.dtype.itemsize))
+
+    file.visititems(add)
+    return sum(sizes)
+
+
+def _check(config: Any, path: Path) -> None:
     for found in _objects(config):
-        if found.get("class_name") in _CODE_LAYERS:
-            inner = found.get("config")
-            name = inner.get("name", "?") if isinstance(inner, dict) else "?"
+        _refuse_code(found, path)
+        _refuse_size(found, path)
+
+
+def _refuse_code(found: dict[str, Any], path: Path) -> None:
+    if found.get("class_name") in _CODE_LAYERS:
+        raise UnsupportedModel(
+            f"layer {_name(found)!r} is a {found['class_name']}, which carries code and is not executed",
+            where=path,
+            mend="replace it by ordinary layers",
+        )
+
+
+def _refuse_size(found: dict[str, Any], path: Path) -> None:
+    """Keras makes a layer's weights before it looks for them in the file."""
+    inner = found.get("config")
+    if not isinstance(inner, dict):
+        return
+    shapes = (inner.get(key) or () for key in ("batch_shape", "batch_input_shape"))
+    axes = [size for shape in shapes if isinstance(shape, list) for size in shape]
+    for size in (inner.get("units"), inner.get("filters"), *axes):
+        if isinstance(size, int) and size > MODEL_UNITS:
             raise UnsupportedModel(
-                f"layer {name!r} is a {found['class_name']}, which carries code and is not executed",
+                f"layer {_name(found)!r} has {size:,} values on one axis, more than {MODEL_UNITS:,}",
                 where=path,
-                mend="replace it by ordinary layers",
             )
+
+
+def _name(found: dict[str, Any]) -> str:
+    inner = found.get("config")
+    return str(inner.get("name", "?")) if isinstance(inner, dict) else "?"
 
 
 def _objects(config: Any) -> Iterator[dict[str, Any]]:
@@ -93,18 +195,34 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
         yield from _objects(value)
 
 
-def _load(path: Path) -> keras.Model:
+_UNKNOWN_CLASS = re.compile(
+    r"(?:Could not locate class|Unknown layer:|Unknown object:|Could not (?:interpret|deserialize) class) '?(?P<name>[\w.>]+)"
+)
+
+
+def _load(path: Path, where: Path) -> keras.Model:
+    """The model in the file ``path``, which the user calls ``where``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of optimizer slots and input names of old files
             model = keras.models.load_model(
                 path, custom_objects=custom_objects(), compile=False, safe_mode=True
             )
-    except (ValueError, TypeError, KeyError, OSError, AttributeError, ImportError, IndexError) as cause:
-        reason = " ".join(str(cause).split())[:300]
-        raise UnsupportedModel(f"cannot be loaded: {type(cause).__name__}: {reason}", where=path) from cause
+    except _DAMAGE as cause:
+        reason = " ".join(str(cause).split())
+        unknown = _UNKNOWN_CLASS.search(reason)
+        if unknown is not None:
+            name = unknown["name"].rpartition(">")[2]
+            raise UnsupportedModel(
+                f"holds a {name}, a class that neither Keras nor a front-end has",
+                where=where,
+                mend=f"name its module before the command: pquant-hls --custom MODULE:{name} ...",
+            ) from cause
+        raise UnsupportedModel(
+            f"cannot be loaded: {type(cause).__name__}: {reason[:300]}", where=where
+        ) from cause
     if not isinstance(model, keras.Model):
-        raise UnsupportedModel(f"holds a {type(model).__name__}, not a model", where=path)
+        raise UnsupportedModel(f"holds a {type(model).__name__}, not a model", where=where)
     return model
 
 

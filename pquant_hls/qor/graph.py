@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import PquantError, UnsupportedModel
+from pquant_hls.errors.bounds import GRAPH_BYTES, json_values, unpacked
 from pquant_hls.qor.fixed import FixedType
 from pquant_hls.qor.grid import FixedGrid
 from pquant_hls.qor.ops import Op
@@ -172,7 +174,8 @@ class FixedPointGraph:
         """Read what ``to_bytes`` wrote; raises UnsupportedModel where it is damaged or from a newer version."""
         try:
             with zipfile.ZipFile(io.BytesIO(blob)) as archive:
-                header = json.loads(archive.read("graph.json"))
+                unpacked(archive, GRAPH_BYTES)
+                header = json_values(archive.read("graph.json"))
                 if header["schema_version"] not in SCHEMA_VERSIONS:
                     raise UnsupportedModel(
                         f"graph schema {header['schema_version']} is none of {SCHEMA_VERSIONS}", where=where
@@ -181,7 +184,7 @@ class FixedPointGraph:
             return cls(nodes, tuple(header["outputs"]), header["io_type"], header["backend"], header["name"])
         except PquantError:
             raise
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as cause:
+        except (KeyError, ValueError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as cause:
             raise UnsupportedModel(f"damaged graph file: {cause}", where=where) from cause
 
     def save(self, path: Path) -> None:

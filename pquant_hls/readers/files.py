@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pquant_hls.errors import ReportError
+from pquant_hls.errors.bounds import REPORT_BYTES, REPORT_LINE
 from pquant_hls.readers import (
     cosim,
     csim,
@@ -23,9 +24,6 @@ from pquant_hls.readers.records import AnyReport
 from pquant_hls.readers.tables import Block
 from pquant_hls.readers.values import Spot
 
-MAX_BYTES = 64 * 1024 * 1024
-MAX_LINE = 20_000
-"""Characters; the longest lines of real reports, names of templates, have a few thousand."""
 _KNOWN = "csynth (.xml, .rpt, summary), cosim, csim log, export, Vivado utilization and timing, hls.app, .aps"
 
 
@@ -42,8 +40,8 @@ def read_report(path: str | Path) -> AnyReport:
         found = path.stat()
         if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
             raise spot.error("not a file")  # reading a pipe would wait for its writer
-        if found.st_size > MAX_BYTES:
-            raise spot.error(f"more than {MAX_BYTES // 2**20} MB, no report is that long")
+        if found.st_size > REPORT_BYTES:
+            raise spot.error(f"more than {REPORT_BYTES // 2**20} MB, no report is that long")
         data = path.read_bytes()
     except OSError as cause:
         raise ReportError(f"cannot be read: {cause.strerror}", where=path) from cause
@@ -63,7 +61,7 @@ def read_text(text: str, file: str) -> AnyReport:
         return _read_xml(text, spot)
     block = Block(tuple(line.rstrip() for line in text.splitlines(keepends=True) if line.endswith("\n")))
     for number, line in enumerate(block.lines, start=1):
-        if len(line) > MAX_LINE:
+        if len(line) > REPORT_LINE:
             raise spot.at(f"line {number}").error(f"{len(line)} characters, no report has such a line")
     found = _kinds(block)
     if not found:

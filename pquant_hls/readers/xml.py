@@ -7,10 +7,8 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
+from pquant_hls.errors.bounds import XML_ELEMENTS
 from pquant_hls.readers.values import Spot, words
-
-MAX_ELEMENTS = 500_000
-"""Some hundred times what the largest real report has; a megabyte of them costs about 30 of memory."""
 
 
 class _Limited(TreeBuilder):
@@ -18,12 +16,12 @@ class _Limited(TreeBuilder):
 
     def __init__(self, spot: Spot) -> None:
         super().__init__()
-        self._spot, self._left = spot, MAX_ELEMENTS
+        self._spot, self._left = spot, XML_ELEMENTS
 
     def start(self, tag: str, attrs: dict[str, str], /) -> Element:
         self._left -= 1
         if self._left < 0:
-            raise self._spot.error(f"more than {MAX_ELEMENTS:,} elements, no report has so many")
+            raise self._spot.error(f"more than {XML_ELEMENTS:,} elements, no report has so many")
         return super().start(tag, attrs)
 
 

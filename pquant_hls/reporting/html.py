@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
+from pquant_hls.programs.quoting import html
 from pquant_hls.qor import RESOURCE_NAMES, QoR
 from pquant_hls.qor.words import (
     count,
@@ -38,22 +38,22 @@ def to_html(run: RunReport) -> str:
     pictures = latency_picture(found, run.budget.get("latency_ns")) + accuracy_picture(found, _floor(run))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(run.name)}: {escape(verdict)}</title><style>{STYLE}</style></head><body>"
-        f'<h1>{escape(run.name)}</h1><p><strong class="{escape(verdict)}">{escape(verdict)}</strong> '
-        f"{escape(run.reason)}</p><p>{_basis(run)}{escape(_asked(run))}</p>{_handed_over(run)}"
+        f"<title>{html(run.name)}: {html(verdict)}</title><style>{STYLE}</style></head><body>"
+        f'<h1>{html(run.name)}</h1><p><strong class="{html(verdict)}">{html(verdict)}</strong> '
+        f"{html(run.reason)}</p><p>{_basis(run)}{html(_asked(run))}</p>{_handed_over(run)}"
         f"{pictures or '<p>Nothing was measured.</p>'}{_table(found)}{_made_by(run)}</body></html>\n"
     )
 
 
 def _basis(run: RunReport) -> str:
-    basis = f"The verdict {escape(run.basis)}.<br>" if run.basis else ""
-    test = f"On the test split, which decided nothing: {escape(str(run.on_test))}.<br>" if run.on_test else ""
+    basis = f"The verdict {html(run.basis)}.<br>" if run.basis else ""
+    test = f"On the test split, which decided nothing: {html(str(run.on_test))}.<br>" if run.on_test else ""
     return f"{basis}{_checks(run)}{test}"
 
 
 def _checks(run: RunReport) -> str:
     """What decides against MET, or says how little decides for it."""
-    return "".join(f"{escape(str(check))}.<br>" for check in run.judgement.failing())
+    return "".join(f"{html(str(check))}.<br>" for check in run.judgement.failing())
 
 
 def _asked(run: RunReport) -> str:
@@ -72,8 +72,8 @@ def _handed_over(run: RunReport) -> str:
     if run.qor is None:
         return ""
     qor = read_qor(run.qor)
-    rows = [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _figures(qor, run)]
-    notes = "".join(f"<li>{escape(note)}</li>" for note in qor.notes)
+    rows = [f"<tr><th>{html(name)}</th><td>{html(value)}</td></tr>" for name, value in _figures(qor, run)]
+    notes = "".join(f"<li>{html(note)}</li>" for note in qor.notes)
     return f"<h2>Handed over</h2><table>{''.join(rows)}</table>{f'<ul>{notes}</ul>' if notes else ''}"
 
 
@@ -139,14 +139,14 @@ def _row(line: Line, classes: Sequence[str]) -> str:
         line.outcome or "-",
         line.why,
     )
-    texts = (f"<td {kind}>{escape(cell)}</td>" for cell, kind in zip(cells, classes, strict=True))
+    texts = (f"<td {kind}>{html(cell)}</td>" for cell, kind in zip(cells, classes, strict=True))
     return f"<tr>{''.join(texts)}</tr>"
 
 
 def _made_by(run: RunReport) -> str:
     versions = {} if run.qor is None else run.qor.get("versions") or {}
     return (
-        f"<p>{escape(', '.join(f'{name} {version}' for name, version in versions.items()))}</p>"
+        f"<p>{html(', '.join(f'{name} {version}' for name, version in versions.items()))}</p>"
         if versions
         else ""
     )

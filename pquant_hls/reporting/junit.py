@@ -7,6 +7,7 @@ from typing import Protocol
 from xml.etree import ElementTree as Xml
 
 from pquant_hls.errors import OutputError
+from pquant_hls.programs.quoting import xml
 from pquant_hls.reporting.run import RunReport
 
 
@@ -28,7 +29,7 @@ def to_junit(run: RunReport) -> str:
 
 def checks_to_junit(name: str, verdict: str, reason: str, checks: Iterable[Judged]) -> str:
     """One suite: the verdict with its reason, then each check."""
-    suite = Xml.Element("testsuite", name=name)
+    suite = Xml.Element("testsuite", name=xml(name))
     _case(suite, "verdict", verdict, reason)
     for check in checks:
         _case(suite, check.text, check.verdict, str(check))
@@ -38,6 +39,6 @@ def checks_to_junit(name: str, verdict: str, reason: str, checks: Iterable[Judge
 
 
 def _case(suite: Xml.Element, name: str, outcome: str, text: str) -> None:
-    case = Xml.SubElement(suite, "testcase", classname="budget", name=name)
+    case = Xml.SubElement(suite, "testcase", classname="budget", name=xml(name))
     if outcome != "MET":
-        Xml.SubElement(case, "failure" if outcome == "MISSED" else "error", message=text or outcome)
+        Xml.SubElement(case, "failure" if outcome == "MISSED" else "error", message=xml(text or outcome))

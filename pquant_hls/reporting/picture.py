@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
+from pquant_hls.programs.quoting import html
 from pquant_hls.reporting.lines import Line
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 720, 220, 56, 110, 34, 40
@@ -102,4 +102,4 @@ def _line(y: float, colour: str, more: str = "") -> str:
 
 
 def _text(x: float, y: float, text: str, *, anchor: str = "middle", colour: str = "#222") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="11" fill="{colour}">{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="11" fill="{colour}">{html(text)}</text>'

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import DataError, NotMeasured, OutputError
+from pquant_hls.errors.bounds import json_values
 from pquant_hls.qor import FixedPointGraph, Target
 from pquant_hls.rtl import testbench, vectors, verilog
 from pquant_hls.rtl.bridge import Program, bridge
@@ -105,7 +106,7 @@ def to_verilog(
 def load_rtl_project(path: Path) -> RtlProject:
     """Read what ``to_verilog`` wrote; raises OutputError where it is not such a folder or is damaged."""
     try:
-        info = json.loads((path / INFO_FILE).read_text())
+        info = json_values((path / INFO_FILE).read_text())
         if info["schema_version"] != SCHEMA_VERSION:
             raise OutputError(
                 f"schema {info['schema_version']} is not {SCHEMA_VERSION}", where=path / INFO_FILE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import Template
 
+from pquant_hls.programs.quoting import comment, tcl
 from pquant_hls.qor import Target
 from pquant_hls.rtl.timing import Pipelined
 from pquant_hls.rtl.verilog import VerilogPort
@@ -88,7 +89,7 @@ def _slices(side: Sequence[VerilogPort], bus: str) -> list[str]:
 
 def constraints(target: Target) -> str:
     """XDC: the clock alone; the HLS uncertainty is a reserve before place and route, not asked for again."""
-    return f"# {target.part}\ncreate_clock -name clk -period {target.clock_ns} [get_ports clk]\n"
+    return f"# {comment(target.part)}\ncreate_clock -name clk -period {target.clock_ns} [get_ports clk]\n"
 
 
 _VIVADO = Template("""# vivado -mode batch -source vivado.tcl
@@ -111,7 +112,7 @@ write_checkpoint -force $$here/reports/${name}_post_route.dcp
 
 
 def vivado_script(name: str, part: str) -> str:
-    return _VIVADO.substitute(name=name, part=part)
+    return _VIVADO.substitute(name=name, part=tcl(part))
 
 
 _README = Template("""# $name: pipelined Verilog

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pquant_hls.errors import SpecError
-from pquant_hls.qor import Target
+from pquant_hls.errors import PquantError, SpecError
+from pquant_hls.qor import FixedType, Target
 from pquant_hls.qor.parts import PART_NUMBER
 from pquant_hls.spec.backends import BACKENDS, Backend
 from pquant_hls.spec.model import Spec
@@ -55,6 +55,15 @@ class HlsSpec(Spec):
                 f"{value!r} is no AMD part number of a family known here, such as xcvu13p-flga2577-2-e "
                 "(a board's name is none: give the part on it)"
             )
+        return value
+
+    @field_validator("precision")
+    @classmethod
+    def _is_a_type(cls, value: str) -> str:
+        try:
+            FixedType.parse(value)
+        except PquantError as cause:
+            raise ValueError(str(cause)) from cause
         return value
 
     @field_validator("backend")

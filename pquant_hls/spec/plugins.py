@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from pquant_hls.errors import SpecError
 
@@ -58,6 +60,48 @@ class Plugins(Generic[T]):
                 f"{self.kind} {name!r} is a {type(thing).__name__}, no {expected}", where=self.group
             )
         return thing
+
+
+_custom: list[str] = []
+"""Modules or classes of the user's own, as ``module`` or ``module:Class``, in the order given."""
+
+
+def use_custom(names: Iterable[str]) -> None:
+    """Let these classes be found when a model is loaded; the modules are imported then."""
+    _custom.extend(name for name in names if name not in _custom)
+
+
+def custom_classes() -> dict[str, Any]:
+    """The classes that ``use_custom`` named, by name; SpecError where a module or class is not there.
+
+    Of a module without a class all those defined in it are taken, beside those it registers with Keras itself.
+    """
+    found: dict[str, Any] = {}
+    for name in _custom:
+        module, _, wanted = name.partition(":")
+        thing = import_module_beside(module, where=f"--custom {name}")
+        classes = {key: value for key, value in vars(thing).items() if isinstance(value, type)}
+        if wanted and wanted not in classes:
+            raise SpecError(f"module {module} has no class {wanted!r}", where=f"--custom {name}")
+        own = {key: value for key, value in classes.items() if value.__module__ == module}
+        found |= {wanted: classes[wanted]} if wanted else own
+    return found
+
+
+def import_module_beside(name: str, *, where: object = None) -> Any:
+    """A module, also one in the working folder, as ``python -m`` would find it; SpecError where it cannot be imported."""
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as cause:
+        said = " ".join(str(cause).split())[:200]
+        raise SpecError(f"cannot be imported: {type(cause).__name__}: {said}", where=where) from cause
+    finally:
+        if added:
+            sys.path.remove(here)
 
 
 def plugin_names(group: str) -> tuple[str, ...]:

@@ -207,9 +207,10 @@ class PruneConfig(TrainingConfig):
         "what ranks units (zeroing methods rank by |weight|, or at random)",
         search=["l1", "l2", "taylor"],
     )
-    ranking: Literal["global", "layer"] = parameter(
+    ranking: Literal["global", "layer", "fan"] = parameter(
         "layer",
-        "layer: the same share of each layer; global: one ranking over all",
+        "layer: the same share of each layer; global: one ranking over all; fan: weights shared by fan-in + fan-out "
+        "(Erdos-Renyi), what zeroing methods do unless told otherwise",
         search=["global", "layer"],
     )
     min_units: int = parameter(2, "units that every layer keeps", ge=1)
@@ -244,7 +245,7 @@ class PruneConfig(TrainingConfig):
     def _fill(cls, values: Any) -> Any:
         if not isinstance(values, Mapping) or values.get("method", "structured") == "structured":
             return values
-        filled = {"sparsity_of": "weights", **values}
+        filled = {"sparsity_of": "weights", "ranking": "fan", **values}
         n, m = values.get("n", 2), values.get("m", 4)
         if values.get("method") == "n_m" and isinstance(n, int) and isinstance(m, int) and m > 0:
             filled.setdefault("sparsity", max(0.0, 1 - n / m))
@@ -256,6 +257,8 @@ class PruneConfig(TrainingConfig):
             raise ValueError(f"method {self.method!r} removes weights: sparsity_of cannot be 'units'")
         if self.method != "structured" and (self.keep or self.latency_aware):
             raise ValueError(f"method {self.method!r} removes no units: keep and latency_aware do not apply")
+        if self.method == "structured" and self.ranking == "fan":
+            raise ValueError("ranking 'fan' shares weights: method 'structured' takes layer or global")
         if self.method == "n_m" and self.n >= self.m:
             raise ValueError(f"n:m keeps fewer than m weights, got {self.n}:{self.m}")
         if self.method == "n_m" and abs(self.sparsity - (1 - self.n / self.m)) > 1e-9:

@@ -10,10 +10,7 @@ from typing import Any
 import yaml
 
 from pquant_hls.errors import SpecError
-
-MAX_BYTES = 1_000_000
-MAX_NODES = 100_000
-"""Values of a document with every alias written out; a few hundred stand in a large recipe."""
+from pquant_hls.errors.bounds import YAML_BYTES, YAML_VALUES
 
 _OCTAL = re.compile(r"[-+]?0[0-9_]+")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
@@ -62,11 +59,11 @@ def read_yaml(path: Path) -> Any:
     """The values of a YAML file; an empty mapping for an empty file.
 
     Raises SpecError naming file and line: not readable, not YAML, a key twice, a number written so that YAML reads
-    another one (010, 1:30), or a document that unfolds beyond ``MAX_NODES`` values.
+    another one (010, 1:30), or a document that unfolds beyond ``YAML_VALUES`` values.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SpecError(f"more than {MAX_BYTES:,} bytes, no recipe is that long", where=path)
+        if path.stat().st_size > YAML_BYTES:
+            raise SpecError(f"more than {YAML_BYTES:,} bytes, no recipe is that long", where=path)
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         raise SpecError(f"cannot be read: {cause}", where=path) from cause
@@ -76,6 +73,8 @@ def read_yaml(path: Path) -> Any:
 
 def yaml_values(text: str, where: object) -> Any:
     """As ``read_yaml`` for a text; None for an empty one."""
+    if len(text) > YAML_BYTES:
+        raise SpecError(f"more than {YAML_BYTES:,} characters, no recipe is that long", where=where)
     try:
         loader = _Loader(text)
         try:
@@ -100,13 +99,13 @@ def _check_size(node: yaml.Node, where: object) -> None:
 
     def size(part: yaml.Node) -> int:
         if id(part) not in sizes:
-            sizes[id(part)] = MAX_NODES  # a part inside itself is endless
+            sizes[id(part)] = YAML_VALUES  # a part inside itself is endless
             inner = part.value if isinstance(part, yaml.CollectionNode) else []
             parts = [one for pair in inner for one in pair] if isinstance(part, yaml.MappingNode) else inner
             sizes[id(part)] = 1 + sum(size(one) for one in parts)
         return sizes[id(part)]
 
-    if size(node) >= MAX_NODES:
+    if size(node) >= YAML_VALUES:
         raise SpecError(
-            f"unfolds to more than {MAX_NODES:,} values", where=where, mend="write it without aliases"
+            f"unfolds to more than {YAML_VALUES:,} values", where=where, mend="write it without aliases"
         )

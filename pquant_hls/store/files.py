@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pquant_hls.errors import OutputError
+from pquant_hls.errors.bounds import json_values
 
 PACKAGES = ("pquant_hls", "hls4ml", "keras", "tensorflow", "qkeras-v3", "numpy", "alkaid", "optuna")
 
@@ -53,7 +54,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; raises OutputError where it is missing, damaged or no object."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json_values(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as cause:
         raise OutputError(f"cannot be read: {cause}", where=path) from cause
     if not isinstance(value, dict):

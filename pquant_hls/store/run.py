@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pquant_hls.errors import OutputError, Waiting
+from pquant_hls.errors.bounds import json_values
 from pquant_hls.store.files import digest_of, read_json, write_json
 from pquant_hls.store.ledger import Entry
 
@@ -114,7 +115,7 @@ def read_ledger(path: Path) -> list[Entry]:
     found = []
     for number, line in enumerate(file.read_text(encoding="utf-8").split("\n")[:-1], start=1):
         try:
-            found.append(Entry.read(json.loads(line)))
+            found.append(Entry.read(json_values(line)))
         except (ValueError, OutputError) as cause:
             raise OutputError(f"line {number} is damaged: {cause}", where=file) from cause
     return found

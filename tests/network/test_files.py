@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import qkeras
 
-from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.errors import OutputError, SpecError, UnsupportedModel
+from pquant_hls.lint import lint
 from pquant_hls.network import build_mlp, load_model, model_digest, save_model
+from pquant_hls.spec import plugins
 from pquant_hls.train import scores
 
 L = keras.layers
@@ -202,3 +204,125 @@ def test_unusable_targets_are_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError) as caught:
         save_model(build_mlp(4, (5,), 2), tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "other"), [(".h5", ".keras"), (".keras", ".h5"), (".keras", ".hdf5"), (".h5", ".hdf5")]
+)
+def test_the_content_and_not_the_name_tells_the_format(suffix: str, other: str, tmp_path: Path) -> None:
+    """Keras 2 wrote HDF5 under any name."""
+    model = build_mlp(4, (5,), 2)
+    path = save_model(model, tmp_path / f"m{suffix}").rename(tmp_path / f"renamed{other}")
+    assert model_digest(load_model(path)) == model_digest(model)
+
+
+def saved_model_folder(folder: Path) -> Path:
+    (folder / "saved").mkdir()
+    (folder / "saved" / "saved_model.pb").write_bytes(b"x")
+    return folder / "saved"
+
+
+def bytes_file(folder: Path, name: str, content: bytes) -> Path:
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+def zip_file(folder: Path, **members: str) -> Path:
+    with zipfile.ZipFile(folder / "z.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(f"{name}.json", text)
+    return folder / "z.keras"
+
+
+def h5_of(folder: Path, config: str) -> Path:
+    with h5py.File(folder / "c.h5", "w") as file:
+        file.attrs["model_config"] = config
+    return folder / "c.h5"
+
+
+def wide_layer(units: object) -> str:
+    return json.dumps({"class_name": "Dense", "config": {"name": "d", "units": units}})
+
+
+DEEP = "[" * 40_000 + "]" * 40_000
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (saved_model_folder, "is a SavedModel folder, which Keras 3 does not load"),
+        (lambda f: bytes_file(f, "e.keras", b""), "is empty (copy it again)"),
+        (lambda f: bytes_file(f, "l.h5", b"version https://git-lfs.github.com/spec/v1\n"), "git-lfs pointer"),
+        (lambda f: bytes_file(f, "g.keras", b"\x1f\x8b\x08\x00rest"), "is compressed by gzip (gunzip it)"),
+        (lambda f: bytes_file(f, "t.keras", b"\x89HDF\r\n\x1a\nrest"), "is not an HDF5 file"),
+        (lambda f: bytes_file(f, "t.h5", b"PK\x03\x04rest"), "is not a Keras model"),
+        (lambda f: zip_file(f, other="{}"), "no item named 'config.json'"),
+        (lambda f: zip_file(f, config="{}", metadata="[]"), "is not a Keras model"),
+        (lambda f: zip_file(f, config=DEEP, metadata="{}"), "nested too deeply"),
+        (lambda f: zip_file(f, config=" " * 2**25, metadata="{}"), "unpacks to 33,554,432 bytes, more than"),
+        (
+            lambda f: zip_file(f, config=wide_layer(50_000_000), metadata="{}"),
+            "layer 'd' has 50,000,000 values",
+        ),
+        (lambda f: h5_of(f, DEEP), "nested too deeply"),
+        (lambda f: h5_of(f, "{"), "its configuration is damaged"),
+        (lambda f: h5_of(f, wide_layer(50_000_000)), "layer 'd' has 50,000,000 values"),
+    ],
+)
+def test_what_comes_under_a_models_name_is_told(
+    make: Callable[[Path], Path], text: str, tmp_path: Path
+) -> None:
+    path = make(tmp_path)
+    with pytest.raises(UnsupportedModel) as caught:
+        load_model(path)
+    assert text in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_weights_that_were_never_written_are_not_asked_for(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.attrs["model_config"] = "{}"
+        file.create_dataset("w", (2**40,), np.float32, chunks=(2**20,))
+    with pytest.raises(UnsupportedModel, match="states 4,398,046,511,104 bytes of weights"):
+        load_model(tmp_path / "b.h5")
+
+
+CUSTOM = """import keras
+
+class MyVeryOwnScaling(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("given", ["my_layers:MyVeryOwnScaling", "my_layers"])
+def test_a_custom_layer_is_named_whole_and_taken_from_its_module(
+    suffix: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_layers.py").write_text(CUSTOM)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plugins, "_custom", [])
+    layer = plugins.import_module_beside("my_layers").MyVeryOwnScaling
+    keras.Sequential([keras.Input((3,)), layer(), L.Dense(2)]).save(f"c{suffix}")
+    with pytest.raises(UnsupportedModel, match="holds a MyVeryOwnScaling, a class that") as caught:
+        load_model(f"c{suffix}")
+    assert "pquant-hls --custom MODULE:MyVeryOwnScaling" in str(caught.value)
+    plugins.use_custom([given])
+    model = load_model(f"c{suffix}")
+    assert type(model.layers[0]).__name__ == "MyVeryOwnScaling"
+    rules = [(found.rule, found.message) for found in lint(model) if found.layer == model.layers[0].name]
+    assert ("unsupported-layer", "MyVeryOwnScaling, a class of its own, has no exact conversion") in rules
+
+
+def test_a_custom_module_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ends.py").write_text("raise SystemExit(0)")
+    for given, text in (
+        ("no_such_module", "cannot be imported: ModuleNotFoundError"),
+        ("ends:A", "cannot be imported: SystemExit"),
+        ("json:Nothing", "module json has no class 'Nothing'"),
+    ):
+        monkeypatch.setattr(plugins, "_custom", [given])
+        with pytest.raises(SpecError, match=text):
+            plugins.custom_classes()
