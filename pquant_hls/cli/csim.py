@@ -156,8 +156,7 @@ def diff(
 @contextmanager
 def _project(path: Path | None, model: Any, recipe: str | None) -> Iterator[HlsProject]:
     """The project to look at; without one, the model's own, converted for the time of the comparison."""
-    from tempfile import TemporaryDirectory
-
+    from pquant_hls.files import scratch
     from pquant_hls.hls import convert, load_project
     from pquant_hls.spec import HlsSpec, Recipe
 
@@ -165,8 +164,8 @@ def _project(path: Path | None, model: Any, recipe: str | None) -> Iterator[HlsP
         yield load_project(path)
         return
     spec = HlsSpec() if recipe is None else Recipe.load(recipe).hls
-    with TemporaryDirectory(prefix="pquant-csim-") as folder:
-        yield convert(model, spec, Path(folder) / "project", exact=False)
+    with scratch() as folder:
+        yield convert(model, spec, folder / "project", exact=False)
 
 
 def _inputs(data: Sequence[str], count: int) -> Any:

@@ -6,12 +6,12 @@ import functools
 import hashlib
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from pquant_hls.csim.cache import LIBRARY, default_cache, drop_oldest, limit_bytes, mark_used
 from pquant_hls.errors import ToolFailed, UnsupportedModel
+from pquant_hls.files import scratch, sync
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.programs import Limits, RunResult, Status, ask, require, run
 
@@ -52,8 +52,8 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
     if not (entry / LIBRARY).is_file():
         limit = limit_bytes()
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as part:
-            _compile(project, Path(part), entry, timeout_s)
+        with scratch(entry.parent, "") as part:
+            _compile(project, part, entry, timeout_s)
         drop_oldest(root, limit)
     return Library(entry / LIBRARY, project, digest)
 
@@ -76,6 +76,7 @@ def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> 
         raise ToolFailed(_first_error(done), where=project.path, mend="see the C++ file named here")
     if not done.ok:
         raise done.failure("g++", where=project.path)
+    sync(made)
     try:
         made.rename(entry)
     except OSError:

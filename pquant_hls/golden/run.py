@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.csim import Library, build, predict
 from pquant_hls.errors import OutputError
+from pquant_hls.files import scratch
 from pquant_hls.golden.vectors import Vectors, one_or_all, output_vectors
 from pquant_hls.hls import HlsProject
 
@@ -30,8 +30,8 @@ def compiled(project: HlsProject, cache: Path | None, timeout_s: float) -> Itera
     except (OSError, RuntimeError) as cause:  # RuntimeError: there is no home folder
         if cache is not None:
             raise OutputError(f"the cache cannot be written: {cause}", where=cache) from cause
-        with tempfile.TemporaryDirectory(prefix="pquant-csim-") as folder:
-            yield build(project, cache=Path(folder), timeout_s=timeout_s)
+        with scratch() as folder:
+            yield build(project, cache=folder, timeout_s=timeout_s)
         return
     yield library
 

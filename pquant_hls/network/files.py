@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import h5py
 import keras
 
 from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.files import placed
 from pquant_hls.network.frontend import FRONT_ENDS
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -116,12 +116,9 @@ def save_model(model: keras.Model, path: str | Path) -> Path:
     if path.suffix not in SUFFIXES:
         raise OutputError(f"unknown model format {path.suffix!r}", where=path, mend="use .keras or .h5")
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
-            part = Path(folder) / f"model{path.suffix}"
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Keras calls .h5 old; it is asked for on purpose
-                model.save(part)
-            part.replace(path)
+        with placed(path) as made, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras calls .h5 old; it is asked for on purpose
+            model.save(made)
     except OSError as cause:
         raise OutputError(f"cannot be written: {cause}", where=path) from cause
     return path
