@@ -190,6 +190,11 @@ class StudySpec(Spec):
         min_length=1,
         description="URL of a database that several workers share; left out: study.db in the run folder",
     )
+    heartbeat_s: float = Field(
+        15.0,
+        gt=0,
+        description="seconds between a worker's signs of life; after three of silence its trial is run again",
+    )
 
     @classmethod
     def load(cls, source: str | Path) -> StudySpec:
