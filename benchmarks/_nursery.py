@@ -26,8 +26,8 @@ def load() -> None:
     import tensorflow  # noqa: F401
 
     import pquant_hls.cli.app
-    import pquant_hls.engine
-    import pquant_hls.tune  # noqa: F401
+    import pquant_hls.engine.compress
+    import pquant_hls.tune.study  # noqa: F401
 
 
 @dataclass

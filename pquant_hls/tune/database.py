@@ -136,6 +136,7 @@ class Worker:
             self._put_back_lost()
             if ended + len(_running(self.study)) < self.spec.n_trials:
                 trial = self.study.ask()
+                trial.set_user_attr("beat", time.time())
                 trial.set_user_attr("worker", self.name)
                 return trial
             time.sleep(min(1.0, self.spec.heartbeat_s / 4))
@@ -156,11 +157,16 @@ class Worker:
             beat.join()
 
     def _beat(self, trial: Trial, done: threading.Event) -> None:
-        number = 0
         while not done.wait(self.spec.heartbeat_s):
-            number += 1
             with suppress(*FAILURES, optuna.exceptions.UpdateFinishedTrialError):
-                trial.set_user_attr("beat", number)
+                trial.set_user_attr("beat", time.time())
+
+    def tell(self, trial: Trial, value: float | None) -> None:
+        """A trial's score; None where its design failed. Nothing where another worker was quicker with it."""
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        # A machine that slept wakes up with a trial that was put back meanwhile.
+        self.study._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        self.study.tell(trial, value, state, skip_if_finished=True)
 
     def _put_back_lost(self) -> None:
         """Trials whose heartbeat has not changed for too long by this worker's own clock."""

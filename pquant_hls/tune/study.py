@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import optuna
-from optuna.trial import TrialState
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.decide import Check, Verdict
@@ -153,8 +152,7 @@ class Search:
             try:
                 with self.worker.beating(trial):
                     value = self.trial(trial)
-                state = TrialState.PRUNED if value is None else TrialState.COMPLETE
-                self.study.tell(trial, value, state, skip_if_finished=True)
+                self.worker.tell(trial, value)
             except optuna.exceptions.UpdateFinishedTrialError:
                 self.bench.listen(Event("note", f"trial {trial.number} was ended by another worker"))
 

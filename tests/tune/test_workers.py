@@ -23,7 +23,7 @@ from pquant_hls.engine import Bench, conclude
 from pquant_hls.errors import SpecError, ToolFailed
 from pquant_hls.spec import StudySpec
 from pquant_hls.tune import OBJECTIVES
-from pquant_hls.tune.database import LOSSES, Worker, open_study, talking
+from pquant_hls.tune.database import LOSSES, Worker, _put_back, open_study, talking
 from pquant_hls.tune.study import CONSTRAINT, Search
 from tests.pipelines.instant import Folder, InstantBench, Law, Toy
 
@@ -177,6 +177,19 @@ def test_a_trial_that_is_worked_on_stays_with_its_worker(storage: str, tmp_path:
     assert study.get_trials()[trial.number].state == optuna.trial.TrialState.RUNNING
 
 
+def test_a_trial_that_was_put_back_while_its_machine_slept_is_told_all_the_same(tmp_path: Path) -> None:
+    spec = study_spec(f"sqlite:///{tmp_path / 'shared.db'}")
+    study = open_study(spec, tmp_path, "this model")
+    slept = Worker(study, spec, tmp_path / "slept")
+    trial = asked(slept)
+    _put_back(study, spec, study.get_trials()[0], losses=1)
+    slept.tell(trial, 1.0)
+    assert [trial.state for trial in study.get_trials()] == [optuna.trial.TrialState.COMPLETE]
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        slept.tell(trial, 2.0)
+    assert study.get_trials()[0].value == 1.0
+
+
 def test_a_trial_that_its_worker_never_survives_is_failed(tmp_path: Path) -> None:
     spec = study_spec(f"sqlite:///{tmp_path / 'shared.db'}", heartbeat_s=0.2)
     study = open_study(spec, tmp_path, "this model")
@@ -193,7 +206,7 @@ OPEN = """
 import sys, time
 from pathlib import Path
 from pquant_hls.spec import StudySpec
-from pquant_hls.tune.database import LOSSES, Worker, open_study, talking
+from pquant_hls.tune.database import LOSSES, Worker, _put_back, open_study, talking
 spec = StudySpec.parse({"storage": sys.argv[1], "name": "together"})
 time.sleep(max(0.0, float(sys.argv[3]) - time.time()))
 open_study(spec, Path(sys.argv[2]), "the same model and data")
