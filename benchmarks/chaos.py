@@ -50,7 +50,7 @@ STUDY = {
     "epochs": 0,
     "final_epochs": 0,
     "tolerance": 1.0,
-    "heartbeat_s": 0.5,
+    "heartbeat_s": 3,
     "budget": {"latency_ns": 100, "measure": "estimate"},
 }
 

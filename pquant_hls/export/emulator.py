@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pquant_hls.csim import cpp_standard
 from pquant_hls.errors import GoldenError, OutputError, SpecError, ToolFailed, UnsupportedModel
 from pquant_hls.export.unit import translation_unit
-from pquant_hls.files import placed
+from pquant_hls.files import replacing
 from pquant_hls.golden import Golden, compare_weights, random_inputs, record
 from pquant_hls.hls import HlsProject, Port
 from pquant_hls.network import is_reserved
@@ -68,7 +68,7 @@ def export_emulator(
         raise GoldenError("was recorded from another design", where=golden.project, mend="record this one")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with placed(out) as folder:
+        with replacing(out) as folder:
             _write(project, folder, namespace, golden)
             _prove(folder, out, timeout_s)
     except OSError as cause:

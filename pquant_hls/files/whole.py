@@ -13,7 +13,7 @@ from pquant_hls.files.scratch import scratch
 
 
 @contextmanager
-def placed(out: Path) -> Iterator[Path]:
+def replacing(out: Path) -> Iterator[Path]:
     """A path beside ``out`` to make a file or folder at; on disk, and at ``out``, when the block ends well.
 
     It takes the place of what is there. Raises OSError where the folder of ``out`` cannot be written.
@@ -31,7 +31,7 @@ def placed(out: Path) -> Iterator[Path]:
 def write_bytes(path: Path, blob: bytes) -> None:
     """Replace ``path`` in one step; raises OutputError where the folder cannot be written."""
     try:
-        with placed(path) as made:
+        with replacing(path) as made:
             made.write_bytes(blob)
     except OSError as cause:
         raise OutputError(f"cannot be written: {cause.strerror or cause}", where=path) from cause

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pquant_hls.errors import OutputError, SpecError
-from pquant_hls.files import placed, write_bytes
+from pquant_hls.files import replacing, write_bytes
 from pquant_hls.hls.design import checked_form, designed
 from pquant_hls.hls.project import (
     GRAPH_FILE,
@@ -51,7 +51,7 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     normal = checked_form(model, spec, exact=exact)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with placed(out) as folder:
+        with replacing(out) as folder:
             _write(normal, spec, folder, exact)
             _say_where(folder, out)
     except OSError as cause:

@@ -13,7 +13,7 @@ import h5py
 import keras
 
 from pquant_hls.errors import OutputError, UnsupportedModel
-from pquant_hls.files import placed
+from pquant_hls.files import replacing
 from pquant_hls.network.frontend import FRONT_ENDS
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -116,7 +116,7 @@ def save_model(model: keras.Model, path: str | Path) -> Path:
     if path.suffix not in SUFFIXES:
         raise OutputError(f"unknown model format {path.suffix!r}", where=path, mend="use .keras or .h5")
     try:
-        with placed(path) as made, warnings.catch_warnings():
+        with replacing(path) as made, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras calls .h5 old; it is asked for on purpose
             model.save(made)
     except OSError as cause:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import DataError, NotMeasured, OutputError
-from pquant_hls.files import placed
+from pquant_hls.files import replacing
 from pquant_hls.qor import FixedPointGraph, Target
 from pquant_hls.rtl import testbench, vectors, verilog
 from pquant_hls.rtl.bridge import Program, bridge
@@ -167,7 +167,7 @@ def _write(project: RtlProject, pipelined: Pipelined, rows: Floats, expected: Fl
     out = project.path
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with placed(out) as folder:
+        with replacing(out) as folder:
             for name, text in _files(project, pipelined, rows, expected).items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_text(text)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pquant_hls.errors import OutputError
-from pquant_hls.files import out_of_room, placed, scratch, write_bytes
+from pquant_hls.files import out_of_room, replacing, scratch, write_bytes
 
 HOLD = """
 import sys, time
@@ -62,7 +62,7 @@ def test_only_folders_of_the_very_form_are_removed(tmp_path: Path) -> None:
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_bytes(path, b"one")
-    with pytest.raises(ZeroDivisionError), placed(path) as made:
+    with pytest.raises(ZeroDivisionError), replacing(path) as made:
         made.write_bytes(b"two")
         raise ZeroDivisionError
     assert path.read_bytes() == b"one"
@@ -81,7 +81,7 @@ def current_umask() -> int:
 def test_a_folder_takes_the_place_of_another_and_never_a_file_that_of_a_folder(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for number in range(2):
-        with placed(out) as made:
+        with replacing(out) as made:
             made.mkdir()
             (made / f"file{number}").write_text("new")
     assert names(out) == ["file1"]
