@@ -13,7 +13,8 @@ import typer
 
 from pquant_hls.cli import commands
 from pquant_hls.cli.plain import echo
-from pquant_hls.errors import PquantError
+from pquant_hls.errors import OutputError, PquantError
+from pquant_hls.files import out_of_room
 from pquant_hls.spec.plugins import use_custom
 
 # typer brings its own copy of click in some versions and imports it in others; this is the one it raises.
@@ -82,6 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         status = EXIT_INTERRUPTED
+    except OSError as cause:
+        status = _unwritten(cause, words)
     except Exception as cause:  # noqa: BLE001 - the end of the command line: what nobody foresaw is no verdict
         _confess(cause, words)
         status = EXIT_UNFORESEEN
@@ -96,6 +99,18 @@ def _stop_as_by_ctrl_c(*numbers: signal.Signals) -> None:
             and threading.current_thread() is threading.main_thread()
         ):
             signal.signal(number, signal.default_int_handler)
+
+
+def _unwritten(cause: OSError, words: list[str]) -> int:
+    """A full disk is no fault of ours; any other file that cannot be used unforeseen is."""
+    if not out_of_room(cause):
+        _confess(cause, words)
+        return EXIT_UNFORESEEN
+    error = OutputError(
+        "no space is left on the disk", where=cause.filename, mend="make room, then try again"
+    )
+    _explain(error, "--debug" in words)
+    return error.exit_code
 
 
 def _confess(cause: Exception, words: list[str]) -> None:

@@ -172,15 +172,14 @@ def diff(
 @contextmanager
 def _project(path: Path | None, model: Any, spec: HlsSpec) -> Iterator[HlsProject]:
     """The project to look at; without one, the model's own, converted for the time of the comparison."""
-    from tempfile import TemporaryDirectory
-
+    from pquant_hls.files import scratch
     from pquant_hls.hls import convert, load_project
 
     if path is not None:
         yield load_project(path)
         return
-    with TemporaryDirectory(prefix="pquant-csim-") as folder:
-        yield convert(model, spec, Path(folder) / "project", exact=False)
+    with scratch() as folder:
+        yield convert(model, spec, folder / "project", exact=False)
 
 
 def _inputs(data: Sequence[str], count: int) -> Any:

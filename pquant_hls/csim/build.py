@@ -6,7 +6,6 @@ import functools
 import hashlib
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pquant_hls.csim.cache import (
     seal,
 )
 from pquant_hls.errors import OutputError, ToolFailed, UnsupportedModel
+from pquant_hls.files import scratch, sync
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.programs import Limits, RunResult, Status, ask, require, run
 from pquant_hls.programs.quoting import cpp_string
@@ -70,8 +70,8 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
     if harm is not None:
         limit = limit_bytes()
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as part:
-            _compile(project, Path(part), entry, timeout_s)
+        with scratch(entry.parent, "") as part:
+            _compile(project, part, entry, timeout_s)
         drop_oldest(root, limit)
     notes = (f"the kept csim library {harm}; it was built anew",) if harm is not None and there else ()
     return Library(entry / LIBRARY, project, digest, notes)
@@ -111,8 +111,8 @@ def compiled(project: HlsProject, cache: Path | None, timeout_s: float) -> Itera
     except (OSError, RuntimeError) as cause:  # RuntimeError: there is no home folder
         if cache is not None:
             raise OutputError(f"the cache cannot be written: {cause}", where=cache) from cause
-        with tempfile.TemporaryDirectory(prefix="pquant-csim-") as folder:
-            yield build(project, cache=Path(folder), timeout_s=timeout_s)
+        with scratch() as folder:
+            yield build(project, cache=folder, timeout_s=timeout_s)
         return
     yield library
 
@@ -136,6 +136,7 @@ def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> 
     if not done.ok:
         raise done.failure("g++", where=project.path)
     seal(made)
+    sync(made)
     publish(made, entry)
 
 

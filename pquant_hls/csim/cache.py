@@ -7,11 +7,11 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
 from pquant_hls.errors import SpecError
+from pquant_hls.files import scratch
 
 LIBRARY = "csim.so"
 MANIFEST = "digests.json"
@@ -131,5 +131,5 @@ def _facts(entry: Path) -> list[tuple[float, int]]:
 
 
 def _remove(entry: Path) -> None:
-    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as bin_:
-        entry.rename(Path(bin_) / "old")
+    with contextlib.suppress(OSError), scratch(entry.parent, "") as bin_:
+        entry.rename(bin_ / "old")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, overload
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.csim.build import Library, build, sound
-from pquant_hls.errors import DataError, ToolFailed
+from pquant_hls.errors import DataError, OutputError, ToolFailed
+from pquant_hls.files import scratch
 from pquant_hls.hls.project import HlsProject, Port
 from pquant_hls.programs import Limits, run
 
@@ -66,6 +66,7 @@ def predict(
     Raises
     ------
     DataError : ``x`` does not fit the project's inputs.
+    OutputError : the system's folder for temporary files cannot be written.
     ToolFailed : the library crashed, ended the process, ran beyond ``timeout_s`` seconds, took more memory than
         ``programs.Limits`` gives or cannot be loaded.
     """
@@ -91,8 +92,11 @@ def _stamp(lib: Library) -> int | None:
 def _ran(
     lib: Library, arrays: list[Floats], trace: bool, timeout_s: float
 ) -> Outputs | tuple[Outputs, dict[str, Floats]]:
-    with tempfile.TemporaryDirectory(prefix="pquant-csim-") as scratch:
-        job = _write_job(lib, arrays, Path(scratch), trace)
+    with scratch() as folder:
+        try:
+            job = _write_job(lib, arrays, folder, trace)
+        except OSError as cause:
+            raise OutputError(f"the inputs cannot be written: {cause}", where=folder) from cause
         _run(job, lib.project, timeout_s)
         return _read(job, lib.project, trace)
 

@@ -175,7 +175,7 @@ def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQ
 def _too_wide(found: Judgement, at_end: Judgement | None) -> tuple[Check, ...]:
     """The open limits, where all are open by the width of their intervals alone, which no tightening would close."""
     failing = [check for check in found.design if check.verdict is not Verdict.MET]
-    if any(check.expected is not Verdict.MET or check.verdict is Verdict.MISSED for check in failing):
+    if any(check.centre is not Verdict.MET or check.verdict is Verdict.MISSED for check in failing):
         return ()
     ends = {} if at_end is None else {check.name: check for check in at_end.design}
     stays = [check for check in failing if check.name in ends and ends[check.name].verdict is not Verdict.MET]
@@ -342,7 +342,7 @@ def best_round(history: Sequence[Round], *, smallest: bool = False) -> int | Non
 
 def _expected(done: Round) -> bool:
     """Whether each limit on the design holds by the value expected."""
-    return all(check.expected is Verdict.MET for check in done.judgement.design)
+    return all(check.centre is Verdict.MET for check in done.judgement.design)
 
 
 def _beyond(done: Round) -> tuple[float, float]:

@@ -78,11 +78,17 @@ class Check:
 
     @property
     def expected(self) -> Verdict:
-        """The verdict on the value expected, without its interval or statistical error: what a search goes by."""
-        if self.value is None:
+        """The verdict on a figure without its statistical error: what a search goes by where events decide nothing."""
+        if self.events is None or self.value is None:
             return self.verdict
-        held = self._holds(self.value) or (self.events is not None and not self.lost)
-        return Verdict.MET if held else Verdict.MISSED
+        return Verdict.MET if self._holds(self.value) or not self.lost else Verdict.MISSED
+
+    @property
+    def centre(self) -> Verdict:
+        """The verdict on the value that an estimate expects, without its interval."""
+        if self.events is not None or self.value is None:
+            return self.expected
+        return Verdict.MET if self._holds(self.value) else Verdict.MISSED
 
     @property
     def open_for_good(self) -> bool:

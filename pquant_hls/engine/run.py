@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import keras
 
 from pquant_hls.datasets import Dataset, check_dataset
 from pquant_hls.errors import UnsupportedModel
+from pquant_hls.files import scratch
 from pquant_hls.hls import convert
 from pquant_hls.measure import check_source
 from pquant_hls.network import input_shapes, n_outputs
@@ -57,5 +56,5 @@ def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = N
         check_source(budget, hls)
     check_model(model)
     check_dataset(data, input_shapes(model)[0], n_outputs(model))
-    with tempfile.TemporaryDirectory() as scratch:
-        convert(model, hls, Path(scratch) / "project", exact=False)
+    with scratch() as folder:
+        convert(model, hls, folder / "project", exact=False)

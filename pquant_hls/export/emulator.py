@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from pquant_hls.csim import cpp_standard
 from pquant_hls.errors import GoldenError, OutputError, SpecError, ToolFailed, UnsupportedModel
 from pquant_hls.export.unit import translation_unit
+from pquant_hls.files import replacing
 from pquant_hls.golden import Golden, compare_weights, random_inputs, record
 from pquant_hls.hls import HlsProject, Port
 from pquant_hls.network import is_reserved
@@ -69,8 +69,7 @@ def export_emulator(
         raise GoldenError("was recorded from another design", where=golden.project, mend="record this one")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
-            folder = Path(part) / "emulator"
+        with replacing(out) as folder:
             _write(project, folder, namespace, golden)
             _prove(folder, out, timeout_s)
     except OSError as cause:
@@ -118,7 +117,7 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
 
 
 def _prove(part: Path, out: Path, timeout_s: float) -> None:
-    """Compile and run the check as its users will; the folder gets its name when every value is equal."""
+    """Compile and run the check as its users will; raises where a value is not equal."""
     done = run(["make", "check"], part, Limits(timeout_s), part / "check.log")
     words = done.log.read_text(errors="replace").strip().splitlines()
     if not done.ok:
@@ -128,7 +127,6 @@ def _prove(part: Path, out: Path, timeout_s: float) -> None:
         raise ToolFailed(f"the emulator {done.reason}: {errors[0]}", where=out)
     run(["make", "clean"], part, Limits(timeout_s), part / "check.log")
     (part / "check.log").unlink()
-    part.rename(out)
 
 
 def _described(port: Port) -> dict[str, object]:

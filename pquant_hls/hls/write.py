@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import yaml
 
 from pquant_hls.errors import OutputError, SpecError
+from pquant_hls.files import replacing, write_bytes
 from pquant_hls.hls.design import checked_form, designed
 from pquant_hls.hls.project import (
     GRAPH_FILE,
@@ -52,13 +52,9 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     normal, notes = checked_form(model, spec, exact=exact)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
-            folder = Path(part) / "project"
+        with replacing(out) as folder:
             _write(normal, spec, folder, exact, notes)
             _say_where(folder, out)
-            if out.is_dir():
-                out.rmdir()
-            folder.rename(out)
     except OSError as cause:
         raise OutputError(
             f"cannot write the HLS project: {cause.strerror}", where=cause.filename or out
@@ -149,6 +145,4 @@ def _version(package: str) -> str | None:
 
 
 def _save_info(path: Path, info: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(info, indent=1, sort_keys=True) + "\n")
-    part.replace(path)
+    write_bytes(path, f"{json.dumps(info, indent=1, sort_keys=True)}\n".encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import warnings
 import zipfile
 import zlib
@@ -17,6 +16,7 @@ import tensorflow as tf
 
 from pquant_hls.errors import OutputError, UnsupportedModel
 from pquant_hls.errors.bounds import CONFIG_BYTES, MODEL_BYTES, MODEL_UNITS, json_values, unpacked
+from pquant_hls.files import replacing, scratch
 from pquant_hls.network.frontend import FRONT_ENDS
 from pquant_hls.spec.plugins import custom_classes
 
@@ -84,7 +84,7 @@ def load_model(path: str | Path) -> keras.Model:
         raise UnsupportedModel("its configuration is nested too deeply", where=path) from cause
     if suffix == path.suffix or (suffix, path.suffix) == (".h5", ".hdf5"):
         return _load(path, path)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         named = Path(folder) / f"model{suffix}"
         named.symlink_to(path.absolute())
         return _load(named, path)
@@ -234,12 +234,9 @@ def save_model(model: keras.Model, path: str | Path) -> Path:
     if path.suffix not in SUFFIXES:
         raise OutputError(f"unknown model format {path.suffix!r}", where=path, mend="use .keras or .h5")
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
-            part = Path(folder) / f"model{path.suffix}"
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Keras calls .h5 old; it is asked for on purpose
-                model.save(part)
-            part.replace(path)
+        with replacing(path) as made, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras calls .h5 old; it is asked for on purpose
+            model.save(made)
     except OSError as cause:
         raise OutputError(f"cannot be written: {cause}", where=path) from cause
     return path

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from pquant_hls.errors import ToolFailed, ToolNotFound
+from pquant_hls.files import scratch
 from pquant_hls.programs.limits import MORE_MEMORY, Limits
 
 GRACE_S = 5.0
@@ -83,7 +84,8 @@ def run(
     ``on_line`` gets each line without its end, in the calling thread. At the time limit, at KeyboardInterrupt
     and at an exception of ``on_line`` the program's group gets SIGTERM, ``GRACE_S`` seconds later everything it
     started is killed; the exception then goes on. At the memory limit, looked at ten times a second, it is killed at
-    once. What a program leaves running is killed when it ends, and so is all of it when this process dies.
+    once. What a program leaves running is killed when it ends, and so is all of it when this process dies. Its temporary
+    files (``TMPDIR``) go with it.
 
     ``prefix`` runs it elsewhere, e.g. ``("ssh", "build01")`` or ``("apptainer", "exec", "image.sif")``: the
     folder must have the same path there. Stopping ssh reaches the far side only with ``ssh -tt``; the memory
@@ -98,8 +100,9 @@ def run(
         raise ToolNotFound(f"{command[0]} is not on PATH", where=command[0])
     start = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as stream:
-        in_time, words = _watched(command, limits, _Lines(stream, on_line), cwd=cwd)
+    with log.open("w", encoding="utf-8") as stream, scratch() as temporary:
+        env = {**os.environ, "TMPDIR": str(temporary)}  # a compiler that is killed leaves its files there
+        in_time, words = _watched(command, limits, _Lines(stream, on_line), cwd=cwd, env=env)
     return _result(words, in_time, time.monotonic() - start, limits, log)
 
 

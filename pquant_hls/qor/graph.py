@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import PquantError, UnsupportedModel
 from pquant_hls.errors.bounds import GRAPH_BYTES, json_values, unpacked
+from pquant_hls.files import write_bytes
 from pquant_hls.qor.fixed import FixedType
 from pquant_hls.qor.grid import FixedGrid
 from pquant_hls.qor.ops import Op
@@ -188,10 +189,8 @@ class FixedPointGraph:
             raise UnsupportedModel(f"damaged graph file: {cause}", where=where) from cause
 
     def save(self, path: Path) -> None:
-        """Write whole or not at all."""
-        part = path.with_suffix(path.suffix + ".part")
-        part.write_bytes(self.to_bytes())
-        part.replace(path)
+        """Write whole or not at all; raises OutputError where the folder cannot be written."""
+        write_bytes(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> FixedPointGraph:

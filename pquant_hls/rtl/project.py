@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import DataError, NotMeasured, OutputError
 from pquant_hls.errors.bounds import json_values
+from pquant_hls.files import replacing
 from pquant_hls.qor import FixedPointGraph, Target
 from pquant_hls.rtl import testbench, vectors, verilog
 from pquant_hls.rtl.bridge import Program, bridge
@@ -169,15 +168,11 @@ def _write(project: RtlProject, pipelined: Pipelined, rows: Floats, expected: Fl
     out = project.path
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.part-") as part:
-            folder = Path(part) / "project"
+        with replacing(out) as folder:
             for name, text in _files(project, pipelined, rows, expected).items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_text(text)
             project.graph.save(folder / GRAPH_FILE)
-            if out.exists():
-                shutil.rmtree(out)
-            folder.replace(out)
     except OSError as cause:
         raise OutputError(f"cannot write the Verilog project: {cause}", where=out) from cause
 

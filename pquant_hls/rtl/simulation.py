@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pquant_hls.errors import ToolFailed
+from pquant_hls.files import scratch
 from pquant_hls.programs import Limits, require, run
 from pquant_hls.rtl import vectors
 from pquant_hls.rtl.emulator import Inputs, Outputs, split_outputs, stored_inputs
@@ -69,8 +69,7 @@ def _known(word: int | None, where: Path) -> int:
 def _run(project: RtlProject, fed: Sequence[int], timeout_s: float) -> list[int | None]:
     """What the outputs hold at each cycle, the first of ``fed`` entering in cycle 0."""
     bits = sum(port.bits for port in project.ports[0])
-    with tempfile.TemporaryDirectory(prefix="pquant-rtl-") as work:
-        folder = Path(work)
+    with scratch() as folder:
         (folder / "golden_inputs.hex").write_text(vectors.to_hex(fed, bits))
         bench = f"{project.name}_tb"
         compile_it = ["iverilog", "-g2012", f"-P{bench}.VECTORS={len(fed)}", "-o", "tb", "-s", bench]

@@ -6,11 +6,11 @@ import importlib.util
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from pquant_hls.errors import NotMeasured, ToolFailed, ToolNotFound
+from pquant_hls.files import scratch
 from pquant_hls.programs import Limits, run
 from pquant_hls.qor import Resources, Target
 from pquant_hls.rtl.project import RtlProject
@@ -49,12 +49,12 @@ def cells(project: RtlProject, target: Target, timeout_s: float = TIMEOUT_S) -> 
         raise ToolNotFound("pyosys is not installed", mend=MEND)
     if target.family not in FAMILIES:
         raise NotMeasured(f"Yosys does not map to the family {target.family!r}", where=target.part)
-    with tempfile.TemporaryDirectory(prefix="pquant-yosys-") as work:
-        out = Path(work) / "stat.json"
+    with scratch() as work:
+        out = work / "stat.json"
         child = Path(__file__).with_name("_synth.py")
         files = [str(path.absolute()) for path in project.sources]
         args = [sys.executable, str(child), str(out), FAMILIES[target.family], project.name, *files]
-        result = run(args, Path(work), Limits(timeout_s), Path(work) / "yosys.log")
+        result = run(args, work, Limits(timeout_s), work / "yosys.log")
         if not result.ok:
             raise result.failure("Yosys", where=project.path, mend=_OTHERWISE)
         if not out.is_file():

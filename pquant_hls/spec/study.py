@@ -217,6 +217,11 @@ class StudySpec(Spec):
         min_length=1,
         description="URL of a database that several workers share; left out: study.db in the run folder",
     )
+    heartbeat_s: float = Field(
+        15.0,
+        gt=0,
+        description="seconds between a worker's signs of life; after three of silence its trial is run again",
+    )
 
     @property
     def parameters(self) -> dict[str, Range]:
@@ -230,7 +235,7 @@ class StudySpec(Spec):
 
     def identity(self) -> dict[str, Any]:
         """What a study's digest depends on, however its parameters were called."""
-        told = self.model_dump(mode="json", exclude={"n_trials", "timeout_s", "storage"})
+        told = self.model_dump(mode="json", exclude={"n_trials", "timeout_s", "storage", "heartbeat_s"})
         return {**told, "space": {full_name(name): found for name, found in told["space"].items()}}
 
     @classmethod

@@ -1,10 +1,9 @@
-"""Files written whole or not at all, and digests of what they hold."""
+"""JSON records with the versions that made them, and digests of what they hold."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from pquant_hls.errors import OutputError
 from pquant_hls.errors.bounds import json_values
+from pquant_hls.files import write_bytes
 
 PACKAGES = ("pquant_hls", "hls4ml", "keras", "tensorflow", "qkeras-v3", "numpy", "alkaid", "optuna")
 
@@ -30,17 +30,6 @@ def versions() -> dict[str, str]:
 def digest_of(value: Any) -> str:
     """sha256 (hex) of a JSON value, the same whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def write_bytes(path: Path, blob: bytes) -> None:
-    """Replace ``path`` in one step; raises OutputError where the folder cannot be written."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(blob)
-        part.replace(path)
-    except OSError as cause:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"cannot be written: {cause.strerror or cause}", where=path) from cause
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

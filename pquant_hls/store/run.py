@@ -1,7 +1,7 @@
 """A run folder: what was asked (``run.json``), what happened (``ledger.jsonl``), finished work by name.
 
-Work is done in a folder ending in ``.part`` that gets its name only when it is complete, so what carries a
-name is finished. A resumed run finds it there and does not repeat it.
+Work is done in a folder ending in ``.part`` that gets its name only when it is complete and on disk, so what carries a
+name is finished. A resumed run finds it there, does not repeat it, and takes away what a killed one left half done.
 """
 
 from __future__ import annotations
@@ -9,19 +9,23 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from pquant_hls.errors import OutputError, Waiting
 from pquant_hls.errors.bounds import json_values
+from pquant_hls.files import out_of_room, sync, sync_entry
 from pquant_hls.store.files import digest_of, read_json, write_json
 from pquant_hls.store.ledger import Entry
 
 RUN, LEDGER, LOCK = "run.json", "ledger.jsonl", ".lock"
+MORE_ROOM = "make room, then --resume goes on with the run"
+_HALF_DONE = re.compile(r"\.part(-\w+)?$")
 
 
 @dataclass(frozen=True)
@@ -46,26 +50,31 @@ class RunFolder:
         Raises
         ------
         OutputError : the folder is not empty (and not resumed), cannot be written, is in use by another process,
-            or holds a run of something else.
+            holds a run of something else, or the disk is full.
         """
         _prepare(path, identity, resume)
         with _held(path) as lock:
+            _clear(path)
             torn = _mend(path / LEDGER)
             run = cls(path, lock, digest_of(identity), {entry.key for entry in read_ledger(path)}, torn)
-            if not (path / RUN).exists():
-                write_json(
-                    path / RUN,
-                    {"identity": dict(identity), "digest": run.digest, "status": "running"},
-                )
-            run.set_status("running")
             try:
+                run._begin(identity)
                 yield run
             except Waiting as cause:
                 run.set_status("waiting", reason=str(cause))
                 raise
-            except BaseException:
-                run.set_status("interrupted")
+            except BaseException as cause:
+                with suppress(OutputError):  # a full disk holds no status either: it stays "running"
+                    run.set_status("interrupted")
+                if out_of_room(cause):
+                    raise OutputError("no space is left on the disk", where=path, mend=MORE_ROOM) from cause
                 raise
+
+    def _begin(self, identity: Mapping[str, Any]) -> None:
+        if not (self.path / RUN).exists():
+            asked = {"identity": dict(identity), "digest": self.digest, "status": "running"}
+            write_json(self.path / RUN, asked)
+        self.set_status("running")
 
     def set_status(self, status: str, **more: Any) -> None:
         """Record ``running``, ``waiting``, ``interrupted`` or ``finished`` with what is to be known of it."""
@@ -74,16 +83,23 @@ class RunFolder:
     def append(self, record: Entry | Mapping[str, Any]) -> None:
         """Add one entry to the ledger, on disk when this returns; one that is there already is not repeated.
 
-        A mapping is taken as a line of any version. The ledger is not read again.
+        A mapping is taken as a line of any version. The ledger is not read again; a line that the disk has no room for
+        is taken back whole.
         """
         entry = record if isinstance(record, Entry) else Entry.read(record)
         if entry.key in self.keys:
             return
         line = json.dumps(entry.model_dump(mode="json"), default=str, allow_nan=False)
-        with (self.path / LEDGER).open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        with (self.path / LEDGER).open("ab") as stream:
+            before = stream.tell()
+            try:
+                stream.write(f"{line}\n".encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            except OSError:
+                stream.raw.close()
+                os.truncate(stream.name, before)
+                raise
         self.keys.add(entry.key)
 
     def has(self, name: str) -> bool:
@@ -93,17 +109,20 @@ class RunFolder:
     @contextmanager
     def work(self, name: str) -> Iterator[Path]:
         """An empty folder to work in; it becomes ``name`` when the block ends well and vanishes when it does not."""
-        final, part = self.path / name, self.path / f"{name}.part"
+        final, part, old = (self.path / f"{name}{suffix}" for suffix in ("", ".part", ".old.part"))
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
             yield part
+            sync(part)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
         if final.exists():
-            shutil.rmtree(final)
-        part.replace(final)
+            final.rename(old)
+        part.rename(final)
+        sync_entry(final.parent)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def read_ledger(path: Path) -> list[Entry]:
@@ -134,6 +153,14 @@ def _mend(file: Path) -> bool:
     return torn
 
 
+def _clear(path: Path) -> None:
+    """Remove what killed runs left half done; the folder is held, so that nobody works in it."""
+    for pattern in ("*", "*/*", "cache/*/*"):
+        for left in path.glob(pattern):
+            if _HALF_DONE.search(left.name):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
 def check_free(path: Path, *, resume: bool = False) -> None:
     """Raise OutputError unless a run may be started (or resumed) in ``path``; creates nothing."""
     nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
@@ -141,7 +168,9 @@ def check_free(path: Path, *, resume: bool = False) -> None:
         raise OutputError("is not a folder", where=nearest)
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise OutputError("cannot be written", where=nearest)
-    taken = path.exists() and any(entry.name != LOCK for entry in path.iterdir())
+    taken = path.exists() and not all(
+        entry.name == LOCK or _HALF_DONE.search(entry.name) for entry in path.iterdir()
+    )
     if taken and not resume:
         raise OutputError(
             "is not empty", where=path, mend="choose another folder, or --resume to go on with the run in it"

@@ -8,10 +8,8 @@ the weights of the others as they are.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -118,10 +116,11 @@ def keras_model(sketch: Sketch) -> Any:
 
 
 def reloaded(model: Any, suffix: str) -> Any:
+    from pquant_hls.files import scratch
     from pquant_hls.network import load_model, save_model
 
-    with tempfile.TemporaryDirectory() as folder:
-        return load_model(save_model(model, Path(folder) / f"model{suffix}"))
+    with scratch() as folder:
+        return load_model(save_model(model, folder / f"model{suffix}"))
 
 
 def _functional(sketch: Sketch, name: str) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pquant_hls.errors import ReportError, ToolFailed, ToolNotFound, UnsupportedModel
+from pquant_hls.files import write_bytes
 from pquant_hls.programs import Executable, OnLine, RunResult, ask, require, run
 from pquant_hls.qor import QoR
 from pquant_hls.readers import From, ProjectReports, compose, find_reports
@@ -148,9 +149,7 @@ def read_settings(project: Path) -> dict[str, str]:
 
 def _write_options(path: Path, flags: dict[str, bool]) -> None:
     lines = ["array set opt {", *(f"    {name:<10} {int(value)}" for name, value in flags.items()), "}", ""]
-    part = path.with_suffix(".part")
-    part.write_text("\n".join(lines))
-    part.replace(path)
+    write_bytes(path, "\n".join(lines).encode())
 
 
 def _snapshot(project: Path) -> dict[Path, tuple[int, int, int]]:

@@ -3,8 +3,8 @@ over."""
 
 from __future__ import annotations
 
-import logging
 import math
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import optuna
-from sqlalchemy.exc import SQLAlchemyError
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.decide import Check, Verdict
 from pquant_hls.engine import (
     Bench,
     Ending,
+    Event,
     Gate,
     Goal,
     Listener,
@@ -28,19 +28,19 @@ from pquant_hls.engine import (
     run_policy,
     silent,
 )
-from pquant_hls.errors import NoGain, NotMeasured, SpecError
+from pquant_hls.errors import NoGain, NotMeasured, OutputError
+from pquant_hls.files import out_of_room
 from pquant_hls.spec import StudySpec
 from pquant_hls.spec.study import ORDER
-from pquant_hls.store import Entry, digest_of
+from pquant_hls.store import Entry, write_bytes
+from pquant_hls.tune.database import FAILURES, Worker, open_study, talking
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
 from pquant_hls.tune.space import hls_of, suggest, trial_steps
 
-ENDED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 CONSTRAINT = "budget"
 INFEASIBLE = 1e6
 """Constraint value of a trial that failed: finite, and beyond any real excess."""
 
-DATABASE = "study.db"
 CANDIDATES = 3
 """How many of the best trials are compressed again before giving up on reproducing a score."""
 
@@ -75,6 +75,7 @@ def tune_model(
     ------
     UnsupportedModel, DataError, OutputError, ToolNotFound : before any training.
     NotMeasured : no trial succeeded at all; the log of each is in ``out``.
+    ToolFailed : the database stopped in the middle; ``resume`` goes on.
     """
     gates = tuple(Gate(**gate.model_dump()) for gate in spec.gates)
     order = Order(spec.hls, spec.budget, (*gates, *_quality(spec)), listen)
@@ -102,8 +103,9 @@ class Study:
         study = open_study(self.spec, bench.run.path, bench.run.digest)
         objective = self.given or OBJECTIVES[self.spec.objective]
         search = Search(bench, self.spec, start, objective, study)
-        search.run()
-        return search.winner()
+        with talking():
+            search.run()
+            return search.winner()
 
 
 def _quality(spec: StudySpec) -> tuple[Gate, ...]:
@@ -137,42 +139,52 @@ class Search:
         self.goal = Goal(gates=bench.gates, budget=spec.budget)
         self.baseline = bench.sketch(start, exact=False)
         self.layers = [] if start.account is None else list(start.account.units)
-        self.study = study
+        self.study, self.worker = study, Worker(study, spec, bench.run.path)
 
     def run(self) -> None:
-        """As many trials as are left of ``n_trials``, until ``timeout_s``."""
-        left = self.spec.n_trials - len(self.finished())
-        enough = optuna.study.MaxTrialsCallback(self.spec.n_trials, states=ENDED)
-        if left > 0:
-            self.study.optimize(self.trial, n_trials=left, timeout=self.spec.timeout_s, callbacks=[enough])
+        """As many trials as are left of ``n_trials``, until ``timeout_s``.
 
-    def finished(self) -> list[optuna.trial.FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=ENDED)
+        An interruption leaves its trial running in the database; who opens the study again puts it back.
+        """
+        limit = math.inf if self.spec.timeout_s is None else time.monotonic() + self.spec.timeout_s
+        while (trial := self.worker.ask(limit)) is not None:
+            try:
+                with self.worker.beating(trial):
+                    value = self.trial(trial)
+                self.worker.tell(trial, value)
+            except optuna.exceptions.UpdateFinishedTrialError:
+                self.bench.listen(Event("note", f"trial {trial.number} was ended by another worker"))
 
-    def trial(self, trial: optuna.Trial) -> float:
-        """One trial. Its constraint is set exactly once, finite, whatever happens."""
-        excess = INFEASIBLE
+    def trial(self, trial: optuna.Trial) -> float | None:
+        """One trial's score, None where its design failed. Its constraint is set exactly once, finite."""
         try:
-            params = suggest(trial, self.spec, self.layers)
-            found = self.design(params, self.spec.epochs)
-            excess = found.excess
+            found = self.design(suggest(trial, self.spec, self.layers), self.spec.epochs)
+        except (*FAILURES, optuna.exceptions.UpdateFinishedTrialError, OutputError):
+            raise
         except Exception as cause:  # the trial boundary: a design that fails is infeasible, not a crash
-            raise optuna.TrialPruned(self._failed(trial, cause)) from cause
-        finally:
-            trial.set_constraint(CONSTRAINT, excess)
+            if out_of_room(cause):
+                raise
+            self._constrain(trial, INFEASIBLE)
+            self._failed(trial, cause)
+            return None
+        self._constrain(trial, found.excess)
         self._scored(trial, found)
         return found.value
 
-    def _failed(self, trial: optuna.Trial, cause: Exception) -> str:
+    def _constrain(self, trial: optuna.Trial, excess: float) -> None:
+        """A trial that is run again may have its constraint, of the same design, already."""
+        if f"constraints:{CONSTRAINT}" not in trial.storage.get_trial_system_attrs(trial._trial_id):
+            trial.set_constraint(CONSTRAINT, excess)
+
+    def _failed(self, trial: optuna.Trial, cause: Exception) -> None:
         """Record type, reason and the traceback's file."""
         log = self.bench.run.path / "trials" / f"{trial.number}.log"
         log.parent.mkdir(exist_ok=True)
-        log.write_text("".join(traceback.format_exception(cause)))
+        write_bytes(log, "".join(traceback.format_exception(cause)).encode())
         reason = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
         entry = self._entry(trial, {"value": None, "excess": INFEASIBLE})
         where = {**entry.settings, "log": str(log.relative_to(self.bench.run.path))}
         self._tell(trial, entry.with_(settings=where, status="failed", reason=reason), reason)
-        return reason
 
     def _scored(self, trial: optuna.Trial, found: Scored) -> None:
         figures = {"value": found.value, "excess": found.excess, **_plain(found.point, self.bench)}
@@ -246,7 +258,7 @@ class Search:
         return sorted(complete, key=lambda trial: _record(trial).figures["excess"])
 
     def _ending(self, trial: optuna.trial.FrozenTrial, again: Scored, holds: bool) -> Ending:
-        records = [_record(done) for done in self.finished() if "record" in done.user_attrs]
+        records = [_record(done) for done in self.worker.finished() if "record" in done.user_attrs]
         feasible = sum(record.status == "kept" for record in records)
         results = {
             "trial": trial.number,
@@ -273,53 +285,6 @@ class Search:
         if ORDER in built:
             built[ORDER] = " ".join(step for step in built[ORDER].split() if step not in found.left_out)
         return self.spec.as_given(built)
-
-
-def open_study(spec: StudySpec, folder: Path, identity: str) -> optuna.Study:
-    """The study in the run folder or in ``spec.storage``, new or taken up.
-
-    Raises SpecError where the database cannot be used or its study is of another model, data or space.
-    """
-    logging.getLogger("optuna").setLevel(logging.WARNING)
-    url = spec.storage or f"sqlite:///{folder / DATABASE}"
-    try:
-        study = optuna.create_study(
-            storage=url, study_name=spec.name, direction="maximize", load_if_exists=True
-        )
-    except (ImportError, SQLAlchemyError, optuna.exceptions.StorageInternalError) as cause:
-        raise SpecError(f"cannot be opened: {' '.join(str(cause).split())}", where="storage") from cause
-    if study.user_attrs.setdefault("identity", identity) != identity:
-        raise SpecError(
-            f"its study {spec.name!r} is of another model, data or space",
-            where="storage",
-            mend="set a new name",
-        )
-    study.set_user_attr("identity", identity)
-    done = study.get_trials(deepcopy=False)
-    if spec.storage is None:  # in a shared one they may be another worker's
-        _close_interrupted(study, done)
-    study.sampler = _sampler(spec, len(done), folder)
-    return study
-
-
-def _close_interrupted(study: optuna.Study, trials: Sequence[optuna.trial.FrozenTrial]) -> None:
-    """Trials that an interruption left running failed, and are not feasible."""
-    for trial in trials:
-        if trial.state == optuna.trial.TrialState.RUNNING:
-            if not any(key.startswith("constraints") for key in trial.system_attrs):
-                optuna.trial.Trial(study, trial._trial_id).set_constraint(CONSTRAINT, INFEASIBLE)
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-
-
-def _sampler(spec: StudySpec, done: int, folder: Path) -> optuna.samplers.BaseSampler:
-    """Seeded by trials done and, in a shared study, by worker: none draws what was drawn before."""
-    worker = 0 if spec.storage is None else int(digest_of(str(folder.absolute()))[:6], 16)
-    seed = (spec.seed + done + worker) % 2**32
-    if spec.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    if spec.sampler == "nsgaii":
-        return optuna.samplers.NSGAIISampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(5, spec.n_trials // 4))
 
 
 def _over(check: Check) -> float:

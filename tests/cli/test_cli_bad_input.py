@@ -154,3 +154,16 @@ def test_help_is_quick_to_import_and_names_every_command() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert all(name in done.stdout for name in ("quickstart", "compress", "measure", "doctor", "csim"))
+
+
+def test_output_that_the_disk_has_no_room_for_is_no_fault_of_ours() -> None:
+    code = "from pquant_hls.cli import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, "no space is left on the disk" in done.stderr) == (2, True), done.stderr

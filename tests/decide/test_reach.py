@@ -146,7 +146,7 @@ def test_it_never_goes_on_where_every_value_fits_and_no_end_does(now: Any, then:
     end = ns(then[0], max(0.0, then[0] - then[1]), then[0] + then[2])
     history = [seen(check)]
     action = next_action(history, LOOP, tightenings(history, LOOP), reach=Reach(at_end=Judgement.of([end])))
-    if check.verdict is Verdict.UNKNOWN and check.expected is Verdict.MET and end.verdict is not Verdict.MET:
+    if check.verdict is Verdict.UNKNOWN and check.centre is Verdict.MET and end.verdict is not Verdict.MET:
         assert action.kind == "stop"
     if action.kind == "tighten":
         assert check.verdict is not Verdict.MET

@@ -41,7 +41,7 @@ def test_an_append_reads_nothing_and_writes_one_line(tmp_path: Path, monkeypatch
         for number in range(50):
             run.append(Entry(kind="note", number=number))
             run.append(Entry(kind="note", number=0))
-        assert asked == ["a"] * 50
+        assert asked == ["ab"] * 50
     assert len(read_ledger(tmp_path / "run")) == 50
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +102,61 @@ def test_json_is_written_whole_with_versions(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     with pytest.raises(OutputError, match="cannot be written"):
         write_json(tmp_path / "none" / "a.json", {})
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_killed_before_it_was_written_down_begins_anew(tmp_path: Path, resume: bool) -> None:
+    (tmp_path / ".lock").touch()
+    (tmp_path / "run.json.123.part").write_text('{"ident')
+    (tmp_path / ".run.json.part-abcdefgh").mkdir()
+    check_free(tmp_path, resume=resume)
+    with RunFolder.open(tmp_path, WHAT, resume=resume) as run:
+        run.append(note(1))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "ledger.jsonl", "run.json"]
+
+
+def test_what_a_killed_run_left_half_done_is_taken_away(tmp_path: Path) -> None:
+    with RunFolder.open(tmp_path, WHAT) as run, run.work("steps/one") as work:
+        (work / "part.txt").write_text("done")
+    for left in ("steps/two.part/deep", "cache/ab/.part-abcdefgh", "cache/ab/0123", "handover.old.part"):
+        (tmp_path / left).mkdir(parents=True)
+    with RunFolder.open(tmp_path, WHAT, resume=True):
+        pass
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    expected = {".lock", "run.json", "steps", "steps/one", "steps/one/part.txt"}
+    assert found == expected | {"cache", "cache/ab", "cache/ab/0123"}
+
+
+def tmpfs(folder: Path) -> bool:
+    """Mount a small disk; only root may."""
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        return False
+    folder.mkdir()
+    words = [mount, "-t", "tmpfs", "-o", "size=256k", "test", str(folder)]
+    return subprocess.run(words, check=False, capture_output=True).returncode == 0
+
+
+def test_a_full_disk_cuts_no_line_short_and_is_told(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    if not tmpfs(disk):
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        long = Entry(kind="note", name="x" * 3000)
+        with (
+            pytest.raises(OutputError, match=r"no space is left .*--resume") as told,
+            RunFolder.open(disk / "run", WHAT) as run,
+        ):
+            for number in range(1000):
+                run.append(long.with_(number=number))
+        assert told.value.exit_code == 2
+        whole = read_ledger(disk / "run")
+        assert (disk / "run" / "ledger.jsonl").read_bytes().endswith(b"\n")
+        assert [entry.number for entry in whole] == list(range(len(whole)))
+        subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+        with RunFolder.open(disk / "run", WHAT, resume=True) as run:
+            assert not run.torn
+            run.append(note(5000))
+        assert read_ledger(disk / "run")[-1].number == 5000
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
