@@ -18,6 +18,8 @@ A guide to the room, from what is read to what is made of it:
 * ``plan``        the types that hls4ml is told for a model in normal form.
 * ``reference``   the answer of the model handed in, free of float32's rounding: what firmware must equal. ``witness``
                   computes it and shares nothing with the conversion.
+* ``paths``       which output values depend on an input, and over which weights.
+* ``reference``   Keras' own answer, free of float32's rounding.
 
 Attributes are loaded when first used, so importing this package does not import TensorFlow.
 """

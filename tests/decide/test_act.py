@@ -68,7 +68,7 @@ def test_what_no_tightening_decides_stops_the_loop() -> None:
     few = Judgement.of([Check("auc", 0.5, 0.45, 0.6, at_least=True, quality=True, value=0.52, events=30)])
     for found in (open_one, few):
         history = [done(20), Round(START, found, worst_ns=50.0, accuracy=GOOD)]
-        action = next_action(history, LOOP, tightenings(history, LOOP), budget_ns=50)
+        action = next_action(history, LOOP, tightenings(history, LOOP), reach=Reach(budget_ns=50))
         assert (action.kind, action.limit, action.best) == ("stop", Limit.UNDECIDED, 1)
         assert action.reason.startswith("cannot be told: ")
 

@@ -155,7 +155,7 @@ def test_steps_take_loaders(model: Any, train: Any) -> None:
     import tensorflow as tf
 
     batches = tf.data.Dataset.from_tensor_slices(train).batch(64)
-    settings = {"epochs": 2, "batch_size": 50, "seed": 3}
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": 50, "seed": 3}
     by_loader = FineTuning(**settings).compress(model, batches)
     by_arrays = FineTuning(**settings).compress(model, train)
     assert by_loader.record.child == by_arrays.record.child, "the same events, the same weights"
