@@ -194,6 +194,7 @@ def paths(told: Any, before: str = "") -> Iterator[tuple[str, Any]]:
             yield from paths(value, f"{before}{name}.")
 
 
+@pytest.mark.slow
 def test_whatever_is_changed_a_report_reads_or_refuses_and_met_has_its_legs(folder: Path) -> None:
     """Every key of both files, by every kind of junk: some 1,500 records for a folder."""
     for file in LEGS:
