@@ -16,10 +16,9 @@ A guide to the room, from what is read to what is made of it:
 * ``folding``     BatchNormalization into the layers beside it.
 * ``freeze``, ``names``, ``normal``   the normal form: the same function in the few layer kinds that convert exactly.
 * ``plan``        the types that hls4ml is told for a model in normal form.
+* ``paths``       which output values depend on an input, and over which weights.
 * ``reference``   the answer of the model handed in, free of float32's rounding: what firmware must equal. ``witness``
                   computes it and shares nothing with the conversion.
-* ``paths``       which output values depend on an input, and over which weights.
-* ``reference``   Keras' own answer, free of float32's rounding.
 
 Attributes are loaded when first used, so importing this package does not import TensorFlow.
 """
