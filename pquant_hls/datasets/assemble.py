@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pquant_hls.datasets.labels import Place, class_numbers
-from pquant_hls.datasets.records import SPLITS, About, Dataset, Inputs, Origin, Part, Split
+from pquant_hls.datasets.records import SPLITS, About, Dataset, Inputs, Origin, Part, Split, ZeroBias
 from pquant_hls.datasets.split import SHARES, split_rows
 from pquant_hls.errors import DataError
 
@@ -21,7 +21,10 @@ VALIDATION_SHARES = (0.8, 0.2)
 """Shares kept for training and taken for validation where a split set brings no validation events."""
 
 
-RESERVED = frozenset({"line", "notes", "classes", "class_names", "features", "feature_names"})
+ZERO_BIAS, ZERO_BIAS_HZ = "x_zero_bias", "zero_bias_hz"
+RESERVED = frozenset(
+    {"line", "notes", "classes", "class_names", "features", "feature_names", ZERO_BIAS, ZERO_BIAS_HZ}
+)
 """Keys beside the arrays; ``line`` is that of the first event in a text, ``notes`` what its reader left out."""
 
 
@@ -29,8 +32,10 @@ def assemble(arrays: Mapping[str, Any], *, name: str, where: str, seed: int) -> 
     """A Dataset of arrays named x and y (then split by `seed`), or x_train, y_train, x_test, ...
 
     Names are read without regard to case. `classes` (or `class_names`) and `features` (or `feature_names`)
-    are optional names; without any y there are no labels. Other arrays are not used, and `meta["notes"]` says
-    so. Raises DataError where arrays are missing, are not numbers, or differ in length.
+    are optional names; without any y there are no labels. `x_zero_bias` are events without a trigger and
+    `zero_bias_hz` the rate of all of them together, which trigger rates are read from. Other arrays are not
+    used, and `meta["notes"]` says so. Raises DataError where arrays are missing, are not numbers, or differ in
+    length.
     """
     given = {key.lower(): value for key, value in arrays.items()}
     classes, features = _names(given, "classes", "class_names"), _names(given, "features", "feature_names")
@@ -46,8 +51,28 @@ def assemble(arrays: Mapping[str, Any], *, name: str, where: str, seed: int) -> 
     split, rows = _in_three(labelled, seed)
     notes = (*given.get("notes", ()), *_unused(given, parts))
     meta = {"source": where, **({"notes": notes} if notes else {})}
-    about = About(numbered, features or (), name, meta, Origin(rows, unit, first))
+    about = About(
+        numbered, features or (), name, meta, Origin(rows, unit, first), _zero_bias(given, split, where)
+    )
     return Dataset.from_parts(split, about)
+
+
+def _zero_bias(given: Mapping[str, Any], parts: Mapping[Split, Part], where: str) -> ZeroBias | None:
+    """The zero-bias sample; DataError for one without its rate, or of another shape than the inputs."""
+    if ZERO_BIAS not in given and ZERO_BIAS_HZ not in given:
+        return None
+    for key, other in ((ZERO_BIAS, ZERO_BIAS_HZ), (ZERO_BIAS_HZ, ZERO_BIAS)):
+        if key not in given:
+            raise DataError(f"holds {other} but no {key}", where=where, mend="a rate needs both")
+    x, rate = _inputs(given[ZERO_BIAS], ZERO_BIAS, where), np.asarray(given[ZERO_BIAS_HZ])
+    if rate.size != 1 or rate.dtype.kind not in "iuf" or not (np.isfinite(rate) & (rate > 0)).all():
+        raise DataError(f"{ZERO_BIAS_HZ} is {rate.tolist()}, not one rate in Hz above 0", where=where)
+    shape = parts["train"][0].shape[1:]
+    if x.shape[1:] != shape or not len(x):
+        raise DataError(f"{ZERO_BIAS} has shape {x.shape}, the inputs are (events, {shape})", where=where)
+    if not np.isfinite(x).all():
+        raise DataError(f"{ZERO_BIAS} holds NaN or infinity", where=where)
+    return ZeroBias(x, float(rate.reshape(())))
 
 
 def _unused(given: Mapping[str, Any], parts: Mapping[str, Any]) -> list[str]:

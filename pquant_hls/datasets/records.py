@@ -36,6 +36,16 @@ class Origin:
         return f"{self.unit} {int(self.rows[which][index]) + self.first}"
 
 
+class ZeroBias(NamedTuple):
+    """Events as the beam gives them, taken without any trigger: what sets a trigger's rate.
+
+    x : float32 (events, ...), as the inputs of the splits. hz : rate of all of them together, in Hz.
+    """
+
+    x: Inputs
+    hz: float
+
+
 class About(NamedTuple):
     """What belongs to a data set beside its arrays; fields as in Dataset."""
 
@@ -44,6 +54,7 @@ class About(NamedTuple):
     name: str
     meta: Mapping[str, Any]
     origin: Origin | None = None
+    zero_bias: ZeroBias | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +66,7 @@ class Dataset:
     classes : names by class number. features : names of the last axis of x; empty where unknown.
     meta : origin of the data; not part of the digest. ``meta["notes"]``, where it is there, says in words what
     of a file was left out or read otherwise than written. origin : the file's row of each event, where known.
+    zero_bias : a sample that trigger rates are read from.
     """
 
     x_train: Inputs
@@ -68,6 +80,7 @@ class Dataset:
     name: str = ""
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     origin: Origin | None = None
+    zero_bias: ZeroBias | None = None
 
     @classmethod
     def from_parts(cls, parts: Mapping[Split, Part], about: About) -> Dataset:
@@ -113,3 +126,5 @@ class Dataset:
             yield f"x_{which}", x
             if y is not None:
                 yield f"y_{which}", y
+        if self.zero_bias is not None:
+            yield f"x_zero_bias {self.zero_bias.hz!r}", self.zero_bias.x

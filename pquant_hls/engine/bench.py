@@ -28,7 +28,7 @@ from pquant_hls.datasets import Dataset
 from pquant_hls.datasets.records import Split
 from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
-from pquant_hls.engine.score import Gate, Score, decided, errors_of, rates_of, score_of
+from pquant_hls.engine.score import Gate, Score, at_rates, decided, errors_of, rates_of, score_of
 from pquant_hls.errors import Waiting
 from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.measure import (
@@ -119,9 +119,15 @@ class Bench:
         return self.scores[key]
 
     def _scored(self, model: Any, x: Any, y: Any) -> Score:
-        found = keras_predict(model, x, keep_softmax=self.hls.keep_softmax)
-        shares = self.hls.keep_softmax and heads_of(model)[0] != "linear"
-        return score_of(found, y, self.data.classes, rates_of(self.gates), threshold=0.5 if shares else 0.0)
+        keep = self.hls.keep_softmax
+        found = keras_predict(model, x, keep_softmax=keep)
+        threshold = 0.5 if keep and heads_of(model)[0] != "linear" else 0.0
+        score = score_of(found, y, self.data.classes, rates_of(self.gates), threshold=threshold)
+        sample = self.data.zero_bias
+        if sample is None or all(gate.rate_hz is None for gate in self.gates):
+            return score
+        seen = keras_predict(model, sample.x, keep_softmax=keep)
+        return Score({**score.figures, **at_rates(self.gates, found, y, self.data.classes, seen, sample.hz)})
 
     def record(self, entry: Entry, text: str) -> None:
         """Put what a policy did into the ledger, and tell it."""

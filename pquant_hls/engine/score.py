@@ -6,9 +6,12 @@ A loss smaller than its own statistical error is not called a loss.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from pquant_hls.decide import Check, floor_check
 from pquant_hls.errors import SpecError
@@ -18,8 +21,11 @@ from pquant_hls.train.metrics import (
     Proportion,
     accuracy,
     class_metrics,
+    efficiency_at,
 )
 
+HERTZ = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6}
+_RATE = re.compile(r"(?P<number>\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+) ?(?P<unit>Hz|kHz|MHz)?", re.ASCII)
 LEAST_ABOVE = 10
 """Background events above a threshold below which its efficiency decides nothing."""
 
@@ -72,6 +78,26 @@ def score_of(
     return Score(figures)
 
 
+def at_rates(
+    gates: Sequence[Gate], scores: Any, labels: Any, classes: Sequence[str], zero_bias: Any, total_hz: float
+) -> dict[str, Proportion]:
+    """Efficiencies of the gates that name a rate in Hz.
+
+    scores, zero_bias : outputs (events, classes) of the labelled events and of the zero-bias sample, which
+    arrive at ``total_hz`` together and set the threshold.
+    """
+    found, numbers = {}, np.asarray(labels).reshape(-1)
+    for gate in gates:
+        name = gate.metric.partition(":")[2]
+        if gate.rate_hz is None or name not in classes:
+            continue
+        column, chosen = min(classes.index(name), np.shape(scores)[1] - 1), numbers == classes.index(name)
+        seen = np.concatenate([np.asarray(scores)[chosen, column], np.asarray(zero_bias)[:, column]])
+        is_signal = np.arange(len(seen)) < chosen.sum()
+        found[gate.metric] = efficiency_at(seen, is_signal, min(1.0, gate.rate_hz / total_hz))
+    return found
+
+
 def decided(scores: Any, labels: Any, threshold: float) -> Score:
     """The Score of decisions alone, of outputs (events, k) that are no probabilities; empty without labels."""
     if labels is None:
@@ -119,7 +145,8 @@ class Gate:
     """A floor on one figure of a Score: at most ``max_loss`` below the original's, or at least ``minimum``
     (shares).
 
-    ``metric`` is a Score's name, e.g. ``auc`` or ``efficiency@0.01:top``. Where the floor lies within the figure's
+    ``metric`` is a Score's name, e.g. ``auc``, ``efficiency@0.01:top`` at a share of the background, or
+    ``efficiency@30kHz:top`` at a rate of the data's zero-bias sample. Where the floor lies within the figure's
     statistical error the check is UNKNOWN and says how many events would decide; searches go by the figure itself, and
     call no loss what is within its error. An efficiency whose threshold fewer than ten background events set is UNKNOWN.
     """
@@ -137,26 +164,47 @@ class Gate:
 
     @classmethod
     def at_rate(
-        cls, rate_hz: float, *, input_hz: float = LHC_CROSSING_HZ, signal: str = "", **limits: float
+        cls,
+        rate_hz: float,
+        *,
+        input_hz: float = LHC_CROSSING_HZ,
+        signal: str = "",
+        zero_bias: bool = False,
+        **limits: float,
     ) -> Gate:
-        """A floor on the signal efficiency at a trigger rate in Hz, of background arriving at
-        ``input_hz``."""
+        """A floor on the signal efficiency at a trigger rate in Hz: of background arriving at ``input_hz``, or with
+        ``zero_bias`` of the data's zero-bias sample, whose own rate is known."""
         if not 0 < rate_hz < input_hz:
             raise SpecError(
                 f"a rate lies between 0 and the input's {input_hz:g} Hz, got {rate_hz:g}", where="rate_hz"
             )
-        return cls(f"efficiency@{rate_hz / input_hz:g}{f':{signal}' if signal else ''}", **limits)
+        rate = f"{rate_hz:g}Hz" if zero_bias else f"{rate_hz / input_hz:g}"
+        return cls(f"efficiency@{rate}{f':{signal}' if signal else ''}", **limits)
 
     @property
     def background_rate(self) -> float | None:
         """The share of background let through at which the efficiency is read; None for other figures."""
+        rate = self._rate()
+        return None if rate is None or rate[1] else rate[0]
+
+    @property
+    def rate_hz(self) -> float | None:
+        """The rate of the zero-bias sample at which the efficiency is read; None for other figures."""
+        rate = self._rate()
+        return None if rate is None or not rate[1] else rate[0] * HERTZ[rate[1]]
+
+    def _rate(self) -> tuple[float, str] | None:
+        """(number, unit) behind ``efficiency@``; the unit is empty for a share of the background."""
         kind, _, rate = self.metric.split(":")[0].partition("@")
-        try:
-            return float(rate) if kind == "efficiency" else None
-        except ValueError as cause:
+        if kind != "efficiency" or not rate:
+            return None
+        found = _RATE.fullmatch(rate)
+        if found is None:
             raise SpecError(
-                f"is not a figure such as 'efficiency@0.01:top', got rate {rate!r}", where=self.metric
-            ) from cause
+                f"is not a figure such as 'efficiency@0.01:top' or 'efficiency@30kHz:top', got rate {rate!r}",
+                where=self.metric,
+            )
+        return float(found["number"]), found["unit"] or ""
 
     def check(self, before: Score | None, now: Score | None) -> Check:
         """The gate as a check; UNKNOWN where a figure it needs is missing."""
@@ -177,27 +225,22 @@ class Gate:
 
     def _unset(self, found: Proportion) -> Check:
         """Too few background events to set the threshold: their number's own error is a third of it or more."""
-        needed = (
-            ""
-            if not self.background_rate
-            else f", {math.ceil(LEAST_ABOVE / self.background_rate):,} are needed"
-        )
+        share = self.background_rate
+        needed = "" if not share else f", {math.ceil(LEAST_ABOVE / share):,} are needed"
         why = f"{found.above} background events lie above the threshold, too few to set it{needed}"
-        return Check(
-            self.metric,
-            self.minimum or 0.0,
-            None,
-            None,
-            at_least=True,
-            quality=True,
-            value=found.value,
-            why=why,
-        )
+        floor, value = self.minimum or 0.0, found.value
+        return Check(self.metric, floor, None, None, at_least=True, quality=True, value=value, why=why)
 
 
 def check_gates(gates: Sequence[Gate], baseline: Score) -> None:
     """Raise SpecError for a gate on a figure that the original's score does not have: it could never hold."""
     for gate in gates:
+        if gate.rate_hz is not None and gate.metric not in baseline.figures:
+            raise SpecError(
+                "needs a class and the data's zero-bias sample",
+                where=f"gates.{gate.metric}",
+                mend="write efficiency@30kHz:CLASS, and put x_zero_bias and zero_bias_hz into the data",
+            )
         if gate.metric not in baseline.figures:
             raise SpecError(
                 unknown_key(gate.metric, baseline.figures, "figure"), where=f"gates.{gate.metric}"

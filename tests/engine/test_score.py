@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pquant_hls.decide import Verdict
-from pquant_hls.engine.score import Gate, Score, check_gates, dropped, loss, rates_of, score_of
+from pquant_hls.engine.score import Gate, Score, at_rates, check_gates, dropped, loss, rates_of, score_of
 from pquant_hls.errors import SpecError
 from pquant_hls.train.metrics import BACKGROUND_RATES, Proportion, efficiency_at, roc_auc
 
@@ -276,3 +276,30 @@ def test_a_threshold_that_too_few_background_events_set_decides_nothing() -> Non
     assert "0 background events lie above the threshold, too few to set it, 13,360 are needed" in check.text
     enough = Gate("efficiency@0.1:1", minimum=0.5)
     assert enough.check(None, score).verdict is Verdict.MET
+
+
+def test_a_rate_in_hertz_is_read_off_the_zero_bias_sample() -> None:
+    """Of a sample that arrives at 40 MHz, 100 kHz are one event in 400."""
+    rng = np.random.default_rng(1)
+    labels, classes = np.arange(2000) % 2, ("qcd", "top")
+    outputs = rng.normal(size=(2000, 2)) + 2.0 * np.eye(2)[labels]
+    zero_bias = rng.normal(size=(40_000, 2))
+    gate = Gate("efficiency@100kHz:top", minimum=0.2)
+    assert (gate.rate_hz, gate.background_rate) == (1e5, None)
+    found = at_rates([gate, Gate("auc", minimum=0.5)], outputs, labels, classes, zero_bias, 4e7)[gate.metric]
+    threshold = np.sort(zero_bias[:, 1])[::-1][100]
+    assert found.above == 100
+    assert found.value == pytest.approx((outputs[labels == 1, 1] > threshold).mean())
+    assert gate.check(None, Score({gate.metric: found})).verdict is Verdict.MET
+    few = at_rates([gate], outputs, labels, classes, zero_bias[:2000], 4e7)[gate.metric]
+    assert gate.check(None, Score({gate.metric: few})).verdict is Verdict.UNKNOWN, "5 events above"
+
+
+def test_a_rate_in_hertz_needs_its_sample() -> None:
+    gate = Gate.at_rate(30e3, signal="top", zero_bias=True, minimum=0.2)
+    assert gate.metric == "efficiency@30000Hz:top"
+    with pytest.raises(SpecError, match="needs a class and the data's zero-bias sample"):
+        check_gates([gate], Score({"accuracy": Proportion(0.7, 0.1, 9)}))
+    for wrong in ("efficiency@30 khz:top", "efficiency@fast", "efficiency@1e400x"):
+        with pytest.raises(SpecError, match="is not a figure such as"):
+            _ = Gate(wrong, minimum=0.1).background_rate
