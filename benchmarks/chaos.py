@@ -306,7 +306,7 @@ def run(jobs: Iterable[tuple[Job, int]], fault: str, work: Path, seed: int) -> l
 
 
 def shares(count: int, parts: Sequence[int]) -> list[int]:
-    """``count`` divided in proportion to ``parts``, each at least 1 where ``count`` allows."""
+    """``count`` divided in proportion to ``parts``; the first get what is left over."""
     given = [count * part // sum(parts) for part in parts]
     for index in range(count - sum(given)):
         given[index % len(parts)] += 1
@@ -314,14 +314,14 @@ def shares(count: int, parts: Sequence[int]) -> list[int]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kills", type=int, help="how many kills (50; with --quick 4)")
-    parser.add_argument("--fills", type=int, help="how many full disks (50; with --quick 2)")
+    parser.add_argument("--kills", type=int, help="how many kills (50; with --quick 3)")
+    parser.add_argument("--fills", type=int, help="how many full disks (50; with --quick 1)")
 
 
 def main() -> None:
     args = parse(__doc__, options)
-    kills = (4 if args.quick else 50) if args.kills is None else args.kills
-    fills = (2 if args.quick else 50) if args.fills is None else args.fills
+    kills = (3 if args.quick else 50) if args.kills is None else args.kills
+    fills = (1 if args.quick else 50) if args.fills is None else args.fills
     load()
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))

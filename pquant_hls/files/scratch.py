@@ -41,9 +41,9 @@ def scratch(parent: Path | None = None, name: str = TEMPORARY) -> Iterator[Path]
 def sweep(root: Path, name: str) -> None:
     """Remove the folders of ``scratch`` in ``root`` under ``name`` whose processes are gone."""
     wanted = re.compile(re.escape(name + _MARK) + _RANDOM)
-    with suppress(OSError):
-        for found in os.scandir(root):
-            if wanted.fullmatch(found.name) and found.stat(follow_symlinks=False).st_uid == os.getuid():
+    with suppress(OSError), os.scandir(root) as entries:
+        for found in entries:
+            if wanted.fullmatch(found.name):
                 _remove_dead(Path(found.path))
 
 
@@ -52,7 +52,8 @@ def _remove_dead(folder: Path) -> None:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder)
+            if os.fstat(lock).st_uid == os.getuid():
+                shutil.rmtree(folder)
         finally:
             os.close(lock)
 
