@@ -30,7 +30,7 @@ from pquant_hls.testing.constructs import constructs
 from pquant_hls.testing.networks import draw, sketch_inputs
 from pquant_hls.testing.sketch import Sketch, keras_model, reloaded
 
-Result = Literal["exact", "bounded", "refused", "unbuilt", "unjudged", "wrong", "crash"]
+Result = Literal["exact", "bounded", "refused", "left out", "unbuilt", "unjudged", "wrong", "crash"]
 Floats = list[NDArray[np.float64]]
 BOUNDED = frozenset({"average-unrounded", "smooth-quantizer", "table-activation", "softmax-kept"})
 """Warnings that promise a bound instead of equality."""
@@ -45,6 +45,7 @@ class Exactness:
     """What became of one network.
 
     ``unbuilt``: Keras itself cannot build, load or compute it. ``refused``: a lint error that cannot be mended.
+    ``left out``: holds what is refused by name, and was not asked for.
     ``bounded``: exact only within what a warning states. ``crash``: after a clean lint, or in the linter.
     ``stage`` is where it ended, ``detail`` the linter's reason, the difference found or the exception.
     ``emulated``: whether the emulator gives csim's values; None where it was not run or cannot take a layer.

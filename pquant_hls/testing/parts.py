@@ -156,7 +156,7 @@ def _joined(drawer: Drawer, x: int) -> int:
 
 def _normal_anywhere(drawer: Drawer, x: int) -> int:
     """A batch normalization first, after a layer with a kernel, or after an activation."""
-    if drawer.chance(0.35):
+    if drawer.chance(0.5):
         x = drawer.dense(x, 3)
     return drawer.act(drawer.add("BatchNormalization", x))
 
