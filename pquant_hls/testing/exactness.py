@@ -34,8 +34,6 @@ Result = Literal["exact", "bounded", "refused", "left out", "unbuilt", "unjudged
 Floats = list[NDArray[np.float64]]
 BOUNDED = frozenset({"average-unrounded", "smooth-quantizer", "table-activation", "softmax-kept"})
 """Warnings that promise a bound instead of equality."""
-WIDEST_AVERAGE = 18
-"""Bits of an average's accumulator up to which the emulator is asked."""
 MOVED = 0.5
 """A ``fix`` whose outputs are further off, in mean over spread, has made another model."""
 
@@ -212,8 +210,6 @@ def emulated(case: Case) -> None:
     """The first judge: ends the case only where it fails, for csim decides."""
     if case.verdict is not None or case.project is None or case.project.graph is None:
         return
-    if _stalls(case.project.graph):
-        return
     try:
         found = emulate(case.project.graph, case.x)
     except NotMeasured:
@@ -225,12 +221,6 @@ def emulated(case: Case) -> None:
     differing = "" if case.bounded else _difference(case.expected, case.obtained)
     if differing:
         case.end("wrong", "emulator", differing)
-
-
-def _stalls(graph: FixedPointGraph) -> bool:
-    """Whether the emulator would take minutes: alkaid searches the shifts of a reciprocal of many bits."""
-    averages = [node for node in graph.nodes if "average_pooling" in node.op and "accum" in node.types]
-    return any(node.types["accum"].width > WIDEST_AVERAGE for node in averages)
 
 
 def by_csim(cases: Sequence[Case], folder: Path, cache: Path | None) -> None:
