@@ -38,7 +38,7 @@ from pquant_hls.testing.shrink import shrink
 GROUP = 10
 """Networks compiled into one library; the group of a seed decides its backend and io_type."""
 RESULTS = ("exact", "bounded", "refused", "wrong", "crash", "unbuilt", "unjudged", "left out")
-SINCE = frozenset({"active-dropout", "inner-probability", "one-value", "weight-mask"})
+SINCE = frozenset({"active-dropout", "inner-probability", "input-type", "one-value", "weight-mask"})
 """Rules that version 0.1.0 had not."""
 Row = dict[str, Any]
 

@@ -6,12 +6,12 @@ import math
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
 from pquant_hls.network.graph import Call, Topology
-from pquant_hls.network.kinds import layer_kind
+from pquant_hls.network.kinds import acting, layer_kind
 from pquant_hls.network.kinds.moves import first_type
 from pquant_hls.network.names import safe_names
 from pquant_hls.network.normal import is_final, is_pass_through, is_probability, is_softmax
 from pquant_hls.network.plan import is_linear, plan, wide_sums
-from pquant_hls.network.room import SOFTMAX_BITS
+from pquant_hls.network.room import SOFTMAX_BITS, readers
 from pquant_hls.qor import FixedType
 
 USEFUL_BOUND = 0.5
@@ -35,6 +35,9 @@ def _input(call: Call, context: Context) -> Findings:
     if any(length is None for length in call.shape):
         yield finding("input-shape", call, f"shape {call.shape} has an open axis")
         return
+    shapes = {found.shape for reader in readers(context.graph, call) if (found := acting(reader)) is not None}
+    if "float" not in str(call.layer.dtype) and (signs := shapes & {"binary", "ternary"}):
+        yield finding("input-type", call, f"a {' and a '.join(sorted(signs))} reads {call.layer.dtype}")
     if first_type(context.graph, call) is not None:
         yield finding("input-rounded-twice", call, "the input port gets the first quantizer's own type")
     else:

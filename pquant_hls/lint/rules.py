@@ -243,6 +243,11 @@ RULES: Mapping[str, LintRule] = {
         _CONVERSION,
         fixable=True,
     ),
+    "input-type": LintRule(
+        "error",
+        "Keras itself cannot compute a binary or ternary of whole numbers",
+        "keras.Input(shape, dtype='float32'), or a quantized_bits before it",
+    ),
     "input-shape": LintRule("error", "an axis of unknown length", "give keras.Input a full shape"),
     "no-arithmetic": LintRule(
         "error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 import warnings
@@ -13,7 +14,7 @@ from typing import Any
 import h5py
 import keras
 
-from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.errors import OutputError, PquantError, UnsupportedModel
 from pquant_hls.network.frontend import FRONT_ENDS
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -43,6 +44,8 @@ def load_model(path: str | Path) -> keras.Model:
         raise UnsupportedModel("is not a model file", where=path, mend=f"give a {', '.join(SUFFIXES)} file")
     config = _read_keras(path) if path.suffix == ".keras" else _read_h5(path)
     _refuse_code(config, path)
+    if path.suffix != ".keras":
+        _refuse_operations(_operations(config), path, UnsupportedModel)
     return _load(path)
 
 
@@ -85,6 +88,27 @@ def _refuse_code(config: Any, path: Path) -> None:
             )
 
 
+def _operations(config: Any) -> list[str]:
+    """Operations on tensors in the configuration of a .h5 file, which is all that it keeps of them: a name."""
+    lists = [found["layers"] for found in _objects(config) if isinstance(found.get("layers"), list)]
+    layers = [layer for layer in itertools.chain(*lists) if isinstance(layer, dict)]
+    return [
+        str(layer.get("class_name"))
+        for layer in layers
+        if isinstance(inner := layer.get("config"), dict) and set(inner) == {"name"}
+    ]
+
+
+def _refuse_operations(names: list[str], path: Path, error: type[PquantError]) -> None:
+    if names:
+        listed = ", ".join(sorted(set(names)))
+        raise error(
+            f"operations on tensors ({listed}), as in a + b, cannot be read back from a {path.suffix} file",
+            where=path,
+            mend="save the model as .keras, or write them as layers: keras.layers.Add()([a, b])",
+        )
+
+
 def _objects(config: Any) -> Iterator[dict[str, Any]]:
     if isinstance(config, dict):
         yield config
@@ -109,12 +133,18 @@ def _load(path: Path) -> keras.Model:
 
 
 def save_model(model: keras.Model, path: str | Path) -> Path:
-    """Write ``.keras`` or ``.h5`` whole or not at all; raises OutputError where the file
-    cannot be written.
+    """Write ``.keras`` or ``.h5`` whole or not at all.
+
+    Raises
+    ------
+    OutputError : the file cannot be written, or Keras could not read it again (operations on tensors in ``.h5``).
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise OutputError(f"unknown model format {path.suffix!r}", where=path, mend="use .keras or .h5")
+    if path.suffix != ".keras":
+        made = [call for call in getattr(model, "operations", ()) if not isinstance(call, keras.Layer)]
+        _refuse_operations([type(call).__name__ for call in made], path, OutputError)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
             part = Path(folder) / f"model{path.suffix}"

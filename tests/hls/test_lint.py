@@ -205,6 +205,13 @@ def test_weights_that_keras_cannot_compute_are_named() -> None:
         lint(model)
 
 
+def test_an_alpha_of_many_numbers_that_keras_cannot_compute_is_named_with_its_mend() -> None:
+    model = model_of([(VECTOR, chain(dense(2)))])
+    model.layers[2].kernel_quantizer_internal = bits(4, alpha=np.array([0.5, 2.0]))
+    with pytest.raises(UnsupportedModel, match=r"quantized_bits: Keras .*alpha as one number, it is array"):
+        lint(model)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_no_numbers_are_named(value: float) -> None:
     model = model_of([(VECTOR, chain(dense(4, name="broken")))])

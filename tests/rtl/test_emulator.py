@@ -163,5 +163,5 @@ def test_averages_over_numbers_of_many_bits_are_refused_by_name() -> None:
     wide = FixedType.parse("ap_fixed<34,14>")
     first = Node("x", "input", (), (2049, 1), FixedType.parse("ap_fixed<4,2>"))
     mean = Node("mean", "global_average_pooling1d", ("x",), (1,), wide, {"accum": wide})
-    with pytest.raises(NotMeasured, match="mean: .* over 2049 values, no power of two"):
+    with pytest.raises(NotMeasured, match=r"mean: .* over 2049 values, no power of two"):
         emulate(FixedPointGraph((first, mean), ("mean",)), np.zeros((1, 2049, 1)))

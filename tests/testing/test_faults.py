@@ -35,10 +35,11 @@ def net(
     shape: tuple[int, ...] = (3,),
     first: Quantizer | None = None,
     outputs: tuple[int, ...] | None = None,
+    dtype: str = "float32",
 ) -> Sketch:
     """A chain: an input, its quantizer and ``layers`` of (kind, options[, source or weights])."""
     nodes = [
-        SketchNode(0, "Input", (), {"shape": shape, "name": "n0_x"}),
+        SketchNode(0, "Input", (), {"shape": shape, "name": "n0_x", "dtype": dtype}),
         SketchNode(1, "QActivation", (0,), {"activation": first or bits(5, 2), "name": "n0_in"}),
     ]
     for key, (kind, options, *rest) in enumerate(layers, 2):
@@ -127,6 +128,7 @@ FAULTS = {
     ),
     "a quantizer coarser than a ternary": net(dense(), act(TERNARY), act(bits(4, 6)), dense()),
     "a relu coarser than a binary": net(dense(), act(BINARY), act(relu(4, 6)), dense()),
+    "a binary of whole numbers": net(dense(), first=BINARY, dtype="uint8"),
     "a dropout that stays on": net(dense(), ("Dropout", {"rate": 0.5, "active": True}), dense()),
     "a quantizer in Activation": net(dense(), ("Activation", {"activation": relu(6, 2)})),
 }
@@ -140,9 +142,11 @@ REFUSED_BY = {
     "logits and their softmax": "one-value",
     "a value and its dropout": "one-value",
     "a value and its reshape": "one-value",
+    "a binary of whole numbers": "input-type",
     "a dropout that stays on": "active-dropout",
 }
 RESULTS = dict.fromkeys(REFUSED_BY, "refused") | {"a ternary after an average": "bounded"}
+RESULTS["a binary of whole numbers"] = "unbuilt"  # Keras itself has no answer
 
 
 @pytest.mark.gxx
