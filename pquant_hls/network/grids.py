@@ -89,7 +89,7 @@ def finer(kind: FixedType, frac: int) -> FixedType:
     return type_for_range(float(low), float(high), frac)
 
 
-def reaching(kind: FixedType, integer: int) -> FixedType:
+def raised(kind: FixedType, integer: int) -> FixedType:
     """The type with at least ``integer`` integer bits, sign included; the same fraction bits."""
     more = max(0, integer - kind.integer)
     return replace(kind, width=kind.width + more, integer=kind.integer + more)
@@ -97,7 +97,7 @@ def reaching(kind: FixedType, integer: int) -> FixedType:
 
 def roundable(kind: FixedType, target: FixedType) -> FixedType:
     """The type with bits down to the step of ``target``: ap_fixed rounds nothing that has no bit there."""
-    return reaching(kind, 1 - target.frac)
+    return raised(kind, 1 - target.frac)
 
 
 def accumulator(

@@ -20,7 +20,7 @@ from pquant_hls.network.graph import Call, NewLayer, Topology, remake, topology
 from pquant_hls.network.kinds import acts_alone, function_name, layer_kind
 from pquant_hls.network.names import safe_names, unused
 from pquant_hls.network.quantizers import is_quantizer, keras_computes
-from pquant_hls.network.room import own_type, readers, roomy, signed
+from pquant_hls.network.room import own_type, readers, roomy, with_sign
 
 
 def is_softmax(call: Call) -> bool:
@@ -121,9 +121,9 @@ class _Builder:
         if front is None or found is None or found.type is None:
             return result
         need = roomy(found.type, list(readers(self.graph, call)), softmax=self.keep_softmax)
-        if need == own_type(found, need):
+        if need == own_type(found.shape, found.type, need):
             return result
-        wide = signed(need)
+        wide = with_sign(need)
         linear = front.make("linear", wide.width, wide.integer - 1)
         return front.activation(linear, self.names.another(f"{name}_wide"))(result)
 

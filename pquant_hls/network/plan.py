@@ -56,7 +56,7 @@ def _widened(graph: Topology, call: Call, layer: LayerPlan, default: FixedType) 
         return layer
     found = acting(call)
     kind = roomy(layer.result, list(readers(graph, call)), softmax=layer.result != default)
-    return replace(layer, result=kind if found is None else own_type(found, kind) or layer.result)
+    return replace(layer, result=kind if found is None else own_type(found.shape, layer.result, kind))
 
 
 def is_linear(call: Call) -> bool:

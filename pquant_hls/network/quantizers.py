@@ -59,7 +59,7 @@ def quantized_values(quantizer: Any, values: NDArray[np.float32]) -> NDArray[np.
     if quantizer is None:
         return np.asarray(values, np.float64)
     front, found = front_of(quantizer), reading_of(quantizer)
-    scale = None if front is None else front.scale(quantizer)
+    scale: Any = None if front is None else front.scale(quantizer)
     mend = f"alpha as one number, it is {scale!r}" if np.ndim(scale) > 0 else None
     with keras_computes(type(quantizer).__name__ if found is None else found.name, mend):
         return np.asarray(quantizer(np.asarray(values, np.float32)), np.float64)

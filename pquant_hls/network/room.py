@@ -12,9 +12,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pquant_hls.network.frontend import Reading
+from pquant_hls.network.frontend import Shape
 from pquant_hls.network.graph import Call, Topology
-from pquant_hls.network.grids import reaching, roundable
+from pquant_hls.network.grids import raised, roundable
 from pquant_hls.network.kinds import acting, layer_kind
 from pquant_hls.qor import FixedType
 
@@ -35,9 +35,9 @@ def roomy(kind: FixedType, calls: Sequence[Call], *, softmax: bool) -> FixedType
     found = [reading for call in calls if (reading := acting(call)) is not None]
     thresholds = [reading.threshold for reading in found if reading.threshold is not None]
     if thresholds or any(map(_pads_maximum, calls)):
-        kind = signed(kind)
+        kind = with_sign(kind)
     for threshold in thresholds:
-        kind = reaching(kind, 1 + math.ceil(math.log2(max(threshold, 1.0))))
+        kind = raised(kind, 1 + math.ceil(math.log2(max(threshold, 1.0))))
     for reading in found:
         kind = kind if reading.type is None else roundable(kind, reading.type)
     if softmax and any(map(_is_softmax, calls)):
@@ -45,14 +45,14 @@ def roomy(kind: FixedType, calls: Sequence[Call], *, softmax: bool) -> FixedType
     return kind
 
 
-def own_type(quantizer: Reading, needed: FixedType) -> FixedType | None:
-    """The type of a quantizer's values, with a sign if that is needed and none is negative; with any other bits it
-    would clip elsewhere."""
-    never_negative = quantizer.shape in ("relu", "sigmoid") and quantizer.type is not None
-    return signed(quantizer.type) if never_negative and needed.signed else quantizer.type  # type: ignore[arg-type]
+def own_type(shape: Shape, kind: FixedType, needed: FixedType) -> FixedType:
+    """The type of a quantizer's values, with a sign if that is needed and none is negative; with any other bits it would
+    clip elsewhere.
+    """
+    return with_sign(kind) if shape in ("relu", "sigmoid") and needed.signed else kind
 
 
-def signed(kind: FixedType) -> FixedType:
+def with_sign(kind: FixedType) -> FixedType:
     """The type with a sign."""
     return kind if kind.signed else replace(kind, width=kind.width + 1, integer=kind.integer + 1, signed=True)
 
