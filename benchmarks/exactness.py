@@ -5,8 +5,9 @@ converted, and compared on 200 inputs each, at the rails and off every grid, eve
 handed in. Two judges: the emulator on each network, and g++'s csim on ten that passed it in one compile. Half of
 them in io_parallel, half in io_stream; one group in four for the Vivado backend. Each network that is WRONG or
 crashes after a clean lint is shrunk to a few layers and printed with its seed; any such ends the script with 1.
-Networks that hold a construct refused by name are left out and counted, unless ``--refused``. With ``--json`` the file is
-written after each group; a second run with the same file goes on from there:
+Networks that hold a construct refused by name are left out and counted, unless ``--refused``; refusals by rules that
+stood in version 0.1.0 are counted apart. With ``--json`` the file is written after each group; a second run with the same
+file goes on from there:
 
     python benchmarks/exactness.py --networks 200 --json OUT        # then --networks 400, ... up to 1000
     python benchmarks/exactness.py --seed 17 --networks 1 --refused   # replay one network
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
 import sys
 import tempfile
 import time
@@ -35,12 +37,19 @@ from pquant_hls.testing.shrink import shrink
 
 GROUP = 10
 """Networks compiled into one library; the group of a seed decides its backend and io_type."""
-RESULTS = ("exact", "bounded", "refused", "wrong", "crash", "unbuilt", "unjudged")
+RESULTS = ("exact", "bounded", "refused", "wrong", "crash", "unbuilt", "unjudged", "left out")
+SINCE = frozenset({"active-dropout", "inner-probability", "input-type", "one-value", "weight-mask"})
+"""Rules that version 0.1.0 had not."""
 Row = dict[str, Any]
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--networks", type=int, default=300, help="networks to try (300); 20 if --quick")
+    parser.add_argument(
+        "--networks",
+        type=int,
+        default=300,
+        help="networks to try, beside those left out (300); 20 if --quick",
+    )
     parser.add_argument(
         "--shrink", type=int, default=50, help="tries to make a failing network small (50; 0: none)"
     )
@@ -63,14 +72,12 @@ def main() -> int:
     args = parse(__doc__, options)
     total = min(args.networks, 20) if args.quick else args.networks
     rows = known(args)
-    fresh = set(range(args.seed, args.seed + total)) - {row["seed"] for row in rows}
-    left = [seed for seed in sorted(fresh) if args.refused or not constructs(draw(seed)) & REFUSED]
-    print(
-        f"left out: {len(fresh) - len(left)} networks that hold {', '.join(sorted(REFUSED))}", file=sys.stderr
-    )
-    for seeds in (list(group) for _, group in itertools.groupby(left, lambda seed: seed // GROUP)):
+    done = {row["seed"] for row in rows}
+    for seeds in groups(args.seed):
+        if (lack := total - tried(rows)) <= 0:
+            break
         start = time.perf_counter()
-        rows += judged(seeds, args)
+        rows += judged([seed for seed in seeds if seed not in done][:lack], args)
         told = Counter(row["result"] for row in rows)
         print(
             f"{seeds[0]}-{seeds[-1]}: {time.perf_counter() - start:.0f} s, so far {dict(told)}",
@@ -79,6 +86,16 @@ def main() -> int:
         save(args, "exactness", {**summary(rows), "networks": rows})
     report(rows)
     return 1 if summary(rows)["fails"] else 0
+
+
+def groups(first: int) -> Iterator[range]:
+    """Seeds from ``first`` on, those that share a compile together."""
+    for group in itertools.count(first // GROUP):
+        yield range(max(group * GROUP, first), (group + 1) * GROUP)
+
+
+def tried(rows: list[Row]) -> int:
+    return sum(row["result"] != "left out" for row in rows)
 
 
 def known(args: argparse.Namespace) -> list[Row]:
@@ -90,11 +107,21 @@ def known(args: argparse.Namespace) -> list[Row]:
 
 
 def judged(seeds: list[int], args: argparse.Namespace) -> list[Row]:
-    spec, sketches = spec_of(seeds[0]), [draw(seed) for seed in seeds]
+    if not seeds:
+        return []
+    spec, drawn = spec_of(seeds[0]), [draw(seed) for seed in seeds]
+    refused = {sketch.seed: constructs(sketch) & REFUSED for sketch in drawn if not args.refused}
+    sketches = [sketch for sketch in drawn if not refused.get(sketch.seed)]
     with tempfile.TemporaryDirectory() as scratch:
         folder, cache = Path(scratch) / "group", Path(scratch) / "cache"
         verdicts = check_sketches(sketches, spec, folder, cache=cache, csim=not args.emulator_only)
-    return [row(spec, verdict, args.shrink) for verdict in sorted(verdicts, key=lambda verdict: verdict.seed)]
+    out = [
+        Exactness(seed, "left out", "", ", ".join(sorted(held)), held)
+        for seed, held in refused.items()
+        if held
+    ]
+    found = sorted([*verdicts, *out], key=lambda verdict: verdict.seed)
+    return [row(spec, verdict, args.shrink) for verdict in found]
 
 
 def row(spec: HlsSpec, verdict: Exactness, limit: int) -> Row:
@@ -136,19 +163,35 @@ def folders(root: Path) -> Iterator[Path]:
 def summary(rows: list[Row]) -> Row:
     count = Counter(row["result"] for row in rows)
     unequal = sum(row["emulated"] is False for row in rows)
+    later = sum(by_later_rule(row) for row in rows)
     return {
-        "tried": len(rows),
+        "tried": tried(rows),
         **{name: count[name] for name in RESULTS},
+        "refused by rules since 0.1.0": later,
+        "share of these, %": round(100 * later / max(tried(rows), 1), 1),
         "emulator equals csim": sum(row["emulated"] is True for row in rows),
         "EMULATED WRONG": unequal,
         "fails": count["wrong"] + count["crash"] + unequal,
     }
 
 
+def rules(row: Row) -> set[str]:
+    """The lint rules that refuse the network."""
+    return set(re.findall(r"(?:^|; )([a-z0-9-]+):", row["detail"])) if row["result"] == "refused" else set()
+
+
+def by_later_rule(row: Row) -> bool:
+    """Whether no rule that stood in 0.1.0 refuses the network too."""
+    return row["result"] == "refused" and rules(row) <= SINCE
+
+
 def report(rows: list[Row]) -> None:
     show("Constructs", [construct(name, rows) for name in CONSTRUCTS])
-    refused = Counter(row["detail"].split(":")[0] for row in rows if row["result"] == "refused")
-    show("Refused by rule", [{"rule": rule, "networks": count} for rule, count in refused.most_common()])
+    refused = Counter(rule for row in rows for rule in rules(row))
+    show(
+        "Refused by rule",
+        [{"rule": rule, "in 0.1.0": rule not in SINCE, "networks": n} for rule, n in refused.most_common()],
+    )
     failed = [row for row in rows if row["result"] in ("wrong", "crash", "unbuilt")]
     show("Not exact", [{key: row[key] for key in ("seed", "spec", "kind", "detail")} for row in failed])
     for row in failed:

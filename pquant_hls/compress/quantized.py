@@ -17,7 +17,7 @@ from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, flat, re
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.names import identifier, unused
 from pquant_hls.network.plan import is_linear
-from pquant_hls.network.table import activation_text, operation
+from pquant_hls.network.table import activation_text, masked, operation
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
 
@@ -151,7 +151,7 @@ class _Maker:
         return None
 
     def _weighted(self, call: Call) -> Sequence[NewLayer]:
-        arrays = call.weights
+        arrays = masked(call.layer, call.weights)
         bits = self.widths.weights[call.name]
         settings = {key: value for key, value in call.layer.get_config().items() if key in _SHAPING}
         settings["name"] = call.name

@@ -145,7 +145,7 @@ def regridded(call: Call) -> tuple[dict[str, Any], list[Any]]:
         if front is not None and calm is not quantizer and not isinstance(front.scale(quantizer), str):
             changes[weights.key] = calm
         elif weights.grid is None:
-            changes[weights.key] = fitted(weights.values, _bits(weights))
+            changes |= weights.held_by(fitted(weights.values, _bits(weights)))
             values[index] = weights.values.astype(np.float32)
     return changes, values
 
@@ -170,7 +170,7 @@ def folded(call: Call, norm: Call) -> tuple[dict[str, Any], list[Any]]:
     values = scaled_after(call.layer, [part.values for part in parts], norm.layer)
     changes = {
         "use_bias": True,
-        parts[0].key: fitted(values[0], _bits(parts[0])),
+        **parts[0].held_by(fitted(values[0], _bits(parts[0]))),
         standard().option("bias"): fitted(values[1], FLOAT_BITS),
     }
     return changes, [value.astype(np.float32) for value in values]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
-from pquant_hls.network.frontend import reading_of
 from pquant_hls.network.graph import Call, Topology
-from pquant_hls.network.kinds import LayerPlan, layer_kind
+from pquant_hls.network.kinds import acting, layer_kind
 from pquant_hls.network.kinds.moves import first_type
 from pquant_hls.network.names import safe_names
 from pquant_hls.network.normal import is_final, is_pass_through, is_probability, is_softmax
-from pquant_hls.network.plan import SOFTMAX_BITS, is_linear, plan, wide_sums
+from pquant_hls.network.plan import is_linear, plan, wide_sums
+from pquant_hls.network.room import SOFTMAX_BITS, readers
 from pquant_hls.qor import FixedType
 
 USEFUL_BOUND = 0.5
@@ -36,6 +35,9 @@ def _input(call: Call, context: Context) -> Findings:
     if any(length is None for length in call.shape):
         yield finding("input-shape", call, f"shape {call.shape} has an open axis")
         return
+    shapes = {found.shape for reader in readers(context.graph, call) if (found := acting(reader)) is not None}
+    if "float" not in str(call.layer.dtype) and (signs := shapes & {"binary", "ternary"}):
+        yield finding("input-type", call, f"a {' and a '.join(sorted(signs))} reads {call.layer.dtype}")
     if first_type(context.graph, call) is not None:
         yield finding("input-rounded-twice", call, "the input port gets the first quantizer's own type")
     else:
@@ -122,27 +124,11 @@ def _origin(call: Call, graph: Topology, *, heads: bool = False) -> Call:
     return _origin(graph.sources(call)[0], graph, heads=heads) if moves else call
 
 
-def _coarse(call: Call, normal: Topology, types: Mapping[str, LayerPlan]) -> Findings:
-    """Quantizers that hls4ml's C++ does not apply to a value of this type."""
-    kind = layer_kind(call.layer)
-    found = reading_of(kind.function(call.layer)) if kind.operation == "activation" else None
-    if found is None:
-        return
-    before = normal.sources(call)[0]
-    source = types[before.name].result
-    if found.shape == "ternary" and not source.signed:
-        yield finding("unsigned-ternary", call, f"{before.name} gives {source}")
-    elif found.type is not None and source.frac - found.type.frac > source.width:
-        text = f"{before.name} gives {source}, all of it below the step of {found.type}"
-        yield finding("coarse-quantizer", call, text)
-
-
 def check_types(normal: Topology, context: Context) -> Findings:
     """Findings on the widths of sums and on softmax tables, from the types of the model in normal form."""
     types = plan(normal, FixedType.parse(context.spec.precision)).layers
     for call in normal.calls:
         if is_softmax(call):
             yield _softmax(call, types[normal.sources(call)[0].name].result)
-        yield from _coarse(call, normal, types)
     for call, bits in wide_sums(normal, FixedType.parse(context.spec.precision)):
         yield finding("wide-sum", call, f"its sums are {bits} bits wide")

@@ -26,7 +26,7 @@ RULES: Mapping[str, LintRule] = {
     "weights-scaled": LintRule(
         "note",
         "weights behind a scale (alpha is None, auto or auto_po2), a power of two, an unsigned or 1-bit "
-        "quantizer, which hls4ml reads wrongly; their values fit a plain type",
+        "quantizer, or a mask, which hls4ml reads wrongly; their values fit a plain type",
         _CONVERSION,
         fixable=True,
     ),
@@ -214,8 +214,9 @@ RULES: Mapping[str, LintRule] = {
     ),
     "weight-mask": LintRule(
         "error",
-        "hls4ml does not know a QKeras mask and takes every weight",
-        "multiply the weights by the mask and leave it out",
+        "a mask larger than the kernel makes a larger one of it, whose results without padding have not the shape that "
+        "Keras tells",
+        "a kernel_size as large as the mask, or padding='same'",
     ),
     "inner-probability": LintRule(
         "error",
@@ -226,16 +227,6 @@ RULES: Mapping[str, LintRule] = {
         "error",
         "two outputs are one value in the firmware, which hls4ml would declare twice",
         "give that value out once",
-    ),
-    "unsigned-ternary": LintRule(
-        "error",
-        "hls4ml's ternary compares with -1/3 in the type it reads, where an unsigned one wraps",
-        "read a signed quantizer, or put binary or a relu of fewer bits in its place",
-    ),
-    "coarse-quantizer": LintRule(
-        "error",
-        "every value lies below the step of the quantizer that reads it, where hls4ml's C++ ends in an error",
-        "prune less, or more bits after it",
     ),
     "stream-merge": LintRule(
         "error",
@@ -268,6 +259,11 @@ RULES: Mapping[str, LintRule] = {
         "an input type wider than the first quantizer rounds twice; it is given that quantizer's own type",
         _CONVERSION,
         fixable=True,
+    ),
+    "input-type": LintRule(
+        "error",
+        "Keras itself cannot compute a binary or ternary of whole numbers",
+        "keras.Input(shape, dtype='float32'), or a quantized_bits before it",
     ),
     "input-shape": LintRule("error", "an axis of unknown length", "give keras.Input a full shape"),
     "no-arithmetic": LintRule(

@@ -35,7 +35,7 @@ def _quantized(weights: Weights, call: Call) -> Findings:
     front, found = front_of(weights.quantizer), reading_of(weights.quantizer)
     what = "no quantizer"
     if front is not None and found is not None:
-        what = f"{found.name}, alpha={front.scale(weights.quantizer)!r}"
+        what = f"{found.name}, alpha={front.scale(weights.quantizer)!r}{', masked' if weights.masked else ''}"
     grid = weights.grid
     if grid is None:
         text = f"{weights.key} ({what}) gives values on no grid of {MAX_WEIGHT_BITS} bits"

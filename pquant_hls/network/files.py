@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 import zipfile
@@ -14,7 +15,7 @@ import h5py
 import keras
 import tensorflow as tf
 
-from pquant_hls.errors import OutputError, UnsupportedModel
+from pquant_hls.errors import OutputError, PquantError, UnsupportedModel
 from pquant_hls.errors.bounds import CONFIG_BYTES, MODEL_BYTES, MODEL_UNITS, json_values, unpacked
 from pquant_hls.files import replacing, scratch
 from pquant_hls.network.frontend import FRONT_ENDS
@@ -80,6 +81,8 @@ def load_model(path: str | Path) -> keras.Model:
     try:
         config = _read_keras(path) if suffix == ".keras" else _read_h5(path)
         _check(config, path)
+        if suffix != ".keras":
+            _refuse_operations(_operations(config), path, UnsupportedModel)
     except RecursionError as cause:
         raise UnsupportedModel("its configuration is nested too deeply", where=path) from cause
     if suffix == path.suffix or (suffix, path.suffix) == (".h5", ".hdf5"):
@@ -187,6 +190,27 @@ def _name(found: dict[str, Any]) -> str:
     return str(inner.get("name", "?")) if isinstance(inner, dict) else "?"
 
 
+def _operations(config: Any) -> list[str]:
+    """Operations on tensors in the configuration of a .h5 file, which is all that it keeps of them: a name."""
+    lists = [found["layers"] for found in _objects(config) if isinstance(found.get("layers"), list)]
+    layers = [layer for layer in itertools.chain(*lists) if isinstance(layer, dict)]
+    return [
+        str(layer.get("class_name"))
+        for layer in layers
+        if isinstance(inner := layer.get("config"), dict) and set(inner) == {"name"}
+    ]
+
+
+def _refuse_operations(names: list[str], path: Path, error: type[PquantError]) -> None:
+    if names:
+        listed = ", ".join(sorted(set(names)))
+        raise error(
+            f"operations on tensors ({listed}), as in a + b, cannot be read back from a {path.suffix} file",
+            where=path,
+            mend="save the model as .keras, or write them as layers: keras.layers.Add()([a, b])",
+        )
+
+
 def _objects(config: Any) -> Iterator[dict[str, Any]]:
     if isinstance(config, dict):
         yield config
@@ -227,12 +251,18 @@ def _load(path: Path, where: Path) -> keras.Model:
 
 
 def save_model(model: keras.Model, path: str | Path) -> Path:
-    """Write ``.keras`` or ``.h5`` whole or not at all; raises OutputError where the file
-    cannot be written.
+    """Write ``.keras`` or ``.h5`` whole or not at all.
+
+    Raises
+    ------
+    OutputError : the file cannot be written, or Keras could not read it again (operations on tensors in ``.h5``).
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise OutputError(f"unknown model format {path.suffix!r}", where=path, mend="use .keras or .h5")
+    if path.suffix != ".keras":
+        calls = [call for call in getattr(model, "operations", ()) if not isinstance(call, keras.Layer)]
+        _refuse_operations([type(call).__name__ for call in calls], path, OutputError)
     try:
         with replacing(path) as made, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras calls .h5 old; it is asked for on purpose

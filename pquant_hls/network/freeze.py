@@ -7,7 +7,7 @@ a plain linear one on whose grid they lie, so the model computes the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.network.grids import holding, hull
 from pquant_hls.network.kinds.base import layer_kind
-from pquant_hls.network.quantizers import quantized_values
+from pquant_hls.network.quantizers import keras_computes, quantized_values
 from pquant_hls.qor import FixedType
 
 MAX_WEIGHT_BITS = 18
@@ -27,19 +27,25 @@ MAX_WEIGHT_BITS = 18
 @dataclass(frozen=True)
 class Weights:
     """One array of a layer: its quantizer (None without), the layer option that holds it, and its values in
-    inference (float64).
+    inference (float64), times the layer's mask where it is ``masked``.
     """
 
     role: str
     key: str
     quantizer: Any
     values: NDArray[np.float64]
+    masked: bool = False
 
     @property
     def is_plain(self) -> bool:
-        """Whether hls4ml reads this quantizer as it is meant."""
+        """Whether hls4ml reads this quantizer as it is meant, and nothing acts after it."""
         found = reading_of(self.quantizer)
-        return found is not None and found.plain
+        return found is not None and found.plain and not self.masked
+
+    def held_by(self, quantizer: Any) -> dict[str, Any]:
+        """The options of a layer that holds these very values behind ``quantizer``; a mask may have made more of them."""
+        unmasked = {"mask": None, "kernel_size": self.values.shape[:2]} if self.masked else {}
+        return {self.key: quantizer, **unmasked}
 
     @property
     def grid(self) -> FixedType | None:
@@ -63,6 +69,10 @@ def weights_of(layer: Any) -> tuple[Weights, ...]:
                 f"its {role} holds NaN or infinite values", where=layer.name, mend="train the model again"
             )
         found.append(Weights(role, key, quantizer, quantized_values(quantizer, np.asarray(variable))))
+    mask = None if front is None else front.mask(layer)
+    if mask is not None and found:
+        with keras_computes(layer.name):
+            found[0] = replace(found[0], values=found[0].values * mask, masked=True)
     return tuple(found)
 
 
@@ -76,6 +86,6 @@ def frozen(layer: Any) -> tuple[dict[str, Any], list[NDArray[np.float32]]]:
     for index, weights in enumerate(weights_of(layer)):
         grid = weights.grid
         if not weights.is_plain and grid is not None:
-            changes[weights.key] = front.make("linear", grid.width, grid.integer - 1)
+            changes |= weights.held_by(front.make("linear", grid.width, grid.integer - 1))
             values[index] = weights.values.astype(np.float32)
     return changes, values

@@ -50,7 +50,8 @@ class Reading:
     """A quantizer as the firmware sees it.
 
     ``type`` is that of its values, None where no single one holds them. ``bits`` are what one weight takes.
-    ``plain``: hls4ml reads weights behind it as they are. ``random``: drawn in inference too.
+    ``plain``: hls4ml reads weights behind it as they are. ``random``: drawn in inference too. ``threshold``: the
+    magnitude from which on a ternary gives 1 or -1, None for others.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Reading:
     bits: int | None
     plain: bool = False
     random: bool = False
+    threshold: float | None = None
 
 
 class FrontEnd(ABC):
@@ -109,6 +111,13 @@ class FrontEnd(ABC):
     @abstractmethod
     def scale(self, quantizer: Any) -> Any:
         """The factor on its values, a number or a word such as ``auto``; None without one."""
+
+    def mask(self, layer: Any) -> NDArray[Any] | None:
+        """What the layer multiplies its quantized kernel by, an array that broadcasts with it; None for nothing. Its
+        option is called ``mask``.
+        """
+        del layer
+        return None
 
     def convertible(self, quantizer: Any) -> Any:
         """The same function, as hls4ml reads it."""

@@ -89,6 +89,17 @@ def finer(kind: FixedType, frac: int) -> FixedType:
     return type_for_range(float(low), float(high), frac)
 
 
+def raised(kind: FixedType, integer: int) -> FixedType:
+    """The type with at least ``integer`` integer bits, sign included; the same fraction bits."""
+    more = max(0, integer - kind.integer)
+    return replace(kind, width=kind.width + more, integer=kind.integer + more)
+
+
+def roundable(kind: FixedType, target: FixedType) -> FixedType:
+    """The type with bits down to the step of ``target``: ap_fixed rounds nothing that has no bit there."""
+    return raised(kind, 1 - target.frac)
+
+
 def accumulator(
     source: FixedType, weights: Floats, bias: Floats | None, *, depthwise: bool = False
 ) -> FixedType | None:

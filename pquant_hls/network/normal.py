@@ -15,11 +15,12 @@ import keras
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
-from pquant_hls.network.frontend import front_of
+from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, made_by, remake, topology
 from pquant_hls.network.kinds import acts_alone, function_name, layer_kind
 from pquant_hls.network.names import safe_names, unused
 from pquant_hls.network.quantizers import is_quantizer, keras_computes
+from pquant_hls.network.room import own_type, readers, roomy, with_sign
 
 
 def is_softmax(call: Call) -> bool:
@@ -128,14 +129,26 @@ class _Builder:
             return self.chained(call, name, inputs)
         activation = kind.function(call.layer)
         if kind.operation == "activation":
-            return applied(activation, name, call, inputs)
+            return self.roomy(activation, name, call, applied(activation, name, call, inputs))
         if activation is None:
             return computed(call, name, inputs, {})
         result = self.marked(call, computed(call, name, inputs, {"activation": None}), bare=True)
         if drop_head:
             return result
         own = self.names.another(f"{name}_{function_name(activation)}")
-        return _activation_layer(activation, own)(result)
+        return self.roomy(activation, own, call, _activation_layer(activation, own)(result))
+
+    def roomy(self, activation: Any, name: str, call: Call, result: Any) -> Any:
+        """A quantizer's result, in more bits where what reads it needs them."""
+        front, found = front_of(activation), reading_of(activation)
+        if front is None or found is None or found.type is None:
+            return result
+        need = roomy(found.type, list(readers(self.graph, call)), softmax=self.keep_softmax)
+        if need == own_type(found.shape, found.type, need):
+            return result
+        wide = with_sign(need)
+        linear = front.make("linear", wide.width, wide.integer - 1)
+        return front.activation(linear, self.names.another(f"{name}_wide"))(result)
 
     def chained(self, call: Call, name: str, inputs: list[Any]) -> Any:
         result = inputs[0]

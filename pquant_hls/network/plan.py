@@ -7,16 +7,15 @@ precisions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pquant_hls.network.freeze import weights_of
-from pquant_hls.network.frontend import Shape, shape_of
 from pquant_hls.network.graph import Call, Topology
-from pquant_hls.network.kinds import LayerPlan, Planning, layer_kind
+from pquant_hls.network.kinds import LayerPlan, Planning, acting, layer_kind
 from pquant_hls.network.kinds.products import lowered_reuse, sum_type
-from pquant_hls.network.normal import is_softmax
+from pquant_hls.network.room import own_type, readers, roomy
 from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -51,52 +50,19 @@ def reuse_factors(graph: Topology, spec: HlsSpec) -> dict[str, int]:
     return {name: count for name, count in lowered.items() if count is not None}
 
 
-SOFTMAX_BITS = 10
-"""Bits of an index into hls4ml's softmax tables."""
-
-
 def _widened(graph: Topology, call: Call, layer: LayerPlan, default: FixedType) -> LayerPlan:
-    """The same values in a type that hls4ml's next function handles.
-
-    Its padded max pooling pads with the sign bit alone, which in an unsigned type is a large value; its
-    ternary activation keeps its thresholds in the input's type, which must hold them; its softmax takes the
-    difference of two logits in as many bits as one has, so these get one more, and makes its tables smaller for
-    logits of few bits.
-    """
-    kind = layer.result
+    """The same values in a type that hls4ml's next function handles; behind a quantizer the normal form has made room."""
     if layer_kind(call.layer).moves:
         return layer
-    if not kind.signed and _reaches(graph, call, _pads_maximum):
-        kind = FixedType(kind.width + 1, kind.integer + 1, True, kind.rounding, kind.saturation)
-    if _reaches(graph, call, _is_ternary) and kind.integer < int(kind.signed):
-        kind = replace(kind, width=kind.frac + int(kind.signed), integer=int(kind.signed))
-    if kind != default and _reaches(graph, call, is_softmax):
-        kind = replace(kind, width=max(kind.width + 1, SOFTMAX_BITS), integer=kind.integer + 1)
-    return replace(layer, result=kind)
-
-
-def _reaches(graph: Topology, call: Call, wanted: Callable[[Call], bool]) -> bool:
-    after = graph.consumers(call.output)
-    return any(wanted(c) or (layer_kind(c.layer).moves and _reaches(graph, c, wanted)) for c in after)
-
-
-def _pads_maximum(call: Call) -> bool:
-    kind = layer_kind(call.layer)
-    return kind.operation == "pool" and not kind.averages and call.layer.padding == "same"
-
-
-def _is_ternary(call: Call) -> bool:
-    return _quantizes_as(call, "ternary")
+    found = acting(call)
+    kind = roomy(layer.result, list(readers(graph, call)), softmax=layer.result != default)
+    return replace(layer, result=kind if found is None else own_type(found.shape, layer.result, kind))
 
 
 def is_linear(call: Call) -> bool:
     """Whether the call only rounds: hls4ml merges it into the layer before."""
-    return _quantizes_as(call, "linear")
-
-
-def _quantizes_as(call: Call, shape: Shape) -> bool:
-    kind = layer_kind(call.layer)
-    return kind.operation == "activation" and shape_of(kind.function(call.layer)) == shape
+    found = acting(call)
+    return found is not None and found.shape == "linear"
 
 
 FLOAT32_BITS = 24

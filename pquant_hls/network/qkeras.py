@@ -12,6 +12,8 @@ from pquant_hls.network.frontend import FrontEnd, Reading, Remark, Remarks, Shap
 from pquant_hls.qor import FixedType
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pquant_hls.network.graph import Call
     from pquant_hls.network.kinds import Context
 
@@ -62,6 +64,7 @@ class QKeras(FrontEnd):
             bits=_bits(quantizer, name),
             plain=_is_plain(quantizer, name),
             random=name == "bernoulli",
+            threshold=_threshold(quantizer) if name == "ternary" else None,
         )
 
     def remarks(self, quantizer: Any, call: Call, context: Context) -> Remarks:
@@ -122,6 +125,10 @@ class QKeras(FrontEnd):
     def scale(self, quantizer: Any) -> Any:
         return getattr(quantizer, "alpha", None)
 
+    def mask(self, layer: Any) -> NDArray[Any] | None:
+        found = getattr(layer, "_mask", None)
+        return None if found is None else np.asarray(found)
+
     def convertible(self, quantizer: Any) -> Any:
         """``binary`` and ``ternary`` with alpha=1 for alpha=None, which leaves 1e-7 of a tanh in its values."""
         if _name(quantizer) in ("binary", "ternary") and quantizer.alpha is None:
@@ -162,6 +169,11 @@ def _bits(quantizer: Any, name: str) -> int | None:
         return 1 if name == "binary" else 2
     bits = getattr(quantizer, "bits", None)
     return None if bits is None else int(bits)
+
+
+def _threshold(ternary: Any) -> float:
+    given = ternary.threshold
+    return float(ternary.default_threshold if given is None or isinstance(given, str) else given)
 
 
 def _unit_alpha(quantizer: Any, name: str) -> bool:
@@ -233,9 +245,9 @@ def _ternary_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:
     axes = context.axes(call)
     if context.streams and axes > 1:
         yield Remark("stream-ternary", f"over {axes} axes")
-    threshold = quantizer.default_threshold if quantizer.threshold is None else quantizer.threshold
-    if float(threshold) * 2.0**10 % 1 == 0:
-        yield Remark("ternary-threshold", f"the threshold {float(threshold):g} can be a value of the input")
+    threshold = _threshold(quantizer)
+    if threshold * 2.0**10 % 1 == 0:
+        yield Remark("ternary-threshold", f"the threshold {threshold:g} can be a value of the input")
 
 
 _REMARKS: Mapping[Shape, Callable[[Any, Call, Context], Remarks]] = {

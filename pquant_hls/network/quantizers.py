@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,22 +35,31 @@ def is_quantizer(value: Any) -> bool:
     return front_of(value) is not None
 
 
+_COLOUR = re.compile(r"\x1b\[\d+m")
+"""Keras prints its errors in bold."""
+
+
 @contextlib.contextmanager
-def keras_computes(where: str) -> Iterator[None]:
+def keras_computes(where: str, mend: str | None = None) -> Iterator[None]:
     """What Keras or a front-end cannot compute inside the block becomes an UnsupportedModel that says so."""
     import tensorflow as tf
 
     try:
         yield
     except (tf.errors.OpError, ValueError, TypeError, AssertionError, NotImplementedError) as cause:
-        words = next((line for line in str(cause).splitlines()[1:] if line.strip()), str(cause))
-        raise UnsupportedModel(f"Keras itself cannot compute this: {words.strip()}", where=where) from cause
+        said = _COLOUR.sub("", str(cause))
+        words = next((line for line in said.splitlines()[1:] if line.strip()), said).strip()
+        raise UnsupportedModel(
+            f"Keras itself cannot compute this: {words}", where=where, mend=mend
+        ) from cause
 
 
 def quantized_values(quantizer: Any, values: NDArray[np.float32]) -> NDArray[np.float64]:
     """``values`` as the quantizer gives them in inference (float64, same shape); unchanged without one."""
     if quantizer is None:
         return np.asarray(values, np.float64)
-    found = reading_of(quantizer)
-    with keras_computes(type(quantizer).__name__ if found is None else found.name):
+    front, found = front_of(quantizer), reading_of(quantizer)
+    scale: Any = None if front is None else front.scale(quantizer)
+    mend = f"alpha as one number, it is {scale!r}" if np.ndim(scale) > 0 else None
+    with keras_computes(type(quantizer).__name__ if found is None else found.name, mend):
         return np.asarray(quantizer(np.asarray(values, np.float32)), np.float64)

@@ -86,12 +86,20 @@ def weight_quantizers(layer: Any) -> list[Any]:
 
 
 def stored_weights(layer: Any) -> list[NDArray[np.float32]]:
-    """The layer's weights as the firmware stores them: through the layer's own quantizers where it has any."""
+    """The layer's weights as the firmware stores them: through the layer's own quantizers and mask where it has any."""
     arrays = layer.get_weights() if isinstance(layer, keras.Layer) else []
-    return [
+    stored = [
         array if quantizer is None else np.asarray(quantizer(keras.ops.convert_to_tensor(array)))
         for array, quantizer in zip(arrays, weight_quantizers(layer), strict=True)
     ]
+    return masked(layer, stored)
+
+
+def masked(layer: Any, arrays: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """A layer's weights with its mask, where it has one, taken into the kernel."""
+    front = front_of(layer)
+    mask = None if front is None else front.mask(layer)
+    return arrays if mask is None else [arrays[0] * mask, *arrays[1:]]
 
 
 def activation_text(layer: Any) -> str | None:

@@ -79,7 +79,6 @@ def _average(call: LayerCall, cells: Symbols, count: int) -> FVariable:
     if accum.saturation != "WRAP" and len(cells) * max(map(arith.reach, cells)) > accum.high:
         raise call.refuse(f"the accumulator {accum} may saturate midway")
     summed = arith.cast_wire(arith.total(arith.cast(cells, accum)), accum)
-    bits = arith.reciprocal_bits(summed, count, accum.frac)
-    if count & (count - 1) and bits > arith.SOLVABLE_BITS and not arith.is_constant(summed):
-        raise call.refuse(f"averages over {count} values in {accum} need a reciprocal of {bits} bits")
+    if count & (count - 1) and count > arith.LARGEST_DIVISOR:
+        raise call.refuse(f"averages over {count} values, no power of two and above {arith.LARGEST_DIVISOR}")
     return arith.cast_wire(arith.divide(summed, count, accum.frac), accum)

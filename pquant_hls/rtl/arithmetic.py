@@ -98,7 +98,8 @@ def _odd(wire: FVariable, frac: int) -> FVariable:
 
 _ROUNDING: dict[str, Callable[[FVariable, int], FVariable]] = {
     "TRN": lambda x, _: x,
-    "TRN_ZERO": lambda x, frac: x + (_sign(x, 2.0**-frac) - _sign(x, x.step)),
+    # added one by one: alkaid keeps no sum of two factors that are more than 24 bits apart
+    "TRN_ZERO": lambda x, frac: (x - _sign(x, x.step)) + _sign(x, 2.0**-frac),
     "RND": lambda x, frac: x + _half(frac),
     "RND_MIN_INF": _below_half,
     "RND_INF": lambda x, frac: x + _half(frac) - _sign(x, x.step),
@@ -204,27 +205,62 @@ def minimum(first: FVariable, second: FVariable) -> FVariable:
     return choose((first - second).is_negative(), first, second, reach)
 
 
-SOLVABLE_BITS = 32
-"""Longest reciprocal that is multiplied by: alkaid's search for the cheapest product takes 1 min or so at this length, and
-about 1.5 times as long with each further bit.
+SOLVABLE_BITS = 20
+"""Longest reciprocal that is multiplied by in one, where digits of a bit allow it: alkaid's search for the cheapest
+product takes 1 s or less at this length, about 1.5 times as long with each further bit.
 """
+LARGEST_DIVISOR = 1 << 11
+"""Whose reciprocals, for one bit of the quotient at a time, have 24 bits."""
 
 
-def reciprocal_bits(wire: FVariable, divisor: int, frac: int) -> int:
-    """Bits below the point that the reciprocal of ``divide`` has."""
-    keep, integer, _ = wire.kif
-    return max(int(keep + integer + frac), 1) + ceil(log2(divisor)) + 1
+def _digit_bits(divisor: int) -> int:
+    """Bits of a quotient that one step of a long division gives."""
+    return max(SOLVABLE_BITS - 2 * ceil(log2(divisor)) - 1, 1)
 
 
 def divide(wire: FVariable, divisor: int, frac: int) -> FVariable:
     """The code ``wire * 2**frac`` divided by an integer, towards zero, as ap_fixed divides.
 
-    Multiplies by the reciprocal rounded up at a precision at which every quotient of this width is exact
-    (Granlund and Montgomery 1994, theorem 4.2), then drops the fraction towards zero.
+    The magnitude by long division, ``_digit_bits`` at a time, each digit by ``_quotient``.
     """
-    quotient_bits = reciprocal_bits(wire, divisor, frac)
-    reciprocal = ceil(2**quotient_bits / divisor) * 2.0**-quotient_bits
-    scaled = wire * (1.0 / divisor if log2(divisor).is_integer() else reciprocal)
-    if is_constant(scaled):
+    if is_constant(wire):
         return constant(np.trunc(wire.low * 2.0**frac / divisor) * 2.0**-frac)
-    return _round(scaled, FixedType(1, 1 - frac, rounding="TRN_ZERO"))
+    if log2(divisor).is_integer():
+        return _round(wire * (1.0 / divisor), FixedType(1, 1 - frac, rounding="TRN_ZERO"))
+    code, negative = wire * 2.0**frac, wire.is_negative()
+    found = _long_quotient(choose(negative, -code, code, (0.0, reach(code), code.step)), divisor)
+    return choose(negative, -found, found, (-found.high, found.high, 1.0)) * 2.0**-frac
+
+
+def _long_quotient(code: FVariable, divisor: int) -> FVariable:
+    """A wire of whole numbers from 0 on, divided; digits after the first are divided behind the remainder before."""
+    rest, digit = ceil(log2(divisor)), _digit_bits(divisor)
+    if int(code.kif[1]) <= rest + digit:
+        return _quotient(code, divisor)
+    high = _whole(code * 2.0**-digit)
+    first = _long_quotient(high, divisor)
+    remainder = _bits(high - first * float(divisor), rest)
+    behind = _bits(remainder * 2.0**digit + _bits(code, digit), rest + digit)
+    return first * 2.0**digit + _quotient(behind, divisor)
+
+
+def _quotient(code: FVariable, divisor: int) -> FVariable:
+    """By the reciprocal rounded up at a precision at which every quotient of this width is exact (Granlund and
+    Montgomery 1994, theorem 4.2).
+    """
+    bits = _reciprocal_bits(code, divisor)
+    return _whole(code * (ceil(2**bits / divisor) * 2.0**-bits))
+
+
+def _reciprocal_bits(code: FVariable, divisor: int) -> int:
+    return max(int(code.kif[1]), 1) + ceil(log2(divisor)) + 1
+
+
+def _whole(wire: FVariable) -> FVariable:
+    """The whole part of a wire that is never negative."""
+    return _bits(wire, max(int(wire.kif[1]), 0))
+
+
+def _bits(wire: FVariable, count: int) -> FVariable:
+    """The lowest ``count`` bits of a whole number, or all of a wire's whole part."""
+    return wire if is_constant(wire) else wire.quantize(0, count, 0, "WRAP", "TRN")

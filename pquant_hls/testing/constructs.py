@@ -172,6 +172,7 @@ CONSTRUCTS: Mapping[str, Test] = {
     "ternary after relu": lambda s: _follows(s, "ternary", _is_relu),
     "ternary after average": lambda s: _follows(s, "ternary", _is_average),
     "ternary": lambda s: bool(_acts(s, "ternary")),
+    "ternary with a threshold above 1": _quantizer(lambda h: h.name == "ternary" and h.get("threshold") > 1),
     "binary": lambda s: bool(_acts(s, "binary")),
     "binary after average": lambda s: _follows(s, "binary", _is_average),
     "tanh or sigmoid after average": lambda s: (
@@ -228,9 +229,7 @@ CONSTRUCTS: Mapping[str, Test] = {
     "weights with a factor": _quantizer(
         lambda h: "kernel" in h.option and h.quantizer.options.get("alpha") in (0.5, 2.0)
     ),
-    "a step of 2 or more": _quantizer(
-        lambda h: h.name != "quantized_po2" and h.get("integer") > h.get("bits") - 1
-    ),
+    "a step of 2 or more": _quantizer(lambda h: h.quantizer.grid is not None and h.quantizer.grid[0] >= 2),
     "an input that is not used": lambda s: any(
         not s.users(n.key) and n.key not in s.outputs for n in s.entries
     ),
@@ -243,10 +242,7 @@ REFUSED = frozenset(
         "logits and softmax",
         "a value and its dropout",
         "a value and its reshape",
-        "coarser than all it is given",
-        "ternary after relu",
         "symmetric quantized_sigmoid",
-        "mask",
     }
 )
 """What the linter refuses by name (tests/testing/test_faults.py)."""

@@ -107,8 +107,9 @@ class Drawer:
             lambda: self.any_of(self.relu(9, 16, 4), self.quantized_bits(9, 16, 4)),
             lambda: self.quantized_bits(2, 6, 0, negative=True),
             lambda: Quantizer("quantized_bits", {"bits": 4, "integer": 1, "keep_negative": 0, "alpha": 1}),
+            lambda: Quantizer("ternary", {"alpha": 1, "threshold": self.any_of(1.3, 2.7)}),
         ]
-        share = [0.43, 0.25, 0.07, 0.06, 0.05, 0.05, 0.04, 0.03, 0.02]
+        share = [0.42, 0.25, 0.07, 0.06, 0.05, 0.05, 0.04, 0.03, 0.02, 0.01]
         return kinds[int(self.rng.choice(len(kinds), p=share))]()
 
     def quantizers(self, role: str = "kernel") -> dict[str, Any]:

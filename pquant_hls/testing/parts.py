@@ -156,7 +156,7 @@ def _joined(drawer: Drawer, x: int) -> int:
 
 def _normal_anywhere(drawer: Drawer, x: int) -> int:
     """A batch normalization first, after a layer with a kernel, or after an activation."""
-    if drawer.chance(0.35):
+    if drawer.chance(0.5):
         x = drawer.dense(x, 3)
     return drawer.act(drawer.add("BatchNormalization", x))
 
@@ -232,7 +232,7 @@ PARTS: dict[str, Part] = {
 }
 
 
-SHARES = {"emptied layer": 2.0, "nested model": 0.6, "operator with a constant": 0.6, "an output twice": 0.6}
+SHARES = {"emptied layer": 2.0, "nested model": 0.8, "operator with a constant": 0.8, "an output twice": 0.8}
 """How often a part is drawn, beside 1 of the others: what is refused teaches little."""
 
 

@@ -20,6 +20,7 @@ from pquant_hls.hls import convert, fixed_graph
 from pquant_hls.lint import RULES, errors, fix, lint
 from pquant_hls.network import keras_predict
 from pquant_hls.network.kinds.products import nearest_reuse
+from pquant_hls.network.table import stored_weights
 from pquant_hls.spec import HlsSpec
 from tests.helpers import single
 from tests.hls.hls_refused import REFUSED, STREAMED
@@ -203,6 +204,27 @@ def test_weights_that_keras_cannot_compute_are_named() -> None:
     model.layers[2].kernel_quantizer_internal = broken
     with pytest.raises(UnsupportedModel, match="binary: Keras itself cannot compute this"):
         lint(model)
+
+
+def test_an_alpha_of_many_numbers_that_keras_cannot_compute_is_named_with_its_mend() -> None:
+    model = model_of([(VECTOR, chain(dense(2)))])
+    model.layers[2].kernel_quantizer_internal = bits(4, alpha=np.array([0.5, 2.0]))
+    with pytest.raises(UnsupportedModel, match=r"quantized_bits: Keras .*alpha as one number, it is array"):
+        lint(model)
+
+
+def test_a_mask_off_every_grid_is_fitted_into_the_weights_once() -> None:
+    mask = np.array([[0.0, 0.3], [0.3, 1.0]], np.float32)
+    model = model_of([(IMAGE, chain(conv2d(2, 2, mask=mask)))])
+    assert "weights-off-grid" in {finding.rule for finding in errors(lint(model))}
+    fixed, left = fix(model)
+    assert errors(left) == []
+    x = inputs_of(model)[0]
+    wanted, found = model.predict(x, verbose=0), single(keras_predict(fixed, x))
+    assert np.abs(wanted - found).max() <= 0.05 * np.abs(wanted).max()
+    kernel = stored_weights(model.layers[-1])[0]
+    assert not kernel[0, 0].any()
+    assert kernel[1, 1].any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

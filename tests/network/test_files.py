@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,26 @@ def test_what_is_not_a_model_is_told(make: Callable[[Path], Path], text: str, tm
         load_model(path)
     assert text in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def summed() -> keras.Model:
+    x = keras.Input((3,))
+    return keras.Model(x, L.Dense(2)(x) + L.Dense(2)(x))
+
+
+def test_an_h5_file_of_operations_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    """Keras writes it and cannot read it: TypeError: too many positional arguments."""
+    with pytest.raises(OutputError, match=r"\(Add\), as in a \+ b, .*save the model as .keras"):
+        save_model(summed(), tmp_path / "m.h5")
+    assert list(tmp_path.iterdir()) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        summed().save(tmp_path / "keras.h5")
+    with pytest.raises(
+        UnsupportedModel, match=r"keras.h5: operations on tensors \(Add\), .* keras.layers.Add"
+    ):
+        load_model(tmp_path / "keras.h5")
+    assert len(load_model(save_model(summed(), tmp_path / "m.keras")).layers) == 3
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,3 +78,33 @@ def test_every_rule_holds_on_wrapped_negated_and_shifted_wires(seed: int) -> Non
     expected = np.array([[rule(value) for _, rule in rules.values()] for value in held])
     for column, name in enumerate(rules):
         np.testing.assert_array_equal(found[:, column], expected[:, column], err_msg=name)
+
+
+@pytest.mark.parametrize("dropped", [20, 25, 30])
+def test_a_cast_towards_zero_drops_any_number_of_bits(dropped: int) -> None:
+    """alkaid keeps a sum of two factors as one of 24 bits: -1.5 became -2 where more bits were dropped."""
+    kind = FixedType(4, 4, rounding="TRN_ZERO")
+    fresh = FVArrayInput((1,), arith.HARDWARE)
+    wire = np.asarray(fresh.quantize(1, 3, dropped)).ravel()[0]
+    values = np.array([-1.5, -1.0, 1.5, -8.0, -(2.0**-dropped), 2.0**-dropped - 3.0, 2.0 - 2.0**-dropped])
+    found = trace(fresh.ravel(), np.array([arith.cast_wire(wire, kind)])).predict(values[:, None]).ravel()
+    np.testing.assert_array_equal(found, np.trunc(values))
+
+
+@pytest.mark.parametrize("divisor", [3, 7, 9, 20, 100])
+@pytest.mark.parametrize(("width", "more"), [(8, 0), (12, 4), (24, 6)])
+def test_a_division_by_digits_is_that_of_integers(divisor: int, width: int, more: int) -> None:
+    """The code, with ``more`` zeros behind it, over the divisor, towards zero; ends, multiples and others."""
+    kind = FixedType(width, 4)
+    fresh = FVArrayInput((1,), arith.HARDWARE)
+    wire = np.asarray(fresh.quantize(*kind.kif)).ravel()[0]
+    out = arith.divide(wire, divisor, kind.frac + more)
+    drawn = np.random.default_rng(width).integers(kind.code_min, kind.code_max + 1, 500)
+    multiples = (
+        divisor
+        * np.arange(kind.code_min // divisor + 1, kind.code_max // divisor)[:: max(1, 2**width // 5000)]
+    )
+    codes = np.unique([*drawn, *multiples, kind.code_min, kind.code_max, *range(-30, 30)])
+    found = trace(fresh.ravel(), np.array([out])).predict(codes[:, None] * kind.lsb).ravel()
+    wanted = [(abs(int(code)) << more) // divisor * (1 if code > 0 else -1) for code in codes]
+    np.testing.assert_array_equal(found, np.array(wanted) * 2.0 ** -(kind.frac + more))

@@ -137,9 +137,31 @@ def test_a_ternary_activation_on_a_wrapped_scale_sees_the_sign() -> None:
     check(FixedPointGraph(nodes, ("a",)))
 
 
-def test_an_average_whose_reciprocal_takes_too_long_is_refused_by_name() -> None:
-    wide = FixedType.parse("ap_fixed<34,14>")
-    first = Node("x", "input", (), (20, 1), FixedType.parse("ap_fixed<16,6>"))
+@pytest.mark.parametrize(
+    ("count", "accum"),
+    [(20, "ap_fixed<26,11>"), (20, "ap_fixed<34,14>"), (7, "ap_fixed<30,11>"), (100, "ap_fixed<26,12>")],
+)
+def test_averages_of_wide_sums_divide_towards_zero(count: int, accum: str) -> None:
+    """Reciprocals of 33 bits and more, the quotient digit by digit; ends, ties and small sums of both signs."""
+    wide, kind = FixedType.parse(accum), FixedType.parse("ap_fixed<14,5>")
+    first = Node("x", "input", (), (count, 1), kind)
     mean = Node("mean", "global_average_pooling1d", ("x",), (1,), wide, {"accum": wide})
-    with pytest.raises(NotMeasured, match=r"mean: .* over 20 values .* reciprocal of 37 bits"):
-        emulate(FixedPointGraph((first, mean), ("mean",)), np.zeros((1, 20, 1)))
+    codes = np.random.default_rng(count).integers(kind.code_min, kind.code_max + 1, (400, count, 1))
+    codes[0], codes[1], codes[2:10, 1:], codes[2:10, 0] = (
+        kind.code_min,
+        kind.code_max,
+        0,
+        np.arange(-4, 4)[:, None],
+    )
+    totals = [int(row.sum()) << (wide.frac - kind.frac) for row in codes]
+    wanted = [abs(total) // count * (1 if total > 0 else -1) * wide.lsb for total in totals]
+    found = emulate(FixedPointGraph((first, mean), ("mean",)), codes * kind.lsb)
+    np.testing.assert_array_equal(np.ravel(found), wanted)
+
+
+def test_averages_over_numbers_of_many_bits_are_refused_by_name() -> None:
+    wide = FixedType.parse("ap_fixed<34,14>")
+    first = Node("x", "input", (), (2049, 1), FixedType.parse("ap_fixed<4,2>"))
+    mean = Node("mean", "global_average_pooling1d", ("x",), (1,), wide, {"accum": wide})
+    with pytest.raises(NotMeasured, match=r"mean: .* over 2049 values, no power of two"):
+        emulate(FixedPointGraph((first, mean), ("mean",)), np.zeros((1, 2049, 1)))

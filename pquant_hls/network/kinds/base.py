@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import keras
 from numpy.typing import NDArray
 
-from pquant_hls.network.frontend import Remarks, front_of, installed_classes, reading_of
+from pquant_hls.network.frontend import Reading, Remarks, front_of, installed_classes, reading_of
 from pquant_hls.network.graph import Call, NewLayer, Topology
 from pquant_hls.network.grids import unsigned
 from pquant_hls.qor import FixedType
@@ -215,6 +215,12 @@ def acts_alone(call: Call) -> bool:
     """Whether the call computes each value from itself alone, so that it may move before a Flatten."""
     kind = layer_kind(call.layer)
     return kind.passes(call.layer) or (kind.elementwise and kind.acts_as(call.layer) != "softmax")
+
+
+def acting(call: Call) -> Reading | None:
+    """The quantizer that a call is; None for what is more or other than one."""
+    kind = layer_kind(call.layer)
+    return reading_of(kind.function(call.layer)) if kind.operation == "activation" else None
 
 
 def function_name(activation: Any) -> str:

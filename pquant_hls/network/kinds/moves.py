@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pquant_hls.network.frontend import Remark, Remarks, shape_of
+from pquant_hls.network.frontend import Remark, Remarks
 from pquant_hls.network.graph import Call, Topology
 from pquant_hls.network.kinds.base import (
     Context,
     Kind,
     LayerPlan,
     Planning,
-    activated,
+    acting,
     acts_alone,
     layer_kind,
     register_kind,
@@ -43,11 +43,10 @@ def first_type(graph: Topology, call: Call) -> FixedType | None:
 
 
 def _rounded_to(graph: Topology, call: Call) -> FixedType | None:
-    kind = layer_kind(call.layer)
+    kind, found = layer_kind(call.layer), acting(call)
     if kind.moves or kind.passes(call.layer):
         return first_type(graph, call)
-    rounds = kind.operation == "activation" and shape_of(kind.function(call.layer)) in ("linear", "relu")
-    return activated(call.layer, None) if rounds else None
+    return found.type if found is not None and found.shape in ("linear", "relu") else None
 
 
 @register_kind

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 
-from pquant_hls.network.frontend import Remark, Remarks, reading_of
+from pquant_hls.network.frontend import Remark, Remarks
 from pquant_hls.network.graph import Call, Topology
 from pquant_hls.network.grids import ends, finer, type_for_range
-from pquant_hls.network.kinds.base import Context, Kind, LayerPlan, Planning, Types, layer_kind, register_kind
+from pquant_hls.network.kinds.base import (
+    Context,
+    Kind,
+    LayerPlan,
+    Planning,
+    Types,
+    acting,
+    layer_kind,
+    register_kind,
+)
 from pquant_hls.qor import FixedType
 
 
@@ -36,8 +45,8 @@ class _Average(Kind):
         bits = math.ceil(math.log2(size))
         frac = source.frac + bits
         if _uneven(call):
-            after = [_quantized_to(consumer) for consumer in planning.graph.consumers(call.output)]
-            finest = [kind.frac for kind in after if kind is not None]
+            after = [acting(consumer) for consumer in planning.graph.consumers(call.output)]
+            finest = [found.type.frac for found in after if found is not None and found.type is not None]
             frac = max([source.frac, *(f + 1 for f in finest)]) + bits + 2
         low, high = ends(source) * size
         accum = type_for_range(float(low), float(high), frac)
@@ -66,22 +75,10 @@ def _uneven(call: Call) -> bool:
     return size & (size - 1) != 0 or getattr(call.layer, "padding", "valid") == "same"
 
 
-def _quantized_to(call: Call) -> FixedType | None:
-    kind = layer_kind(call.layer)
-    found = reading_of(kind.function(call.layer)) if kind.operation == "activation" else None
-    return None if found is None else found.type
-
-
 def _rounded(call: Call, graph: Topology) -> bool:
     """Whether every reader is a quantizer that rounds; a ternary only compares."""
-    after = [layer_kind(reader.layer) for reader in graph.consumers(call.output)]
-    readers = zip(after, graph.consumers(call.output), strict=True)
-    quantized = all(
-        kind.operation == "activation"
-        and (reading := reading_of(kind.function(reader.layer))) is not None
-        and reading.shape != "ternary"
-        for kind, reader in readers
-    )
+    after = map(acting, graph.consumers(call.output))
+    quantized = all(reading is not None and reading.shape != "ternary" for reading in after)
     return quantized and call.output not in graph.outputs
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,7 +15,7 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import Weights, weights_of
 from pquant_hls.network.frontend import Remark, Remarks, front_of, reading_of
 from pquant_hls.network.graph import Call, NewLayer
-from pquant_hls.network.grids import accumulator, wider
+from pquant_hls.network.grids import accumulator, roundable, wider
 from pquant_hls.network.kinds.base import (
     Context,
     Kind,
@@ -24,6 +23,7 @@ from pquant_hls.network.kinds.base import (
     Operation,
     Planning,
     Types,
+    acting,
     activated,
     layer_kind,
     register_kind,
@@ -51,13 +51,12 @@ class Product(Kind):
         exact = sum_type(call.layer, source)
         accum = planning.default if exact is None else exact
         after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
-        # Sums far below the next step, as strong pruning leaves: ap_fixed cannot round what has no such bits.
-        short = max(0, *(accum.frac - kind.frac + 1 - accum.width for kind in after if kind is not None), 0)
-        room = accum = replace(accum, width=accum.width + short, integer=accum.integer + short)
+        alone = len(after) == 1 and call.output not in planning.graph.outputs
+        result = (after.pop() if alone else None) or accum
+        room = accum = roundable(accum, result)  # sums far below its step are what strong pruning leaves
         if planning.wide and exact is not None:
             room = wider(accum, source, _weight_type(kernel))
-        alone = len(after) == 1 and call.output not in planning.graph.outputs
-        return LayerPlan((after.pop() if alone else None) or accum, {**precisions, "accum": room.text})
+        return LayerPlan(result, {**precisions, "accum": room.text})
 
     def terms(self, call: Call) -> int | None:  # noqa: ARG002
         """Products in one sum of a layer that is a convolution in firmware; None for others."""
@@ -68,10 +67,9 @@ class Product(Kind):
         limited = lowered_reuse(call, spec)
         if limited is not None:
             yield Remark("reuse-factor", f"reuse_factor {spec.reuse_factor} becomes {limited} or less")
-        if getattr(call.layer, "_mask", None) is not None:
-            yield Remark("weight-mask", "its mask is left out in the firmware")
         if (kernel := getattr(call.layer, "kernel", None)) is None:
             return
+        yield from _mask_remarks(call.layer)
         inputs, outputs = math.prod(kernel.shape[:-1]), int(kernel.shape[-1])
         shared = spec.strategy == "resource"
         built = nearest_reuse(inputs, outputs, spec.reuse_factor) if shared else 1
@@ -83,6 +81,16 @@ class Product(Kind):
             yield Remark(
                 "vivado-unroll", f"{unrolled} products are unrolled, Vivado HLS stops above {VIVADO_UNROLLS}"
             )
+
+
+def _mask_remarks(layer: Any) -> Remarks:
+    front = front_of(layer)
+    mask = None if front is None else front.mask(layer)
+    if mask is None:
+        return
+    size, kernel = mask.shape[:2], tuple(layer.kernel.shape[:2])
+    if layer.padding != "same" and any(given > own for given, own in zip(size, kernel, strict=True)):
+        yield Remark("weight-mask", f"a mask of {size} for a kernel of {kernel}")
 
 
 def sum_type(layer: Any, source: FixedType) -> FixedType | None:
@@ -135,8 +143,7 @@ def _weight_type(weights: Weights) -> FixedType | None:
 
 def _rounds_to(call: Call) -> FixedType | None:
     """The type of a linear quantizer, which hls4ml merges into the layer before."""
-    kind = layer_kind(call.layer)
-    found = reading_of(kind.function(call.layer)) if kind.operation == "activation" else None
+    found = acting(call)
     return None if found is None or found.shape != "linear" else found.type
 
 
