@@ -258,8 +258,9 @@ def copy_of_project(folder: Path) -> Path:
 
 def survivors(chosen: Sequence[Mutant], copied: Path) -> list[Mutant]:
     """Those that the tests do not notice; raises SystemExit where the tests fail without any."""
+    judges = {mutant.module: judges_of(mutant.module) for mutant in chosen}
     limits: dict[frozenset[str], float] = {}
-    for tests in {frozenset(judges_of(mutant.module)) for mutant in chosen}:
+    for tests in set(map(frozenset, judges.values())):
         begun = time.monotonic()
         if not passes(copied, sorted(tests), 600.0):
             raise SystemExit(f"{' '.join(sorted(tests))} fail without any fault planted")
@@ -269,8 +270,8 @@ def survivors(chosen: Sequence[Mutant], copied: Path) -> list[Mutant]:
         place = copied / "pquant_hls" / mutant.module
         whole = place.read_text()
         place.write_text(planted(whole, mutant.index)[0])
-        tests = judges_of(mutant.module)
-        if passes(copied, tests, limits[frozenset(tests)]):
+        named = judges[mutant.module]
+        if passes(copied, named, limits[frozenset(named)]):
             left.append(mutant)
             print(
                 f"[{number}/{len(chosen)}] {mutant.module}:{mutant.line}: {mutant.was}  ->  {mutant.now}",
