@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from pquant_hls.errors import SpecError
-from pquant_hls.spec import BACKENDS, Budget, HlsSpec
+from pquant_hls.spec import BACKENDS, Budget, HlsSpec, LoopSpec
 from pquant_hls.spec.backends import AMD_FLOW, VITIS, VIVADO, Backend, backend_of
 from pquant_hls.spec.model import Spec, short_names, unknown_key
 from pquant_hls.spec.plugins import Plugins, by_name, known_name, load, plugin_names
