@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pquant_hls.errors import ReportError
 from pquant_hls.readers import values, xml
-from pquant_hls.readers.tables import Block, Table, sections, table_in
+from pquant_hls.readers.tables import Block, Table, fields_in, sections, table_in
 from pquant_hls.readers.values import MAX_COUNT, MAX_CYCLES, NOTHING, Printed, Spot
 from tests.helpers import known
 
@@ -264,6 +264,15 @@ def test_parts_of_a_text() -> None:
     assert known(block.after("1", SPOT, stop="nowhere")).lines == ("2", "== Two", "3")
     assert block.after("nothing", SPOT) is None
     assert sections(Block(("no heading",)), SPOT) == {}
+
+
+def test_fields_of_a_head_begin_with_its_mark() -> None:
+    block = Block(("* Version:  2023.1", "Total:  7", "  * Date: Mon: noon ", "* not a field"), 4)
+    assert fields_in(block, SPOT, "* ") == {"Version": "2023.1", "Date": "Mon: noon"}
+    assert fields_in(block, SPOT) == {"Version": "2023.1", "Total": "7", "Date": "Mon: noon"}
+    assert fields_in(block, SPOT, "| ") == fields_in(Block(()), SPOT) == {}
+    with pytest.raises(ReportError, match="line 6: a second 'Total'"):
+        fields_in(Block(("Total: 7", "Total: 7"), 4), SPOT)
 
 
 def test_a_part_that_stands_twice_is_damage() -> None:
