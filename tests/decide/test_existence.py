@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ BUDGET = Budget(latency_ns=1000, exact=False)
 UNKNOWN_PART = "xcvu99p-flga2577-2-e"
 
 
-def design(cycles: int | None, part: str | None = None, **used: float | None) -> QoR:
+def design(cycles: int | None, used: Mapping[str, float | None], part: str | None = None) -> QoR:
     latency = None if cycles is None else Latency(cycles_max=cycles, clock_target_ns=5, clock_estimated_ns=3)
     return QoR(part=part, latency=latency, resources=Resources.model_validate(used))
 
@@ -41,7 +43,7 @@ def test_nothing_was_built_where_all_that_is_known_is_zero(
     cycles: int | None, used: dict[str, float], gone: bool
 ) -> None:
     """A figure that nobody counted is no zero, and wires alone still take a cycle."""
-    check = built(design(cycles, **used))
+    check = built(design(cycles, used))
     assert (check is not None) == gone
     if check is not None:
         assert (check.verdict, check.margin) == (Verdict.MISSED, -1.0)
@@ -53,7 +55,7 @@ def test_nothing_was_built_where_all_that_is_known_is_zero(
 def test_a_design_of_some_logic_or_some_cycles_exists(used: dict[str, int | None], cycles: int) -> None:
     counts = [count for count in used.values() if count is not None]
     gone = bool(counts) and sum(counts) == 0 and cycles == 0
-    assert (built(design(cycles, **used)) is not None) == gone
+    assert (built(design(cycles, used)) is not None) == gone
 
 
 def test_without_resources_nothing_is_said_of_what_was_built() -> None:
@@ -62,7 +64,7 @@ def test_without_resources_nothing_is_said_of_what_was_built() -> None:
 
 
 def test_a_part_that_nobody_knows_is_a_limit_on_resources_that_is_open() -> None:
-    check = known(judge(design(8, UNKNOWN_PART, lut=10), BUDGET).failing()[0])
+    check = known(judge(design(8, {"lut": 10}, UNKNOWN_PART), BUDGET).failing()[0])
     assert (check.resource, check.verdict, check.margin) == (True, Verdict.UNKNOWN, None)
     assert str(check) == (
         f"fits {UNKNOWN_PART}, whose resources are not known here not measured (limit <= 1): UNKNOWN"
@@ -70,10 +72,10 @@ def test_a_part_that_nobody_knows_is_a_limit_on_resources_that_is_open() -> None
 
 
 def test_the_part_is_named_in_the_sentence_only_where_it_was_judged() -> None:
-    assert judge(design(8, lut=10), BUDGET).basis == (
+    assert judge(design(8, {"lut": 10}), BUDGET).basis == (
         "rests on latency; no quality was judged; exactness was not judged"
     )
-    with_part = judge(design(8, "xcvu13p-flga2577-2-e", lut=10), BUDGET)
+    with_part = judge(design(8, {"lut": 10}, "xcvu13p-flga2577-2-e"), BUDGET)
     assert with_part.basis.startswith("rests on latency, what the part has;")
     assert known(with_part.check("lut of the part")).resource
 
