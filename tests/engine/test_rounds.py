@@ -258,6 +258,19 @@ def test_a_forecast_is_what_was_measured_less_what_the_estimator_says_a_turn_sav
     assert known(unseen.rounds[1].move).predicted_ns is None, "no graph, no forecast"
 
 
+def test_after_a_lost_round_a_forecast_counts_from_the_one_that_held() -> None:
+    made = recipe({"latency_ns": 30, "max_accuracy_loss": 0.08}, max_rounds=3)
+    bench, found = run(made, Law(per_sparsity=0.3, per_bit=0.0, interval=0, cycles=40), GRAPH)
+    move, start, target = known(found.rounds[2].move), found.rounds[0].knobs, bench.hls.target
+    assert [entry.status for entry in found.entries[1:3]] == ["kept", "rolled_back"]
+    held, lost = (known(done.worst_ns) for done in found.rounds[:2])
+    assert held > lost
+    saved = known(forecast_ns(GRAPH, target, start, {**start, move.knob: move.new})) - known(
+        forecast_ns(GRAPH, target, start, start)
+    )
+    assert move.predicted_ns == pytest.approx(held + saved)
+
+
 def test_what_was_not_measured_or_has_no_rule_is_not_forecast() -> None:
     blind = run(recipe(max_rounds=2), Law(measured=False), GRAPH)[1]
     assert known(blind.rounds[1].move).predicted_ns is None
