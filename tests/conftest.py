@@ -13,6 +13,7 @@ from tests.helpers import Edit, Shell, Tiny
 
 # A random case that fails prints what replays it, here as in continuous integration; none fails by its time.
 settings.register_profile("replay", print_blob=True, deadline=None)
+settings.register_profile("few", max_examples=25, deadline=None)
 settings.load_profile("replay")
 
 # One thread each: the machine has few cores, and repeatable training needs it.

@@ -27,81 +27,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pquant_hls._lazy import lazy
+from pquant_hls._lazy import attach
 
 if TYPE_CHECKING:
-    from pquant_hls.network.build import build_mlp
-    from pquant_hls.network.files import custom_objects, load_model, save_model
-    from pquant_hls.network.frontend import FrontEnd, register_front_end
-    from pquant_hls.network.graph import Call, NewLayer, Topology, calls, clone, copy_layer, rebuild, topology
-    from pquant_hls.network.kinds import Kind, Operation, register_kind
-    from pquant_hls.network.names import is_reserved
-    from pquant_hls.network.normal import normal_form
-    from pquant_hls.network.reference import keras_predict
-    from pquant_hls.network.table import (
-        LayerRow,
-        has_softmax_head,
-        head_of,
-        heads_of,
-        input_shapes,
-        layer_table,
-        model_digest,
-        n_outputs,
-        operation,
-    )
+    from pquant_hls.network.build import build_mlp as build_mlp
+    from pquant_hls.network.files import custom_objects as custom_objects
+    from pquant_hls.network.files import load_model as load_model
+    from pquant_hls.network.files import save_model as save_model
+    from pquant_hls.network.frontend import FrontEnd as FrontEnd
+    from pquant_hls.network.frontend import register_front_end as register_front_end
+    from pquant_hls.network.graph import Call as Call
+    from pquant_hls.network.graph import NewLayer as NewLayer
+    from pquant_hls.network.graph import Topology as Topology
+    from pquant_hls.network.graph import calls as calls
+    from pquant_hls.network.graph import clone as clone
+    from pquant_hls.network.graph import copy_layer as copy_layer
+    from pquant_hls.network.graph import rebuild as rebuild
+    from pquant_hls.network.graph import topology as topology
+    from pquant_hls.network.kinds import Kind as Kind
+    from pquant_hls.network.kinds import Operation as Operation
+    from pquant_hls.network.kinds import register_kind as register_kind
+    from pquant_hls.network.names import is_reserved as is_reserved
+    from pquant_hls.network.normal import normal_form as normal_form
+    from pquant_hls.network.reference import keras_predict as keras_predict
+    from pquant_hls.network.table import LayerRow as LayerRow
+    from pquant_hls.network.table import has_softmax_head as has_softmax_head
+    from pquant_hls.network.table import head_of as head_of
+    from pquant_hls.network.table import heads_of as heads_of
+    from pquant_hls.network.table import input_shapes as input_shapes
+    from pquant_hls.network.table import layer_table as layer_table
+    from pquant_hls.network.table import model_digest as model_digest
+    from pquant_hls.network.table import n_outputs as n_outputs
+    from pquant_hls.network.table import operation as operation
 
-_HOMES = {
-    "build": ("build_mlp",),
-    "files": ("custom_objects", "load_model", "save_model"),
-    "frontend": ("FrontEnd", "register_front_end"),
-    "graph": ("Call", "NewLayer", "Topology", "calls", "clone", "copy_layer", "rebuild", "topology"),
-    "kinds": ("Kind", "Operation", "register_kind"),
-    "names": ("is_reserved",),
-    "normal": ("normal_form",),
-    "reference": ("keras_predict",),
-    "table": (
-        "LayerRow",
-        "has_softmax_head",
-        "head_of",
-        "heads_of",
-        "input_shapes",
-        "layer_table",
-        "model_digest",
-        "n_outputs",
-        "operation",
-    ),
-}
-
-__all__ = [
-    "Call",
-    "FrontEnd",
-    "Kind",
-    "LayerRow",
-    "NewLayer",
-    "Operation",
-    "Topology",
-    "build_mlp",
-    "calls",
-    "clone",
-    "copy_layer",
-    "custom_objects",
-    "has_softmax_head",
-    "head_of",
-    "heads_of",
-    "input_shapes",
-    "is_reserved",
-    "keras_predict",
-    "layer_table",
-    "load_model",
-    "model_digest",
-    "n_outputs",
-    "normal_form",
-    "operation",
-    "rebuild",
-    "register_front_end",
-    "register_kind",
-    "save_model",
-    "topology",
-]
-
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+attach(globals())

@@ -141,8 +141,8 @@ def _times(cycles: int | None, period_ns: float | None) -> float | None:
     return None if cycles is None or period_ns is None else cycles * period_ns
 
 
-class Available(Record):
-    """What the part offers, same units as Resources."""
+class Counts(Record):
+    """What a design uses or a part offers; ``bram_18k`` counts 18 kb blocks, a Vivado tile of 36 kb is two of them."""
 
     lut: Count | None = None
     ff: Count | None = None
@@ -151,21 +151,17 @@ class Available(Record):
     uram: Count | None = None
 
 
-RESOURCE_NAMES = tuple(Available.model_fields)
-"""What a design uses and a part offers: lut, ff, dsp, bram_18k, uram."""
+class Available(Counts):
+    """What the part offers."""
 
 
-class Resources(Record):
-    """Used resources. ``bram_18k`` counts 18 kb blocks; a Vivado tile of 36 kb is two of them.
+RESOURCE_NAMES = tuple(Counts.model_fields)
+"""lut, ff, dsp, bram_18k, uram."""
 
-    ``intervals`` bounds estimated entries, e.g. ``{"lut": (900.0, 1400.0)}``.
-    """
 
-    lut: Count | None = None
-    ff: Count | None = None
-    dsp: Count | None = None
-    bram_18k: Count | None = None
-    uram: Count | None = None
+class Resources(Counts):
+    """Used resources; ``intervals`` bounds estimated entries, e.g. ``{"lut": (900.0, 1400.0)}``."""
+
     available: Available | None = None
     intervals: dict[str, tuple[Count, Count]] = Field(default_factory=dict)
 

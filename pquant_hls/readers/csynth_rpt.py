@@ -8,7 +8,7 @@ from pquant_hls.qor import Resources
 from pquant_hls.readers import checks, values
 from pquant_hls.readers.checks import RESOURCE_NAMES, Clock, Cycles
 from pquant_hls.readers.records import CsynthReport, ReportModule
-from pquant_hls.readers.tables import Block, Table, sections, table_in
+from pquant_hls.readers.tables import Block, Table, fields_in, sections, table_in
 from pquant_hls.readers.values import Printed, Spot
 
 TITLE = re.compile(r"== (?P<tool>(?:Vivado|Vitis) HLS) Report for '(?P<top>[^']+)'\s*\Z")
@@ -16,19 +16,6 @@ _VERSION = re.compile(r"(?P<version>\S+)(?: \(Build .*\))?\Z")
 _UNIT = re.compile(r"\+ (?:Timing|Latency)(?: \((?P<unit>[^)]*)\))?:\s*\Z")
 _COLUMNS = ("BRAM_18K", "DSP", "DSP48E", "FF", "LUT", "URAM")
 _LABELS = ("Total", "Available", "Available SLR", "Utilization (%)", "Utilization SLR (%)")
-
-
-def header_fields(block: Block, spot: Spot) -> dict[str, str]:
-    """The ``* Name:  value`` lines at the head of a report."""
-    found: dict[str, str] = {}
-    for number, line in enumerate(block.lines, start=block.start + 1):
-        field = values.field(line) if line.lstrip().startswith("* ") else None
-        if field is None:
-            continue
-        if field[0] in found:
-            raise spot.at(f"line {number}").error(f"a second {field[0]!r}")
-        found[field[0]] = field[1]
-    return found
 
 
 def version_of(fields: dict[str, str], spot: Spot) -> str | None:
@@ -46,7 +33,7 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     end = next(
         (i for i in range(index + 1, len(block.lines)) if block.lines[i].startswith("== ")), len(block.lines)
     )
-    fields = header_fields(Block(block.lines[index + 1 : end], block.start + index + 1), spot)
+    fields = fields_in(Block(block.lines[index + 1 : end], block.start + index + 1), spot, "* ")
     performance, utilization = parts.get("Performance Estimates"), parts.get("Utilization Estimates")
     clock = _clock(_summary(performance, r"\+ Timing", spot), _unit(performance, r"\+ Timing", spot), spot)
     cycles = _cycles(

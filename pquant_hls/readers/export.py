@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from pquant_hls.qor.parts import available
 from pquant_hls.readers import checks, values
-from pquant_hls.readers.csynth_rpt import header_fields, version_of
+from pquant_hls.readers.csynth_rpt import version_of
 from pquant_hls.readers.records import ExportReport
-from pquant_hls.readers.tables import Block, sections, table_in
+from pquant_hls.readers.tables import Block, fields_in, sections, table_in
 from pquant_hls.readers.values import Spot
 
 _STAGE = re.compile(r"#=== (?P<stage>Post-\w+) Resource usage ===\s*\Z")
@@ -52,8 +52,8 @@ def read_implementation(block: Block, spot: Spot) -> ExportReport:
         raise spot.error(f"{len(stages)} summaries of resources instead of one")
     stage = stages[0]
     general = next((part.after(r"\+ General Information:", spot) for part in parts.values()), None)
-    head = {} if general is None else header_fields(general, spot)
-    fields = _fields(parts[f"{stage} Resource Summary"], spot)
+    head = {} if general is None else fields_in(general, spot, "* ")
+    fields = fields_in(parts[f"{stage} Resource Summary"], spot)
     timing = parts.get(f"{stage} Timing Summary", Block(()))
     table = table_in(timing.after(r"\* Timing was", spot), spot)
     if table is not None and table.columns != ("Timing", "Period (ns)"):
@@ -75,21 +75,8 @@ def read_implementation(block: Block, spot: Spot) -> ExportReport:
     return report
 
 
-def _fields(block: Block, spot: Spot) -> dict[str, str]:
-    """``Name:  value`` lines; a name that stands twice is an error."""
-    fields: dict[str, str] = {}
-    for number, line in enumerate(block.lines, start=block.start + 1):
-        found = values.field(line)
-        if found is None:
-            continue
-        if found[0] in fields:
-            raise spot.at(f"line {number}").error(f"a second {found[0]!r}")
-        fields[found[0]] = found[1]
-    return fields
-
-
 def read(block: Block, spot: Spot) -> ExportReport:
-    fields = _fields(block, spot)
+    fields = fields_in(block, spot)
     tool = _TOOL.match(fields.get("Implementation tool", ""))
     report = ExportReport(
         kind="export",

@@ -9,9 +9,9 @@ from pquant_hls.qor import Available, Latency, Resources
 from pquant_hls.qor.parts import available
 from pquant_hls.readers import checks, values
 from pquant_hls.readers.checks import Cycles
-from pquant_hls.readers.csynth_rpt import header_fields, version_of
+from pquant_hls.readers.csynth_rpt import version_of
 from pquant_hls.readers.records import CsynthReport, ReportModule
-from pquant_hls.readers.tables import Block, Table, sections, table_in
+from pquant_hls.readers.tables import Block, Table, fields_in, sections, table_in
 from pquant_hls.readers.values import CLOCK_NS, MAX_CLOCK_RATIO, Printed, Spot
 
 TITLE = re.compile(r"== Synthesis Summary Report of '(?P<top>[^']+)'\s*\Z")
@@ -45,7 +45,7 @@ def read(block: Block, spot: Spot) -> CsynthReport:
     parts = sections(Block(block.lines[index:], block.start + index), spot)
     part = parts[f"Synthesis Summary Report of '{title['top']}'"]
     general = part.after(r"\+ General Information:", spot, stop=r"\+ ")
-    fields = {} if general is None else header_fields(general, spot)
+    fields = {} if general is None else fields_in(general, spot, "* ")
     rows = _rows(part, spot)
     top = rows[0] if rows else None
     if top is not None and top.name != title["top"]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pquant_hls.readers import values
 from pquant_hls.readers.values import Spot
 
 _BORDER = re.compile(r"\s*\+[-+]+\+\s*\Z")
@@ -72,6 +73,20 @@ def sections(block: Block, spot: Spot) -> dict[str, Block]:
             raise spot.at(f"line {block.start + index + 1}").error(f"a second section {name!r}")
         found_sections[name] = Block(block.lines[index + 1 : following], block.start + index + 1)
     return found_sections
+
+
+def fields_in(block: Block, spot: Spot, mark: str = "") -> dict[str, str]:
+    """The ``Name:  value`` lines that begin with ``mark``; a name that stands twice is an error."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(block.lines, start=block.start + 1):
+        text = line.strip()
+        pair = values.field(text.removeprefix(mark)) if text.startswith(mark) else None
+        if pair is None:
+            continue
+        if pair[0] in found:
+            raise spot.at(f"line {number}").error(f"a second {pair[0]!r}")
+        found[pair[0]] = pair[1]
+    return found
 
 
 def table_in(block: Block | None, spot: Spot) -> Table | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from pquant_hls.qor import Resources
 from pquant_hls.readers import checks, values
 from pquant_hls.readers.records import BlockRam, TimingReport, UtilizationReport
-from pquant_hls.readers.tables import Block, Table, table_in
+from pquant_hls.readers.tables import Block, Table, fields_in, table_in
 from pquant_hls.readers.values import Spot
 
 _TOOL = re.compile(r"Vivado v\.(?P<version>\S+)")
@@ -44,15 +45,7 @@ def commands(block: Block) -> list[str]:
 
 
 def _header(block: Block, spot: Spot) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in block.lines[:40]:
-        field = values.field(line[2:]) if line.startswith("| ") else None
-        if field is None:
-            continue
-        if field[0] in found:
-            raise spot.error(f"a second {field[0]!r}")
-        found[field[0]] = field[1]
-    return found
+    return fields_in(replace(block, lines=block.lines[:40]), spot, "| ")
 
 
 def _version(header: dict[str, str], spot: Spot) -> str | None:

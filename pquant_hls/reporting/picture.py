@@ -12,6 +12,8 @@ from pquant_hls.reporting.lines import Line
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 720, 220, 56, 110, 34, 40
 BLUE, RED, GREY = "#4a78b5", "#a31515", "#999"
 MOST_LABELS = 16
+RESOLUTION = 1e-6
+"""Least range of values, in percent or ns."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ def _bar(index: int, mark: Mark, count: int, y: Callable[[float], float]) -> lis
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round values, 1, 2 or 5 times a power of ten apart, from at most ``low`` to at least ``high``."""
-    span = (high - low) or 1.0
+    """Round values, 1, 2 or 5 times a power of ten apart, from at most ``low`` to at least ``high``; 1 in all around
+    values that differ by rounding alone."""
+    span = high - low if high - low > RESOLUTION else 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= span / 4)
     first, last = math.floor(low / step), math.ceil(high / step)

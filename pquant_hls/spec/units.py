@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from numbers import Real
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
@@ -56,11 +56,7 @@ def parse_uncertainty(value: object) -> str | float | None:
     return parse_time_ns(value)
 
 
-def _positive_ns(value: Any) -> float:
-    return parse_time_ns(value)
-
-
-TimeNs = Annotated[float, BeforeValidator(_positive_ns), Field(gt=0, allow_inf_nan=False)]
+TimeNs = Annotated[float, BeforeValidator(parse_time_ns), Field(gt=0, allow_inf_nan=False)]
 """A positive time in ns; recipes may write units."""
 
 ClockNs = Annotated[float, BeforeValidator(parse_clock_ns), Field(gt=0, allow_inf_nan=False)]

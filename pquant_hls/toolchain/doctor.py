@@ -44,10 +44,6 @@ class ToolCheck:
     means: str
     install: str = ""
 
-    @property
-    def is_found(self) -> bool:
-        return self.severity == "ok"
-
 
 def doctor(env: Mapping[str, str] | None = None) -> list[ToolCheck]:
     """Python, packages and programs, in the order of their weight for the main job; imports none of them."""

@@ -321,6 +321,10 @@ def test_the_costliest_layers() -> None:
     assert costliest(LAYERS, most=1) == "most cycles in fc2 7 of 10"
     assert costliest(LAYERS[2:3]) == costliest(()) == "cycles per layer are not known"
     assert costliest(LAYERS[2:4]) == "most cycles in fc3 1 of 1"
+    flat = [LayerQoR(name=f"fc{n}", op="dense", cycles=n) for n in (0, 1, 5)]
+    assert costliest(flat) == "most cycles in fc5 5 of 6, fc1 1 of 6", (
+        "a layer of no cycle costs less than one"
+    )
 
 
 def test_a_move_says_what_it_turns() -> None:

@@ -143,6 +143,15 @@ def test_reuse_reaches_every_layer_with_weights() -> None:
     assert {(n.strategy, n.reuse_factor) for n in found.nodes if n.op == "dense"} == {("resource", 4)}
     assert found.node("relu").reuse_factor == 1
     assert with_reuse(graph(), 1).node("a").strategy == "latency"
+    assert with_reuse(graph(), 2).node("a").strategy == "resource"
+
+
+@pytest.mark.parametrize("strategy", ["resource", "distributed_arithmetic"])
+@pytest.mark.parametrize("factor", [1, 4])
+def test_a_strategy_that_was_chosen_is_kept(strategy: str, factor: int) -> None:
+    layer = replace(dense("a", "x", 4, 8), attrs={"strategy": strategy, "reuse_factor": 2, "n": 3})
+    found = with_reuse(FixedPointGraph((graph().nodes[0], layer), ("a",)), factor).node("a")
+    assert dict(found.attrs) == {"strategy": strategy, "reuse_factor": factor, "n": 3}
 
 
 @given(st.sampled_from(list(KINDS.values())), st.integers(2, 16))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.engine import CompressionResult, Event
+
+if TYPE_CHECKING:  # loads TensorFlow, which the tests of score and forecast beside it do without
+    from pquant_hls.engine import CompressionResult, Event
 
 RECIPE = {
     "name": "small",

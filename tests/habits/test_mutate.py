@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from mutate import TESTS, Planter, judges_of, modules, mutants, planted
+from mutate import ROOT, TESTS, Planter, judges_of, modules, mutants, planted
 
 SOURCE = '''
 def f(x: int = 1) -> bool:
@@ -19,7 +19,9 @@ def f(x: int = 1) -> bool:
 def every(source: str) -> list[tuple[str, str]]:
     counter = Planter()
     counter.visit(ast.parse(source))
-    return [planted(source, index)[1][1:] for index in range(counter.count)]
+    made = [planted(source, index)[1] for index in range(counter.count)]
+    assert made == counter.noted
+    return [change[1:] for change in made]
 
 
 @pytest.mark.parametrize(
@@ -56,5 +58,14 @@ def test_there_is_no_change_after_the_last() -> None:
 @pytest.mark.parametrize("name", TESTS)
 def test_a_chosen_room_is_there_and_has_tests(name: str) -> None:
     assert modules(name)
-    assert all(judges_of(module) == TESTS[name] for module in modules(name))
+    for module in modules(name):
+        assert all(path.startswith(TESTS[name]) for path in judges_of(module))
+        assert all((ROOT / path).is_file() for path in judges_of(module))
     assert len([mutant for module in modules(name) for mutant in mutants(module)]) > 10
+
+
+def test_the_file_that_is_named_after_a_module_runs_first() -> None:
+    assert judges_of("decide/judge.py")[0] == "tests/decide/test_judge.py"
+    assert judges_of("qor/fixed.py")[:2] == ("tests/qor/test_fixed.py", "tests/qor/test_fixed_exact.py")
+    assert judges_of("engine/score.py") == ("tests/engine/test_score.py",)
+    assert sorted(judges_of("decide/judge.py")) == sorted(judges_of("decide/act.py"))

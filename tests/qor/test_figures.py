@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Latency, Node, QoR, Resources, Target
+from pquant_hls.qor import (
+    Available,
+    FixedArray,
+    FixedPointGraph,
+    FixedType,
+    Latency,
+    Node,
+    QoR,
+    Resources,
+    Target,
+)
 from pquant_hls.qor.parts import available
 
 DEVICES = (
@@ -116,6 +126,22 @@ def test_records_beyond_it(values: dict[str, Any]) -> None:
 )
 def test_a_share_of_the_part(used: float | None, offered: float | None, percent: float | None) -> None:
     assert Resources.model_validate({"dsp": used, "available": {"dsp": offered}}).percent("dsp") == percent
+
+
+@pytest.mark.parametrize("count", [-1, float("inf"), float("nan")])
+@pytest.mark.parametrize("record", [Resources, Available])
+def test_a_count_is_finite_and_not_negative(record: type[Resources | Available], count: float) -> None:
+    with pytest.raises(ValidationError):
+        record(lut=count)
+    assert record(lut=0, dsp=0.5).model_dump(exclude_none=True, exclude={"intervals"}) == {
+        "lut": 0,
+        "dsp": 0.5,
+    }
+
+
+def test_a_record_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        QoR().accuracy = 0.5  # type: ignore[misc]  # refused is what is tested
 
 
 def test_a_copy_is_validated() -> None:

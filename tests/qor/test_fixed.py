@@ -64,18 +64,18 @@ def _symmetric_edge(kind: FixedType, codes: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("rounding", "expected"),
     [
-        ("TRN", [-2, -2, -1, 0, 1, 2]),
-        ("TRN_ZERO", [-1, -1, 0, 0, 1, 2]),
-        ("RND", [-2, -1, 0, 1, 2, 3]),
-        ("RND_ZERO", [-2, -1, 0, 0, 1, 2]),
-        ("RND_INF", [-2, -2, -1, 1, 2, 3]),
-        ("RND_MIN_INF", [-2, -2, -1, 0, 1, 2]),
-        ("RND_CONV", [-2, -2, 0, 0, 2, 2]),
+        ("TRN", [-2, -2, -1, 0, 1, 2, -1, 0]),
+        ("TRN_ZERO", [-1, -1, 0, 0, 1, 2, 0, 0]),
+        ("RND", [-2, -1, 0, 1, 2, 3, 0, 1]),
+        ("RND_ZERO", [-2, -1, 0, 0, 1, 2, 0, 1]),
+        ("RND_INF", [-2, -2, -1, 1, 2, 3, 0, 1]),
+        ("RND_MIN_INF", [-2, -2, -1, 0, 1, 2, 0, 1]),
+        ("RND_CONV", [-2, -2, 0, 0, 2, 2, 0, 1]),
     ],
 )
 def test_rounding_modes_on_halves(rounding: str, expected: list[int]) -> None:
-    """One value off the half, then the halves around zero, as UG1399 tabulates them."""
-    values = np.array([-1.75, -1.5, -0.5, 0.5, 1.5, 2.5])
+    """One value off the half, the halves around zero, as UG1399 tabulates them, and values nearer to one side."""
+    values = np.array([-1.75, -1.5, -0.5, 0.5, 1.5, 2.5, -0.25, 0.75])
     assert FixedType(8, 8, rounding=rounding).to_codes(values).tolist() == expected
 
 
@@ -96,6 +96,12 @@ def test_overflow_modes() -> None:
         (-0.5, 0.25, 4, "ap_fixed<4,0>"),
         (-48, 16, -4, "ap_fixed<3,7>"),
         (-8, -5, 0, "ap_fixed<4,4>"),
+        (-3, 0, 0, "ap_fixed<3,3>"),
+        (-2, 0, 0, "ap_fixed<2,2>"),
+        (-1, 0, 0, "ap_fixed<1,1>"),
+        (-1, -1, 0, "ap_fixed<1,1>"),
+        (0, 1, 0, "ap_ufixed<1,1>"),
+        (0.25, 0.25, 0, "ap_ufixed<1,1>"),
     ],
 )
 def test_the_narrowest_type_of_a_range(low: float, high: float, frac: int, text: str) -> None:
