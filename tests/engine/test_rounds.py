@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,10 +15,21 @@ from hypothesis import strategies as st
 from pquant_hls.decide import Action, Check, Judgement, Limit, Move, Round, Verdict
 from pquant_hls.engine import closed_loop
 from pquant_hls.engine.bench import Point
-from pquant_hls.engine.forecast import floor_ns, forecast_ns
+from pquant_hls.engine.forecast import floor_ns, imagine
 from pquant_hls.engine.loop import LoopResult, View, knobs_of, reusing, round_entry, turned
 from pquant_hls.errors import SpecError
-from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Latency, LayerQoR, Node, QoR, Resources
+from pquant_hls.estimate import estimate
+from pquant_hls.qor import (
+    FixedArray,
+    FixedPointGraph,
+    FixedType,
+    Latency,
+    LayerQoR,
+    Node,
+    QoR,
+    Resources,
+    Target,
+)
 from pquant_hls.spec import HlsSpec, LoopSpec, Recipe
 from tests.helpers import known
 from tests.pipelines.instant import InstantBench, Law, Toy
@@ -243,14 +255,21 @@ def test_the_verdict_is_met_if_any_round_is_and_else_that_of_the_point_handed_ov
 # Forecasts
 
 
+def forecast_ns(
+    graph: FixedPointGraph, target: Target, now: Mapping[str, float], then: Mapping[str, float]
+) -> float:
+    """Upper end of the estimated latency in ns of the graph as the turn imagines it."""
+    return known(known(estimate(imagine(graph, now, then), target).latency).worst_ns_hi)
+
+
 def test_a_forecast_is_what_was_measured_less_what_the_estimator_says_a_turn_saves() -> None:
     made, law = recipe({"latency_ns": 40}, max_rounds=2), Law(cycles=40)
     bench, found = run(made, law, GRAPH)
     move, start = known(found.rounds[1].move), found.rounds[0].knobs
     measured = known(known(known(found.points[0].qor).latency).worst_ns_hi)
     target = bench.hls.target
-    before = known(forecast_ns(GRAPH, target, start, start))
-    after = known(forecast_ns(GRAPH, target, start, {**start, move.knob: move.new}))
+    before = forecast_ns(GRAPH, target, start, start)
+    after = forecast_ns(GRAPH, target, start, {**start, move.knob: move.new})
     assert before != after
     assert move.predicted_ns == pytest.approx(measured + after - before)
     assert f"(predicted {move.predicted_ns:.0f} ns)" in found.entries[1].reason
@@ -265,7 +284,7 @@ def test_after_a_lost_round_a_forecast_counts_from_the_one_that_held() -> None:
     assert [entry.status for entry in found.entries[1:3]] == ["kept", "rolled_back"]
     held, lost = (known(done.worst_ns) for done in found.rounds[:2])
     assert held > lost
-    saved = known(forecast_ns(GRAPH, target, start, {**start, move.knob: move.new})) - known(
+    saved = forecast_ns(GRAPH, target, start, {**start, move.knob: move.new}) - (
         forecast_ns(GRAPH, target, start, start)
     )
     assert move.predicted_ns == pytest.approx(held + saved)
