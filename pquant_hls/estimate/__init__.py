@@ -2,8 +2,15 @@
 TensorFlow.
 """
 
-from pquant_hls.estimate.compose import estimate, layer_cycles
+from pquant_hls.estimate.compose import UNPROMISED, estimate, layer_cycles
 from pquant_hls.estimate.module import Module
 from pquant_hls.estimate.site import Site, costs
 
-__all__ = ["Module", "Site", "costs", "estimate", "layer_cycles"]
+__all__ = [
+    "UNPROMISED",
+    "Module",
+    "Site",
+    "costs",
+    "estimate",
+    "layer_cycles",
+]

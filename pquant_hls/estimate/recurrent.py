@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.module import Module
+from pquant_hls.estimate.module import Module, dsps
 from pquant_hls.estimate.operators import Operators
 from pquant_hls.estimate.products import operands_of, product_counts, shared_products
 from pquant_hls.estimate.schedule import schedule_sum
@@ -81,7 +81,7 @@ def _gates(node: Node, gates: int, units: int) -> dict[str, float]:
     size = int(node.attrs.get("table_size") or 1024)
     tables = gates * units if gates > 1 else 0
     return {
-        "dsp": float(PRODUCTS_OF_STATE * units if gates > 1 else 0),
+        **dsps(PRODUCTS_OF_STATE * units if gates > 1 else 0),
         "table_bits": tables * size * node.types.get("table", node.result).width / 2.0,  # two ports each
         "relu_bits": float(2 * gates * units * bits),
         "out_bits": float(np.prod((gates + 1, units, bits))),
