@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pquant_hls.network.reference import keras_predict
     from pquant_hls.network.table import (
         LayerRow,
+        dense_sizes,
         has_softmax_head,
         head_of,
         heads_of,
@@ -59,6 +60,7 @@ _HOMES = {
     "reference": ("keras_predict",),
     "table": (
         "LayerRow",
+        "dense_sizes",
         "has_softmax_head",
         "head_of",
         "heads_of",
@@ -83,6 +85,7 @@ __all__ = [
     "clone",
     "copy_layer",
     "custom_objects",
+    "dense_sizes",
     "has_softmax_head",
     "head_of",
     "heads_of",
