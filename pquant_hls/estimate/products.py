@@ -27,7 +27,10 @@ def product_module(site: Site) -> Module:
     strategy = node.strategy.lower()
     shares = strategy not in ("latency", "distributed_arithmetic")
     if shares and node.reuse_factor > 1:
-        return replace(_resource(node, operands), slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target))
+        return replace(
+            _resource(node, operands, target.family),
+            slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target),
+        )
     slow_ns = constants()["dsp"]["ordered_lut_ns"].get(target.family, 0.0) * (whole.multiplier == "fabric")
     schedule = schedule_sum(operands, site.delay, target.budget_ns)
     counts = product_counts(operands, schedule)
@@ -193,10 +196,10 @@ def _largest(count: NDArray[np.int64], limit: int) -> float:
     return float(np.sort(count, axis=None)[::-1][:limit].sum())
 
 
-def _resource(node: Node, operands: Operands) -> Module:
+def _resource(node: Node, operands: Operands, family: str) -> Module:
     """Resource strategy: one group of multipliers works through the matrix in ``reuse_factor`` cycles."""
     reuse, extra = node.reuse_factor, constants()["resource"]["extra_cycles"]
-    counts = shared_products(operands, reuse)
+    counts = shared_products(operands, reuse, family)
     return Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)
 
 
@@ -211,17 +214,19 @@ def _clipped_chain_ns(operands: Operands, reuse: int, target: Target) -> float:
     return additions * table.get(target.family, table["other"])
 
 
-def shared_products(operands: Operands, reuse: int) -> dict[str, float]:
+def shared_products(operands: Operands, reuse: int, family: str) -> dict[str, float]:
     """Counts of one group of multipliers, each used ``reuse`` times, and of the memory of their weights.
 
-    Products of narrow factors are built of LUTs by most tools and in DSPs by one, so all of them may be DSPs.
+    Narrow products are built of LUTs everywhere but in one report of 7 series, where all of them may so be DSPs.
     """
     size = operands.codes.size
     block = math.ceil(size / reuse)
-    in_dsp = operands.data_bits + operands.width >= constants()["dsp"]["shared_product_bits"]
+    width = operands.data_bits + operands.width
+    in_dsp = width >= constants()["dsp"]["shared_product_bits"]
+    may = family == "7series" or width >= constants()["dsp"]["product_bits"]["expected"]
     each = int(dsp_tiles(operands.data_bits, operands.width))
     return {
-        **dsps(block * each * in_dsp, possible=block * each),
+        **dsps(block * each * in_dsp, possible=block * each * may),
         "multiply_bits": float(block * operands.data_bits * operands.width * (not in_dsp)),
         "block_bits": float(block * operands.sum_bits),
         "saturate_bits": float(block * operands.accum.width * operands.saturates),

@@ -71,7 +71,9 @@ def _product(
 ) -> tuple[int, dict[str, float]]:
     """(cycles, counts) of one of the two products of a step."""
     if reuse > 1:
-        return reuse + int(constants()["resource"]["extra_cycles"]), shared_products(operands, reuse)
+        return reuse + int(constants()["resource"]["extra_cycles"]), shared_products(
+            operands, reuse, target.family
+        )
     schedule = schedule_sum(operands, delay, target.budget_ns)
     return max(0, math.ceil(schedule.end_ns / target.budget_ns) - 1), product_counts(operands, schedule)
 
