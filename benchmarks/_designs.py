@@ -74,6 +74,11 @@ class Design:
     clock_estimated_ns: float | None = None
     modules: Mapping[str, Truth] = field(default_factory=dict)
 
+    @property
+    def owner(self) -> str:
+        """The author: networks and tasks of one are groups of the fit, but not witnesses of each other."""
+        return self.group.partition("/")[0]
+
 
 @dataclass(frozen=True)
 class Designs:

@@ -147,6 +147,10 @@ def layer_node(name: str, layer: Layer, inputs: tuple[str, ...]) -> Node:
     attrs = _attrs(layer, op, called)
     if foreign:
         attrs["foreign"] = True
+    if (
+        op == "quantize" and called != "linear"
+    ):  # HGQ's: each value has a width of its own, which no file tells
+        attrs["untold_widths"] = True
     shape = _shape(layer, op, called)
     weights = (attrs.get("n_in") or 1) * (attrs.get("n_out") or 1) if op in WEIGHTED else 1
     if not 0 < math.prod(shape) <= LARGEST or min(shape) < 1 or not 0 < weights <= LARGEST:

@@ -26,6 +26,7 @@ from pquant_hls._moved import install
 if TYPE_CHECKING:
     from pquant_hls.decide import judge as judge
     from pquant_hls.engine import compress_model as compress_model
+    from pquant_hls.estimate import suggest as suggest
     from pquant_hls.measure import measure_project as measure_project
     from pquant_hls.spec import Budget as Budget
     from pquant_hls.spec import Recipe as Recipe

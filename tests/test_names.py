@@ -16,6 +16,10 @@ SHARED: dict[str, tuple[str, tuple[str, ...]]] = {
     "predict": ("the outputs for inputs, of firmware and of a model", ("csim.predict", "train.answers")),
     "synthesize": ("cells and cycles of a project, of HLS and of Verilog", ("toolchain.", "rtl.synthesis")),
     "lint": ("a command, and the function it calls", ("cli.lint", "lint.check")),
+    "suggest": (
+        "a command, the function it calls, and Optuna's word for a trial's values",
+        ("cli.suggest", "estimate.suggest", "tune.space"),
+    ),
     "doctor": ("a command, and the function it calls", ("cli.measure", "toolchain.doctor")),
     "check": ("a command, and the function it calls", ("cli.csim", "golden.check")),
     "record": ("a command, and the function it calls", ("cli.csim", "golden.check")),

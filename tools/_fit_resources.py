@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import nnls
 
+from pquant_hls.estimate.borders import STAGED
+
 if TYPE_CHECKING:
     from fit_estimator import Case
 
@@ -19,8 +21,8 @@ READ = Path(__file__).with_name("estimator_read.json")
 ROUNDS, SMALL_ERROR = 20, 0.03
 ENOUGH, GROUPS = 8, 2
 """Designs and groups that a model needs for weights of its own."""
-PULL = 0.02
-"""How strongly a model is drawn to the next wider one, for each row of data."""
+PULL = 20.0
+"""How strongly a model is drawn to the next wider one, whatever its number of rows: few rows move it little."""
 SMALL = {"lut": 200.0, "ff": 100.0}
 """Added to the truth of one layer before relative deviations are taken: tiny layers matter little."""
 LUT_TERMS = (
@@ -33,12 +35,17 @@ LUT_TERMS = (
     "dsp",
     "memory_bits",
 )
-FF_TERMS = (
+PIPELINE_FF_TERMS = (
     "live_bits",
     "chain_live_bits",
     "waiting_bits",
     "border_bits",
-    "wire_border_bits",
+    *(f"staged_{name}" for name in STAGED),
+)
+FF_TERMS = (
+    "live_bits",
+    "chain_live_bits",
+    "waiting_bits",
     "dsp",
     "out_bits",
     "round_in_bits",
@@ -71,6 +78,35 @@ TASK_TERMS = (
     "select_bits",
 )
 Weights = dict[str, dict[str, float]]
+OPERATORS: Weights = {
+    "lut": {
+        "add_bits": 1.0,
+        "chain_add_bits": 1.0,
+        "saturate_bits": 4.0,
+        "negate_bits": 1.0,
+        "multiply_bits": 0.5,
+        "relu_bits": 0.9,
+        "round_bits": 3.0,
+        "select_bits": 1.0,
+        "window_bits": 1.0,
+        "in_bits": 0.5,
+        "out_bits": 0.5,
+    },
+    "ff": {
+        "live_bits": 1.0,
+        "chain_live_bits": 1.0,
+        "waiting_bits": 0.5,
+        "border_bits": 1.0,
+        "window_bits": 1.0,
+        "in_bits": 0.5,
+        "out_bits": 0.5,
+        "shared_in_bits": 1.0,
+        "shared_sum_bits": 1.0,
+    },
+}
+"""What the widest models are drawn to: a LUT for each bit that an adder sums or a selection passes (AMD UG574), an
+adder for each further digit of a product, four for one that rounds and clips; a flip-flop for each bit that is held.
+"""
 
 
 @dataclass(frozen=True)
@@ -92,7 +128,7 @@ def fit_resources(cases: Sequence[Case]) -> dict[str, Weights]:
             members[name].append(case)
     members["tasks"] = [*members.get("stream", ()), *members.get("dataflow", ())]
     pipes = [case for case in cases if case.point.model.split("/")[0] in ("pipeline", "reuse")]
-    fitted: dict[str, Weights] = {"common": _weights(pipes, None)}
+    fitted: dict[str, Weights] = {"common": _weights(pipes, OPERATORS)}
     for name in sorted(members, key=lambda name: (name != "tasks", name.count("/"), name)):
         groups = {case.design.group for case in members[name]}
         if "/" not in name or (len(members[name]) >= ENOUGH and len(groups) >= GROUPS):
@@ -100,26 +136,34 @@ def fit_resources(cases: Sequence[Case]) -> dict[str, Weights]:
     return fitted
 
 
-def _wider(name: str, fitted: Mapping[str, Weights]) -> Weights | None:
+def _wider(name: str, fitted: Mapping[str, Weights]) -> Weights:
     what, _, rest = name.partition("/")
     family = rest.partition("/")[2]
     near = f"{what}/*/{family}"
     if not rest:
-        return fitted.get("tasks") if name in ("stream", "dataflow") else None
-    return fitted[near] if near in fitted and near != name else fitted.get(what)
+        return (
+            OPERATORS if name == "tasks" else fitted["tasks" if name in ("stream", "dataflow") else "common"]
+        )
+    return fitted[near if near in fitted and near != name else what]
 
 
-def _weights(cases: Sequence[Case], wider: Weights | None) -> Weights:
+def _weights(cases: Sequence[Case], wider: Weights) -> Weights:
     known: dict[str, float] = json.loads(READ.read_text())["known_lut"]
     if all(case.is_pipeline for case in cases):
-        lut = _solve([_design_row(case) for case in cases], "lut", LUT_TERMS, known, wider)
-        return {"lut": lut, "ff": _solve([_design_row(case) for case in cases], "ff", FF_TERMS, {}, wider)}
-    rows = [row for case in cases for row in (_design_row(case), *_layer_rows(case))]
+        rows = [case.rows[0] for case in cases]
+        lut = _solve(rows, "lut", LUT_TERMS, known, wider)
+        return {"lut": lut, "ff": _solve(rows, "ff", PIPELINE_FF_TERMS, {}, wider)}
+    rows = [row for case in cases for row in case.rows]
     lut_terms = tuple(dict.fromkeys((*LUT_TERMS, *TASK_TERMS, *known)))
     return {
         "lut": _solve(rows, "lut", lut_terms, {}, wider),
         "ff": _solve(rows, "ff", tuple(dict.fromkeys((*FF_TERMS, *TASK_TERMS))), {}, wider),
     }
+
+
+def rows_of(case: Case) -> list[Row]:
+    """The design, then its layers."""
+    return [_design_row(case), *_layer_rows(case)]
 
 
 def _design_row(case: Case) -> Row:
@@ -154,7 +198,7 @@ def _rest(case: Case, layers: Sequence[Row], what: str) -> float | None:
 
 
 def _solve(
-    rows: Sequence[Row], what: str, terms: Sequence[str], known: dict[str, float], wider: Weights | None
+    rows: Sequence[Row], what: str, terms: Sequence[str], known: dict[str, float], wider: Weights
 ) -> dict[str, float]:
     """Non-negative weights that make the relative errors of ``what`` small, beside the ``known`` ones."""
     used = [row for row in rows if getattr(row, what)]
@@ -166,19 +210,19 @@ def _solve(
         fixed = sum(value * row.counts.get(name, 0.0) for name, value in known.items())
         matrix.append([row.counts.get(term, 0.0) / truth for term in terms])
         rest.append((getattr(row, what) - fixed) / truth)
-    start = np.array([(wider or {}).get(what, {}).get(term, 0.0) for term in terms])
-    found = _robust(np.array(matrix), np.array(rest), start, pulled=wider is not None)
+    start = np.array([wider.get(what, {}).get(term, 0.0) for term in terms])
+    found = _robust(np.array(matrix), np.array(rest), start)
     solved = {term: round(float(value), 6) for term, value in zip(terms, found, strict=True)}
     return {**known, **{term: value for term, value in solved.items() if value > 1e-9}}
 
 
-def _robust(matrix: np.ndarray, truth: np.ndarray, start: np.ndarray, *, pulled: bool) -> np.ndarray:
+def _robust(matrix: np.ndarray, truth: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Non-negative least absolute deviations by reweighting, with a ridge around ``start``.
 
     The ridge also keeps terms that are nearly equal in all designs from trading places.
     """
     scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
-    pull = (PULL * len(truth)) ** 0.5 if pulled else 1e-3
+    pull = PULL**0.5
     scaled, ridge = matrix / scale, pull * np.eye(matrix.shape[1])
     weight = np.ones(len(truth))
     for _ in range(ROUNDS):

@@ -17,11 +17,13 @@ import argparse
 import copy
 import csv
 import json
+import math
 import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +35,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tools")]
 from _dense_table import TABLE, read_dense_table  # noqa: E402
 from _designs import Design, read_designs  # noqa: E402
 from _fit_intervals import COVERAGE, intervals  # noqa: E402
-from _fit_resources import fit_resources  # noqa: E402
+from _fit_resources import Row, fit_resources, rows_of  # noqa: E402
 
 from pquant_hls.errors import NotMeasured  # noqa: E402
-from pquant_hls.estimate.compose import Estimate, point_estimate  # noqa: E402
+from pquant_hls.estimate.compose import Estimate, point_estimate, slower  # noqa: E402
 from pquant_hls.estimate.constants import SCHEMA_VERSION, using  # noqa: E402
 from pquant_hls.estimate.intervals import OFFSET  # noqa: E402
 from pquant_hls.estimate.resources import module_resources  # noqa: E402
@@ -48,15 +50,44 @@ EACH_OF_TABLE = 15
 TARGET = ROOT / "pquant_hls" / "estimate" / "constants.json"
 READ = ROOT / "tools" / "estimator_read.json"
 """Numbers read from reports by hand; copied into the constants as they are."""
+DELAY_STEP, MOST_STEPS = 1.04, 30
+"""Steps in which the delay of all logic is tried, and how many of them."""
 WIDTHS = (4, 8, 12, 16, 20, 24, 26)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One design with its estimate under some constants."""
+    """One design with its estimate under some constants; ``frame`` has none that are fitted.
+
+    ``rescheduled`` keeps its neutral cycles with all logic slower by so many steps; ``top_cycles`` are what fitted
+    constants add to them.
+    """
 
     design: Design
     point: Estimate
+    frame: dict[str, Any]
+    top_cycles: int = 0
+    rescheduled: dict[int, int] = field(default_factory=dict)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """What resources are fitted to; counts do not change with what is fitted."""
+        return rows_of(self)
+
+    def delay_error(self) -> float:
+        """The logarithm of the least factor on all delays that gives the true cycles; below 0 where logic is faster."""
+        truth = self.design.truth.cycles or 0
+        way = 1 if truth > self.point.cycles else -1
+        steps = range(0, way * (MOST_STEPS + 1), way)
+        reached = (step for step in steps if way * (self._cycles(step) - truth) >= 0)
+        return math.log(DELAY_STEP) * next(reached, way * MOST_STEPS)
+
+    def _cycles(self, step: int) -> int:
+        if step not in self.rescheduled:
+            target = slower(self.design.target, step * math.log(DELAY_STEP))
+            with using(self.frame):
+                self.rescheduled[step] = point_estimate(self.design.graph, target).cycles
+        return max(0, self.rescheduled[step] + self.top_cycles)
 
     @property
     def is_pipeline(self) -> bool:
@@ -72,11 +103,11 @@ class Case:
 
 def neutral(designs: Iterable[Design], delays: dict[str, Any]) -> list[Case]:
     """Estimates with nothing fitted in them, of the designs that have a rule and a true number of cycles."""
-    found = []
-    with using(_frame(delays)):
+    found, frame = [], _frame(delays)
+    with using(frame):
         for design in designs:
             try:
-                found.append(Case(design, point_estimate(design.graph, design.target)))
+                found.append(Case(design, point_estimate(design.graph, design.target), frame))
             except NotMeasured:
                 continue
     return [case for case in found if case.design.truth.cycles is not None]
@@ -92,13 +123,14 @@ def is_impossible(design: Design) -> bool:
 def settle(case: Case, table: dict[str, Any]) -> Case:
     """The same case under fitted constants: they add to its cycles and turn its counts into LUT and FF."""
     point, target = case.point, case.design.target
-    cycles = point.cycles
+    added = 0
     if case.is_pipeline:
         rule = table["top"].get(f"{target.family}/{target.tool}", table["top"]["other"])
-        cycles = max(0, cycles + rule["cycles"] + rule["dense"] * case.free_dense)
+        added = rule["cycles"] + rule["dense"] * case.free_dense
     with using(table):
         resources = {module.name: module_resources(module, point.model) for module in point.modules}
-    return replace(case, point=replace(point, cycles=cycles, resources=resources))
+    settled = replace(point, cycles=max(0, point.cycles + added), resources=resources)
+    return replace(case, point=settled, top_cycles=added)
 
 
 def _frame(delays: dict[str, Any]) -> dict[str, Any]:
@@ -195,20 +227,23 @@ def _best_top(rows: list[tuple[int, int]]) -> dict[str, int]:
 
 
 def _fit_clock(found: Sequence[Case]) -> dict[str, float]:
-    """The slowest operation (ns) that the tools left uncut, by family with five authors: the largest estimated
-    clock beyond target and known chains, widened by one part in the number of authors; 0 where none was.
+    """The slowest operation (ns) that the tools left uncut: the largest estimated clock beyond target and known
+    chains, widened by one part in the number of authors; 0 where none was. By kind of top, tool and family with two
+    authors, by kind and family with five, then by family.
     """
     slowest: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for case in found:
         design, chain = case.design, max(module.slow_ns for module in case.point.modules)
         if design.clock_estimated_ns:
             is_beyond = design.clock_estimated_ns > max(design.target.clock_ns, chain) + ROUNDED_NS
-            by_author = slowest[design.target.family]
-            by_author[design.group] = max(by_author[design.group], design.clock_estimated_ns * is_beyond)
+            kind, family = "pipeline" if case.is_pipeline else "tasks", design.target.family
+            for name in (f"{kind}/{design.target.tool}/{family}", f"{kind}/*/{family}", f"*/*/{family}"):
+                by_author = slowest[name]
+                by_author[design.owner] = max(by_author[design.owner], design.clock_estimated_ns * is_beyond)
     clock = {
-        family: round(max(values.values()) * (1 + 1 / len(values)), 3)
-        for family, values in sorted(slowest.items())
-        if len(values) >= 5
+        name: round(max(values.values()) * (1 + 1 / len(values)), 3)
+        for name, values in sorted(slowest.items())
+        if len(values) >= (5 if "*" in name else 2)
     }
     return {**clock, "other": max([0.0, *clock.values()])}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress, csim, export, gate, lint, measure, report, tune
+from pquant_hls.cli import compress, csim, export, gate, lint, measure, report, suggest, tune
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     measure.register(app)
     csim.register(app)
     tune.register(app)
+    suggest.register(app)
     gate.register(app)
     report.register(app)
     export.register(app)

@@ -2,8 +2,22 @@
 TensorFlow.
 """
 
-from pquant_hls.estimate.compose import estimate, layer_cycles
+from pquant_hls.estimate.compose import UNPROMISED, estimate, layer_cycles
+from pquant_hls.estimate.floor import Floor, floor
 from pquant_hls.estimate.module import Module
 from pquant_hls.estimate.site import Site, costs
+from pquant_hls.estimate.suggest import Suggestion, mlp_graph, suggest
 
-__all__ = ["Module", "Site", "costs", "estimate", "layer_cycles"]
+__all__ = [
+    "UNPROMISED",
+    "Floor",
+    "Module",
+    "Site",
+    "Suggestion",
+    "costs",
+    "estimate",
+    "floor",
+    "layer_cycles",
+    "mlp_graph",
+    "suggest",
+]

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pquant_hls.errors import NotMeasured
+from pquant_hls.estimate.borders import with_borders
 from pquant_hls.estimate.channels import with_channels
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.intervals import OFFSET, bounds, design_class
+from pquant_hls.estimate.intervals import (
+    OFFSET,
+    bounds,
+    design_class,
+    resource_class,
+    scaled,
+    slowest_ns,
+    strange,
+)
 from pquant_hls.estimate.layers import layer_module
 from pquant_hls.estimate.liveness import live_values
 from pquant_hls.estimate.module import Module, Moment
 from pquant_hls.estimate.operators import operators
 from pquant_hls.estimate.products import top_rule
 from pquant_hls.estimate.resources import NAMES, module_resources, resource_model
-from pquant_hls.estimate.site import Mask, Site
+from pquant_hls.estimate.site import Site
 from pquant_hls.estimate.stream import stream_added
 from pquant_hls.qor import FixedPointGraph, Latency, LayerQoR, QoR, Resources, Target
+
+UNPROMISED = "no synthesised design of"
+"""How the note begins that says that no interval of an estimate has been tried."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Point estimates of one design before bounds are put on them.
 
-    ``added`` are the cycles each module adds to the latency of the top; ``key`` is its class of errors,
-    ``model`` the one of its resources.
+    ``added`` are the cycles each module adds to the latency of the top; ``key`` is the class of
+    errors of its cycles, ``resource_key`` that of its resources, and ``model`` what these are computed with.
     """
 
     cycles: int
@@ -34,11 +46,19 @@ class Estimate:
     modules: tuple[Module, ...]
     resources: dict[str, dict[str, float]]
     key: str
+    resource_key: str
     model: str
     fitted: bool
 
     def total(self, name: str) -> float:
         return math.fsum(entry[name] for entry in self.resources.values())
+
+    def span(self, name: str) -> tuple[float, float]:
+        """The least and the most of a resource that the rules leave open, before errors are counted."""
+        if name != "dsp":
+            return self.total(name), self.total(name)
+        spans = [module.dsp_span for module in self.modules]
+        return math.fsum(low for low, _ in spans), math.fsum(high for _, high in spans)
 
 
 def estimate(graph: FixedPointGraph, target: Target) -> QoR:
@@ -53,25 +73,48 @@ def estimate(graph: FixedPointGraph, target: Target) -> QoR:
     NotMeasured : a node has no rule, ``where`` names it; or the target's tool has none.
     """
     point = point_estimate(graph, target)
+    cycles = cycles_span(graph, target, point)
     return QoR(
         design="hls",
         source="estimate",
         tool=target.tool,
         part=target.part,
         digest=graph.digest(),
-        latency=_latency(point, target),
+        latency=_latency(point, target, cycles),
         resources=_resources(point),
-        layers=_layers(point),
+        layers=_layers(point, cycles),
         notes=_notes(point, target),
     )
 
 
 def layer_cycles(graph: FixedPointGraph, target: Target) -> dict[str, tuple[int, int, int]]:
     """(lowest, expected, highest) cycles that each node adds to the latency of the whole, by name."""
+    point = point_estimate(graph, target)
     return {
         layer.name: (layer.cycles_lo or 0, layer.cycles or 0, layer.cycles_hi or 0)
-        for layer in _layers(point_estimate(graph, target))
+        for layer in _layers(point, cycles_span(graph, target, point))
     }
+
+
+def cycles_span(graph: FixedPointGraph, target: Target, point: Estimate) -> tuple[int, int]:
+    """Fewest and most cycles of ``graph``: by its class's bounds, or as scheduled with faster and slower logic."""
+    limits, _ = bounds(point.key, "cycles")
+    if limits.scale == "delay":
+        ends = [point_estimate(graph, slower(target, factor)).cycles for factor in (limits.low, limits.high)]
+        return min(ends[0], point.cycles), max(ends[1], point.cycles)
+    low, high = limits.around(point.cycles, OFFSET["cycles"])
+    return min(math.floor(low + 1e-9), point.cycles), max(math.ceil(high - 1e-9), point.cycles)
+
+
+def slower(target: Target, logarithm: float) -> Target:
+    """The target on which all logic takes ``exp(logarithm)`` times as long, told by the clock instead."""
+    factor = math.exp(-logarithm)
+    return target.model_copy(
+        update={
+            "clock_ns": target.clock_ns * factor,
+            "clock_uncertainty_ns": target.clock_uncertainty_ns * factor,
+        }
+    )
 
 
 def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
@@ -90,16 +133,18 @@ def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
     else:
         times = _pipeline(graph, modules, target)
         added = {name: end.state - start.state for name, (start, end) in times.items()}
-        modules = _with_borders(graph, modules, times, live)
+        modules = with_borders(graph, modules, _total(graph, added), live, target.budget_ns)
     streams, tasks = graph.io_type == "io_stream", is_dataflow(modules)
     top = 0 if streams or tasks else top_rule(target)["cycles"]
     model = resource_model(modules, target, streams=streams, tasks=tasks)
+    key = design_class(graph, list(modules), target)
     return Estimate(
         cycles=max(0, _total(graph, added) + top),
         ii_cycles=max(module.ii_cycles for module in modules),
         added=added,
         modules=modules,
-        key=design_class(graph, list(modules), target),
+        key=key,
+        resource_key=resource_class(graph, key),
         model=model,
         fitted=delay.fitted,
         resources={module.name: module_resources(module, model) for module in modules},
@@ -126,30 +171,6 @@ def _pipeline(
     return times
 
 
-def _with_borders(
-    graph: FixedPointGraph,
-    modules: tuple[Module, ...],
-    times: dict[str, tuple[Moment, Moment]],
-    live: dict[str, Mask],
-) -> tuple[Module, ...]:
-    """The modules with the bits of their results that wait in registers of the top until they are read."""
-    own = {module.name: module for module in modules}
-    last = {node.name: times[node.name][1].state for node in graph.nodes}
-    for node in graph.nodes:
-        begins = times[node.name][1].state - own[node.name].cycles
-        for name in node.inputs:
-            last[name] = max(last[name], begins)
-    held = []
-    for node, module in zip(graph.nodes, modules, strict=True):
-        values = int(live[node.name].sum()) if node.name in live else math.prod(node.shape)
-        states = last[node.name] - times[node.name][1].state + (1 if node.is_input else 0)
-        name = "wire_border_bits" if module.is_wire and not node.is_input else "border_bits"
-        held.append(
-            replace(module, counts={**module.counts, name: float(states * values * node.result.width)})
-        )
-    return tuple(held)
-
-
 def _dataflow(graph: FixedPointGraph, modules: tuple[Module, ...]) -> dict[str, int]:
     """Tasks of a dataflow top without streams follow each other, with one cycle to hand over between two."""
     built = [not module.is_wire for module in modules]
@@ -167,27 +188,18 @@ def _total(graph: FixedPointGraph, added: dict[str, int]) -> int:
     return max(done[name] for name in graph.outputs)
 
 
-def _latency(point: Estimate, target: Target) -> Latency:
-    low, high = _around(point, "cycles", point.cycles)
+def _latency(point: Estimate, target: Target, cycles: tuple[int, int]) -> Latency:
     slow = max(module.slow_ns for module in point.modules)
-    table: dict[str, float] = constants()["clock"]
-    highest = max(target.clock_ns, slow, table.get(target.family, table["other"]))
     return Latency(
         cycles_max=point.cycles,
-        cycles_max_lo=math.floor(low + 1e-9),
-        cycles_max_hi=math.ceil(high - 1e-9),
+        cycles_max_lo=cycles[0],
+        cycles_max_hi=cycles[1],
         ii_cycles=point.ii_cycles,
         clock_target_ns=target.clock_ns,
         clock_uncertainty_ns=target.clock_uncertainty_ns,
         clock_estimated_ns=max(target.budget_ns, slow),
-        clock_estimated_hi_ns=highest,
+        clock_estimated_hi_ns=max(target.clock_ns, slow, slowest_ns(point.key)),
     )
-
-
-def _around(point: Estimate, what: str, value: float) -> tuple[float, float]:
-    limits, _ = bounds(point.key, what)
-    low, high = limits.around(value, OFFSET[what])
-    return min(low, value), max(high, value)
 
 
 def _resources(point: Estimate) -> Resources:
@@ -197,13 +209,23 @@ def _resources(point: Estimate) -> Resources:
         ff=values["ff"],
         dsp=values["dsp"],
         bram_18k=values["bram_18k"],
-        intervals={name: _around(point, name, value) for name, value in values.items()},
+        intervals={name: around(point, name) for name in NAMES},
     )
 
 
-def _layers(point: Estimate) -> tuple[LayerQoR, ...]:
+def around(point: Estimate, name: str) -> tuple[float, float]:
+    """The interval of a resource; what no rule leaves room for is 0 for certain."""
+    limits, _ = bounds(point.resource_key, name)
+    low, high = point.span(name)
+    least = scaled(low, OFFSET[name], limits.low) if low > 0 else 0.0
+    return min(least, point.total(name)), max(
+        scaled(high, OFFSET[name], limits.high) if high > 0 else 0.0, point.total(name)
+    )
+
+
+def _layers(point: Estimate, span: tuple[int, int]) -> tuple[LayerQoR, ...]:
     """The spread of the whole, shared in proportion to the layers' cycles, at least one cycle each."""
-    low, high = _around(point, "cycles", point.cycles)
+    low, high = span
     down, up = (point.cycles - low) / max(point.cycles, 1), (high - point.cycles) / max(point.cycles, 1)
     return tuple(_layer(module, point, down, up) for module in point.modules)
 
@@ -229,8 +251,11 @@ def _notes(point: Estimate, target: Target) -> tuple[str, ...]:
         notes.append(
             f"no operator delays of {target.family} with {target.tool}: those of the nearest family stand in"
         )
-    if not bounds(point.key, "cycles")[1]:
-        notes.append(f"no synthesised design of class {point.key}: interval of the nearest class")
+    stranger = strange(point.key)
+    if stranger:
+        notes.append(f"{UNPROMISED} {stranger}: intervals are twice as wide, and no coverage is promised")
+    elif not bounds(point.key, "cycles")[1]:
+        notes.append(f"class {point.key} was not synthesised: interval of the nearest class")
     if any(module.rule == "unseen_weights" for module in point.modules):
         notes.append("weights unknown: typical ones assumed")
     if any(module.rule == "chain" for module in point.modules):

@@ -25,23 +25,25 @@ ORDER = (
     "tree",
 )
 """The rule a design is classed by is the first of these that any of its modules uses."""
-OFFSET = {"cycles": 1.0, "lut": 200.0, "ff": 200.0, "dsp": 10.0, "bram_18k": 4.0}
+OFFSET = {"cycles": 1.0, "lut": 200.0, "ff": 200.0, "dsp": 2.0, "bram_18k": 4.0}
 """Added to both sides before ratios are taken, so that small counts have finite ratios."""
 PIPELINES = ("reuse", "distributed", "unseen_weights", "chain", "tree")
 """Rules of one-pipeline tops; the others are tasks that follow each other."""
+APART = ("foreign", "untold")
+"""Classes for which no other speaks, and which speak for no other."""
 UNSEEN = 2.0
 """How much wider the bounds are made for a rule or a family without a single synthesised design."""
-BORROWED_FROM, BORROWED = ("pipeline/*/*", "tasks/*/*", "*/*/*"), 1.5
-"""The same where other rules, tools or families speak for a class."""
-NOTHING = {"scale": "ratio", "low": -math.log(10.0), "high": math.log(10.0)}
+BORROWED = 1.5
+"""The same where nothing but designs of another kind, or of other families and tools alone, speak for a class."""
+NOTHING = {"low": -math.log(10.0), "high": math.log(10.0)}
 FAST_NS, SLOW_NS = 3.0, 7.0
-"""Clock budgets in ns outside which errors are counted apart."""
+"""Clock budgets in ns outside which the errors of cycles in cycles are counted apart."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """``low`` and ``high`` as differences in cycles (``scale`` "cycles") or as logarithms of ratios
-    ("ratio").
+    """``low`` and ``high`` as differences in cycles (``scale`` "cycles"), as logarithms of ratios ("ratio"), or as
+    logarithms of factors on all delays ("delay").
     """
 
     scale: str
@@ -49,10 +51,15 @@ class Bounds:
     high: float
 
     def around(self, value: float, offset: float) -> tuple[float, float]:
+        """The ends about a value of scale "cycles" or "ratio"."""
         if self.scale == "cycles":
             return max(0.0, value + self.low), value + self.high
-        low = (value + offset) * math.exp(self.low) - offset
-        return max(0.0, low), (value + offset) * math.exp(self.high) - offset
+        return scaled(value, offset, self.low), scaled(value, offset, self.high)
+
+
+def scaled(value: float, offset: float, logarithm: float) -> float:
+    """``value`` times the exponential of ``logarithm``, with ``offset`` added to both; not below 0."""
+    return max(0.0, (value + offset) * math.exp(logarithm) - offset)
 
 
 def design_class(graph: FixedPointGraph, modules: list[Module], target: Target) -> str:
@@ -69,34 +76,76 @@ def design_class(graph: FixedPointGraph, modules: list[Module], target: Target) 
     return f"{rule}{band}/{target.tool}/{target.family}"
 
 
+def resource_class(graph: FixedPointGraph, key: str) -> str:
+    """The class of the errors of resources: designs whose values have widths that the graph does not tell apart."""
+    untold = any(node.attrs.get("untold_widths") for node in graph.nodes)
+    rule, _, rest = key.partition("/")
+    return f"{'untold' if untold and not rule.startswith('foreign') else rule}/{rest}"
+
+
 def fallbacks(key: str) -> tuple[str, ...]:
-    """The classes whose bounds may stand for those of ``key``, nearest first."""
-    rule, tool, family = key.split("/")
-    plain = rule.partition("@")[0]
-    if plain == "foreign":
-        return (key, "foreign/*/*")
-    kind = "pipeline" if plain in PIPELINES else "tasks"
-    usual = () if "@" in rule else (f"{kind}/*/*",)  # says nothing of other clocks
-    return (key, f"{rule}/*/{family}", f"{rule}/{tool}/*", f"{rule}/*/*", *usual, "*/*/*")
+    """The classes whose bounds may stand for those of ``key``, nearest first; clock bands have none of their own."""
+    rule, tool, family = _plain(key)
+    if rule in APART:
+        return (f"{rule}/{tool}/{family}", f"{rule}/*/*")
+    kind = "pipeline" if rule in PIPELINES else "tasks"
+    own = (f"{rule}/{tool}/{family}", f"{rule}/*/{family}", f"{rule}/{tool}/*", f"{rule}/*/*")
+    return (*own, f"{kind}/*/{family}", f"{kind}/*/*", "*/*/*")
 
 
 def bounds(key: str, what: str) -> tuple[Bounds, bool]:
     """The bounds of ``what`` (cycles, lut, ff, dsp, bram_18k) for a class; False where the class was never
     seen.
+
+    The cycles of one pipeline have bounds in cycles where many designs of the class at usual clocks give them, else on
+    its delays, which hold at any clock; products that queue for multipliers are no delays, so reuse has ratios.
     """
     table = constants()["intervals"]
-    seen = table.get("seen", ())
-    name = next((name for name in fallbacks(key) if name in table[what]), "")
+    seen, scale = table.get("seen", ()), "ratio"
+    names = fallbacks(key)
+    rule = _plain(key)[0]
+    if what == "cycles" and rule in PIPELINES and rule != "reuse":
+        if key in table["cycles"] and table["cycles"][key]["scale"] == "cycles":
+            names, scale = (key,), "cycles"
+        else:
+            what, scale = "delay", "delay"
+    name = next((name for name in names if name in table[what]), "")
     entry = table[what].get(name, NOTHING)
     wider = _wider(key, name, seen)
-    return Bounds(entry["scale"], wider * entry["low"], wider * entry["high"]), key in seen
+    return Bounds(scale, wider * entry["low"], wider * entry["high"]), key in seen
+
+
+def slowest_ns(key: str) -> float:
+    """The slowest operation (ns) that a tool may leave uncut in a design of this class, as far as reports tell."""
+    rule, tool, family = _plain(key)
+    kind = "pipeline" if rule in PIPELINES else "tasks"
+    table: dict[str, float] = constants()["clock"]
+    like = constants()["operators"].get(f"{family}/{tool}", {}).get("like", family).partition("/")[0]
+    names = (f"{kind}/{tool}/{family}", f"{kind}/*/{family}", f"*/*/{family}", f"*/*/{like}", "other")
+    return float(next(table[name] for name in names if name in table))
+
+
+def strange(key: str) -> str:
+    """What of a class no synthesised design has: its family or its rule; empty where both were seen."""
+    rule, _, family = _plain(key)
+    known = {_plain(name) for name in constants()["intervals"].get("seen", ())}
+    if family not in {name[2] for name in known}:
+        return f"family {family}"
+    return "" if rule in {name[0] for name in known} else f"class {key}"
+
+
+def _plain(key: str) -> tuple[str, str, str]:
+    """(rule, tool, family) without the band of the clock."""
+    rule, tool, family = key.split("/")
+    return rule.partition("@")[0], tool, family
 
 
 def _wider(key: str, source: str, seen: Sequence[str]) -> float:
     """How much the bounds of ``source`` are widened to stand for a design of class ``key``."""
-    rule, _, family = key.split("/")
-    plain = rule.partition("@")[0]
-    rules = {name.partition("/")[0].partition("@")[0] for name in seen}
-    if plain not in rules or family not in {name.rpartition("/")[2] for name in seen}:
+    if strange(key):
         return UNSEEN
-    return BORROWED if source in BORROWED_FROM or key not in seen else 1.0
+    rule, tool, family = _plain(key)
+    known = {_plain(name) for name in seen}
+    alike = {name for name in known if (name[0] in PIPELINES) == (rule in PIPELINES)}
+    near = (tool, family) in {name[1:] for name in alike}
+    return 1.0 if source != "*/*/*" and near else BORROWED

@@ -6,7 +6,7 @@ import math
 
 from pquant_hls.estimate import others, products, recurrent  # noqa: F401 : their rules
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.module import Module
+from pquant_hls.estimate.module import Module, dsps
 from pquant_hls.estimate.schedule import chain_end
 from pquant_hls.estimate.site import Site, cost_of, costs
 from pquant_hls.estimate.stream import placed, streamed
@@ -94,7 +94,7 @@ def scale(site: Site) -> Module:
     counts = {
         "add_bits": float(values * width),
         "out_bits": float(values * width),
-        "dsp": float(values if multiplies and site.data.width > 10 else 0),
+        **dsps(values if multiplies and site.data.width > 10 else 0, 0, values if multiplies else 0),
     }
     return site.logic(add + (site.delay.dsp if multiplies else add), counts)
 
@@ -120,8 +120,9 @@ def normalize(site: Site) -> Module:
     time = times["softmax_ns"] + times["softmax_level_ns"] * math.log2(max(values, 2))
     cycles = max(1, round(times["softmax_cycles"] + time / site.target.budget_ns))
     ordered = site.node.attrs.get("multiplier") == "fabric"
+    shared = site.node.reuse_factor if site.stream else 1
     counts = {
-        "dsp": 0.0 if ordered else float(values),
+        **(dsps(0) if ordered else dsps(math.ceil(values / shared), 0 if shared > 1 else values, values)),
         "table_bits": float((values + 1) * _table_bits(site)),
         "relu_bits": 4.0 * values * site.data.width,
     }

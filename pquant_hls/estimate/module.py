@@ -33,6 +33,12 @@ class Module:
     loops: bool = False
 
     @property
+    def dsp_span(self) -> tuple[float, float]:
+        """Fewest and most DSPs: those of products that every report multiplies in DSPs, and of any that one does."""
+        expected = self.counts.get("dsp", 0.0)
+        return self.counts.get("dsp_sure", expected), self.counts.get("dsp_possible", expected)
+
+    @property
     def is_port(self) -> bool:
         """An input of the design."""
         return self.op == "input"
@@ -61,6 +67,15 @@ class Moment:
         if module.cycles == 0:
             return Moment(state + module.gap_cycles, used + module.first_ns)
         return Moment(state + module.cycles + module.gap_cycles, module.last_ns)
+
+
+def dsps(expected: float, sure: float | None = None, possible: float | None = None) -> dict[str, float]:
+    """The counts of DSPs; a module with one of the three has them all, so that modules can be added up."""
+    return {
+        "dsp": float(expected),
+        "dsp_sure": float(expected if sure is None else sure),
+        "dsp_possible": float(expected if possible is None else possible),
+    }
 
 
 def timed(end_ns: float, budget_ns: float) -> tuple[int, float, float]:

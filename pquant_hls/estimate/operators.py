@@ -14,6 +14,9 @@ from pquant_hls.estimate.weights import bits as code_bits
 from pquant_hls.qor import Target
 
 Table = tuple[tuple[float, float], ...]
+DSP_BITS = (18, 27)
+USUAL_BITS = 16
+"""Width of the sum by which the kind of its adders is chosen: narrower sums must not get slower ones."""
 Delays = NDArray[np.float64]
 
 
@@ -47,9 +50,9 @@ class Operators:
         return _at(self.add, width)
 
     def level_ns(self, width: int, budget_ns: float) -> float:
-        """A three-input adder where it fits a stage, else a plain one."""
-        three = float(_at(self.level, width))
-        return three if three <= budget_ns else min(float(self.add_ns(width)), budget_ns)
+        """A three-input adder where one of usual width fits a stage, else a plain one."""
+        three = float(_at(self.level, USUAL_BITS)) <= budget_ns
+        return min(float(_at(self.level, width) if three else self.add_ns(width)), budget_ns)
 
     def relu_ns(self, width: int, *, rounds: bool) -> float:
         """A comparison and a selection; rounding and saturation add their own adders."""
@@ -66,7 +69,7 @@ class Operators:
         width = operands.data_bits + code_bits(odd_part(codes))
         # what is slower than a stage gets one and breaks timing
         in_luts = np.minimum(_at(self.mul_lut, width), budget_ns)
-        multiply = np.where(is_dsp(operands), self._dsp_ns(budget_ns), in_luts)
+        multiply = np.where(dsp_products(operands) > 0, self._dsp_ns(budget_ns), in_luts)
         negates = (codes < 0) & (digits == 1) & ~_taken_over(operands)
         single = np.where(negates, min(float(self.add_ns(operands.data_bits + 1)), budget_ns), 0.0)
         double = np.minimum(self.add_ns(width), budget_ns)
@@ -78,11 +81,25 @@ class Operators:
         return (self.dsp_stages - 1) * budget_ns + 0.8 * min(budget_ns, self.dsp)
 
 
-def is_dsp(operands: Operands) -> NDArray[np.bool_]:
-    """Which products use a DSP: three or more signed digits and, unless ordered, a wide product."""
-    width = operands.data_bits + code_bits(odd_part(operands.codes)) + 1
-    needed = {"dsp": 0, "fabric": 1 << 30}.get(operands.multiplier, constants()["dsp"]["product_bits"])
-    return np.asarray((signed_digits(operands.codes) >= 3) & (width >= needed))
+def dsp_products(operands: Operands, part: str = "expected") -> NDArray[np.int64]:
+    """DSPs of each product (terms, outputs): of three or more signed digits and, unless ordered, a wide result.
+
+    ``part`` is ``expected``, ``sure`` (as wide as those that every report multiplies in DSPs) or ``possible`` (as wide
+    as any that a report does).
+    """
+    first, second = operands.data_bits, code_bits(odd_part(operands.codes)) + 1
+    needed = {"dsp": 0, "fabric": 1 << 30}.get(operands.multiplier, constants()["dsp"]["product_bits"][part])
+    wide = (signed_digits(operands.codes) >= 3) & (first + second >= needed)
+    return np.where(wide, dsp_tiles(first, second), 0)
+
+
+def dsp_tiles(first: int, second: NDArray[np.int64] | int) -> NDArray[np.int64]:
+    """DSPs of a product of two signed factors of so many bits: each DSP multiplies 27 by 18 (AMD UG579; 25 by 18 on
+    7 series, UG479, where no report shows the difference), and a factor of several parts needs one for each.
+    """
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    parts = -(-(high - 1) // (DSP_BITS[1] - 1)) * -(-(low - 1) // (DSP_BITS[0] - 1))
+    return np.asarray(np.maximum(parts, 1), dtype=np.int64)
 
 
 def _taken_over(operands: Operands) -> NDArray[np.bool_]:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.module import Module, timed
-from pquant_hls.estimate.operators import is_dsp
+from pquant_hls.estimate.module import Module, dsps, timed
+from pquant_hls.estimate.operators import dsp_products, dsp_tiles
 from pquant_hls.estimate.schedule import Schedule, schedule_sum
 from pquant_hls.estimate.site import Mask, Site, costs
-from pquant_hls.estimate.weights import Codes, Operands, bits, distinct_sums, odd_part, signed_digits
+from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part, shared_sums, signed_digits
 from pquant_hls.qor import FixedType, Node, Target
 
 
@@ -26,7 +27,11 @@ def product_module(site: Site) -> Module:
     strategy = node.strategy.lower()
     shares = strategy not in ("latency", "distributed_arithmetic")
     if shares and node.reuse_factor > 1:
-        return replace(_resource(node, operands), slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target))
+        return replace(
+            _resource(node, operands, target.family),
+            slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target),
+        )
+    slow_ns = constants()["dsp"]["ordered_lut_ns"].get(target.family, 0.0) * (whole.multiplier == "fabric")
     schedule = schedule_sum(operands, site.delay, target.budget_ns)
     counts = product_counts(operands, schedule)
     cycles, first, last = timed(schedule.end_ns, target.budget_ns)
@@ -43,7 +48,7 @@ def product_module(site: Site) -> Module:
     if shares:  # nothing to share: the tool unrolls it as it does the latency strategy
         rule = "resource"
     gap = top_rule(target)["dense"] if reuse == 1 else 0
-    return Module(node.name, node.op, rule, cycles, first, last, ii, gap, counts)
+    return Module(node.name, node.op, rule, cycles, first, last, ii, gap, counts, slow_ns=slow_ns)
 
 
 def top_rule(target: Target) -> Mapping[str, int]:
@@ -86,42 +91,64 @@ def _stand_in(node: Node, kind: FixedType) -> Codes:
     """Weights with as many zeros and of such a size as are stated (``n_zeros``, ``max_abs``), normal in
     between; a quarter of the type's range is one sigma where no size is.
     """
-    rng = np.random.default_rng(0)
     n_in = int(node.attrs.get("n_in", 1))
     n_out = int(node.attrs.get("n_out", node.shape[-1] if node.shape else 1))
-    size, largest = n_in * n_out, node.attrs.get("max_abs")
+    return normal_codes(n_in, n_out, kind, node.attrs.get("max_abs"), int(node.attrs.get("n_zeros", 0)))
+
+
+def normal_codes(
+    n_in: int, n_out: int, kind: FixedType, largest: float | None = None, n_zeros: int = 0
+) -> Codes:
+    """Normal weights (n_in, n_out) of a type, the same for the same sizes: a quarter of its range, or what makes
+    ``largest`` the likely largest, is one sigma; ``n_zeros`` of them are zero.
+    """
+    rng, size = np.random.default_rng(0), n_in * n_out
     expected = math.sqrt(2.0 * math.log(max(size, 2)))  # of as many normal values, in sigmas
     sigma = kind.code_max / 4.0 if largest is None else float(largest) / expected
     values = np.rint(rng.normal(0.0, max(sigma, 1.0), size)).astype(np.int64)
     limit = kind.code_max if largest is None else int(largest)
     codes = np.clip(np.where(values == 0, 1, values), -limit, limit)
-    codes[rng.permutation(codes.size)[: int(node.attrs.get("n_zeros", 0))]] = 0
+    codes[rng.permutation(codes.size)[:n_zeros]] = 0
     return codes.reshape(n_in, n_out)
 
 
 def product_counts(operands: Operands, schedule: Schedule) -> dict[str, float]:
     """Bits of adders, negations and multipliers in LUTs, DSPs, and bits of pipeline registers.
 
-    Equal products of one input are built once and shared by the outputs.
+    Equal products of one input are built once and shared by the outputs. A product of more digits counts among those
+    of fewer as well (``negate`` holds ``double`` holds a third of ``multiply``), so that none gets cheaper by it.
     """
-    codes, data_bits = operands.codes, operands.data_bits
-    new = _first_of_row(codes)
-    digits, width = signed_digits(codes), data_bits + bits(odd_part(codes))
-    in_dsp = is_dsp(operands)
+    codes = operands.codes
     terms = np.maximum((codes != 0).sum(axis=0) + operands.bias - 1, 0).sum()
-    adders = min(terms, distinct_sums(codes, operands.bias)) if schedule.chained else terms
+    adders = min(terms, shared_sums(codes, operands.bias)) if schedule.chained else terms
+    new, digits = _first_of_row(codes), signed_digits(codes)
     negations = new & (digits == 1) & (codes < 0) & (not schedule.chained)
+    double = float((operands.data_bits + bits(odd_part(codes)))[new & (digits == 2)].sum())
+    multiply = float(_in_luts(operands).sum())
     kind = "chain_" if schedule.chained else ""
     return {
         f"{kind}add_bits": float(adders * operands.sum_bits),
         "saturate_bits": float(adders * operands.accum.width * operands.saturates),
-        "negate_bits": float(negations.sum() * data_bits),
-        "double_bits": float(width[new & (digits == 2)].sum()),
-        "multiply_bits": float((width * digits)[new & (digits >= 3) & ~in_dsp].sum()),
-        "dsp": float((new & in_dsp).sum()),
+        "negate_bits": float(negations.sum() * operands.data_bits) + double + multiply / 3.0,
+        "double_bits": double + multiply / 3.0,
+        "multiply_bits": multiply,
+        **dsps(*(float(count.sum()) for count in _in_dsps(operands))),
         f"{kind}live_bits": schedule.live_bits,
         "waiting_bits": schedule.waiting_bits,
     }
+
+
+def _in_luts(operands: Operands) -> NDArray[np.int64]:
+    """Bits times digits of each multiplier that is built of LUTs, each distinct one of a row (multipliers,)."""
+    digits = signed_digits(operands.codes)
+    built = _first_of_row(operands.codes) & (digits >= 3) & (dsp_products(operands) == 0)
+    return np.asarray(((operands.data_bits + bits(odd_part(operands.codes))) * digits)[built])
+
+
+def _in_dsps(operands: Operands) -> tuple[NDArray[np.int64], ...]:
+    """DSPs of each distinct product of a row: expected, sure, possible."""
+    new = _first_of_row(operands.codes)
+    return tuple(dsp_products(operands, part) * new for part in ("expected", "sure", "possible"))
 
 
 def _first_of_row(codes: Codes) -> Codes:
@@ -138,23 +165,41 @@ def _first_of_row(codes: Codes) -> Codes:
 def _shared(
     operands: Operands, cycles: int, reuse: int, limit: int, counts: dict[str, float]
 ) -> tuple[int, int, dict[str, float]]:
-    """Latency strategy with reuse: hls4ml allows ``limit`` multipliers, so products queue for them."""
+    """Latency strategy with reuse: hls4ml allows ``limit`` multipliers, so products queue for them.
+
+    Zeros lower the limit and so may lengthen the queue, up to ``reuse`` products for each multiplier. A short queue is
+    counted as that long from the start, so that weights taken away do not make the design slower.
+    """
     multipliers = int((_first_of_row(operands.codes) & (signed_digits(operands.codes) >= 3)).sum())
-    queue = math.ceil(multipliers / limit)
+    queue = min(multipliers, reuse) if reuse <= SHORT_QUEUE else math.ceil(multipliers / limit)
     longer = max(cycles, cycles + queue - constants()["reuse"]["overlap_cycles"])
-    share = min(1.0, limit / max(multipliers, 1))
+    kept = float(np.sort(_in_luts(operands))[::-1][:limit].sum())
+    expected, sure, possible = (_largest(count, limit) for count in _in_dsps(operands))
+    freed = counts["multiply_bits"] - kept
     scaled = {
         **counts,
-        "dsp": min(counts["dsp"], float(limit)),
-        "multiply_bits": counts["multiply_bits"] * share,
+        **dsps(expected, sure / MORE_MULTIPLIERS, possible * MORE_MULTIPLIERS),
+        "multiply_bits": kept,
+        "double_bits": counts["double_bits"] - freed / 3.0,
+        "negate_bits": counts["negate_bits"] - freed / 3.0,
     }
     return longer, min(reuse, longer + 1), scaled
 
 
-def _resource(node: Node, operands: Operands) -> Module:
+SHORT_QUEUE = 8
+MORE_MULTIPLIERS = 2.0
+"""How many times more or fewer multipliers than hls4ml allows a tool has built (single layers with reuse)."""
+
+
+def _largest(count: NDArray[np.int64], limit: int) -> float:
+    """The sum of the ``limit`` largest."""
+    return float(np.sort(count, axis=None)[::-1][:limit].sum())
+
+
+def _resource(node: Node, operands: Operands, family: str) -> Module:
     """Resource strategy: one group of multipliers works through the matrix in ``reuse_factor`` cycles."""
     reuse, extra = node.reuse_factor, constants()["resource"]["extra_cycles"]
-    counts = shared_products(operands, reuse)
+    counts = shared_products(operands, reuse, family)
     return Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)
 
 
@@ -169,16 +214,20 @@ def _clipped_chain_ns(operands: Operands, reuse: int, target: Target) -> float:
     return additions * table.get(target.family, table["other"])
 
 
-def shared_products(operands: Operands, reuse: int) -> dict[str, float]:
-    """Counts of one group of multipliers, each used ``reuse`` times, and of the memory of their weights."""
+def shared_products(operands: Operands, reuse: int, family: str) -> dict[str, float]:
+    """Counts of one group of multipliers, each used ``reuse`` times, and of the memory of their weights.
+
+    Narrow products are built of LUTs everywhere but in one report of 7 series, where all of them may so be DSPs.
+    """
     size = operands.codes.size
     block = math.ceil(size / reuse)
     width = operands.data_bits + operands.width
+    in_dsp = width >= constants()["dsp"]["shared_product_bits"]
+    may = family == "7series" or width >= constants()["dsp"]["product_bits"]["expected"]
+    each = int(dsp_tiles(operands.data_bits, operands.width))
     return {
-        "dsp": float(block) if width >= constants()["dsp"]["product_bits"] else 0.0,
-        "multiply_bits": 0.0
-        if width >= constants()["dsp"]["product_bits"]
-        else float(block * operands.data_bits * operands.width),
+        **dsps(block * each * in_dsp, possible=block * each * may),
+        "multiply_bits": float(block * operands.data_bits * operands.width * (not in_dsp)),
         "block_bits": float(block * operands.sum_bits),
         "saturate_bits": float(block * operands.accum.width * operands.saturates),
         "shared_in_bits": float(operands.codes.shape[0] * operands.data_bits),

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.module import Module
+from pquant_hls.estimate.module import Module, dsps
 from pquant_hls.estimate.operators import Operators
 from pquant_hls.estimate.products import operands_of, product_counts, shared_products
 from pquant_hls.estimate.schedule import schedule_sum
@@ -71,7 +71,9 @@ def _product(
 ) -> tuple[int, dict[str, float]]:
     """(cycles, counts) of one of the two products of a step."""
     if reuse > 1:
-        return reuse + int(constants()["resource"]["extra_cycles"]), shared_products(operands, reuse)
+        return reuse + int(constants()["resource"]["extra_cycles"]), shared_products(
+            operands, reuse, target.family
+        )
     schedule = schedule_sum(operands, delay, target.budget_ns)
     return max(0, math.ceil(schedule.end_ns / target.budget_ns) - 1), product_counts(operands, schedule)
 
@@ -81,7 +83,7 @@ def _gates(node: Node, gates: int, units: int) -> dict[str, float]:
     size = int(node.attrs.get("table_size") or 1024)
     tables = gates * units if gates > 1 else 0
     return {
-        "dsp": float(PRODUCTS_OF_STATE * units if gates > 1 else 0),
+        **dsps(PRODUCTS_OF_STATE * units if gates > 1 else 0),
         "table_bits": tables * size * node.types.get("table", node.result).width / 2.0,  # two ports each
         "relu_bits": float(2 * gates * units * bits),
         "out_bits": float(np.prod((gates + 1, units, bits))),

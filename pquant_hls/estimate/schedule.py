@@ -11,6 +11,8 @@ from pquant_hls.estimate.operators import Operators
 from pquant_hls.estimate.weights import Operands, chain_steps, folds_signs
 
 EPS = 1e-6
+LEAST_BITS = 1.5
+"""Bits of a part of a sum, at least; from 1/ln 2 on, fewer parts never hold more bits together."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,22 @@ class Schedule:
 def schedule_sum(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
     """Schedule the slowest output; every output is scheduled as soon as possible."""
     if not operands.codes.any():
-        return Schedule(0.0, 0.0, chained=False)
+        return Schedule(0.0, 0.0, chained=folds_signs(operands) and not operands.saturates)
     if operands.saturates:
         step = delay.relu_ns(operands.accum.width, rounds=True)
         steps = int(((operands.codes != 0).sum(axis=0) + operands.bias).max())
         return _chain(operands, delay, budget_ns, steps, step)
     if folds_signs(operands):
-        steps = int(chain_steps(operands.codes).max())
+        steps = max(int(chain_steps(operands.codes).max()), _tree_steps(operands, delay, budget_ns))
         return replace(_chain(operands, delay, budget_ns, steps, delay.step), chained=True)
     return _trees(operands, delay, budget_ns)
+
+
+def _tree_steps(operands: Operands, delay: Operators, budget_ns: float) -> int:
+    """Steps of a chain in the time of a balanced tree of its longest sum: signs make none faster."""
+    terms = int(((operands.codes != 0).sum(axis=0) + operands.bias).max())
+    levels = math.ceil(math.log2(max(terms, 1)))
+    return math.ceil(levels * delay.level_ns(operands.sum_bits, budget_ns) / delay.step - EPS)
 
 
 def chain_end(steps: int, step_ns: float, budget_ns: float) -> tuple[int, float]:
@@ -66,7 +75,7 @@ def _trees(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
     level = delay.level_ns(operands.sum_bits, budget_ns)
     ends: list[float] = []
     live = 0.0
-    widths = operands.column_bits
+    widths = np.maximum(operands.column_bits, LEAST_BITS)
     for column, times, constant, bits in zip(operands.codes.T, ready.T, operands.bias, widths, strict=True):
         values, counts = np.unique(times[column != 0], return_counts=True)
         arrivals = dict(zip(values.tolist(), counts.tolist(), strict=True))
@@ -74,8 +83,8 @@ def _trees(operands: Operands, delay: Operators, budget_ns: float) -> Schedule:
             arrivals[0.0] = arrivals.get(0.0, 0) + 1
         done, held = balanced_tree(arrivals, level, budget_ns)
         ends.append(done)
-        live += sum(count * max(1.0, bits - math.log2(count)) for count in held)
-    stage = np.ceil(np.array(ends) / budget_ns - EPS)  # early sums wait for the last one
+        live += sum(count * max(LEAST_BITS, bits - math.log2(count)) for count in held)
+    stage = np.maximum(np.ceil(np.array(ends) / budget_ns - EPS), 1.0)  # early sums wait for the last one
     live += float(((stage.max() - stage) * widths).sum())
     return Schedule(max(ends), live, chained=False)
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from pquant_hls.qor import FixedType
 
 Codes = NDArray[np.int64]
+UNIT_BITS = 2
+"""Bits of a binary or ternary weight. The type decides, not the values: zeroing weights changes no rule."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,15 @@ class Operands:
         return np.asarray(np.minimum(self.accum.width, self.data_bits + size - self.dropped_bits))
 
     @property
+    def unit(self) -> bool:
+        """Whether the weights' type holds little but -1, 0 and 1."""
+        return self.width <= UNIT_BITS
+
+    @property
     def sign_room(self) -> int:
         """Bits that a negated product has beyond the accumulator, negative where it must be sign-extended."""
         shift = max(0, self.accum.frac - self.data.frac - self.frac_bits)
-        unit = int(np.abs(self.codes).max(initial=0)) <= 1
-        width = self.data.width + (1 if unit else self.width)
+        width = self.data.width + (1 if self.unit else self.width)
         return width - self.dropped_bits + shift - self.accum.width
 
 
@@ -120,23 +126,18 @@ def folds_signs(operands: Operands) -> bool:
     """
     if operands.dropped_bits:
         return False
-    unit = int(np.abs(operands.codes).max(initial=0)) <= 1
-    return operands.sign_room >= 0 if unit else operands.sign_room == 0
+    return operands.sign_room >= 0 if operands.unit else operands.sign_room == 0
 
 
-def distinct_sums(codes: Codes, bias: NDArray[np.bool_]) -> int:
-    """Adders of the chains of all outputs when equal beginnings are built once.
+def shared_sums(codes: Codes, bias: NDArray[np.bool_]) -> int:
+    """Adders of the chains of all outputs when equal beginnings are built once; at most so many.
 
-    A chain starts from its bias, or from its first term where there is none, and takes its terms in order.
+    A chain takes its terms in order, so before its term number d (from 0) there are no more than 3^d different
+    beginnings of -1, 0 and 1; those which the first non-zero weights really have would not fall with every weight
+    that is taken away.
     """
-    nodes: dict[tuple[int, int, int], int] = {}
-    adders = 0
-    for column, starts in zip(codes.T, bias, strict=True):
-        node = -1 if starts else -2
-        for row in np.flatnonzero(column):
-            key = (node, int(row), int(column[row]))
-            if key not in nodes:
-                nodes[key] = len(nodes)
-                adders += node != -2
-            node = nodes[key]
-    return adders
+    place = np.cumsum(codes != 0, axis=0) - 1 + bias
+    adds = (codes != 0) & (place > 0)
+    by_row = adds.sum(axis=1)
+    limit = 3.0 ** np.minimum(np.arange(1, len(codes) + 1), 40)
+    return int(np.minimum(by_row, limit).sum())

@@ -61,3 +61,81 @@ if TYPE_CHECKING:
     from pquant_hls.network.table import operation as operation
 
 attach(globals())
+    from pquant_hls.network.build import build_mlp
+    from pquant_hls.network.files import custom_objects, load_model, save_model
+    from pquant_hls.network.frontend import FrontEnd, register_front_end
+    from pquant_hls.network.graph import Call, NewLayer, Topology, calls, clone, copy_layer, rebuild, topology
+    from pquant_hls.network.kinds import Kind, Operation, register_kind
+    from pquant_hls.network.names import is_reserved
+    from pquant_hls.network.normal import normal_form
+    from pquant_hls.network.reference import keras_predict
+    from pquant_hls.network.table import (
+        LayerRow,
+        dense_sizes,
+        has_softmax_head,
+        head_of,
+        heads_of,
+        input_shapes,
+        layer_table,
+        model_digest,
+        n_outputs,
+        operation,
+    )
+
+_HOMES = {
+    "build": ("build_mlp",),
+    "files": ("custom_objects", "load_model", "save_model"),
+    "frontend": ("FrontEnd", "register_front_end"),
+    "graph": ("Call", "NewLayer", "Topology", "calls", "clone", "copy_layer", "rebuild", "topology"),
+    "kinds": ("Kind", "Operation", "register_kind"),
+    "names": ("is_reserved",),
+    "normal": ("normal_form",),
+    "reference": ("keras_predict",),
+    "table": (
+        "LayerRow",
+        "dense_sizes",
+        "has_softmax_head",
+        "head_of",
+        "heads_of",
+        "input_shapes",
+        "layer_table",
+        "model_digest",
+        "n_outputs",
+        "operation",
+    ),
+}
+
+__all__ = [
+    "Call",
+    "FrontEnd",
+    "Kind",
+    "LayerRow",
+    "NewLayer",
+    "Operation",
+    "Topology",
+    "build_mlp",
+    "calls",
+    "clone",
+    "copy_layer",
+    "custom_objects",
+    "dense_sizes",
+    "has_softmax_head",
+    "head_of",
+    "heads_of",
+    "input_shapes",
+    "is_reserved",
+    "keras_predict",
+    "layer_table",
+    "load_model",
+    "model_digest",
+    "n_outputs",
+    "normal_form",
+    "operation",
+    "rebuild",
+    "register_front_end",
+    "register_kind",
+    "save_model",
+    "topology",
+]
+
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, calls, flat, topology
 from pquant_hls.network.kinds import Operation, layer_kind
@@ -68,6 +70,33 @@ def _row(call: Call) -> LayerRow:
         quantizer=None if quantizer is None else str(quantizer),
         activation=activation_text(layer),
     )
+
+
+PLAIN = ("input", "dense", "activation", "batchnorm", "dropout", "flatten", "reshape", "identity")
+"""Operations that a network of dense layers, one after another, is made of."""
+
+
+def dense_sizes(model: keras.Model) -> tuple[int, ...]:
+    """Inputs, hidden widths and outputs of a network of dense layers, one after another.
+
+    Raises
+    ------
+    UnsupportedModel : it has a layer of another kind, branches, or an input that is no vector; ``where`` names it.
+    """
+    rows = layer_table(model)
+    for row in rows:
+        if (
+            row.operation not in PLAIN
+            or len(row.inputs) > 1
+            or (row.operation == "dense" and len(row.shape) != 1)
+        ):
+            raise UnsupportedModel(
+                f"is a {row.kind}: sizes are those of dense layers, one after another",
+                where=row.name,
+                mend="give the sizes of the dense network you mean, such as 16-64-32-5",
+            )
+    first = math.prod(size or 1 for size in rows[0].shape)
+    return (first, *(row.units for row in rows if row.units is not None))
 
 
 def n_units(layer: keras.Layer) -> int | None:
