@@ -138,9 +138,16 @@ class Worker:
                 trial = self.study.ask()
                 trial.set_user_attr("beat", time.time())
                 trial.set_user_attr("worker", self.name)
-                return trial
+                if not self._is_surplus(trial):
+                    return trial
+                self.study.tell(trial, state=TrialState.FAIL)
             time.sleep(min(1.0, self.spec.heartbeat_s / 4))
         return None
+
+    def _is_surplus(self, trial: Trial) -> bool:
+        """Whether another worker asked at the same moment, and the trials before this one are enough."""
+        there = self.study.get_trials(deepcopy=False, states=(*ENDED, TrialState.RUNNING))
+        return sum(other.number < trial.number for other in there) >= self.spec.n_trials
 
     @contextmanager
     def beating(self, trial: Trial) -> Iterator[None]:
