@@ -361,8 +361,8 @@ def test_the_final_round_is_the_one_handed_over_else_the_last(handed_over: int |
 
 def test_a_pipelines_own_checks_go_before_a_rounds() -> None:
     judged = (Checked(text="ratio 8", verdict="MET"),)
-    assert run(records=rounds(), judged=judged).checks == judged
-    assert (run().final, run().checks) == (None, ())
+    assert [check.text for check in run(records=rounds(), judged=judged).checks] == ["ratio 8"]
+    assert run().final is None
 
 
 # JUnit
