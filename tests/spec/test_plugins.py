@@ -143,14 +143,14 @@ class Outer(Spec):
     [
         ({}, "", r"^needed: this key is required$"),
         ({}, "a.b", r"^a\.b\.needed: this key is required$"),
-        ({"needed": 1, "inner": {"widht": 1}}, "", r"^inner\.widht: unknown key, did you mean 'width'\?$"),
+        ({"needed": 1, "inner": {"widt": 1}}, "", r"^inner\.widt: unknown key, did you mean 'width'\?$"),
         ({"needed": 1, "maybe": {"zzz": 1}}, "", r"^maybe\.zzz: unknown key, known are width$"),
         (
             {"needed": 1, "several": [{"width": 1}, {"widt": 1}]},
             "",
             r"^several\.1\.widt: unknown key, did you mean 'width'",
         ),
-        ({"needed": 1, "numbr": 2}, "x", r"^x\.numbr: unknown key, did you mean 'number'\?$"),
+        ({"needed": 1, "nummber_": 2}, "x", r"^x\.nummber_: unknown key, did you mean 'number'\?$"),
         ({"needed": "six"}, "", r"^needed: input should be a valid integer.*, got 'six'$"),
         ({"needed": 1, "number": {"a": 1}}, "", r"^number: input should be a valid integer, got \{'a': 1\}$"),
         ([1], "", r"^Outer: expected keys and values, got list$"),
