@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pquant_hls.decide import KINDS, Knobs
+from pquant_hls.decide import KINDS, Bits, Knobs, ReuseFactor
 from pquant_hls.errors import NotMeasured
-from pquant_hls.estimate import estimate
+from pquant_hls.estimate import estimate, floor
 from pquant_hls.qor import RESOURCE_NAMES, FixedPointGraph, Latency, QoR, Resources, Target
 
 
@@ -27,12 +27,28 @@ def outlook(
     )
 
 
+def at_end(
+    graph: FixedPointGraph, target: Target, now: Mapping[str, float], ends: Mapping[str, float], found: QoR
+) -> QoR | None:
+    """The record of a design with every knob at its end, by the estimator alone; None where it cannot tell."""
+    after = _estimated(imagine(graph, now, ends), target)
+    return None if after is None else found.with_(latency=after.latency, resources=after.resources)
+
+
 def floor_ns(
     graph: FixedPointGraph, target: Target, now: Mapping[str, float], limits: Mapping[str, float]
 ) -> float | None:
-    """Lower end of the estimated latency in ns with every knob at its limit: no tightening gets below it."""
-    found = _estimated(imagine(graph, now, limits), target)
-    return None if found is None or found.latency is None else found.latency.worst_ns_lo
+    """The least latency (ns) that an estimate of this architecture can have within the ladders' ends: no tightening gets
+    below it (``estimate.floor``). None where the estimator cannot tell."""
+    before, ends = Knobs.of(now), Knobs.of(limits)
+    bits = ends.of_kind(Bits)
+    if (old := before.of_kind(ReuseFactor)) and (new := ends.of_kind(ReuseFactor)):
+        graph = ReuseFactor.imagine(graph, ReuseFactor.ruling(old), ReuseFactor.ruling(new))
+    try:
+        # Of one sum any share of the inputs may go, whatever the sparsity of the whole.
+        return floor(graph, target, bits=int(Bits.ruling(bits)) if bits else 1).ns
+    except NotMeasured:
+        return None
 
 
 def _estimated(graph: FixedPointGraph, target: Target) -> QoR | None:

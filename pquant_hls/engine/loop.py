@@ -22,7 +22,7 @@ from pquant_hls.decide import (
 )
 from pquant_hls.decide.knobs import REUSE_PATH
 from pquant_hls.engine.bench import Fidelity, Point
-from pquant_hls.engine.forecast import floor_ns, outlook
+from pquant_hls.engine.forecast import at_end, floor_ns, outlook
 from pquant_hls.engine.goal import Workbench, checked, figures
 from pquant_hls.errors import NoGain, SpecError
 from pquant_hls.measure import target_of
@@ -147,6 +147,7 @@ class _Loop:
         self.history: list[Round] = []
         self.points: list[Point] = []
         self.entries: list[Entry] = []
+        self.floor_ns: float | None = None
 
     def begin(self) -> None:
         """The float model, to compare with."""
@@ -225,15 +226,16 @@ class _Loop:
 
     def _reach(self, base: Point, knobs: Knobs) -> Reach:
         """What the budget asks, and what the ladders can reach from here."""
-        budget, limits = self.recipe.budget, knobs.at_end(self.recipe.loop)
-        hls = budget.deliver == "hls"
-        ahead = self._ahead(base, knobs, limits) if hls else None
-        return Reach(
-            budget_ns=budget.latency_ns,
-            floor_ns=self._floor(base, knobs) if hls else None,
-            at_end=None if ahead is None else self._design(ahead),
-            smallest=budget.wants_smallest,
-        )
+        budget = self.recipe.budget
+        asked = Reach(budget_ns=budget.latency_ns, smallest=budget.wants_smallest)
+        graph = None if base.project is None else base.project.graph
+        if graph is None or base.qor is None or budget.deliver != "hls":
+            return asked
+        ends, target = knobs.at_end(self.recipe.loop), target_of(self.view.hls)
+        if self.floor_ns is None:  # by the first design: it holds for what is left of it later
+            self.floor_ns = floor_ns(graph, target, knobs, ends)
+        last = at_end(graph, target, knobs, ends, base.qor)
+        return replace(asked, floor_ns=self.floor_ns, at_end=None if last is None else self._design(last))
 
     def _ahead(self, base: Point, knobs: Knobs, then: Knobs) -> QoR | None:
         if base.project is None or base.project.graph is None or base.qor is None:
@@ -244,16 +246,12 @@ class _Loop:
         """The budget's judgement of a design alone."""
         return Judgement.of(judge(found, self.recipe.budget).design)
 
-    def _floor(self, base: Point, knobs: Knobs) -> float | None:
-        if base.project is None or base.project.graph is None:
-            return None
-        limits = knobs.at_end(self.recipe.loop)
-        return floor_ns(base.project.graph, target_of(self.view.hls), knobs, limits)
-
     def _tell(self, point: Point, done: Round, action: Action | None, left_out: Sequence[str] = ()) -> None:
         entry = round_entry(self.bench, len(self.history), point, done, action)
-        if left_out:
-            entry = entry.with_(settings={**entry.settings, "left_out": list(left_out)})
+        more = {"left_out": list(left_out)} if left_out else {}
+        if action is not None and self.floor_ns is not None:
+            more["floor_ns"] = self.floor_ns
+        entry = entry.with_(settings={**entry.settings, **more})
         self.entries.append(entry)
         self.bench.record(entry, f"round {len(self.history)}")
 

@@ -6,7 +6,7 @@ from pquant_hls.estimate.compose import UNPROMISED, estimate, layer_cycles
 from pquant_hls.estimate.floor import Floor, floor
 from pquant_hls.estimate.module import Module
 from pquant_hls.estimate.site import Site, costs
-from pquant_hls.estimate.suggest import Suggestion, mlp_graph, suggest
+from pquant_hls.estimate.suggest import Suggestion, mlp_graph, suggest, with_fewer_layers
 
 __all__ = [
     "UNPROMISED",
@@ -20,4 +20,5 @@ __all__ = [
     "layer_cycles",
     "mlp_graph",
     "suggest",
+    "with_fewer_layers",
 ]

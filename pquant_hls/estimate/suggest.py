@@ -95,8 +95,22 @@ def suggest(
     """
     asked = {"part": part, "clock_ns": clock, "backend": backend}
     hls = HlsSpec.parse({name: value for name, value in asked.items() if value is not None}, path="hls")
-    goal, sizes = _goal(latency, budget), sizes_of(model)
-    found = [_tried(each, bits, reuse, hls.target, goal) for each, bits, reuse in _grid(sizes)]
+    return _sorted(sizes_of(model), hls.target, _goal(latency, budget))
+
+
+def with_fewer_layers(sizes: Sequence[int], target: Target, budget: Budget) -> Suggestion | None:
+    """The deepest network of the first hidden layers of ``sizes`` that fits ``budget`` by the estimator; of one depth
+    that with the most multiplications; None where none does."""
+    goal = _goal(None, budget)
+    for depth in range(len(sizes) - 3, -1, -1):
+        found = _sorted((*sizes[: 1 + depth], sizes[-1]), target, goal)
+        if found[0].verdict is Verdict.MET:
+            return found[0]
+    return None
+
+
+def _sorted(sizes: tuple[int, ...], target: Target, goal: Budget) -> tuple[Suggestion, ...]:
+    found = [_tried(each, bits, reuse, target, goal) for each, bits, reuse in _grid(sizes)]
     return tuple(
         sorted(found, key=lambda one: (_ORDER[one.verdict], -_work(one.sizes, one.bits), one.reuse_factor))
     )

@@ -310,14 +310,20 @@ def test_a_latency_without_a_clock_is_not_forecast() -> None:
     assert found.rounds[0].worst_ns is None
 
 
-def test_an_architecture_whose_floor_is_above_the_budget_stops_the_loop() -> None:
+def test_an_architecture_whose_floor_is_above_the_budget_stops_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = recipe({"latency_ns": 5})
     bench, found = run(made, Law(), GRAPH)
     now = found.rounds[0].knobs
     limits = knobs_of(made.steps, made.loop, made.hls).at_end(made.loop)
     floor = known(floor_ns(GRAPH, bench.hls.target, now, limits))
     assert (found.action.limit, len(found.rounds)) == (Limit.ARCHITECTURE, 1)
-    assert f"no tightening of this architecture gets below {floor:.1f} ns" in found.action.reason
+    assert "with every knob at its end latency" in found.action.reason
+    assert found.entries[1].settings["floor_ns"] == floor, "stated from the start"
+    monkeypatch.setattr("pquant_hls.engine.loop.floor_ns", lambda *_: 12.5)
+    above = run(made, Law(), GRAPH)[1].action
+    assert "no tightening of this architecture gets below 12.5 ns, the budget is 5.0 ns" in above.reason
 
 
 @pytest.mark.parametrize(

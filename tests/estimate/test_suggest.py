@@ -10,8 +10,9 @@ import pytest
 
 from pquant_hls.decide import Verdict
 from pquant_hls.errors import SpecError
-from pquant_hls.estimate import suggest
+from pquant_hls.estimate import suggest, with_fewer_layers
 from pquant_hls.estimate.suggest import sizes_of
+from pquant_hls.spec import Budget, HlsSpec
 from tests.helpers import cycles_of
 
 PART = "xcvu13p-flga2577-2-e"
@@ -85,3 +86,14 @@ def test_a_keras_model_of_dense_layers_gives_its_sizes() -> None:
     image = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
     with pytest.raises(UnsupportedModel, match="give the sizes"):
         sizes_of(image)
+
+
+def test_where_the_depth_is_too_much_the_deepest_that_fits_is_named() -> None:
+    target, budget = HlsSpec().target, Budget(latency_ns=25)
+    found = with_fewer_layers((16, 64, 32, 32, 5), target, budget)
+    assert found is not None
+    assert found.verdict is Verdict.MET
+    assert (found.sizes[0], found.sizes[-1], len(found.sizes)) == (16, 5, 3)
+    deeper = [one.verdict for one in suggest((16, 64, 32, 5), latency=25)]
+    assert Verdict.MET not in deeper, "none of two hidden layers fits"
+    assert with_fewer_layers((16, 64, 32, 32, 5), target, Budget(latency_ns=1)) is None

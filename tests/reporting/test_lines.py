@@ -389,5 +389,5 @@ def test_a_verdict_without_a_reason_says_itself() -> None:
 
 def test_a_run_without_a_round_has_no_junit() -> None:
     with pytest.raises(OutputError, match=r"runs/a: no round was finished in this run"):
-        to_junit(run(judgement=Judgement.of([])))
+        to_junit(run(status="interrupted"))
     assert 'name="verdict"' in to_junit(run(records=(Entry(kind="note"),)))
