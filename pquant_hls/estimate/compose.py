@@ -125,7 +125,7 @@ def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
     live = live_values(graph)
     modules = tuple(layer_module(Site(graph, node, target, delay, live)) for node in graph.nodes)
     if graph.io_type == "io_stream":
-        added = dict(zip((node.name for node in graph.nodes), stream_added(modules), strict=True))
+        added = _streams(graph, modules)
         modules = with_channels(graph, modules, target)
     elif is_dataflow(modules):
         added = _dataflow(graph, modules)
@@ -169,6 +169,16 @@ def _pipeline(
         start = max(ready, key=lambda at: (at.state, at.used_ns), default=ports)
         times[node.name] = start, start.after(module, target.budget_ns)
     return times
+
+
+def _streams(graph: FixedPointGraph, modules: tuple[Module, ...]) -> dict[str, int]:
+    """Tasks of streams run side by side: the path is looked for on which the one that counts whole adds most."""
+    names = [node.name for node in graph.nodes]
+    slowest = sorted(
+        range(len(modules)), key=lambda index: -modules[index].cycles
+    )  # of equal ones the slower task
+    ways = (dict(zip(names, stream_added(modules, whole), strict=True)) for whole in slowest)
+    return max(ways, key=lambda added: _total(graph, added))
 
 
 def _dataflow(graph: FixedPointGraph, modules: tuple[Module, ...]) -> dict[str, int]:

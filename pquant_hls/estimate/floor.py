@@ -104,6 +104,7 @@ def _lean(node: Node, source: Node, ends: _Ends) -> Node:
     if node.grid is not None:
         result = replace(result, rounding=node.grid.rounding, saturation=node.grid.saturation)
     if node.kind.weighted:
+        arrays["bias"] = FixedArray(np.zeros(_sums(node, arrays["weight"].codes).shape[1], np.int64), 0)
         terms = int((_sums(node, arrays["weight"].codes) != 0).sum(axis=0).max())
         types |= {
             "weight": FixedType(ends.bits, ends.bits),

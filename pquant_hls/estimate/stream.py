@@ -156,12 +156,13 @@ def is_pointwise(node: Node) -> bool:
     return weight is not None and weight.codes.ndim > 2 and math.prod(weight.codes.shape[:-2]) == 1
 
 
-def stream_added(modules: tuple[Module, ...]) -> list[int]:
-    """Tasks overlap: the slowest one counts whole, every other one only until its first result."""
+def stream_added(modules: tuple[Module, ...], whole: int) -> list[int]:
+    """Tasks overlap: the slowest one of a path, ``whole`` by its index, counts whole, every other one only until its
+    first result.
+    """
     rules = constants()["stream"]
-    slowest = max(range(len(modules)), key=lambda index: modules[index].cycles)
     fill = [
         0 if module.is_wire else math.ceil(rules["fill_cycles"] + rules["fill_share"] * module.cycles)
         for module in modules
     ]
-    return [module.cycles if index == slowest else fill[index] for index, module in enumerate(modules)]
+    return [module.cycles if index == whole else fill[index] for index, module in enumerate(modules)]

@@ -49,12 +49,8 @@ def test_no_tightened_design_is_estimated_below_the_floor(
 def test_a_floor_says_what_fewer_layers_would_give() -> None:
     whole = floor(mlp_graph((16, 64, 32, 32, 5), 6), VU13P, bits=4, sparsity=0.9)
     fewer = floor(mlp_graph((16, 32, 5), 6), VU13P, bits=4, sparsity=0.9)
-    assert (
-        0
-        < fewer.ns
-        < whole.ns
-        < known(latency_of(estimate(mlp_graph((16, 64, 32, 32, 5), 6), VU13P)).worst_ns_lo)
-    )
+    best = known(latency_of(estimate(mlp_graph((16, 64, 32, 32, 5), 6), VU13P)).worst_ns_lo)
+    assert 0 <= fewer.ns < whole.ns < best
     assert set(whole.added) == {"x", "fc1", "relu1", "fc2", "relu2", "fc3", "relu3", "fc4"}
 
 
