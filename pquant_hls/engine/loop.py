@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pquant_hls.decide import (
     Action,
@@ -248,7 +249,7 @@ class _Loop:
 
     def _tell(self, point: Point, done: Round, action: Action | None, left_out: Sequence[str] = ()) -> None:
         entry = round_entry(self.bench, len(self.history), point, done, action)
-        more = {"left_out": list(left_out)} if left_out else {}
+        more: dict[str, Any] = {"left_out": list(left_out)} if left_out else {}
         if action is not None and self.floor_ns is not None:
             more["floor_ns"] = self.floor_ns
         entry = entry.with_(settings={**entry.settings, **more})
