@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pquant_hls.decide import Check, Verdict, judge
+from pquant_hls.decide import Check, Judgement, Verdict, judge
 from pquant_hls.qor import RESOURCE_NAMES, Latency, QoR, Resources
 from pquant_hls.spec import Budget
 from tests.helpers import known
@@ -27,7 +27,7 @@ def built(qor: QoR) -> Check | None:
 
 
 @pytest.mark.parametrize(
-    ("cycles", "used", "gone"),
+    ("cycles", "used", "gone"),  # None: not known
     [
         (0, {"lut": 0}, True),
         (0, {"lut": 0, "ff": 0, "dsp": 0, "bram_18k": 0, "uram": 0}, True),
@@ -36,16 +36,18 @@ def built(qor: QoR) -> Check | None:
         (0, {"uram": 0.5}, False),
         (0, {}, False),
         (1, {"lut": 0}, False),
-        (None, {"lut": 0}, False),
+        (None, {"lut": 0}, None),
     ],
 )
 def test_nothing_was_built_where_all_that_is_known_is_zero(
-    cycles: int | None, used: dict[str, float], gone: bool
+    cycles: int | None, used: dict[str, float], gone: bool | None
 ) -> None:
     """A figure that nobody counted is no zero, and wires alone still take a cycle."""
     check = built(design(cycles, used))
-    assert (check is not None) == gone
-    if check is not None:
+    assert (check is None) == (gone is False)
+    if gone is None:
+        assert known(check).verdict is Verdict.UNKNOWN
+    elif check is not None:
         assert (check.verdict, check.margin) == (Verdict.MISSED, -1.0)
         assert str(check) == "logic that was built 0 (limit >= 1): MISSED"
         assert (check.resource, check.quality, check.exactness) == (False, False, False)
@@ -59,28 +61,25 @@ def test_a_design_of_some_logic_or_some_cycles_exists(used: dict[str, int | None
 
 
 def test_without_resources_nothing_is_said_of_what_was_built() -> None:
-    found = judge(QoR(latency=Latency(cycles_max=0)), BUDGET)
-    assert [check.name for check in found.checks] == ["latency"]
+    assert judge(QoR(latency=Latency(cycles_max=0)), BUDGET).check("logic that was built") is None
 
 
 def test_a_part_that_nobody_knows_is_a_limit_on_resources_that_is_open() -> None:
     check = known(judge(design(8, {"lut": 10}, UNKNOWN_PART), BUDGET).failing()[0])
     assert (check.resource, check.verdict, check.margin) == (True, Verdict.UNKNOWN, None)
-    assert str(check) == (
-        f"fits {UNKNOWN_PART}, whose resources are not known here not measured (limit <= 1): UNKNOWN"
-    )
+    assert str(check) == f"room of the part: the resources of {UNKNOWN_PART} are not known here: UNKNOWN"
 
 
-def test_the_part_is_named_in_the_sentence_only_where_it_was_judged() -> None:
-    assert judge(design(8, {"lut": 10}), BUDGET).basis == (
-        "rests on latency; no quality was judged; exactness was not judged"
-    )
+def test_the_part_is_judged_whoever_asks() -> None:
+    assert known(judge(design(8, {"lut": 10}), BUDGET).check("room of the part")).verdict is Verdict.UNKNOWN
     with_part = judge(design(8, {"lut": 10}, "xcvu13p-flga2577-2-e"), BUDGET)
     assert with_part.basis.startswith("rests on latency, what the part has;")
     assert known(with_part.check("lut of the part")).resource
+    assert known(with_part.check("dsp of the part")).verdict is Verdict.UNKNOWN, "nobody counted them"
 
 
-def test_the_verdict_of_no_check_rests_on_nothing() -> None:
-    found = judge(QoR(design="rtl"), Budget(part_share=0.5, exact=False))
-    assert (found.verdict, found.checks) == (Verdict.UNKNOWN, ())
-    assert found.sentence == "UNKNOWN: rests on nothing; no quality was judged; exactness was not judged"
+def test_a_verdict_of_nothing_is_none() -> None:
+    assert (
+        Judgement.of(()).sentence
+        == "UNKNOWN: rests on nothing; no latency was judged; no quality was judged; exactness was not judged"
+    )

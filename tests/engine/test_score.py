@@ -284,7 +284,7 @@ def test_a_rate_in_hertz_is_read_off_the_zero_bias_sample() -> None:
     labels, classes = np.arange(2000) % 2, ("qcd", "top")
     outputs = rng.normal(size=(2000, 2)) + 2.0 * np.eye(2)[labels]
     zero_bias = rng.normal(size=(40_000, 2))
-    gate = Gate("efficiency@100kHz:top", minimum=0.2)
+    gate = Gate("efficiency@100kHz:top", minimum=0.15)
     assert (gate.rate_hz, gate.background_rate) == (1e5, None)
     found = at_rates([gate, Gate("auc", minimum=0.5)], outputs, labels, classes, zero_bias, 4e7)[gate.metric]
     threshold = np.sort(zero_bias[:, 1])[::-1][100]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from pquant_hls import errors
-from pquant_hls.errors import NoGain, NotMeasured, PquantError, SpecError, ToolFailed, ToolNotFound
+from pquant_hls.errors import (
+    NoGain,
+    NotMeasured,
+    PquantError,
+    SpecError,
+    ToolFailed,
+    ToolNotFound,
+    Waiting,
+)
 
 KINDS = [getattr(errors, name) for name in errors.__all__]
 
@@ -37,7 +45,7 @@ def test_every_kind_is_caught_as_ours(kind: type[PquantError]) -> None:
 
 def test_the_exit_status_tells_bad_input_from_missing_tools_and_from_what_is_not_known() -> None:
     status = {kind: kind.exit_code for kind in KINDS}
-    tools = {ToolNotFound: 3, ToolFailed: 3, NotMeasured: 4}
+    tools = {ToolNotFound: 3, ToolFailed: 3, NotMeasured: 4, Waiting: 4}
     assert status == {kind: tools.get(kind, 2) for kind in KINDS}
 
 

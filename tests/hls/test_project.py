@@ -367,5 +367,5 @@ def test_an_unwritable_place_is_named(tagger: Any, tmp_path: Path) -> None:
 
 def test_hls4ml_s_own_record_names_the_folder(project: HlsProject) -> None:
     record = (project.path / "hls4ml_config.yml").read_text()
-    assert f"OutputDir: {project.path}" in record
+    assert f'OutputDir: "{project.path}"' in record
     assert ".part-" not in record

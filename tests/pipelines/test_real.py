@@ -203,7 +203,8 @@ def test_a_jet_tagger_reports_each_class_before_and_after(
     )
     compressed, results = result
     assert compressed is result.model
-    assert set(results) == {"0", "1", "2"}
+    assert set(results) == {"original", "compressed", "0", "1", "2"}
+    assert results["compressed"]["accuracy"] is not None
     for figures in results.values():
         assert set(figures) == {"auc", "efficiency@0.01", "efficiency@0.1"}
         for figure in figures.values():

@@ -130,7 +130,7 @@ def test_a_misspelt_option_is_told_the_right_name(name: str, wrong: str, right: 
         ({"methods": "pruning"}, "expected a list of steps"),
         ({"methods": ["pruning"], "pruning": 3}, "pruning: expected settings"),
         ({"methods": [3]}, "methods.0"),
-        ({}, "methods: this key is required"),
+        ({}, "methods: no step is named"),
         ([], "expected a list of steps"),
         (None, "expected a list of steps"),
         ([{"step": "prune", "sparsity": 1.0}], "steps.0.sparsity"),

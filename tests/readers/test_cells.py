@@ -318,7 +318,7 @@ def test_what_is_no_xml_of_a_report(text: str, message: str) -> None:
 
 
 def test_a_document_of_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xml, "MAX_ELEMENTS", 5)
+    monkeypatch.setattr(xml, "XML_ELEMENTS", 5)
     xml.parse("<a><b/><b/><b/><b/></a>", SPOT)
     with pytest.raises(ReportError, match="more than 5 elements"):
         xml.parse("<a><b/><b/><b/><b/><b/></a>", SPOT)
