@@ -174,7 +174,9 @@ def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQ
 
 def _too_wide(found: Judgement, at_end: Judgement | None) -> tuple[Check, ...]:
     """The open limits, where all are open by the width of their intervals alone, which no tightening would close."""
-    failing = [check for check in found.design if check.verdict is not Verdict.MET]
+    failing = [
+        check for check in found.design if check.verdict is not Verdict.MET and not check.open_for_good
+    ]
     if any(check.centre is not Verdict.MET or check.verdict is Verdict.MISSED for check in failing):
         return ()
     ends = {} if at_end is None else {check.name: check for check in at_end.design}
@@ -334,21 +336,21 @@ def best_round(history: Sequence[Round], *, smallest: bool = False) -> int | Non
     if met:
         return max(met, key=lambda i: (history[i].accuracy or 0.0, -_or_inf(history[i].worst_ns)))
     held = [i for i, done in enumerate(history) if not _lost(done)] or list(range(len(history)))
-    fitting = [i for i in held if history[i].judgement.design and _expected(history[i])]
+    known = {check.name for i in held for check in history[i].judgement.design if check.low is not None}
+    limits = {i: [c for c in history[i].judgement.design if c.name in known] for i in held}
+    fitting = [i for i in held if limits[i] and all(c.centre is Verdict.MET for c in limits[i])]
     if fitting:
         return max(fitting, key=lambda i: (history[i].accuracy or 0.0, -_or_inf(history[i].worst_ns)))
-    return min(held, key=lambda i: (_beyond(history[i]), -(history[i].accuracy or 0.0)), default=None)
+    return min(
+        held,
+        key=lambda i: (_beyond(limits[i]), _or_inf(history[i].worst_ns), -(history[i].accuracy or 0.0)),
+        default=None,
+    )
 
 
-def _expected(done: Round) -> bool:
-    """Whether each limit on the design holds by the value expected."""
-    return all(check.centre is Verdict.MET for check in done.judgement.design)
-
-
-def _beyond(done: Round) -> tuple[float, float]:
-    """How far the limits that are not met are exceeded, the worst one first; then the latency."""
-    failing = [_share(check) for check in done.judgement.design if check.verdict is not Verdict.MET]
-    return max(failing, default=0.0), _or_inf(done.worst_ns)
+def _beyond(limits: Sequence[Check]) -> float:
+    """How far the worst of the limits that are not met is exceeded."""
+    return max((_share(check) for check in limits if check.verdict is not Verdict.MET), default=0.0)
 
 
 def _or_inf(value: float | None) -> float:

@@ -92,10 +92,10 @@ class Check:
 
     @property
     def open_for_good(self) -> bool:
-        """UNKNOWN for a reason that no smaller design removes: too few events, an interval without content, or a clock
-        that only routing tells."""
+        """UNKNOWN for a reason that no smaller design removes: not measured, too few events, an interval without content,
+        or a clock that only routing tells."""
         if self.verdict is not Verdict.UNKNOWN or self.low is None or self.high is None:
-            return False
+            return self.verdict is Verdict.UNKNOWN
         by_events = self.events is not None and self.expected is Verdict.MET
         return by_events or bool(self.why) or (self.says_little and self._holds(self.high))
 

@@ -151,3 +151,31 @@ def test_it_never_goes_on_where_every_value_fits_and_no_end_does(now: Any, then:
     if action.kind == "tighten":
         assert check.verdict is not Verdict.MET
         assert end.verdict is not Verdict.MISSED
+
+
+ROOM = Check(
+    "room of the part", 1.0, None, None, resource=True, why="the resources of xc9 are not known here"
+)
+
+
+def test_what_nobody_can_measure_is_no_reason_to_tighten() -> None:
+    """A part that nobody knows, a latency that no rule gives: smaller designs would stay as unknown."""
+    for unknown in (ROOM, Check("latency", 200.0, None, None, unit="ns")):
+        history = [seen(unknown)]
+        action = next_action(history, LOOP, tightenings(history, LOOP))
+        assert (action.kind, action.limit, action.best) == ("stop", Limit.UNDECIDED, 0)
+        assert unknown.text in action.reason
+
+
+def test_an_unknown_part_hides_neither_a_miss_nor_a_width() -> None:
+    history = [seen(ROOM, ns(300, 290, 310))]
+    assert next_action(history, LOOP, tightenings(history, LOOP)).kind == "tighten", (
+        "300 ns is to be mended first"
+    )
+    history = [seen(ROOM, ns(162, 112, 290))]
+    ends = Judgement.of([ns(120, 80, 230)])
+    found = next_action(history, LOOP, tightenings(history, LOOP), reach=Reach(at_end=ends))
+    assert (found.limit, found.best) == (Limit.ESTIMATE, 0)
+    tighter = seen(ROOM, ns(100, 90, 110), accuracy=0.72)
+    assert best_round([seen(ROOM, ns(300, 290, 310), accuracy=0.76), tighter]) == 1
+    assert best_round([seen(ROOM, ns(150, 140, 160), accuracy=0.76), tighter]) == 0
