@@ -158,7 +158,8 @@ def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQ
     if goal.floor_ns is not None and goal.budget_ns is not None and goal.floor_ns > goal.budget_ns:
         reason = f"no tightening of this architecture gets below {goal.floor_ns:.1f} ns, the budget is {goal.budget_ns:.1f} ns"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
-    beyond = [] if goal.at_end is None else [c for c in goal.at_end.design if c.verdict is Verdict.MISSED]
+    ends = () if goal.at_end is None else goal.at_end.design
+    beyond = [check for check in ends if check.verdict is Verdict.MISSED and not check.at_least]
     if beyond:
         reason = f"with every knob at its end {'; '.join(check.text for check in beyond)}"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")

@@ -179,3 +179,11 @@ def test_an_unknown_part_hides_neither_a_miss_nor_a_width() -> None:
     tighter = seen(ROOM, ns(100, 90, 110), accuracy=0.72)
     assert best_round([seen(ROOM, ns(300, 290, 310), accuracy=0.76), tighter]) == 1
     assert best_round([seen(ROOM, ns(150, 140, 160), accuracy=0.76), tighter]) == 0
+
+
+def test_a_design_of_which_nothing_would_be_left_is_no_miss_of_the_architecture() -> None:
+    """With every knob at its end little is left of a small network; its real end is seen when it is made."""
+    gone = Check("logic that was built", 1.0, 0.0, 0.0, at_least=True)
+    history = [seen(ns(300, 290, 310))]
+    ends = Judgement.of([ns(0, 0, 50), gone])
+    assert next_action(history, LOOP, tightenings(history, LOOP), reach=Reach(at_end=ends)).kind == "tighten"
