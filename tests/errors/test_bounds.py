@@ -137,6 +137,13 @@ def test_json_is_read_as_ever() -> None:
         bounds.json_values("{")
 
 
+def test_json_beyond_its_bound_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "JSON_BYTES", 5)
+    assert bounds.json_values("[1,2]") == [1, 2]
+    with pytest.raises(ValueError, match="more than 5 bytes of JSON"):
+        bounds.json_values("[1,22]")
+
+
 def test_the_page_states_each_bound() -> None:
     page = (Path(__file__).parents[2] / "docs" / "bounds.md").read_text()
     for name in (name for name in vars(bounds) if name.isupper()):
