@@ -57,6 +57,10 @@ class Knob(ABC):
     def end(self, loop: LoopSpec) -> float:
         """The value with the lowest latency that the ladder allows."""
 
+    def least(self, loop: LoopSpec) -> float:
+        """The value with the fewest resources that the ladder allows; for most kinds that of the lowest latency."""
+        return self.end(loop)
+
     @classmethod
     @abstractmethod
     def ruling(cls, knobs: Sequence[Knob]) -> float:
@@ -185,6 +189,9 @@ class ReuseFactor(Knob):
     def end(self, loop: LoopSpec) -> float:
         return self.value if loop.reuse_factor is None else min(loop.reuse_factor.min, self.value)
 
+    def least(self, loop: LoopSpec) -> float:
+        return self.value if loop.reuse_factor is None else max(loop.reuse_factor.max, self.value)
+
     @classmethod
     def ruling(cls, knobs: Sequence[Knob]) -> float:
         return knobs[-1].value
@@ -245,6 +252,10 @@ class Knobs(Mapping[str, float]):
     def at_end(self, loop: LoopSpec) -> Knobs:
         """Every knob at its end."""
         return Knobs(replace(knob, value=knob.end(loop)) for knob in self._by_path.values())
+
+    def at_least(self, loop: LoopSpec) -> Knobs:
+        """Every knob where the design takes the fewest resources."""
+        return Knobs(replace(knob, value=knob.least(loop)) for knob in self._by_path.values())
 
 
 def kind_of(ladder: str, where: str = "loop") -> type[Knob]:

@@ -28,11 +28,22 @@ def outlook(
 
 
 def at_end(
-    graph: FixedPointGraph, target: Target, now: Mapping[str, float], ends: Mapping[str, float], found: QoR
+    graph: FixedPointGraph,
+    target: Target,
+    now: Mapping[str, float],
+    ends: Mapping[str, float],
+    least: Mapping[str, float],
+    found: QoR,
 ) -> QoR | None:
-    """The record of a design with every knob at its end, by the estimator alone; None where it cannot tell."""
-    after = _estimated(imagine(graph, now, ends), target)
-    return None if after is None else found.with_(latency=after.latency, resources=after.resources)
+    """The record of a design with every knob at its end, by the estimator alone; None where it cannot tell.
+
+    Its latency is that of ``ends``, its resources those of ``least``: where a multiplier may be shared no one design has
+    both, and each is the least that can be reached.
+    """
+    fast, small = (_estimated(imagine(graph, now, knobs), target) for knobs in (ends, least))
+    if fast is None or small is None:
+        return None
+    return found.with_(latency=fast.latency, resources=small.resources)
 
 
 def floor_ns(

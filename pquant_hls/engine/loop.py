@@ -235,7 +235,8 @@ class _Loop:
         ends, target = knobs.at_end(self.recipe.loop), target_of(self.view.hls)
         if self.floor_ns is None:  # by the first design: it holds for what is left of it later
             self.floor_ns = floor_ns(graph, target, knobs, ends)
-        last = at_end(graph, target, knobs, ends, base.qor)
+        least = knobs.at_least(self.recipe.loop)
+        last = at_end(graph, target, knobs, ends, least, base.qor)
         return replace(asked, floor_ns=self.floor_ns, at_end=None if last is None else self._design(last))
 
     def _ahead(self, base: Point, knobs: Knobs, then: Knobs) -> QoR | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pquant_hls.datasets import Dataset
 from pquant_hls.engine import CompressionResult
 from pquant_hls.errors import DataError
 from pquant_hls.pipelines.data import as_dataset, without_data
@@ -68,14 +69,7 @@ class HEPCompressionPipeline:
         """
         own, merged = _split({**self.options, **options})
         plan, setup = TriggerPlan.parse(own[TriggerPlan]), setup_of(merged, PLANNED)
-        sample = calibration if train is None else train
-        if sample is None and (val is not None or test is not None):
-            raise DataError("val or test was given without events to train on", where="train")
-        data = (
-            without_data(model, seed=setup.seed, remark=NO_DATA)
-            if sample is None
-            else as_dataset(model, sample, val, test, seed=setup.seed)
-        )
+        data = _events(model, calibration if train is None else train, val, test, setup.seed)
         budget = (
             {"max_accuracy_loss": plan.max_accuracy_loss}
             if setup.budget is None
@@ -115,6 +109,15 @@ class HEPCompressionPipeline:
         data = as_dataset(model, train, val, test, seed=setup.seed)
         merged["gates"] = (*plan.gates(data), *setup.gates)
         return TaggerPipeline(plan, plan.rare(data), **merged).run(model, data)
+
+
+def _events(model: Any, sample: Any, val: Any, test: Any, seed: int) -> Dataset:
+    """What is given; without any events standard normal inputs."""
+    if sample is not None:
+        return as_dataset(model, sample, val, test, seed=seed)
+    if val is not None or test is not None:
+        raise DataError("val or test was given without events to train on", where="train")
+    return without_data(model, seed=seed, remark=NO_DATA)
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[type[Spec], dict[str, Any]], dict[str, Any]]:

@@ -262,3 +262,12 @@ def test_names_are_short_where_that_is_enough() -> None:
         "steps.1.sparsity": "sparsity",
         "steps.2.bits": "steps.2.bits",
     }
+
+
+def test_the_fewest_resources_are_at_the_largest_reuse_and_the_end_of_all_else() -> None:
+    loop = LoopSpec.parse({"reuse_factor": {"min": 1, "max": 16}})
+    knobs = Knobs([Bits("steps.0.bits", 8), ReuseFactor("hls.reuse_factor", 4)])
+    fast, small = knobs.at_end(loop), knobs.at_least(loop)
+    assert (fast["hls.reuse_factor"], small["hls.reuse_factor"]) == (1, 16)
+    assert fast["steps.0.bits"] == small["steps.0.bits"]
+    assert knobs.at_least(LoopSpec())["hls.reuse_factor"] == 4, "a shut ladder moves nothing"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pquant_hls.engine.forecast import floor_ns, imagine, outlook
+from pquant_hls.engine.forecast import at_end, floor_ns, imagine, outlook
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Latency, Node, QoR, Resources, Target
@@ -324,3 +324,19 @@ def test_what_was_measured_moves_by_what_the_estimator_says_changes() -> None:
     assert ahead.resources.lut == pytest.approx(1e6 + after.resources.lut - before.resources.lut)
     assert ahead.resources.dsp == 0.0, "less than none is none"
     assert ahead.resources.ff is None, "what was not measured is not predicted"
+
+
+def test_where_multipliers_may_be_shared_the_ends_are_the_fastest_latency_and_the_fewest_resources() -> None:
+    """A limit on DSPs was said to miss by the architecture, at the reuse factor that takes the most of them."""
+    graph, now = wide(1, 16, 64, 32, 5), {"reuse_factor": 2}
+    fast, small = {"reuse_factor": 1}, {"reuse_factor": 8}
+    found = at_end(graph, TARGET, now, fast, small, QoR(part=TARGET.part))
+    assert found is not None
+    for name, knobs in (("latency", fast), ("resources", small)):
+        assert getattr(found, name) == getattr(estimate(imagine(graph, now, knobs), TARGET), name)
+    most = estimate(imagine(graph, now, fast), TARGET).resources
+    assert most is not None
+    assert most.dsp is not None
+    assert found.resources is not None
+    assert found.resources.dsp is not None
+    assert found.resources.dsp < most.dsp / 2
