@@ -1,4 +1,4 @@
-"""Compression steps: structured pruning and zeroing, low rank, quantization, fine-tuning.
+"""Compression steps: layers left out, structured pruning and zeroing, low rank, quantization, fine-tuning.
 
     PruningCompression(sparsity=0.5).compress(model, data) -> CompressedModel(model, record)
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pquant_hls.compress.cost import DesignCost as DesignCost
     from pquant_hls.compress.cost import fixed_graph as fixed_graph
     from pquant_hls.compress.fine_tuning import FineTuning as FineTuning
+    from pquant_hls.compress.layer_pruning import LayerPruning as LayerPruning
     from pquant_hls.compress.low_rank import LowRankCompression as LowRankCompression
     from pquant_hls.compress.pruning import PruningCompression as PruningCompression
     from pquant_hls.compress.quantization import QuantizationCompression as QuantizationCompression

@@ -73,6 +73,10 @@ class Step(ABC, Generic[C]):
     def apply(self, model: keras.Model, data: Any) -> Outcome:
         """Compress. ``model`` is the step's own copy and may be changed; ``data`` is a data set or None."""
 
+    def most(self, model: keras.Model) -> Mapping[str, float]:  # noqa: ARG002
+        """The largest value of a parameter that this model has a use for, by name; those without a bound are left out."""
+        return {}
+
     def compress(self, model: keras.Model, data: Any = None) -> CompressedModel:
         """Run the step; the caller's model is not touched. The record's notes name outputs that it cuts off.
 

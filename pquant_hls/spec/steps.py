@@ -21,6 +21,7 @@ MIN_BITS, MAX_BITS = 2, 16
 class Place(IntEnum):
     """Where a step stands in the usual order of a study."""
 
+    DEPTH = 0
     FACTORS = 1
     CUTS = 2
     OTHER = 3
@@ -34,7 +35,7 @@ class Turn(NamedTuple):
     Of several parameters with the same ladder and ``of`` only the one that rules the result is turned.
     """
 
-    ladder: Literal["sparsity", "rank", "bits", "reuse_factor"]
+    ladder: Literal["sparsity", "rank", "bits", "reuse_factor", "dropped_layers"]
     of: str = ""
 
 
@@ -44,7 +45,7 @@ def parameter(
     """A field with its help, its search range where studies may vary it, its ladder where the loop may turn it.
 
     ``search`` is ``(low, high)``, ``(low, high, "log")`` for a logarithmic range, or a list of choices. ``ladder``
-    names a field of ``LoopSpec``: ``sparsity``, ``bits`` or ``rank``.
+    names a field of ``LoopSpec``: ``sparsity``, ``bits``, ``rank`` or ``dropped_layers``.
     """
     extra: dict[str, Any] = {} if search is None else {"search": _as_search(search)}
     if ladder is not None:
@@ -275,6 +276,57 @@ class PruneConfig(TrainingConfig):
     def turned(self, values: Mapping[str, float], units: Mapping[str, int]) -> Self:
         """Sparsity counts from the original's units, whatever is left of them."""
         return self.with_(**values, reference=dict(units)) if self.turns() else self
+
+
+class TeachingConfig(TrainingConfig):
+    """How a network of fewer layers is refitted to the one it was made of, and learns from it."""
+
+    step: Literal["prune_layers"] = "prune_layers"
+    samples: int = parameter(4096, "inputs to which the next layer is refitted", ge=1)
+    epochs: int = parameter(20, "epochs of training after that", ge=0, le=10_000, search=(5, 50, "log"))
+    distillation: float = parameter(
+        0.5,
+        "weight of the original's soft targets against the labels; 1 needs no labels",
+        ge=0,
+        le=1,
+        search=(0.0, 1.0),
+    )
+
+
+class PruneLayersConfig(TeachingConfig):
+    """Leave hidden layers out, and let the shallower network learn from the deeper one."""
+
+    made_by: ClassVar[str] = "pquant_hls.compress.layer_pruning:LayerPruning"
+    place: ClassVar[Place] = Place.DEPTH
+
+    dropped_layers: int = parameter(
+        1,
+        "hidden layers left out, those first that lose least",
+        ge=0,
+        le=64,
+        search=(0, 2),
+        ladder="dropped_layers",
+    )
+    layers: tuple[str, ...] = parameter((), "the layers that are left out, in place of a number")
+    exclude: tuple[str, ...] = parameter((), "layers that stay")
+    reference: tuple[str, ...] = parameter(
+        (), "layers of the original: the number then counts from them, not from the model given"
+    )
+
+    @model_validator(mode="after")
+    def _stays_or_goes(self) -> Self:
+        both = [name for name in self.layers if name in self.exclude]
+        if both:
+            raise ValueError(f"{both[0]!r} stands in layers and in exclude")
+        return self
+
+    def turns(self) -> dict[str, Turn]:
+        """``dropped_layers``, unless the layers are named."""
+        return {} if self.layers else super().turns()
+
+    def turned(self, values: Mapping[str, float], units: Mapping[str, int]) -> Self:
+        """The number counts from the original's layers, whatever is left of them."""
+        return super().turned(values, units).with_(reference=tuple(units)) if self.turns() else self
 
 
 class LowRankConfig(StepConfig):

@@ -59,16 +59,16 @@ def _place(step: str) -> Place:
 
 
 def orders(spec: StudySpec) -> list[str]:
-    """Orders of the steps that can work: factors are made of float layers, and training comes last."""
+    """Orders of the steps that can work: layers go and factors are made while all is float, and training comes last."""
     free = [step for step in steps_in(spec) if _place(step) is not Place.TRAINING]
     last = [step for step in steps_in(spec) if _place(step) is Place.TRAINING]
-    found = [order for order in permutations(free) if _factors_first(order)]
+    found = [order for order in permutations(free) if _float_first(order)]
     return [" ".join([*order, *last]) for order in found]
 
 
-def _factors_first(order: Sequence[str]) -> bool:
+def _float_first(order: Sequence[str]) -> bool:
     quantized = order.index("quantize")
-    return all(_place(step) is not Place.FACTORS for step in order[quantized:])
+    return all(_place(step) > Place.FACTORS for step in order[quantized:])
 
 
 def trial_steps(params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Point) -> list[StepConfig]:

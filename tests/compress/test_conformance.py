@@ -12,6 +12,7 @@ import pytest
 
 from pquant_hls.compress import (
     FineTuning,
+    LayerPruning,
     LowRankCompression,
     Outcome,
     PruningCompression,
@@ -55,6 +56,12 @@ class TestPruning(StepConformance):
         return PruningCompression(sparsity=0.5)
 
 
+class TestLayerPruning(StepConformance):
+    @pytest.fixture
+    def step(self) -> Step[Any]:
+        return LayerPruning(dropped_layers=1, epochs=1, batch_size=64)
+
+
 class TestLowRank(StepConformance):
     @pytest.fixture
     def step(self) -> Step[Any]:
@@ -95,7 +102,7 @@ def test_steps_that_are_none_are_told(value: str, text: str, monkeypatch: pytest
     with pytest.raises(SpecError, match=f"pquant_hls.steps: step 'scale' .*{text}"):
         step_class("scale")
     with pytest.raises(
-        SpecError, match="unknown step, known are fine_tune, low_rank, prune, quantize, scale"
+        SpecError, match="unknown step, known are fine_tune, low_rank, prune, prune_layers, quantize, scale"
     ):
         step_class("xxx")
 

@@ -8,9 +8,15 @@ import pytest
 
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import Recipe
-from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.spec.steps import (
+    FineTuneConfig,
+    LowRankConfig,
+    PruneConfig,
+    PruneLayersConfig,
+    QuantizeConfig,
+)
 
-STEPS = (PruneConfig, LowRankConfig, QuantizeConfig, FineTuneConfig)
+STEPS = (PruneLayersConfig, PruneConfig, LowRankConfig, QuantizeConfig, FineTuneConfig)
 
 
 def recipe(*steps: dict[str, Any], **more: Any) -> Recipe:
