@@ -12,6 +12,7 @@ from pquant_hls.decide.act import (
     relaxations,
     tightenings,
 )
+from pquant_hls.decide.depth import shallower
 from pquant_hls.decide.drift import drift
 from pquant_hls.decide.judge import (
     Check,
@@ -22,13 +23,14 @@ from pquant_hls.decide.judge import (
     judge,
     on_test,
 )
-from pquant_hls.decide.knobs import KINDS, Bits, Knob, Knobs, Rank, ReuseFactor, Sparsity, kind_of
+from pquant_hls.decide.knobs import KINDS, Bits, Depth, Knob, Knobs, Rank, ReuseFactor, Sparsity, kind_of
 
 __all__ = [
     "KINDS",
     "Action",
     "Bits",
     "Check",
+    "Depth",
     "Judgement",
     "Knob",
     "Knobs",
@@ -50,5 +52,6 @@ __all__ = [
     "next_action",
     "on_test",
     "relaxations",
+    "shallower",
     "tightenings",
 ]

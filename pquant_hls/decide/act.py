@@ -47,7 +47,8 @@ class Move:
 class Round:
     """One finished round of the loop: the knobs it used (by path), the move that led to them, the judgement.
 
-    ``size`` orders designs where the budget limits none: the smaller one is wanted (LUT, or EBOPs).
+    ``size`` orders designs where the budget limits none: the smaller one is wanted (LUT, or EBOPs). ``number`` is what it
+    is called where it is not the place in its history.
     """
 
     knobs: Mapping[str, float]
@@ -57,12 +58,14 @@ class Round:
     worst_ns: float | None = None
     accuracy: float | None = None
     size: float | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True)
 class Action:
-    """The next thing to do. ``start`` is the index of the round whose model the next one continues from
-    (None: from the original model). ``best`` is the index of the round to hand over when stopping."""
+    """The next thing to do. ``start`` is the index of the round whose knobs and model the next one continues from (None: from
+    the original model, as every turn of a knob does that starts ``anew``). ``best`` is the index of the round to hand over
+    when stopping."""
 
     kind: Literal["stop", "tighten", "relax"]
     reason: str
@@ -205,7 +208,7 @@ def _smaller(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move]) ->
         end = "no smaller design holds the quality" if not moves else f"{loop.max_rounds} rounds are used up"
         return _stop_met(
             history,
-            f"{end}; round {1 + (best_round(history, smallest=True) or 0)} is the smallest that does",
+            f"{end}; round {_number(history, best_round(history, smallest=True) or 0)} is the smallest that does",
             smallest=True,
         )
     base = _base(history)
@@ -261,18 +264,24 @@ def _tighten(
             history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on"
         )
     turns = [done.move.knob for done in history if done.move is not None]
-    free = {move.knob for move in moves if Knobs.of(history[base].knobs).knob(move.knob).free}
+    kinds = {move.knob: Knobs.of(history[base].knobs).knob(move.knob) for move in moves}
+    spared = any(_fits(move, None) and not kinds[move.knob].anew for move in moves)
     failing = [check for check in history[base].judgement.design if check.verdict is not Verdict.MET]
     move = min(
         moves,
         key=lambda m: (
-            m.knob not in free,
+            not kinds[m.knob].free,
+            spared and kinds[m.knob].anew,
             _excess(m, failing),
             _or_inf(m.predicted_ns),
             turns.count(m.knob),
         ),
     )
-    went_back = "" if base == len(history) - 1 else f"{_accuracy(history[-1])}, so back to round {base + 1}; "
+    went_back = (
+        ""
+        if base == len(history) - 1
+        else f"{_accuracy(history[-1])}, so back to round {_number(history, base)}; "
+    )
     cause = "; ".join(str(check) for check in history[base].judgement.failing() if not check.quality)
     predicted = "" if move.predicted_ns is None else f" (predicted {move.predicted_ns:.0f} ns)"
     return Action("tighten", f"{went_back}{cause}; {costliest(layers)}: {move}{predicted}", move, start=base)
@@ -299,6 +308,12 @@ def _base(history: Sequence[Round]) -> int | None:
     """Index of the last tightening round whose accuracy was not below the floor."""
     held = [i for i, done in enumerate(history) if done.phase == "tighten" and not _lost(done)]
     return held[-1] if held else None
+
+
+def _number(history: Sequence[Round], index: int) -> int:
+    """What a round is called: counted from 1."""
+    own = history[index].number
+    return index + 1 if own is None else own
 
 
 def _lost(done: Round) -> bool:

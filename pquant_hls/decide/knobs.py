@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from pquant_hls.decide.depth import fewer_layers
 from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units
 from pquant_hls.decide.judge import Judgement, Verdict
 from pquant_hls.errors import SpecError
@@ -28,12 +29,14 @@ class Knob(ABC):
     """One parameter that the loop may turn.
 
     ``path`` is where it stands in the recipe, such as ``steps.2.bits``. Of knobs of one kind with the same ``of``
-    one rules the design (``ruling``); a turn that leaves that one in charge changes nothing.
+    one rules the design (``ruling``); a turn that leaves that one in charge changes nothing. ``most`` is the largest
+    value that the model has a use for; None where it sets no bound.
     """
 
     path: str
     value: float
     of: str = ""
+    most: float | None = None
 
     ladder: ClassVar[str]
     restarts: ClassVar[bool] = False
@@ -41,6 +44,9 @@ class Knob(ABC):
 
     free: ClassVar[bool] = False
     """Whether a turn costs no accuracy; such a knob is turned first."""
+
+    anew: ClassVar[bool] = False
+    """Whether every turn starts from the original's weights; such a knob is turned where no other is predicted to do."""
 
     opened: ClassVar[bool] = True
     """Whether it is a knob without being named in ``loop:``."""
@@ -201,7 +207,38 @@ class ReuseFactor(Knob):
         return graph if now == then else with_reuse(graph, int(then))
 
 
-KINDS: dict[str, type[Knob]] = {kind.ladder: kind for kind in (Sparsity, Rank, Bits, ReuseFactor)}
+class Depth(Knob):
+    """Hidden layers left out, upwards to tighten; each turn starts from the original's weights."""
+
+    ladder = "dropped_layers"
+    restarts = True
+    anew = True
+
+    def tighter(self, loop: LoopSpec, _found: Judgement | None = None, /) -> float | None:
+        new = self.value + 1
+        return new if new <= self.end(loop) else None
+
+    def looser(self, loop: LoopSpec, /) -> float | None:
+        return self.value - 1 if self.value >= 1 and loop.dropped_layers is not None else None
+
+    def end(self, loop: LoopSpec) -> float:
+        """The ladder's end, or what the model can lose."""
+        if loop.dropped_layers is None:
+            return self.value
+        top = loop.dropped_layers.max
+        return max(self.value, top if self.most is None else min(top, self.most))
+
+    @classmethod
+    def ruling(cls, knobs: Sequence[Knob]) -> float:
+        """Each counts from the original: the largest holds."""
+        return max(knob.value for knob in knobs)
+
+    @classmethod
+    def imagine(cls, graph: FixedPointGraph, now: float, then: float) -> FixedPointGraph:
+        return fewer_layers(graph, int(then - now))
+
+
+KINDS: dict[str, type[Knob]] = {kind.ladder: kind for kind in (Sparsity, Rank, Bits, ReuseFactor, Depth)}
 """Every kind by its ladder, in the order in which equal moves are taken."""
 
 

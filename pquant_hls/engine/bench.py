@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -154,6 +155,10 @@ class Bench:
         ratio = None if self.original is None else compression_ratio(self.original, record.after)
         model = load_model(self.run.path / name / "model.keras")
         return Point(model, record.child, point.digest, config.step, record.after, ratio, notes=record.notes)
+
+    def most(self, point: Point, step: StepConfig) -> Mapping[str, float]:
+        """The largest value of each of a step's parameters that the point's model has a use for."""
+        return self._ready(step, step, self.hls).most(point.model)
 
     def _ready(self, step: StepConfig | Step[Any], config: StepConfig, hls: HlsSpec) -> Step[Any]:
         """The step with its cost, its teacher and the run's ear; a Step object keeps its class and its own teacher."""

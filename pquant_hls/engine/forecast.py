@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pquant_hls.decide import KINDS, Bits, Knobs, ReuseFactor
+from pquant_hls.decide import KINDS, Bits, Depth, Knobs, ReuseFactor, shallower
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate, floor
 from pquant_hls.qor import RESOURCE_NAMES, FixedPointGraph, Latency, QoR, Resources, Target
@@ -50,14 +50,18 @@ def floor_ns(
     graph: FixedPointGraph, target: Target, now: Mapping[str, float], limits: Mapping[str, float]
 ) -> float | None:
     """The least latency (ns) that an estimate of this architecture can have within the ladders' ends: no tightening gets
-    below it (``estimate.floor``). None where the estimator cannot tell."""
+    below it (``estimate.floor``), whichever of its layers are left out where they may be. None where the estimator cannot
+    tell."""
     before, ends = Knobs.of(now), Knobs.of(limits)
     bits = ends.of_kind(Bits)
     if (old := before.of_kind(ReuseFactor)) and (new := ends.of_kind(ReuseFactor)):
         graph = ReuseFactor.imagine(graph, ReuseFactor.ruling(old), ReuseFactor.ruling(new))
+    least, count = int(Bits.ruling(bits)) if bits else 1, 0
+    if (old := before.of_kind(Depth)) and (new := ends.of_kind(Depth)):
+        count = int(Depth.ruling(new) - Depth.ruling(old))
     try:
         # Of one sum any share of the inputs may go, whatever the sparsity of the whole.
-        return floor(graph, target, bits=int(Bits.ruling(bits)) if bits else 1).ns
+        return min(floor(each, target, bits=least).ns for each in shallower(graph, count))
     except NotMeasured:
         return None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pquant_hls.decide import (
@@ -71,15 +72,25 @@ class View:
         return bench.judge(point, exact=self.fidelity == "measure")
 
 
-def knobs_of(steps: Sequence[StepConfig], loop: LoopSpec, hls: HlsSpec) -> Knobs:
-    """What the loop may turn, each by its path: parameters of steps, and the reuse factor where ``loop`` opens it."""
+def knobs_of(
+    steps: Sequence[StepConfig],
+    loop: LoopSpec,
+    hls: HlsSpec,
+    most: Callable[[StepConfig], Mapping[str, float]] = lambda _: {},
+) -> Knobs:
+    """What the loop may turn, each by its path: parameters of steps, and the reuse factor where ``loop`` opens it.
+
+    ``most`` tells the largest values of a step's parameters that the model has a use for.
+    """
     found = []
     for index, step in enumerate(steps):
-        for name, turn in step.turns().items():
+        turns = step.turns()
+        bounds = most(step) if turns else {}
+        for name, turn in turns.items():
             path = f"steps.{index}.{name}"
             kind = kind_of(turn.ladder, path)
             if kind.opened or getattr(loop, turn.ladder) is not None:
-                found.append(kind(path, getattr(step, name), turn.of))
+                found.append(kind(path, getattr(step, name), turn.of, bounds.get(name)))
     if loop.reuse_factor is not None:
         found.append(ReuseFactor(REUSE_PATH, hls.reuse_factor))
     return Knobs(found)
@@ -120,15 +131,16 @@ def closed_loop(
     *,
     fidelity: Fidelity = "measure",
     hls: HlsSpec | None = None,
+    after: int = 0,
 ) -> LoopResult:
     """Run the recipe's rounds on ``bench`` until the budget is met or a limit stops it.
 
     The float model as hls4ml converts it by itself, at ``hls.precision`` and with its softmax, is looked at first: the
     row to compare with. Rounds after the first start from the weights of the round the decision names. ``hls`` is the
-    target of every round, by default the bench's.
+    target of every round, by default the bench's; ``after`` rounds of another loop of the run came before.
     """
     view = View(bench.hls if hls is None else hls, fidelity)
-    loop = _Loop(bench, original, recipe, view)
+    loop = _Loop(bench, original, recipe, view, after)
     loop.begin()
     action = Action("tighten", "the recipe's first proposal")
     while action.kind != "stop":
@@ -142,9 +154,9 @@ def closed_loop(
 class _Loop:
     """The state of one loop."""
 
-    def __init__(self, bench: Workbench, original: Point, recipe: Recipe, view: View) -> None:
+    def __init__(self, bench: Workbench, original: Point, recipe: Recipe, view: View, after: int = 0) -> None:
         self.bench, self.original, self.recipe, self.view = bench, original, recipe, view
-        self.baseline = original
+        self.baseline, self.after = original, after
         self.history: list[Round] = []
         self.points: list[Point] = []
         self.entries: list[Entry] = []
@@ -160,8 +172,8 @@ class _Loop:
 
     def round(self, action: Action) -> Action:
         """Make one round by ``action``; what to do after it."""
-        start = self.original if action.start is None else self.points[action.start]
         knobs = self._knobs(action)
+        start = self._start(action, knobs)
         hls = reusing(self.view.hls, int(knobs.get(REUSE_PATH, self.view.hls.reuse_factor)))
         point, left_out = start, []
         for step in turned(self.recipe.steps, knobs, self._units()):
@@ -176,14 +188,25 @@ class _Loop:
         self._tell(point, self.history[-1], after, left_out)
         return after
 
+    def _start(self, action: Action, knobs: Knobs) -> Point:
+        """The point whose weights a round starts from."""
+        anew = action.move is not None and knobs.knob(action.move.knob).anew
+        return self.original if action.start is None or anew else self.points[action.start]
+
     def _units(self) -> Mapping[str, int]:
         return {} if self.original.account is None else self.original.account.units
 
     def _knobs(self, action: Action) -> Knobs:
         if action.move is None:
-            return knobs_of(self.recipe.steps, self.recipe.loop, self.view.hls)
+            most = partial(self.bench.most, self.original)
+            return knobs_of(self.recipe.steps, self.recipe.loop, self.view.hls, most)
         base = Knobs.of(self.history[-1 if action.start is None else action.start].knobs)
         return base.turned(action.move.knob, action.move.new)
+
+    @property
+    def _number(self) -> int:
+        """The number of the last round."""
+        return self.after + len(self.history)
 
     def _judged(self, point: Point, knobs: Knobs, action: Action) -> Round:
         if point.qor is None:
@@ -197,6 +220,7 @@ class _Loop:
             phase="relax" if action.kind == "relax" else "tighten",
             worst_ns=None if latency is None else latency.worst_ns_hi,
             size=_size(point),
+            number=self._number + 1,
         )
 
     def _decide(self) -> Action:
@@ -249,13 +273,13 @@ class _Loop:
         return Judgement.of(judge(found, self.recipe.budget).design)
 
     def _tell(self, point: Point, done: Round, action: Action | None, left_out: Sequence[str] = ()) -> None:
-        entry = round_entry(self.bench, len(self.history), point, done, action)
+        entry = round_entry(self.bench, self._number, point, done, action)
         more: dict[str, Any] = {"left_out": list(left_out)} if left_out else {}
         if action is not None and self.floor_ns is not None:
             more["floor_ns"] = self.floor_ns
         entry = entry.with_(settings={**entry.settings, **more})
         self.entries.append(entry)
-        self.bench.record(entry, f"round {len(self.history)}")
+        self.bench.record(entry, f"round {self._number}")
 
 
 def _size(point: Point) -> float | None:

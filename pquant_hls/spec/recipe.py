@@ -16,7 +16,7 @@ from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec
 from pquant_hls.spec.registry import config_class, step_names
-from pquant_hls.spec.steps import StepConfig
+from pquant_hls.spec.steps import StepConfig, TeachingConfig
 from pquant_hls.spec.text import read_yaml
 
 
@@ -71,6 +71,16 @@ class ReuseLadder(Spec):
     max: int = Field(64, ge=1)
 
 
+class DepthLadder(Spec):
+    """How far the loop raises the ``dropped_layers`` of a prune_layers step, one a round."""
+
+    max: int = Field(2, ge=0, description="never more layers left out")
+
+
+def _usual(ladder: object) -> bool:
+    return ladder == DepthLadder()
+
+
 def _left_out(value: object) -> bool:
     """What 0.1.0 did not know stays out of a run's identity while it is not used, so that its runs can be resumed."""
     return value is None
@@ -85,6 +95,15 @@ class LoopSpec(Spec):
     rank: RankLadder | None = Field(None, exclude_if=_left_out, description="left out: ranks stay")
     reuse_factor: ReuseLadder | None = Field(
         None, exclude_if=_left_out, description="left out: the reuse factor stays"
+    )
+    dropped_layers: DepthLadder | None = Field(
+        DepthLadder(), exclude_if=_usual, description="without a prune_layers step of no effect"
+    )
+    smaller: TeachingConfig | None = Field(
+        None,
+        exclude_if=_left_out,
+        description="where the architecture is the limit: how the smaller network that fits is trained from the model and "
+        "taken through the same loop; left out: it is only named",
     )
     relax: bool = Field(False, description="after MET with slack, give accuracy back while it stays met")
 

@@ -13,6 +13,7 @@ from pquant_hls.decide import (
     KINDS,
     Bits,
     Check,
+    Depth,
     Judgement,
     Knob,
     Knobs,
@@ -112,9 +113,10 @@ def test_each_kind_imagines_its_own_turn(
 
 
 def test_which_kinds_are_open_cost_nothing_and_start_over() -> None:
-    assert {kind for kind in KINDS.values() if kind.opened} == {Sparsity, Bits}
+    assert {kind for kind in KINDS.values() if kind.opened} == {Sparsity, Bits, Depth}
     assert {kind for kind in KINDS.values() if kind.free} == {ReuseFactor}
-    assert {kind for kind in KINDS.values() if kind.restarts} == {Sparsity, Rank}
+    assert {kind for kind in KINDS.values() if kind.restarts} == {Sparsity, Rank, Depth}
+    assert {kind for kind in KINDS.values() if kind.anew} == {Depth}
 
 
 def test_what_costs_no_accuracy_is_turned_first() -> None:
@@ -156,18 +158,18 @@ def test_a_strategy_that_was_chosen_is_kept(strategy: str, factor: int) -> None:
 
 @given(st.sampled_from(list(KINDS.values())), st.integers(2, 16))
 def test_rungs_lead_to_the_end_and_never_beyond(kind: type[Knob], start: int) -> None:
-    value = 1 - 1 / start if kind is Sparsity else float(start)
+    value = 1 - 1 / start if kind is Sparsity else float(start) if kind is not Depth else 0.0
     seen = [value]
     while (new := kind("steps.0.x", seen[-1]).tighter(OPEN, LATE)) is not None:
         seen.append(new)
     assert len(seen) < 60
-    assert seen == sorted(seen, reverse=kind is not Sparsity)
+    assert seen == sorted(seen, reverse=kind not in (Sparsity, Depth))
     end = kind("steps.0.x", value).end(OPEN)
     assert seen[-1] == pytest.approx(end, abs=1e-3)
 
 
 def test_a_closed_ladder_has_no_rung() -> None:
-    shut = LoopSpec(sparsity=None, bits=None)
+    shut = LoopSpec(sparsity=None, bits=None, dropped_layers=None)
     for kind in KINDS.values():
         knob = kind("steps.0.x", 0.5 if kind is Sparsity else 8)
         assert knob.tighter(shut, LATE) is None

@@ -17,7 +17,13 @@ from pquant_hls.engine import Event, Point, Score
 from pquant_hls.errors import NoGain, UnsupportedModel
 from pquant_hls.qor import Latency, LayerQoR, QoR, Resources
 from pquant_hls.spec import Budget, HlsSpec
-from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
+from pquant_hls.spec.steps import (
+    FineTuneConfig,
+    LowRankConfig,
+    PruneConfig,
+    PruneLayersConfig,
+    QuantizeConfig,
+)
 from pquant_hls.store import Entry
 from pquant_hls.train import Proportion
 from tests.helpers import known
@@ -35,6 +41,8 @@ class Law:
     per_sparsity: float = 0.05
     per_bit: float = 0.01
     per_rank: float = 0.02
+    per_layer: float = 0.01
+    layer_cycles: int = 3
     training: float = 0.005
     floor_cycles: int = 3
     cycles: int = 12
@@ -48,13 +56,14 @@ class Law:
 
 @dataclass(frozen=True)
 class Toy:
-    """A model: shares of weights and rank left, bits, how often it was trained, and some weights to
-    compare."""
+    """A model: shares of weights and rank left, bits, how often it was trained, layers left out, and some weights
+    to compare."""
 
     kept: float = 1.0
     bits: int = 32
     rank: float = 1.0
     trained: int = 0
+    dropped: int = 0
     weights: bytes = b"original"
 
     @property
@@ -136,8 +145,15 @@ class InstantBench:
             if model.bits != 32:
                 raise NoGain("is quantized: factorize before quantizing", where="fc1")
             return replace(model, rank=min(model.rank, step.energy or 0.9))
+        if isinstance(step, PruneLayersConfig):
+            return self._shortened(model, step)
         assert isinstance(step, FineTuneConfig)
         return replace(model, trained=model.trained + 1)
+
+    def _shortened(self, model: Toy, step: PruneLayersConfig) -> Toy:
+        if step.dropped_layers > model.dropped and model.bits != 32:
+            raise UnsupportedModel("is quantized", where="fc1")
+        return replace(model, dropped=max(model.dropped, step.dropped_layers))
 
     def _account(self, model: Toy) -> Accounting:
         weights = max(1, round(WEIGHTS * model.kept * (0.5 + model.rank / 2)))
@@ -149,13 +165,20 @@ class InstantBench:
             weight_bits=weights * model.bits,
             multiplications=weights,
             ebops=None if model.bits == 32 else weights * model.bits * 8,
-            units=UNITS,
+            units=dict(list(UNITS.items())[model.dropped :]),
         )
+
+    def most(self, point: Point, step: Any) -> dict[str, float]:
+        return {"dropped_layers": 2.0 - point.model.dropped} if isinstance(step, PruneLayersConfig) else {}
 
     def score(self, point: Point) -> Score:
         law, model = self.law, point.model
         lost = law.per_sparsity * (1 - model.kept) + law.per_rank * (1 - model.rank) * 10
-        lost += law.per_bit * max(0, 9 - model.bits) - law.training * min(model.trained, 3)
+        lost += (
+            law.per_layer * model.dropped
+            + law.per_bit * max(0, 9 - model.bits)
+            - law.training * min(model.trained, 3)
+        )
         value = float(np.clip(law.base - lost, 0.01, 0.99))
         return Score({"accuracy": Proportion(value, (value * (1 - value) / EVENTS) ** 0.5, EVENTS)})
 
@@ -180,6 +203,7 @@ class InstantBench:
         cycles = law.floor_cycles + round(
             (law.cycles - law.floor_cycles) * model.kept * min(model.bits, 16) / 16
         )
+        cycles = max(1, cycles - law.layer_cycles * model.dropped)
         spread = law.interval
         if hls.wide_accumulators and law.wide_interval is not None:
             spread = law.wide_interval
