@@ -29,6 +29,12 @@ Backend = Annotated[
 BudgetNs = Annotated[
     str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")
 ]
+Smaller = Annotated[
+    bool,
+    typer.Option(
+        "--smaller", help="where the architecture is the limit, train the network of fewer layers that fits"
+    ),
+]
 PIPELINES_HELP = "in place of the loop: standard, auto, trigger, tagger, validation, adaptive or custom"
 
 
@@ -66,6 +72,7 @@ def compress(
     recipe: Recipe_ = DEFAULT_RECIPE,
     backend: Backend = None,
     budget: BudgetNs = None,
+    smaller: Smaller = False,
     resume: Resume = False,
     report: Report_ = None,
     json: Json = False,
@@ -78,6 +85,8 @@ def compress(
     from pquant_hls.cli.console import Terminal
 
     settings, load, listen = recipe_with(recipe, backend, budget), loader(model, data), Terminal()
+    if smaller:
+        settings = training_smaller(settings)
     if pipeline is None and not option:
         return _run(load, settings, out, resume=resume, json=json, listen=listen, report=report)
     from pquant_hls.cli.pipeline import pipeline_job, show_result
@@ -116,6 +125,14 @@ def recipe_with(source: str, backend: str | None, budget: str | None) -> Recipe:
         limits = {**recipe.budget.model_dump(), "latency_ns": budget}
         recipe = recipe.with_(budget=Budget.parse(limits, path="--budget"))
     return recipe
+
+
+def training_smaller(recipe: Recipe) -> Recipe:
+    """The recipe with ``loop.smaller``; as it is where it says how."""
+    from pquant_hls.spec.steps import TeachingConfig
+
+    how = recipe.loop.smaller or TeachingConfig()
+    return recipe.with_(loop=recipe.loop.with_(smaller=how))
 
 
 def _trained_tagger(recipe: Recipe, listen: Any) -> tuple[Any, Any]:

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.decide import Limit
 from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.engine.events import Listener, silent
-from pquant_hls.engine.goal import Ending, Goal
+from pquant_hls.engine.goal import Ending
 from pquant_hls.engine.handover import CompressionResult
-from pquant_hls.engine.loop import closed_loop
 from pquant_hls.engine.policy import Order, run_policy
-from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
-from pquant_hls.estimate import with_fewer_layers
-from pquant_hls.network import dense_sizes
+from pquant_hls.engine.smaller import loop_then_smaller
+from pquant_hls.errors import SpecError
 from pquant_hls.spec import REPORT, Recipe
 
 
@@ -33,26 +30,8 @@ class ClosedLoop:
         return {"recipe": self.recipe.model_dump(mode="json")}
 
     def policy(self, bench: Bench, start: Point, setup: Order) -> Ending:
-        found = closed_loop(bench, start, self.recipe)
-        number = 1 + found.points.index(found.best)
-        goal, reason = Goal(budget=setup.budget), found.action.reason
-        if found.action.limit is Limit.ARCHITECTURE:
-            reason = f"{reason}; {_smaller_architecture(start.model, self.recipe)}"
-        return Ending(found.best, goal, reason, found.entries, handed_over=number)
-
-
-def _smaller_architecture(model: Any, recipe: Recipe) -> str:
-    """Which network with fewer of its layers would fit, in words."""
-    try:
-        fits = with_fewer_layers(dense_sizes(model), recipe.hls.target, recipe.budget)
-    except (NotMeasured, UnsupportedModel) as cause:
-        return f"whether one of fewer layers fits is not known: {cause}"
-    if fits is None:
-        return "by the estimate none of its networks with fewer layers fits either"
-    latency = fits.qor.latency
-    ns = "" if latency is None or latency.worst_ns_hi is None else f", at most {latency.worst_ns_hi:g} ns"
-    how = f"{fits.strategy} strategy, reuse {fits.reuse_factor}"
-    return f"by the estimate, not trained, {fits.shape} at {fits.bits} bits would fit ({how}{ns}): `pquant-hls suggest`"
+        del setup
+        return loop_then_smaller(bench, start, self.recipe)
 
 
 def compress_model(

@@ -98,19 +98,23 @@ def suggest(
     return _sorted(sizes_of(model), hls.target, _goal(latency, budget))
 
 
-def with_fewer_layers(sizes: Sequence[int], target: Target, budget: Budget) -> Suggestion | None:
-    """The deepest network of the first hidden layers of ``sizes`` that fits ``budget`` by the estimator; of one depth
-    that with the most multiplications; None where none does."""
+def with_fewer_layers(
+    sizes: Sequence[int], target: Target, budget: Budget, *, reuse: Sequence[int] = REUSE
+) -> Suggestion | None:
+    """The deepest network of the first hidden layers of ``sizes`` that fits ``budget`` by the estimator, with one of these
+    ``reuse`` factors; of one depth that with the most multiplications; None where none does."""
     goal = _goal(None, budget)
     for depth in range(len(sizes) - 3, -1, -1):
-        found = _sorted((*sizes[: 1 + depth], sizes[-1]), target, goal)
+        found = _sorted((*sizes[: 1 + depth], sizes[-1]), target, goal, reuse)
         if found[0].verdict is Verdict.MET:
             return found[0]
     return None
 
 
-def _sorted(sizes: tuple[int, ...], target: Target, goal: Budget) -> tuple[Suggestion, ...]:
-    found = [_tried(each, bits, reuse, target, goal) for each, bits, reuse in _grid(sizes)]
+def _sorted(
+    sizes: tuple[int, ...], target: Target, goal: Budget, reuse: Sequence[int] = REUSE
+) -> tuple[Suggestion, ...]:
+    found = [_tried(each, bits, factor, target, goal) for each, bits, factor in _grid(sizes, reuse)]
     return tuple(
         sorted(found, key=lambda one: (_ORDER[one.verdict], -_work(one.sizes, one.bits), one.reuse_factor))
     )
@@ -143,13 +147,13 @@ def _of_network(model: Any) -> tuple[int, ...]:
     return dense_sizes(load_model(model) if isinstance(model, str | Path) else model)
 
 
-def _grid(sizes: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], int, int]]:
+def _grid(sizes: tuple[int, ...], reuse: Sequence[int]) -> Iterator[tuple[tuple[int, ...], int, int]]:
     scaled = {
         (sizes[0], *(max(1, round(scale * size)) for size in sizes[1:-1]), sizes[-1]): None
         for scale in SCALES
     }
     for each in scaled:
-        yield from ((each, bits, reuse) for bits in BITS for reuse in REUSE)
+        yield from ((each, bits, factor) for bits in BITS for factor in reuse)
 
 
 def _work(sizes: tuple[int, ...], bits: int) -> int:
