@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from pquant_hls.compress.channels import FIXED, Channels
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.errors import NoGain
 from pquant_hls.spec.steps import PruneConfig
 
 
@@ -26,7 +26,7 @@ class Cut:
         """Nothing dropped yet; channels of excluded layers do not appear."""
         prunable = channels.prunable()
         if not prunable:
-            raise UnsupportedModel("no layer has units that can be removed")
+            raise NoGain("no layer has units that can be removed")
         barred = {int(item) for name in config.exclude for item in channels.made[name]} | {FIXED}
         members: dict[int, Counter[str]] = {}
         for name, ids in prunable.items():

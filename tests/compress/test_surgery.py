@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pquant_hls.compress import PruningCompression, QuantizationCompression, units
 from pquant_hls.compress.channels import FIXED, Channels, trace_channels
 from pquant_hls.compress.surgery import remove
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.errors import NoGain, UnsupportedModel
 from pquant_hls.network import calls, model_digest, operation
 from pquant_hls.train import predict
 from tests.compress.random_graphs import batch, random_model
@@ -136,7 +136,7 @@ def test_a_layer_that_carries_code_is_named() -> None:
 
 
 def test_a_model_of_outputs_only_has_nothing_to_prune() -> None:
-    with pytest.raises(UnsupportedModel, match="no layer has units"):
+    with pytest.raises(NoGain, match="no layer has units"):
         PruningCompression(importance="l1").compress(keras.Sequential([keras.Input((4,)), L.Dense(2)]))
 
 
