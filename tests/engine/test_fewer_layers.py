@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from pquant_hls.datasets import Dataset
@@ -42,8 +44,9 @@ class Watched(InstantBench):
 
 
 def recipe(steps: list[dict[str, Any]], ns: float, loss: float | None = None, **loop: Any) -> Recipe:
+    limits: dict[str, Any] = {"max_rounds": 40, **loop}
     budget = {"latency_ns": ns} if loss is None else {"latency_ns": ns, "max_accuracy_loss": loss}
-    return Recipe.parse({"steps": steps, "budget": budget, "loop": {"max_rounds": 40, **loop}})
+    return Recipe.parse({"steps": steps, "budget": budget, "loop": limits})
 
 
 def run(made: Recipe, law: Law | None = None, **more: Any) -> tuple[Watched, LoopResult]:
@@ -175,21 +178,69 @@ def test_how_the_smaller_one_is_made() -> None:
     from pquant_hls.engine.smaller import smaller_that_fits, steps_towards
     from pquant_hls.network import build_mlp
 
-    model = build_mlp(16, (64, 32, 32), 5)
+    model, stopped = build_mlp(16, (64, 32, 32), 5), ended(LATE, Limit.BITS)
     made = recipe(STEPS[1:], 20, smaller={"epochs": 7, "distillation": 0.25})
-    fits, words = smaller_that_fits(model, made)
-    assert len(known(fits).sizes) == 3
-    assert "by the estimate, not trained" in words
-    assert "--smaller" in words
-    (shorter,) = steps_towards(model, made, known(fits))
+    fits, words = smaller_that_fits(model, made, stopped)
+    assert list(known(fits).widths) == ["fc1"]
+    assert words == known(fits).words
+    assert words.startswith("by the estimate, not trained, 16-")
+    assert "`--smaller` (`loop: {smaller: {}}`) trains it from this one" in words
+    (shorter,) = steps_towards(known(fits), made)
     assert shorter.model_dump()["layers"] == ("fc2", "fc3")
     assert (shorter.model_dump()["epochs"], shorter.model_dump()["distillation"]) == (7, 0.25)
     plain = made.with_(steps=({"step": "quantize", "bits": 6},))
-    shorter, narrow = steps_towards(model, plain, known(fits))
-    assert narrow.model_dump()["keep"] == {"fc1": known(fits).sizes[1]}
+    shorter, narrow = steps_towards(known(fits), plain)
+    assert narrow.model_dump()["keep"] == known(fits).widths
     assert narrow.model_dump()["epochs"] == 7
-    nothing, words = smaller_that_fits(model, recipe(STEPS[1:], 5))
+    nothing, words = smaller_that_fits(model, recipe(STEPS[1:], 5), stopped)
     assert (nothing, words) == (None, "by the estimate none of its networks with fewer layers fits either")
+
+
+def image() -> Any:
+    """Two convolutions that keep the image's size, a pool, a dense layer."""
+    import keras
+
+    layers = keras.layers
+    conv = [layers.Conv1D(4, 3, padding="same", activation="relu", name=f"c{number}") for number in (1, 2)]
+    return keras.Sequential(
+        [keras.Input((8, 2)), *conv, layers.Flatten(name="flat"), layers.Dense(3, name="out")]
+    )
+
+
+def test_of_other_networks_it_is_the_design_without_as_few_layers_as_need_be() -> None:
+    from pquant_hls.compress import QuantizationCompression
+    from pquant_hls.engine.smaller import smaller_that_fits, steps_towards
+    from pquant_hls.hls import fixed_graph
+
+    model = image()
+    x = np.random.default_rng(0).standard_normal((64, 8, 2)).astype(np.float32)
+    small = QuantizationCompression(bits=4, mode="ptq").compress(model, x).model
+    hls = HlsSpec()
+    graph = fixed_graph(small, hls)
+    stopped = ended(LATE, Limit.BITS)
+    point = replace(
+        stopped.best, project=cast(Any, SimpleNamespace(graph=graph)), qor=estimate(graph, hls.target)
+    )
+    stopped = replace(stopped, points=(*stopped.points[:-1], point))
+    highs = [
+        min(known(latency_of(estimate(each, hls.target)).worst_ns_hi) for each in shallower(graph, count))
+        for count in (0, 1, 2)
+    ]
+    assert highs[0] > highs[1] > highs[2]
+    fits, words = smaller_that_fits(model, recipe(STEPS[1:], highs[1]), stopped)
+    assert len(known(fits).layers) == 1
+    assert words.startswith(
+        f"by the estimate, not trained, without {known(fits).layers[0]} it would fit, at most"
+    )
+    (shorter,) = steps_towards(known(fits), recipe(STEPS[1:], highs[1]))
+    assert shorter.model_dump()["layers"] == known(fits).layers
+    tight = recipe(STEPS[1:], highs[2])
+    tight = tight.with_(budget=tight.budget.with_(accept_wide=True))
+    both, _ = smaller_that_fits(model, tight, stopped)
+    assert known(both).layers == ("c1", "c2")
+    assert smaller_that_fits(model, recipe(STEPS[1:], 5), stopped)[0] is None
+    bare = replace(stopped, points=tuple(replace(each, project=None) for each in stopped.points))
+    assert smaller_that_fits(model, tight, bare)[0] is None
 
 
 @pytest.mark.gxx
