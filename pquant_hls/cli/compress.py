@@ -86,7 +86,7 @@ def compress(
 
     settings, load, listen = recipe_with(recipe, backend, budget), loader(model, data), Terminal()
     if smaller:
-        settings = training_smaller(settings)
+        settings = training_smaller(settings, pipeline)
     if pipeline is None and not option:
         return _run(load, settings, out, resume=resume, json=json, listen=listen, report=report)
     from pquant_hls.cli.pipeline import pipeline_job, show_result
@@ -127,10 +127,15 @@ def recipe_with(source: str, backend: str | None, budget: str | None) -> Recipe:
     return recipe
 
 
-def training_smaller(recipe: Recipe) -> Recipe:
-    """The recipe with ``loop.smaller``; as it is where it says how."""
+def training_smaller(recipe: Recipe, pipeline: str | None = None) -> Recipe:
+    """The recipe with ``loop.smaller``, as it is where it says how; SpecError for a pipeline, which has no loop to go on."""
+    from pquant_hls.errors import SpecError
     from pquant_hls.spec.steps import TeachingConfig
 
+    if pipeline is not None:
+        raise SpecError(
+            f"is of the loop, not of pipeline {pipeline}", where="--smaller", mend="leave --pipeline out"
+        )
     how = recipe.loop.smaller or TeachingConfig()
     return recipe.with_(loop=recipe.loop.with_(smaller=how))
 

@@ -30,6 +30,7 @@ from pquant_hls.errors import NoGain, SpecError
 from pquant_hls.measure import target_of
 from pquant_hls.qor import QoR
 from pquant_hls.spec import HlsSpec, LoopSpec, Recipe, StepConfig
+from pquant_hls.spec.steps import PruneLayersConfig
 from pquant_hls.store import Entry
 
 
@@ -108,6 +109,20 @@ def turned(
     return tuple(_turned(step, f"steps.{index}", knobs, units) for index, step in enumerate(steps))
 
 
+def sparing(steps: Sequence[StepConfig], units: Mapping[str, int]) -> tuple[StepConfig, ...]:
+    """The steps, those that leave layers out told to keep what other steps name; ``units`` are those of the original's."""
+    named = set[str]().union(
+        *(step.named_layers() for step in steps if not isinstance(step, PruneLayersConfig))
+    )
+    kept = tuple(name for name in units if name in named)
+    return tuple(
+        step.with_(exclude=tuple(dict.fromkeys((*step.exclude, *kept))))
+        if isinstance(step, PruneLayersConfig) and step.turns()
+        else step
+        for step in steps
+    )
+
+
 def _turned(step: StepConfig, place: str, knobs: Mapping[str, float], units: Mapping[str, int]) -> StepConfig:
     own = {name: knobs[path] for name in step.turns() if (path := f"{place}.{name}") in knobs}
     try:
@@ -157,6 +172,7 @@ class _Loop:
     def __init__(self, bench: Workbench, original: Point, recipe: Recipe, view: View, after: int = 0) -> None:
         self.bench, self.original, self.recipe, self.view = bench, original, recipe, view
         self.baseline, self.after = original, after
+        self.steps = sparing(recipe.steps, self._units())
         self.history: list[Round] = []
         self.points: list[Point] = []
         self.entries: list[Entry] = []
@@ -176,7 +192,7 @@ class _Loop:
         start = self._start(action, knobs)
         hls = reusing(self.view.hls, int(knobs.get(REUSE_PATH, self.view.hls.reuse_factor)))
         point, left_out = start, []
-        for step in turned(self.recipe.steps, knobs, self._units()):
+        for step in turned(self.steps, knobs, self._units()):
             try:
                 point = self.bench.apply(point, step, hls=hls)
             except NoGain as cause:
@@ -199,7 +215,7 @@ class _Loop:
     def _knobs(self, action: Action) -> Knobs:
         if action.move is None:
             most = partial(self.bench.most, self.original)
-            return knobs_of(self.recipe.steps, self.recipe.loop, self.view.hls, most)
+            return knobs_of(self.steps, self.recipe.loop, self.view.hls, most)
         base = Knobs.of(self.history[-1 if action.start is None else action.start].knobs)
         return base.turned(action.move.knob, action.move.new)
 

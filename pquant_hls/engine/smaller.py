@@ -42,7 +42,10 @@ def loop_then_smaller(bench: Workbench, start: Point, recipe: Recipe) -> Ending:
     if not architecture_is_short(first, recipe):
         return _ending(recipe, first.action.reason, first)
     fits, words = smaller_that_fits(start.model, recipe, first)
-    if fits is None or recipe.loop.smaller is None or not fits.reuses:
+    named = _named(fits, recipe)
+    if named:
+        words = f"{words}, but the recipe names {', '.join(named)}, which it would lack"
+    if fits is None or recipe.loop.smaller is None or not fits.reuses or named:
         return _ending(recipe, f"{first.action.reason}; {words}", first)
     smaller = start
     for step in steps_towards(fits, recipe):
@@ -127,6 +130,12 @@ def _layers(graph: FixedPointGraph) -> list[str]:
 
 def _weights(graph: FixedPointGraph) -> int:
     return sum(node.arrays["weight"].codes.size for node in graph.nodes if "weight" in node.arrays)
+
+
+def _named(fits: Smaller | None, recipe: Recipe) -> list[str]:
+    """Layers that would be left out and that a step of the recipe names."""
+    named = set[str]().union(*(step.named_layers() for step in recipe.steps))
+    return [] if fits is None else [name for name in fits.layers if name in named]
 
 
 def _hidden(model: Any) -> list[str]:

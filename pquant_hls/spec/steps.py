@@ -81,6 +81,7 @@ Bits = Annotated[int, AfterValidator(_width)]
 """Total width of a fixed-point number, sign included."""
 
 
+_NAMING = ("layers", "keep", "exclude", "activations")
 Targets = Literal["auto", "classes", "values"]
 """What an output's labels are."""
 
@@ -115,6 +116,10 @@ class StepConfig(Spec):
             if isinstance(extra, Mapping) and "ladder" in extra and getattr(self, name) is not None:
                 found[name] = Turn(extra["ladder"])  # type: ignore[arg-type]  # JSON as pydantic types it
         return found
+
+    def named_layers(self) -> set[str]:
+        """Layers that it names in ``layers``, ``keep``, ``exclude`` or ``activations``."""
+        return {name for key in _NAMING for name in getattr(self, key, ())}
 
     def aimed(self, budget: Budget | None) -> Self:
         """With what follows from the run's budget (None: it has none) where the configuration leaves it open."""

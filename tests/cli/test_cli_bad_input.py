@@ -167,3 +167,19 @@ def test_output_that_the_disk_has_no_room_for_is_no_fault_of_ours() -> None:
             check=False,
         )
     assert (done.returncode, "no space is left on the disk" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_smaller_network_is_of_the_loop_alone(shell: Shell, files: Path, tmp_path: Path) -> None:
+    words = [*compress(files, tmp_path / "run"), "--smaller", "--pipeline", "standard"]
+    assert "--smaller: is of the loop, not of pipeline standard" in fails(shell, 2, *words)
+
+
+def test_smaller_is_asked_for_as_the_recipe_says() -> None:
+    from pquant_hls.cli.compress import training_smaller
+    from pquant_hls.spec import Recipe
+
+    plain = Recipe.parse({"steps": [{"step": "quantize"}], "budget": {"latency_ns": 50}})
+    assert plain.loop.smaller is None
+    assert training_smaller(plain).loop.smaller is not None
+    own = plain.with_(loop=plain.loop.with_(smaller={"epochs": 3}))
+    assert training_smaller(own) == own

@@ -13,7 +13,7 @@ import pytest
 from pquant_hls.datasets import Dataset
 from pquant_hls.decide import Check, Judgement, Limit, Sparsity, Verdict, shallower
 from pquant_hls.decide.depth import fewer_layers
-from pquant_hls.engine import closed_loop
+from pquant_hls.engine import Ending, closed_loop
 from pquant_hls.engine.bench import Point
 from pquant_hls.engine.forecast import at_end, floor_ns, imagine
 from pquant_hls.engine.loop import LoopResult, knobs_of
@@ -92,6 +92,18 @@ def test_a_layer_is_given_back_where_the_budget_has_slack() -> None:
     )
     assert found.verdict is Verdict.MET
     assert len(bench.given) == 3
+
+
+def test_layers_that_other_steps_name_stay() -> None:
+    steps = [
+        STEPS[0],
+        {"step": "prune", "sparsity": 0.2, "exclude": ["fc2"]},
+        {**STEPS[2], "activations": {"x": 8}},
+    ]
+    bench, _ = run(recipe(steps, 10))
+    assert {step.exclude for _, step in bench.given if step.step == "prune_layers"} == {("fc2",)}
+    bench, _ = run(recipe([{**STEPS[0], "exclude": ["fc1"]}, *steps[1:]], 10))
+    assert {step.exclude for _, step in bench.given if step.step == "prune_layers"} == {("fc1", "fc2")}
 
 
 def test_named_layers_are_no_knob() -> None:
@@ -194,6 +206,58 @@ def test_how_the_smaller_one_is_made() -> None:
     assert narrow.model_dump()["epochs"] == 7
     nothing, words = smaller_that_fits(model, recipe(STEPS[1:], 5), stopped)
     assert (nothing, words) == (None, "by the estimate none of its networks with fewer layers fits either")
+
+
+def with_smaller(
+    monkeypatch: pytest.MonkeyPatch, made: Recipe, law: Law, **more: Any
+) -> tuple[Watched, Ending]:
+    """The loop and then a network without fc1, which is said to fit."""
+    from pquant_hls.engine.smaller import Smaller, loop_then_smaller
+
+    fits = Smaller(("fc1",), "without fc1 it would fit", "by the estimate it would fit", **more)
+    monkeypatch.setattr("pquant_hls.engine.smaller.smaller_that_fits", lambda *_: (fits, fits.words))
+    bench = Watched(law, budget=made.budget)
+    return bench, loop_then_smaller(bench, bench.start(Toy()), made)
+
+
+def test_a_smaller_one_that_does_better_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recipe(STEPS[1:], 20, max_rounds=3, smaller={"epochs": 3})
+    bench, found = with_smaller(monkeypatch, made, Law(interval=0))
+    assert [entry.number for entry in found.history] == [0, 1, 2, 3, 3, 4], "its float row, then its rounds"
+    assert found.handed_over == 4
+    assert found.best.model.dropped == 1
+    assert known(found.history[4].parent) == known(found.history[0].digest), "made of the original"
+    assert found.reason.startswith(
+        "every limit of the budget holds; the rounds from 4 on are of a network of fewer layers"
+    )
+    (taught,) = [step for _, step in bench.given if step.step == "prune_layers"]
+    assert (taught.layers, taught.epochs) == (("fc1",), 3)
+
+
+def test_one_that_does_no_better_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recipe(STEPS[1:], 10, max_rounds=3, smaller={})
+    _, found = with_smaller(monkeypatch, made, Law(interval=0, layer_cycles=0, per_layer=0.1))
+    assert known(found.handed_over) <= 3
+    assert found.best.model.dropped == 0
+    assert "trained from it in the rounds from 4 on, did no better" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("loop", "more", "said"),
+    [
+        ({}, {}, "by the estimate it would fit"),
+        ({"smaller": {}}, {"reuses": False}, "by the estimate it would fit"),
+        ({"smaller": {}}, {}, "by the estimate it would fit, but the recipe names fc1, which it would lack"),
+    ],
+)
+def test_it_is_only_named_where_it_may_not_be_trained(
+    monkeypatch: pytest.MonkeyPatch, loop: dict[str, Any], more: dict[str, Any], said: str
+) -> None:
+    prune = {**STEPS[1], "exclude": ["fc1"]} if "lack" in said else STEPS[1]
+    made = recipe([prune, STEPS[2]], 10, max_rounds=3, **loop)
+    bench, found = with_smaller(monkeypatch, made, Law(interval=0), **more)
+    assert found.reason.endswith(f"; {said}")
+    assert "prune_layers" not in {step.step for _, step in bench.given}
 
 
 def image() -> Any:
