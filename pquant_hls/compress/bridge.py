@@ -51,12 +51,10 @@ class Bridge:
             return False
         if not all(layer_kind(call.layer).passes(call.layer) for call in self.carriers):
             return False
-        reader = self.reader.layer
-        return (
-            operation(reader) == "dense"
-            or (_pointwise(reader) and set(reader.strides) == {1})
-            or (_pointwise(self.layer.layer) and reader.padding == "valid")
-        )
+        first, second = self.layer.layer, self.reader.layer
+        if _mixes(first):  # what padding adds is no shift of the first
+            return _mixes(second) or second.padding == "valid"
+        return _mixes(second) and operation(second) == "conv"
 
 
 def _is_affine(call: Call) -> bool:
@@ -65,8 +63,9 @@ def _is_affine(call: Call) -> bool:
     return activation_text(call.layer) is None
 
 
-def _pointwise(layer: Any) -> bool:
-    return operation(layer) == "conv" and set(layer.kernel_size) == {1}
+def _mixes(layer: Any) -> bool:
+    """Whether a product mixes channels place by place: a dense layer or a pointwise convolution."""
+    return operation(layer) == "dense" or set(layer.kernel_size) == set(layer.strides) == {1}
 
 
 def bridges(graph: Topology, names: Collection[str] = ()) -> list[Bridge]:
@@ -114,10 +113,12 @@ def _check(graph: Topology, call: Call) -> None:
         raise UnsupportedModel(
             "is used more than once, so that it cannot be left out or refitted", where=call.name
         )
-    _check_float(call)
+    _check_kind(call)
 
 
-def _check_float(call: Call) -> None:
+def _check_kind(call: Call) -> None:
+    if getattr(call.layer, "data_format", "channels_last") != "channels_last":
+        raise UnsupportedModel("channels_first is not supported", where=call.name, mend="use channels_last")
     if not call.is_operation and front_of(call.layer) is not None:
         raise UnsupportedModel("is quantized", where=call.name, mend="leave layers out before quantizing")
 
@@ -137,7 +138,7 @@ def _only_reader(graph: Topology, left_out: Call, call: Call) -> Call:
         raise UnsupportedModel(
             f"its values enter {reader.name} ({reader.kind}), which takes no other shape", where=left_out.name
         )
-    _check_float(reader)
+    _check_kind(reader)
     return reader
 
 
@@ -170,14 +171,13 @@ def _merged(bridge: Bridge) -> NewLayer:
     second, bias = _kernel_and_bias(bridge.reader)
     bias = bias + (second * shift[:, None]).reshape(-1, len(bias)).sum(axis=0)
     reader, settings = bridge.reader.layer, {}
-    if _pointwise(bridge.layer.layer):
+    if _mixes(bridge.layer.layer):
         kernel = np.einsum("ij,...jm->...im", first.reshape(first.shape[-2:]), second)
     else:
         kernel = first @ second.reshape(second.shape[-2:])
         settings = {
             name: getattr(bridge.layer.layer, name)
             for name in ("kernel_size", "strides", "padding", "dilation_rate")
-            if hasattr(reader, name)
         }
     arrays = [kernel.astype(np.float32), bias.astype(np.float32)]
     return NewLayer(copy_layer(reader, use_bias=True, **settings), arrays)

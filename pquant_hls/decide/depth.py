@@ -74,7 +74,7 @@ def _next(graph: FixedPointGraph) -> Iterator[FixedPointGraph]:
 
 
 def _span(graph: FixedPointGraph, node: Node) -> Span | None:
-    if not _plain(node) or node.shape[:-1] != graph.node(node.inputs[0]).shape[:-1]:
+    if not _plain(node):
         return None
     own: list[Node] = []
     carriers: list[Node] = []
@@ -84,7 +84,16 @@ def _span(graph: FixedPointGraph, node: Node) -> Span | None:
         reader = _only_reader(graph, reader)
     if reader is None or not _plain(reader):
         return None
+    same = node.shape[:-1] == graph.node(node.inputs[0]).shape[:-1]
+    if not same and (carriers or not _merges(own, reader)):
+        return None
     return Span(node, tuple(own), tuple(carriers), reader)
+
+
+def _merges(own: list[Node], reader: Node) -> bool:
+    """Whether a convolution may be merged with its reader, which then works in its places."""
+    taps = reader.arrays["weight"].codes.shape[:-2]
+    return reader.kind.convolution and set(taps) == {1} and all(node.op == "quantize" for node in own)
 
 
 def _plain(node: Node) -> bool:

@@ -68,9 +68,21 @@ def pointwise_then_valid() -> list[Any]:
     return [layers.Conv2D(5, 1, name="a"), conv, layers.Flatten(), layers.Dense(2, name="c")]
 
 
+def dense_then_conv() -> list[Any]:
+    conv = layers.Conv1D(4, 3, name="b", activation="relu")
+    return [layers.Dense(5, name="a"), conv, layers.Flatten(), layers.Dense(2, name="c")]
+
+
+def pointwise_then_dense() -> list[Any]:
+    dense = layers.Dense(4, name="b", activation="relu")
+    return [layers.Conv1D(5, 1, name="a"), dense, layers.Flatten(), layers.Dense(2, name="c")]
+
+
 @pytest.mark.parametrize(
     ("shape", "make"),
     [
+        ((8, 3), dense_then_conv),
+        ((8, 3), pointwise_then_dense),
         ((6,), dense_pair),
         ((3, 6), dense_pair),
         ((6,), with_normalization),
@@ -170,11 +182,35 @@ def joined(x: Any) -> Any:
     return layers.Dense(3, name="out")(layers.Concatenate(name="both")(parts))
 
 
+def striding(x: Any) -> Any:
+    """A pointwise convolution that leaves every other place out."""
+    conv = layers.Conv1D(4, 1, strides=2, name="conv")(x)
+    return layers.Dense(3, name="out")(layers.Flatten()(layers.Conv1D(2, 3, name="last")(conv)))
+
+
 def shrinking(x: Any) -> Any:
     conv = layers.Conv1D(4, 3, name="conv", activation="relu")(x)
     return layers.Dense(3, name="out")(
         layers.Flatten()(layers.Conv1D(2, 1, name="last", activation="relu")(conv))
     )
+
+
+def then(*made: Any) -> keras.Model:
+    return keras.Sequential([keras.Input((8, 2)), *made, layers.Flatten(), layers.Dense(2, name="c")])
+
+
+@pytest.mark.parametrize(
+    ("model", "exact"),
+    [
+        (then(layers.Conv1D(5, 1, name="a"), layers.Conv1D(4, 3, padding="same", name="b")), False),
+        (then(layers.Conv1D(5, 3, padding="same", name="a"), layers.Dense(4, name="b")), False),
+        (then(layers.Conv1D(5, 1, name="a"), layers.Conv1D(4, 3, strides=2, name="b")), True),
+        (then(layers.Dense(5, name="a", activation="relu"), layers.Dense(4, name="b")), False),
+    ],
+)
+def test_only_what_is_one_linear_map_is_merged(model: keras.Model, exact: bool) -> None:
+    graph = flat(model)
+    assert bridge_of(graph, graph.uses["a"][0]).exact is exact
 
 
 @pytest.mark.parametrize(
@@ -186,6 +222,7 @@ def shrinking(x: Any) -> Any:
         (shared, (6,), "twice", "twice: is used more than once"),
         (joined, (6,), "left", r"left: its values enter both \(Concatenate\)"),
         (shrinking, (8, 2), "conv", r"conv: changes the positions \(8,\) to \(6,\)"),
+        (striding, (8, 2), "conv", r"conv: changes the positions \(8,\) to \(4,\)"),
     ],
 )
 def test_what_cannot_go_is_refused_by_name(

@@ -135,6 +135,26 @@ def test_what_changes_an_image_or_is_read_twice_stays() -> None:
     assert [span.layer.name for span in spans(seen)] == ["d2"], "what leaves the firmware stays"
 
 
+@pytest.mark.parametrize(
+    ("op", "taps", "goes"), [("quantize", 1, True), ("relu", 1, False), ("quantize", 3, False)]
+)
+def test_a_strided_convolution_goes_into_a_pointwise_one(op: str, taps: int, goes: bool) -> None:
+    def conv(name: str, feed: str, shape: tuple[int, ...], places: int) -> Node:
+        arrays = {"weight": FixedArray(np.ones(shape, np.int64), 4)}
+        return Node(name, "conv1d", (feed,), (places, shape[-1]), TYPE, {"weight": TYPE}, arrays)
+
+    nodes = (
+        Node("x", "input", (), (8, 2), TYPE),
+        conv("first", "x", (3, 2, 4), 4),
+        Node("between", op, ("first",), (4, 4), TYPE),
+        conv("second", "between", (taps, 4, 5), 4),
+    )
+    graph = FixedPointGraph(nodes, ("second",))
+    assert [span.layer.name for span in spans(graph)] == (["first"] if goes else [])
+    if goes:
+        assert layers(fewer_layers(graph, 1)) == {"second": (1, 2, 5)}
+
+
 def test_a_layer_whose_weights_are_not_known_stays() -> None:
     graph = chain(4, 8, 3)
     bare = replace(graph.node("d1"), arrays={})
