@@ -67,8 +67,9 @@ def orders(spec: StudySpec) -> list[str]:
 
 
 def _float_first(order: Sequence[str]) -> bool:
-    quantized = order.index("quantize")
-    return all(_place(step) > Place.FACTORS for step in order[quantized:])
+    places = [_place(step) for step in order]
+    early = [place for place in places if place <= Place.FACTORS]
+    return early == sorted(early) and min(places[order.index("quantize") :]) > Place.FACTORS
 
 
 def trial_steps(params: Mapping[str, Any], spec: StudySpec, epochs: int, point: Point) -> list[StepConfig]:

@@ -51,6 +51,15 @@ def test_a_study_survives_yaml(tmp_path: Path) -> None:
     assert orders(spec) == ["low_rank quantize"]
 
 
+def test_layers_go_before_factors_are_made_and_both_before_the_grids() -> None:
+    space = {"prune_layers.dropped_layers": True, "rank": True, "sparsity": True, "order": True}
+    found = orders(StudySpec.parse({"space": space}))
+    assert len(found) == 4, "prune may stand anywhere"
+    for order in found:
+        steps = order.split()
+        assert steps.index("prune_layers") < steps.index("low_rank") < steps.index("quantize")
+
+
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 1000))
 def test_no_score_takes_the_log_of_a_ratio_below_one(low: float, high: float, ratio: float) -> None:
     worse, better = sorted((low, high))
