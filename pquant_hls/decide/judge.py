@@ -129,7 +129,9 @@ class Check:
         remark = f"; {self.remark}" if self.remark else ""
         ends = [value for value in (self.low, self.high, self.value) if value is not None]
         digits = _digits(self.limit, ends)
-        return f"{self.name} {self._figure(digits)}{unit} (limit {sign} {_number(self.limit, digits)}{remark})"
+        return (
+            f"{self.name} {self._figure(digits)}{unit} (limit {sign} {_number(self.limit, digits)}{remark})"
+        )
 
     def _figure(self, digits: int) -> str:
         if self.low is None or self.high is None:

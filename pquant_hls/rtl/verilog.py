@@ -15,7 +15,7 @@ from pquant_hls.rtl.timing import Pipelined
 
 _LIBRARY = ("binop", "multiplier", "mux", "negative", "shift_adder", "ternary_adder")
 _LIBRARY_USE = re.compile(rf"\b({'|'.join(_LIBRARY)})\b(?=\s*#\()")
-_KEYWORDS = frozenset(
+_WORDS = (
     "always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam design "
     "disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive endspecify endtable endtask "
     "event for force forever fork function generate genvar highz0 highz1 if ifnone incdir include initial inout input "
@@ -24,8 +24,9 @@ _KEYWORDS = frozenset(
     "pulsestyle_ondetect pulsestyle_onevent rcmos real realtime reg release repeat rnmos rpmos rtran rtranif0 rtranif1 "
     "scalared showcancelled signed small specify specparam strong0 strong1 supply0 supply1 table task time tran tranif0 "
     "tranif1 tri tri0 tri1 triand trior trireg unsigned use uwire vectored wait wand weak0 weak1 while wire wor xnor "
-    "xor".split()
+    "xor"
 )
+_KEYWORDS = frozenset(_WORDS.split())
 """IEEE 1364-2005, annex B."""
 _OWN_MODULE = re.compile(r"\b(logic\d+|table_[0-9a-f_]+)\b")
 
