@@ -2,8 +2,8 @@
 
 Each cell is a part, a clock, a strategy, one resource (LUT, FF, DSP or BRAM) limited alone or with the latency. The
 grid takes every sparsity and every width that the loop's ladders hold (with the resource strategy every reuse factor
-too) straight from the original; a cell's limits are those that a share of these designs meet (``--share``), and
-all must keep the accuracy within ``LOSS``. Then the loop runs on the same budget. Both look at designs by the
+too) straight from the original; a cell's limits are those that a share of them meet (``--share``) whose accuracy
+is within ``LOSS`` of the original's. Then the loop runs on the same budget. Both look at designs by the
 estimator, which is what is to be tried here: no C++ is compiled. Each cell is tried twice: with intervals that are
 wider than their value refused, as they are by default, and taken (``accept_wide``).
 
@@ -37,7 +37,7 @@ from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import fixed_graph
 from pquant_hls.qor import FixedPointGraph, QoR
-from pquant_hls.spec import HlsSpec, Recipe
+from pquant_hls.spec import Budget, HlsSpec, Recipe
 from pquant_hls.store import RunFolder
 
 PARTS = {
@@ -51,8 +51,11 @@ PARTS = {
 CLOCKS_NS = (2.78, 4.17, 5.0, 10.0, 25.0)
 RESOURCES = ("lut", "ff", "dsp", "bram_18k")
 LOSS = 0.05
-SPARSITY, BITS, REUSE = {"step": 0.25, "max": 0.8}, {"step": 1, "min": 3}, {"factor": 2, "max": 16}
-START = {"sparsity": 0.2, "bits": 8, "reuse": 4}
+Settings = dict[str, Any]
+SPARSITY: Settings = {"step": 0.25, "max": 0.8}
+BITS: Settings = {"step": 1, "min": 3}
+REUSE: Settings = {"factor": 2, "max": 16}
+START: Settings = {"sparsity": 0.2, "bits": 8, "reuse": 4}
 NS = "latency_ns"
 EPOCHS = 1
 UNPROVEN = {"measure": "estimate", "exact": False}
@@ -132,15 +135,13 @@ def steps(sparsity: float, bits: int) -> list[dict[str, Any]]:
 
 def recipe(cell: Cell, budget: Mapping[str, Any]) -> Recipe:
     """The loop's recipe; with the resource strategy the reuse factor is a knob too."""
-    opened = {"reuse_factor": REUSE} if cell.strategy == "resource" else {}
-    return Recipe.parse(
-        {
-            "steps": steps(START["sparsity"], int(START["bits"])),
-            "hls": cell.hls.model_dump(mode="json"),
-            "budget": {**budget, "max_accuracy_loss": LOSS, "accept_wide": cell.accept_wide, **UNPROVEN},
-            "loop": {"max_rounds": 40, "sparsity": SPARSITY, "bits": BITS, **opened},
-        }
-    )
+    loop: Settings = {"max_rounds": 40, "sparsity": SPARSITY, "bits": BITS}
+    if cell.strategy == "resource":
+        loop["reuse_factor"] = REUSE
+    limits: Settings = {**budget, "max_accuracy_loss": LOSS, "accept_wide": cell.accept_wide, **UNPROVEN}
+    first = steps(START["sparsity"], START["bits"])
+    hls = cell.hls.model_dump(mode="json")
+    return Recipe.parse({"steps": first, "hls": hls, "budget": limits, "loop": loop})
 
 
 class Grid:
@@ -170,12 +171,13 @@ class Grid:
 
 
 def budget_of(cell: Cell, designs: list[QoR], share: float) -> dict[str, Any] | None:
-    """Limits that ``share`` of the designs have their intervals within; None where nothing is estimated."""
+    """Limits that ``share`` of the designs have their intervals within, and half of them the latency; None where
+    nothing is estimated."""
     used = [_high(qor, cell.resource) for qor in designs]
-    if any(value is None for value in used):
+    if not used or any(value is None for value in used):
         return None
     limit = float(np.quantile(np.array(used, float), share))
-    found: dict[str, Any] = {"resources": {cell.resource: np.ceil(limit)}}
+    found: dict[str, Any] = {"resources": {cell.resource: float(np.ceil(limit))}}
     if cell.timed:
         times = [qor.latency.worst_ns_hi for qor in designs if qor.latency is not None]
         if len(times) < len(designs) or any(value is None for value in times):
@@ -226,13 +228,14 @@ class Count:
 
 def tried(bench: Quick, start: Point, grid: Grid, cell: Cell, share: float) -> dict[str, Any]:
     """One cell: its budget, whether the grid has a design for it, where the loop ends."""
-    designs = grid.designs(cell)
-    budget = budget_of(cell, designs, share)
+    designs, base = grid.designs(cell), bench.baseline_accuracy
+    accurate = Budget(max_accuracy_loss=LOSS, exact=False)
+    held = [q for q in designs if judge(q, accurate, baseline_accuracy=base).accuracy_verdict is Verdict.MET]
+    budget = budget_of(cell, held, share)
     row: dict[str, Any] = {**vars(cell), "budget": budget, "designs": len(designs)}
     if budget is None:
         return row
     asked = recipe(cell, budget)
-    base = bench.baseline_accuracy
     fitting = [
         qor for qor in designs if judge(qor, asked.budget, baseline_accuracy=base).verdict is Verdict.MET
     ]

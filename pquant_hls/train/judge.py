@@ -11,12 +11,15 @@ import numpy as np
 
 from pquant_hls.errors import DataError, SpecError
 from pquant_hls.spec.steps import TrainingConfig
+from pquant_hls.train.answers import traced
 from pquant_hls.train.metrics import accuracy, cross_entropy, efficiency_at
 from pquant_hls.train.records import Array, Parts, TrainingData, is_empty
 from pquant_hls.train.targets import OutputTarget, meanings, targets_of
 
 RARE = 0.8
 """A class is rare below this share of the average class."""
+TRACED_FROM = 10
+"""Epochs from which on tracing the model, a fraction of a second, is won back."""
 
 
 class Judge:
@@ -26,6 +29,7 @@ class Judge:
         self, model: keras.Model, data: TrainingData, config: TrainingConfig, teacher: keras.Model | None
     ) -> None:
         self.model, self.config = model, config
+        self.run = traced(model) if config.epochs >= TRACED_FROM else None
         seen = validation(data)
         self.x, self.targets = seen.x_val, targets_of(model, seen, config, "val")
         self.labelled = self.targets[0].labels is not None
@@ -60,7 +64,7 @@ class Judge:
         The best epoch breaks the floors least, then has the highest mean efficiency of the classes that they
         protect, then the best score: plain accuracy hardly sees a rare class.
         """
-        found = meanings(self.model, self.x, self.targets)
+        found = meanings(self.model, self.x, self.targets, self.run)
         figures, score = self._figures(found) if self.labelled else ((None, None), -self._distance(found))
         protected = self._efficiencies(found)
         missing = sum(max(0.0, self.floors[i] - now) for i, now in protected.items())
