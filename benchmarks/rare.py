@@ -25,12 +25,12 @@ from pquant_hls.train.metrics import efficiency_at
 METHODS: dict[str, dict[str, Any]] = {
     "false": {},
     "true": {"preserve_rare_classes": True},
-    "class balance alone": {"class_balance": True},
+    "best epoch by loss": {"monitor": "loss"},
     "floors alone": {"rare_classes": (1,)},
+    "class balance": {"class_balance": True},
+    "class balance, floors": {"class_balance": True, "rare_classes": (1,)},
     "distilled": {"distillation": 0.8, "monitor": "loss"},
-    "distilled, balance": {"distillation": 0.8, "class_balance": True},
-    "distilled, floors": {"distillation": 0.8, "rare_classes": (1,)},
-    "distilled, true": {"distillation": 0.8, "preserve_rare_classes": True},
+    "distilled, mixed events": {"distillation": 0.8, "synthetic": 3.0, "monitor": "loss"},
 }
 RATES = (0.01, 0.001)
 TOP = 2

@@ -174,7 +174,7 @@ class TrainingConfig(StepConfig):
     )
     preserve_rare_classes: bool = parameter(
         False,
-        "class_balance, and floors for rare_classes; where none are named, for those rarer than 0.8 of "
+        "floors for rare_classes, and the best epoch by loss; where none are named, for those rarer than 0.8 of "
         "the average class, or if none is, for all",
     )
     rare_classes: tuple[int | str, ...] = parameter(
