@@ -9,6 +9,7 @@ import keras
 from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
 from pquant_hls.compress.guard import guarded
+from pquant_hls.compress.odd_bias import with_odd_biases
 from pquant_hls.compress.quantized import (
     Widths,
     check_quantizable,
@@ -56,5 +57,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
         if training:
             history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)
             notes, figures = (*notes, *training_notes(history)), training_figures(history)
+        if self.config.rounding == "odd_bias":
+            made = with_odd_biases(made)
         figures |= {**before, **class_figures(made, data, self.config, "after")}
         return Outcome(made, (*notes, *guarded(made, inputs)), figures)

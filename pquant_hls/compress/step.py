@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -13,6 +13,7 @@ import keras
 
 from pquant_hls.compress.accounting import account
 from pquant_hls.compress.cost import Cost, DesignCost
+from pquant_hls.compress.odd_bias import has_odd_biases, with_odd_biases
 from pquant_hls.compress.record import Accounting, CompressedModel, StepRecord
 from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
 from pquant_hls.network.graph import clone
@@ -87,6 +88,8 @@ class Step(ABC, Generic[C]):
         start = time.monotonic()
         before = self.account(model)
         outcome = self.apply(clone(model), None if data is None else as_data(data, model))
+        if has_odd_biases(model):  # training moves them off
+            outcome = replace(outcome, model=with_odd_biases(outcome.model))
         record = StepRecord(
             step=self.config.step,
             config=self.config.model_dump(mode="json"),

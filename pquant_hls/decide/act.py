@@ -143,10 +143,10 @@ def next_action(
     last, goal = history[-1], reach or Reach()
     if last.judgement.verdict is Verdict.MET and not goal.smallest:
         return _after_met(history, loop, moves, goal.budget_ns)
+    if not goal.smallest and lacks_events(last.judgement):
+        return _give_back(history, loop, moves)
     if last.phase == "relax":
-        return _stop_met(
-            history, "the last relaxation did not stay within the budget; the round before it is kept"
-        )
+        return _after_relaxing(history)
     differing = [check for check in last.judgement.failing() if check.exactness]
     if differing and differing[0].verdict is Verdict.MISSED:
         reason = f"{differing[0]}; run `pquant-hls csim diff` for the first divergent layer"
@@ -167,13 +167,19 @@ def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQ
         reason = f"with every knob at its end {'; '.join(check.text for check in beyond)}"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
     open_ones = history[-1].judgement.failing()
-    if open_ones and all(check.open_for_good for check in open_ones):
+    if open_ones and all(check.open_for_good and not _closes(check, ends) for check in open_ones):
         return _stop(history, Limit.UNDECIDED, "; ".join(map(str, open_ones)))
     base = _base(history)
     wide = () if base is None else _too_wide(history[base].judgement, goal.at_end)
     if not wide:
         return None
     return _stop(history, Limit.ESTIMATE, "; ".join(_expectation(check) for check in wide))
+
+
+def _closes(check: Check, ends: Sequence[Check]) -> bool:
+    """Whether an interval that is too wide for its value is not, by the estimate, with every knob at its end."""
+    found = [end.verdict for end in ends if end.name == check.name]
+    return check.says_little and found == [Verdict.MET]
 
 
 def _too_wide(found: Judgement, at_end: Judgement | None) -> tuple[Check, ...]:
@@ -223,11 +229,41 @@ def _after_met(
     fitting = [move for move in moves if _fits(move, budget_ns)]
     if not loop.relax or not fitting or len(history) >= loop.max_rounds:
         return _stop_met(history, "every limit of the budget holds")
+    return _relax(history, fitting, "budget met with slack")
+
+
+def _relax(history: Sequence[Round], fitting: Sequence[Move], why: str) -> Action:
+    """The turn back that costs the design least."""
     restarts = {move.knob: Knobs.of(history[-1].knobs).knob(move.knob).restarts for move in fitting}
     move = min(fitting, key=lambda m: (restarts[m.knob], _or_inf(m.predicted_ns)))
     stays = "within it" if move.predicted_ns is None else f"at {move.predicted_ns:.1f} ns"
-    reason = f"budget met with slack: {move} is predicted to stay {stays}"
+    reason = f"{why}: {move} is predicted to stay {stays}"
     return Action("relax", reason, move, start=None if restarts[move.knob] else len(history) - 1)
+
+
+def lacks_events(found: Judgement) -> bool:
+    """Whether a design fits and all that is open is quality that holds, but within its statistical error."""
+    failing = found.failing()
+    return bool(failing) and all(check.quality and check.expected is Verdict.MET for check in failing)
+
+
+def _give_back(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move]) -> Action:
+    """The design fits, and its quality too but for the error: more of it, where the design has room, decides."""
+    open_ones = "; ".join(map(str, history[-1].judgement.failing()))
+    fitting = [move for move in moves if _fits(move, None)]
+    if not fitting or len(history) >= loop.max_rounds:
+        return _stop(history, Limit.UNDECIDED, open_ones)
+    return _relax(history, fitting, f"{open_ones}; the design has room")
+
+
+def _after_relaxing(history: Sequence[Round]) -> Action:
+    """The last relaxation went too far."""
+    if any(done.judgement.verdict is Verdict.MET for done in history):
+        return _stop_met(
+            history, "the last relaxation did not stay within the budget; the round before it is kept"
+        )
+    before = [done.judgement for done in history if lacks_events(done.judgement)]
+    return _stop(history, Limit.UNDECIDED, "; ".join(map(str, before[-1].failing())) if before else "")
 
 
 def _fits(move: Move, budget_ns: float | None) -> bool:

@@ -115,7 +115,8 @@ class Check:
         if self.events is not None and self.value is not None:
             return f"within the error: {_more_events(self.value, self._error, self.limit, self.events)}"
         if self.says_little:
-            return f"the interval says little: wider than the value expected, {_number(self.value or 0.0)}"
+            expected = _number(self.value or 0.0)
+            return f"the interval says little: wider than the value expected, {expected}; budget.accept_wide takes it"
         return self.why
 
     @property
@@ -126,16 +127,20 @@ class Check:
         if self.why and self.low is None:
             return f"{self.name}: {self.why}"
         remark = f"; {self.remark}" if self.remark else ""
-        return f"{self.name} {self._figure()}{unit} (limit {sign} {_number(self.limit)}{remark})"
+        ends = [value for value in (self.low, self.high, self.value) if value is not None]
+        digits = _digits(self.limit, ends)
+        return (
+            f"{self.name} {self._figure(digits)}{unit} (limit {sign} {_number(self.limit, digits)}{remark})"
+        )
 
-    def _figure(self) -> str:
+    def _figure(self, digits: int) -> str:
         if self.low is None or self.high is None:
             return "not measured"
         if self.low == self.high:
-            return _number(self.low)
+            return _number(self.low, digits)
         if self.events is not None and self.value is not None:
-            return f"{self.value:.4g} ± {self._error:.2g}"
-        return f"{_number(self.low)}..{_number(self.high)}"
+            return f"{_number(self.value, digits)} ± {self._error:.2g}"
+        return f"{_number(self.low, digits)}..{_number(self.high, digits)}"
 
     @property
     def _error(self) -> float:
@@ -166,8 +171,18 @@ def _finite(value: Any) -> float | None:
     return float(value) if number else None
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+def _number(value: float, digits: int = 4) -> str:
+    thousands = "," if abs(value) >= 1e4 else ""
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:{thousands}.{digits}g}"
+
+
+def _digits(limit: float, figures: Iterable[float]) -> int:
+    """As many digits, at least 4, as tell the limit from every figure that is not the limit itself."""
+    others = [value for value in figures if value != limit]
+    for digits in range(4, 17):
+        if all(_number(value, digits) != _number(limit, digits) for value in others):
+            return digits
+    return 17
 
 
 def _more_events(value: float, error: float, limit: float, events: int) -> str:

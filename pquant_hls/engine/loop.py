@@ -18,6 +18,7 @@ from pquant_hls.decide import (
     Verdict,
     judge,
     kind_of,
+    lacks_events,
     next_action,
     relaxations,
     tightenings,
@@ -241,9 +242,11 @@ class _Loop:
 
     def _decide(self) -> Action:
         history, loop = self.history, self.recipe.loop
-        met = history[-1].judgement.verdict is Verdict.MET and not self.recipe.budget.wants_smallest
-        base = len(history) - 1 if met else _base(history)
-        moves = relaxations(history, loop) if met else tightenings(history, loop)
+        found = history[-1].judgement
+        fits = found.verdict is Verdict.MET or lacks_events(found)
+        back = fits and not self.recipe.budget.wants_smallest
+        base = len(history) - 1 if back else _base(history)
+        moves = relaxations(history, loop) if back else tightenings(history, loop)
         knobs, last = Knobs.of(history[base].knobs), self.points[-1].qor
         return next_action(
             history,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from pquant_hls.hls.handlers import teach_hls4ml
 from pquant_hls.lint import Finding, changes, errors, lint
 from pquant_hls.network.capture import captured
 from pquant_hls.network.graph import Topology, topology
+from pquant_hls.network.kinds import LayerPlan
 from pquant_hls.network.normal import normal_form
-from pquant_hls.network.plan import plan, reuse_factors
+from pquant_hls.network.plan import Plan, plan, reuse_factors
 from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -77,13 +79,14 @@ def designed(normal: Any, spec: HlsSpec, folder: Path, *, exact: bool) -> tuple[
 
     teach_hls4ml()
     graph = topology(normal)
+    planned = plan(graph, FixedType.parse(spec.precision), wide=spec.wide_accumulators)
     try:
         hls_model = hls4ml.converters.convert_from_keras_model(
             normal,
             output_dir=str(folder),
             project_name=spec.project_name,
             backend=spec.backend,
-            hls_config=_config(graph, spec),
+            hls_config=_config(graph, planned, spec),
             part=spec.part,
             clock_period=spec.clock_ns,
             clock_uncertainty=_uncertainty(spec),
@@ -93,12 +96,23 @@ def designed(normal: Any, spec: HlsSpec, folder: Path, *, exact: bool) -> tuple[
         )
     except Exception as cause:  # hls4ml raises bare Exception for all it cannot take
         raise UnsupportedModel(f"hls4ml cannot take this model: {cause}", where=normal.name) from cause
+    for name, layer in planned.layers.items():
+        if layer.bias is not None:
+            _set_bias(hls_model.graph[name].weights["bias"], layer)
     return hls_model, extract(hls_model, exact=exact)
 
 
-def _config(graph: Topology, spec: HlsSpec) -> dict[str, Any]:
+def _set_bias(variable: Any, layer: LayerPlan) -> None:
+    """The planned biases, in their planned type: that of the layer's own quantizer may have no room for them."""
+    kind, precision = FixedType.parse(layer.precisions["bias"]), copy(variable.type.precision)
+    precision.width, precision.integer, precision.signed = kind.width, kind.integer, kind.signed
+    variable.data = layer.bias
+    variable.update_precision(precision)
+
+
+def _config(graph: Topology, planned: Plan, spec: HlsSpec) -> dict[str, Any]:
     """hls4ml's configuration: the types of every layer, and reuse factors that it computes rightly."""
-    layers = plan(graph, FixedType.parse(spec.precision), wide=spec.wide_accumulators).config()
+    layers = planned.config()
     for name, factor in reuse_factors(graph, spec).items():
         layers[name]["ReuseFactor"] = factor
     whole = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
+from pquant_hls.network.frontend import reading_of
 from pquant_hls.network.graph import Call, Topology
 from pquant_hls.network.kinds import acting, layer_kind
 from pquant_hls.network.kinds.moves import first_type
 from pquant_hls.network.names import safe_names
 from pquant_hls.network.normal import is_final, is_pass_through, is_probability, is_softmax
 from pquant_hls.network.plan import is_linear, plan, wide_sums
-from pquant_hls.network.room import SOFTMAX_BITS, readers
+from pquant_hls.network.room import SOFTMAX_BITS, own_type, pads_maximum, readers, roomy
 from pquant_hls.qor import FixedType
 
 USEFUL_BOUND = 0.5
@@ -28,7 +29,23 @@ def model_findings(context: Context) -> Findings:
             yield finding("name", call, f"becomes {safe!r} in the firmware")
         if call.kind == "InputLayer":
             yield from _input(call, context)
+        else:
+            yield from _widened(call, context)
     yield from _outputs(context)
+
+
+def _widened(call: Call, context: Context) -> Findings:
+    """A quantizer whose values get more bits than it has, which hls4ml's next function needs."""
+    reading = reading_of(layer_kind(call.layer).function(call.layer))
+    after = [other for other in readers(context.graph, call) if not pads_maximum(other)]  # has its own note
+    if reading is None or reading.type is None or not after:
+        return
+    needed = own_type(
+        reading.shape, reading.type, roomy(reading.type, after, softmax=context.spec.keep_softmax)
+    )
+    if needed != reading.type:
+        names = ", ".join(dict.fromkeys(other.name for other in after))
+        yield finding("type-widened", call, f"{reading.type.text} becomes {needed.text} for {names}")
 
 
 def _input(call: Call, context: Context) -> Findings:

@@ -177,6 +177,14 @@ RULES: Mapping[str, LintRule] = {
         "hls4ml pads an unsigned maximum with a large value; the conversion adds a sign bit",
         _CONVERSION,
         fixable=True,
+        told=True,
+    ),
+    "type-widened": LintRule(
+        "note",
+        "the type of a quantizer's values lacks bits that hls4ml's next function needs: a ternary keeps its thresholds in "
+        "the type it reads, and nothing rounds off what has no bits down to the step; the values stay the same",
+        _CONVERSION,
+        told=True,
     ),
     "stream-pooling": LintRule(
         "error",

@@ -37,9 +37,12 @@ class Plan:
 def plan(graph: Topology, default: FixedType, *, wide: bool = False) -> Plan:
     """Types for all layers of a model in normal form; ``default`` is for what carries no quantizer, ``wide``
     makes accumulators wider than any product (see ``wider``)."""
-    planning, layers = Planning(graph, default, wide), {}
+    planning = Planning(graph, default, wide)
+    layers: dict[str, LayerPlan] = {}
     for call in graph.calls:
         layer = _widened(graph, call, layer_kind(call.layer).plan(call, planning), default)
+        if any(layers[source.name].bias is not None for source in graph.sources(call)):
+            layer = replace(layer, result=replace(layer.result, rounding="TRN"))
         layers[call.name], planning.types[call.output] = layer, layer.result
     return Plan(layers)
 

@@ -34,7 +34,7 @@ def roomy(kind: FixedType, calls: Sequence[Call], *, softmax: bool) -> FixedType
     """A type for the values of ``kind`` that ``calls`` can read, a softmax among them too if asked for."""
     found = [reading for call in calls if (reading := acting(call)) is not None]
     thresholds = [reading.threshold for reading in found if reading.threshold is not None]
-    if thresholds or any(map(_pads_maximum, calls)):
+    if thresholds or any(map(pads_maximum, calls)):
         kind = with_sign(kind)
     for threshold in thresholds:
         kind = raised(kind, 1 + math.ceil(math.log2(max(threshold, 1.0))))
@@ -57,7 +57,8 @@ def with_sign(kind: FixedType) -> FixedType:
     return kind if kind.signed else replace(kind, width=kind.width + 1, integer=kind.integer + 1, signed=True)
 
 
-def _pads_maximum(call: Call) -> bool:
+def pads_maximum(call: Call) -> bool:
+    """Whether the call is a maximum over windows that reach beyond the edge."""
     kind = layer_kind(call.layer)
     return kind.operation == "pool" and not kind.averages and call.layer.padding == "same"
 

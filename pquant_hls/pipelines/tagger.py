@@ -1,5 +1,5 @@
-"""The jet-tagger pipeline: low rank and 8 bits; to preserve rare classes, class-balanced training and floors on
-their efficiency."""
+"""The jet-tagger pipeline: low rank and 8 bits; to preserve rare classes, floors on their efficiency and the best
+epoch by loss."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class TaggerPipeline(Pipeline):
         fit = setup.fit()
         if self.plan.preserve_rare_classes:
             fit |= {
-                "class_balance": True,
+                "monitor": "loss",
                 "rare_classes": self.rare,
                 "max_efficiency_loss": self.plan.max_efficiency_loss,
                 "background_rate": self.plan.background_rate,

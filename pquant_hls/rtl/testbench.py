@@ -155,7 +155,7 @@ def readme(
     target: Target,
 ) -> str:
     rows = [
-        f"| {p.name} | {p.tensor} | {'x'.join(map(str, p.shape))} | {p.kind} |"
+        f"| {p.name} | {comment(p.tensor)} | {'x'.join(map(str, p.shape))} | {p.kind} |"
         for side in ports
         for p in side
     ]

@@ -15,6 +15,19 @@ from pquant_hls.rtl.timing import Pipelined
 
 _LIBRARY = ("binop", "multiplier", "mux", "negative", "shift_adder", "ternary_adder")
 _LIBRARY_USE = re.compile(rf"\b({'|'.join(_LIBRARY)})\b(?=\s*#\()")
+_WORDS = (
+    "always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam design "
+    "disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive endspecify endtable endtask "
+    "event for force forever fork function generate genvar highz0 highz1 if ifnone incdir include initial inout input "
+    "instance integer join large liblist library localparam macromodule medium module nand negedge nmos nor "
+    "noshowcancelled not notif0 notif1 or output parameter pmos posedge primitive pull0 pull1 pulldown pullup "
+    "pulsestyle_ondetect pulsestyle_onevent rcmos real realtime reg release repeat rnmos rpmos rtran rtranif0 rtranif1 "
+    "scalared showcancelled signed small specify specparam strong0 strong1 supply0 supply1 table task time tran tranif0 "
+    "tranif1 tri tri0 tri1 triand trior trireg unsigned use uwire vectored wait wand weak0 weak1 while wire wor xnor "
+    "xor"
+)
+_KEYWORDS = frozenset(_WORDS.split())
+"""IEEE 1364-2005, annex B."""
 _OWN_MODULE = re.compile(r"\b(logic\d+|table_[0-9a-f_]+)\b")
 
 
@@ -37,8 +50,9 @@ class VerilogPort:
 
 
 def verilog_identifier(text: str) -> str:
-    """``text`` as a Verilog identifier."""
-    return re.sub(r"\W", "_", text)
+    """``text`` as a Verilog identifier (IEEE 1364-2005, 3.7): whatever else it holds becomes ``_``."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    return name if re.match(r"[A-Za-z_]", name) and name not in _KEYWORDS else f"m_{name}"
 
 
 def ports(graph: FixedPointGraph) -> tuple[tuple[VerilogPort, ...], tuple[VerilogPort, ...]]:

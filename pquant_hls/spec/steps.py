@@ -60,6 +60,11 @@ def _as_search(search: Any) -> dict[str, Any]:
     return {"low": low, "high": high, "log": rest == ["log"]}
 
 
+def _is_half_even(rounding: str) -> bool:
+    """What 0.1.0 did not know stays out of a run's identity while it is not used, so that its runs can be resumed."""
+    return rounding == "half_even"
+
+
 def _fraction(value: float) -> float:
     if not 0 <= value < 1:
         raise ValueError(f"a sparsity lies in [0, 1), got {value!r}")
@@ -180,7 +185,7 @@ class TrainingConfig(StepConfig):
     )
     preserve_rare_classes: bool = parameter(
         False,
-        "class_balance, and floors for rare_classes; where none are named, for those rarer than 0.8 of "
+        "floors for rare_classes, and the best epoch by loss; where none are named, for those rarer than 0.8 of "
         "the average class, or if none is, for all",
     )
     rare_classes: tuple[int | str, ...] = parameter(
@@ -419,6 +424,12 @@ class QuantizeConfig(TrainingConfig):
     )
     percentile: float = parameter(99.9, "percentile of |x| that must fit, in percent", gt=50, le=100)
     samples: int = parameter(4096, "inputs used for calibration", ge=1)
+    rounding: Literal["half_even", "odd_bias"] = parameter(
+        "half_even",
+        "odd_bias: biases get one more, always odd, bit, so that no sum lies half way between two steps and the "
+        "firmware truncates where Keras rounds; the same values in fewer LUTs",
+        exclude_if=_is_half_even,
+    )
 
     @model_validator(mode="before")
     @classmethod

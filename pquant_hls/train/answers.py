@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pquant_hls.network.table import Head, heads_of
 from pquant_hls.train.metrics import accuracy, cross_entropy
 from pquant_hls.train.records import Array, inputs_of
 
 EVALUATION_BATCH = 8192
+Run = Callable[[Any], Any]
 
 
 def as_fed(model: keras.Model, batch: Sequence[Any]) -> Any:
@@ -27,13 +29,21 @@ def scores(model: keras.Model, x: Any) -> Array:
     return predict(model, x)[0]
 
 
-def predict(model: keras.Model, x: Any) -> list[Array]:
-    """All outputs of the model for ``x``, float32 (events, ...), in inference mode."""
+def traced(model: keras.Model) -> Run:
+    """The model in inference mode as one graph: for a model that is asked after every epoch; a QKeras network takes a
+    fifth of the time of layer after layer."""
+    run: Run = tf.function(lambda fed: model(fed, training=False), autograph=False, reduce_retracing=True)
+    return run
+
+
+def predict(model: keras.Model, x: Any, run: Run | None = None) -> list[Array]:
+    """All outputs of the model for ``x``, float32 (events, ...), in inference mode; ``run``: of ``traced``."""
+    run = run or (lambda fed: model(fed, training=False))
     inputs = inputs_of(model, x)
     parts = []
     for start in range(0, len(inputs[0]), EVALUATION_BATCH):
-        batch = [part[start : start + EVALUATION_BATCH] for part in inputs]
-        found = model(as_fed(model, batch), training=False)
+        batch = [tf.constant(part[start : start + EVALUATION_BATCH]) for part in inputs]
+        found = run(as_fed(model, batch))
         parts.append([np.asarray(value) for value in keras.tree.flatten(found)])
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 

@@ -11,12 +11,15 @@ import numpy as np
 
 from pquant_hls.errors import DataError, SpecError
 from pquant_hls.spec.steps import TrainingConfig
+from pquant_hls.train.answers import traced
 from pquant_hls.train.metrics import accuracy, cross_entropy, efficiency_at
 from pquant_hls.train.records import Array, Parts, TrainingData, is_empty
 from pquant_hls.train.targets import OutputTarget, meanings, targets_of
 
 RARE = 0.8
 """A class is rare below this share of the average class."""
+TRACED_FROM = 10
+"""Epochs from which on tracing the model, a fraction of a second, is won back."""
 
 
 class Judge:
@@ -26,6 +29,7 @@ class Judge:
         self, model: keras.Model, data: TrainingData, config: TrainingConfig, teacher: keras.Model | None
     ) -> None:
         self.model, self.config = model, config
+        self.run = traced(model) if config.epochs >= TRACED_FROM else None
         seen = validation(data)
         self.x, self.targets = seen.x_val, targets_of(model, seen, config, "val")
         self.labelled = self.targets[0].labels is not None
@@ -35,7 +39,7 @@ class Judge:
         self.rare = rare_indices(self.targets, config, data)
         self.floors = self._floors(teacher)
         self.floors_met: bool | None = None
-        self.best = (-math.inf, -math.inf, -math.inf)
+        self.best = (-math.inf, -math.inf)
         self.best_epoch, self.weights = 0, model.get_weights()
         self.see(0)
 
@@ -57,14 +61,13 @@ class Judge:
     def see(self, epoch: int) -> tuple[float | None, float | None]:
         """Validation loss and accuracy now; remembers the weights if they are the best so far.
 
-        The best epoch breaks the floors least, then has the highest mean efficiency of the classes that they
-        protect, then the best score: plain accuracy hardly sees a rare class.
+        The best epoch breaks the floors least, then has the best score.
         """
-        found = meanings(self.model, self.x, self.targets)
+        found = meanings(self.model, self.x, self.targets, self.run)
         figures, score = self._figures(found) if self.labelled else ((None, None), -self._distance(found))
         protected = self._efficiencies(found)
         missing = sum(max(0.0, self.floors[i] - now) for i, now in protected.items())
-        standing = (-missing, sum(protected.values()), score)
+        standing = (-missing, score)
         if standing > self.best:
             self.best, self.best_epoch = standing, epoch
             self.weights = self.model.get_weights()
@@ -122,19 +125,20 @@ def validation(data: TrainingData) -> TrainingData:
 
 
 def with_floors(config: TrainingConfig, targets: Sequence[OutputTarget]) -> TrainingConfig:
-    """The configuration with ``preserve_rare_classes`` spelt out as class balance and rare classes, by the
-    training labels in ``targets``.
+    """The configuration with ``preserve_rare_classes`` spelt out, by the training labels in ``targets``.
+
+    Floors, and the best epoch by loss: accuracy hardly sees a rare class, and an efficiency of few events is noise.
     """
     if not config.preserve_rare_classes:
         return config
     labels, count = targets[0].labels, max(2, targets[0].output.width)
     if config.rare_classes or labels is None or len(targets) > 1 or targets[0].task != "classes":
         # Without labels or classes any will do: rare_indices refuses the model or the data for all of them.
-        return config.with_(class_balance=True, rare_classes=config.rare_classes or (0,))
+        return config.with_(monitor="loss", rare_classes=config.rare_classes or (0,))
     counts = np.bincount(labels.ravel(), minlength=count)
     signals = [1] if count == 2 else list(range(count))
     rare = [index for index in signals if counts[index] < RARE * counts.mean()]
-    return config.with_(class_balance=True, rare_classes=tuple(rare or signals))
+    return config.with_(monitor="loss", rare_classes=tuple(rare or signals))
 
 
 def rare_indices(targets: Sequence[OutputTarget], config: TrainingConfig, data: Any) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 from pquant_hls.errors import DataError
 from pquant_hls.network.table import Head, heads_of, output_names, scored_names
 from pquant_hls.spec.steps import TrainingConfig
-from pquant_hls.train.answers import as_probabilities, predict
+from pquant_hls.train.answers import Run, as_probabilities, predict
 from pquant_hls.train.records import Array, TrainingData, fits, inputs_of, labels_by_output
 
 Task = Literal["classes", "flags", "values"]
@@ -105,9 +105,12 @@ def targets_of(
     return tuple(found)
 
 
-def meanings(model: keras.Model, x: Any, targets: Sequence[OutputTarget]) -> list[Array]:
-    """All outputs of a model as what they mean (``Target.meant``); the model may have heads of its own."""
-    found = zip(targets, predict(model, x), heads_of(model), strict=True)
+def meanings(
+    model: keras.Model, x: Any, targets: Sequence[OutputTarget], run: Run | None = None
+) -> list[Array]:
+    """All outputs of a model as what they mean (``Target.meant``); the model may have heads of its own. ``run`` as for
+    ``predict``."""
+    found = zip(targets, predict(model, x, run), heads_of(model), strict=True)
     return [target.meant(values, head) for target, values, head in found]
 
 

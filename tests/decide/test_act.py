@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,6 +72,45 @@ def test_what_no_tightening_decides_stops_the_loop() -> None:
         action = next_action(history, LOOP, tightenings(history, LOOP), reach=Reach(budget_ns=50))
         assert (action.kind, action.limit, action.best) == ("stop", Limit.UNDECIDED, 1)
         assert action.reason.startswith("cannot be told: ")
+
+
+def test_an_interval_that_smaller_designs_narrow_is_gone_after() -> None:
+    wide, narrow = (Check("ff", 100, low, high, value=40.0) for low, high in ((20.0, 90.0), (20.0, 45.0)))
+    history = [Round(START, Judgement.of([wide]), accuracy=GOOD)]
+    assert (wide.verdict, narrow.verdict) == (Verdict.UNKNOWN, Verdict.MET)
+    for end, kind in ((narrow, "tighten"), (wide, "stop")):
+        reach = Reach(at_end=Judgement.of([end]))
+        assert next_action(history, LOOP, tightenings(history, LOOP), reach=reach).kind == kind
+
+
+FEW = Check("accuracy", 0.5, 0.45, 0.6, at_least=True, quality=True, value=0.52, events=30)
+
+
+def open_by_events(**more: Any) -> Round:
+    found = Judgement.of([Check("latency", 50, 40.0, 40.0, "ns"), FEW])
+    return Round(START, found, worst_ns=40.0, accuracy=0.52, **more)
+
+
+def ahead(move: Move, ns: float) -> Move:
+    return replace(move, predicted_ns=ns, outlook=Judgement.of([Check("latency", 50, ns, ns, "ns")]))
+
+
+def test_quality_within_its_error_is_given_back_while_the_design_fits() -> None:
+    history = [done(20), open_by_events()]
+    sparsity, bits = (ahead(move, ns) for move, ns in zip(relaxations(history, LOOP), (60, 48), strict=True))
+    action = next_action(history, LOOP, [sparsity, bits])
+    assert (action.kind, action.move, action.start) == ("relax", bits, 1)
+    assert "would decide" in action.reason
+    assert "the design has room: bits" in action.reason
+    for moves, loop in (([sparsity], LOOP), ([bits], LOOP.with_(max_rounds=2))):
+        assert next_action(history, loop, moves).limit is Limit.UNDECIDED
+
+
+def test_what_was_given_back_too_far_leaves_the_round_before() -> None:
+    history = [done(20), open_by_events(), done(12, 0.76, phase="relax", move=Move("bits", 8, 10))]
+    action = next_action(history, LOOP, relaxations(history, LOOP))
+    assert (action.kind, action.limit, action.best) == ("stop", Limit.UNDECIDED, 1)
+    assert "would decide" in action.reason
 
 
 def turned(knob: str, old: float, new: float, accuracy: float = GOOD, cycles: int = 20) -> Round:

@@ -43,6 +43,10 @@ def test_a_check(
 def test_a_check_in_words() -> None:
     assert str(Check("latency", 50, 45.0, 60.0, "ns")) == "latency 45..60 ns (limit <= 50): UNKNOWN"
     assert str(Check("lut", 1000, 900.4, 900.4)) == "lut 900.4 (limit <= 1000): MET"
+    close = Check("accuracy", 0.74, 0.7399951, 0.7399951, at_least=True)
+    assert str(close) == "accuracy 0.739995 (limit >= 0.74): MISSED"
+    assert str(Check("lut", 1_728_000, 1_728_001, 1_728_001)) == "lut 1,728,001 (limit <= 1,728,000): MISSED"
+    assert str(Check("ns", 10_000, 10_000.4, 10_000.4)) == "ns 10,000.4 (limit <= 10,000): MISSED"
     assert str(Check("auc", 0.9, 0.85, 0.85, at_least=True)) == "auc 0.85 (limit >= 0.9): MISSED"
     for low, high in ((None, 5.0), (5.0, None), (None, None)):
         assert str(Check("II", 1, low, high)) == "II not measured (limit <= 1): UNKNOWN"

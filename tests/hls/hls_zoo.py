@@ -180,6 +180,11 @@ MENDED: dict[str, tuple[str, Shape, Build]] = {
         IMAGE,
         bare(act(relu(5, 2)), kl.UpSampling2D(2), kl.MaxPooling2D(5, padding="same")),
     ),
+    "a ternary of relus": (
+        "type-widened",
+        VECTOR,
+        bare(act(relu(6, 2)), act(qkeras.ternary(alpha=1)), dense(3)),
+    ),
     "dense over a sequence": ("dense-on-sequence", SEQUENCE, chain(dense(3))),
     "input port behind a Flatten": (
         "input-rounded-twice",

@@ -16,7 +16,7 @@ from pquant_hls.rtl._windows import padded, pads, sizes, windows
 from pquant_hls.rtl.routed import LUT_PER_COST, routed
 from pquant_hls.rtl.timing import UNIT_NS, unit_ns
 from pquant_hls.rtl.vectors import from_hex, pack, to_hex, unpack
-from pquant_hls.rtl.verilog import VerilogPort
+from pquant_hls.rtl.verilog import VerilogPort, verilog_identifier
 
 KIND = FixedType(8, 3)
 kinds = st.builds(FixedType, st.integers(1, 12), st.integers(-3, 8), st.booleans())
@@ -176,3 +176,19 @@ def test_a_familys_unit_or_a_refusal() -> None:
     assert unit_ns(to("xc7z020clg400-1")) > unit_ns(to("xcku115-flvb2104-2-e")) > unit_ns(VU13P)
     with pytest.raises(NotMeasured, match="no delays are known for the family 'versal'"):
         unit_ns(to("xcvc1902-vsva2197-2MP-e-S"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("fc1_relu", "fc1_relu"),
+        ("a.b", "a_b"),
+        ("x; $finish", "x___finish"),
+        ("é", "_"),
+        ("1st", "m_1st"),
+        ("module", "m_module"),
+        ("", "m_"),
+    ],
+)
+def test_any_name_is_one_identifier_in_verilog(text: str, name: str) -> None:
+    assert verilog_identifier(text) == name

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import keras
+import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.network.frontend import Reading, Remarks, front_of, installed_classes, reading_of
@@ -44,10 +45,14 @@ Types = Sequence[FixedType]
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """Precisions hls4ml is told for one layer (``auto`` leaves one to it), and the result's type."""
+    """Precisions hls4ml is told for one layer (``auto`` leaves one to it), and the result's type.
+
+    ``bias``, where it is there, takes the place of the layer's own, and what rounds the sums truncates them instead.
+    """
 
     result: FixedType
     precisions: Mapping[str, str] = field(default_factory=dict)
+    bias: NDArray[np.float64] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

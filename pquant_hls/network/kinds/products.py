@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import Weights, weights_of
 from pquant_hls.network.frontend import Remark, Remarks, front_of, reading_of
 from pquant_hls.network.graph import Call, NewLayer
-from pquant_hls.network.grids import accumulator, roundable, wider
+from pquant_hls.network.grids import accumulator, holding, hull, roundable, wider
 from pquant_hls.network.kinds.base import (
     Context,
     Kind,
@@ -46,17 +47,22 @@ class Product(Kind):
     def plan(self, call: Call, planning: Planning) -> LayerPlan:
         source = planning.sources(call)[0]
         kernel, *bias = weights_of(call.layer)
+        biases = truncating_bias(call, planning)
         told = [_told(part, planning.default) for part in (kernel, *bias)]
         precisions = dict(zip(("weight", "bias"), (*told, planning.default.text), strict=False))
-        exact = sum_type(call.layer, source)
+        if biases is not None:
+            precisions["bias"] = replace(hull(holding(biases)), rounding="TRN", saturation="WRAP").text
+        exact = sum_type(call.layer, source, biases)
         accum = planning.default if exact is None else exact
         after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
         alone = len(after) == 1 and call.output not in planning.graph.outputs
         result = (after.pop() if alone else None) or accum
+        if biases is not None:
+            result = replace(result, rounding="TRN")
         room = accum = roundable(accum, result)  # sums far below its step are what strong pruning leaves
         if planning.wide and exact is not None:
             room = wider(accum, source, _weight_type(kernel))
-        return LayerPlan(result, {**precisions, "accum": room.text})
+        return LayerPlan(result, {**precisions, "accum": room.text}, biases)
 
     def terms(self, call: Call) -> int | None:  # noqa: ARG002
         """Products in one sum of a layer that is a convolution in firmware; None for others."""
@@ -93,13 +99,35 @@ def _mask_remarks(layer: Any) -> Remarks:
         yield Remark("weight-mask", f"a mask of {size} for a kernel of {kernel}")
 
 
-def sum_type(layer: Any, source: FixedType) -> FixedType | None:
-    """The narrowest type that holds every sum of a dense layer or convolution exactly; None for float weights."""
+def truncating_bias(call: Call, planning: Planning) -> NDArray[np.float64] | None:
+    """Biases with which truncation gives what half-to-even rounding gives with the layer's own; None where none do.
+
+    No sum lies half way between two steps of the quantizer behind where every bias has bits below those of the
+    products and below half a step (``compress.odd_bias`` puts them there). Rounding is then truncation of the sum and
+    half a step; the bias takes that, and leaves its own lowest bits, which no truncation sees any more.
+    """
+    kernel, *own = weights_of(call.layer)
+    readers = planning.graph.consumers(call.output)
+    found = acting(readers[0]) if len(readers) == 1 and call.output not in planning.graph.outputs else None
+    if not own or kernel.grid is None or found is None or found.type is None:
+        return None
+    if found.shape not in ("linear", "relu") or found.type.rounding != "RND_CONV":
+        return None
+    step = found.type.frac
+    frac = max(planning.sources(call)[0].frac + kernel.grid.frac, step + 1)
+    scaled = np.ldexp(own[0].values, frac)
+    whole: NDArray[np.float64] = np.floor(scaled)
+    return None if np.any(whole == scaled) else np.ldexp(whole, -frac) + math.ldexp(1.0, -step - 1)
+
+
+def sum_type(layer: Any, source: FixedType, biases: NDArray[np.float64] | None = None) -> FixedType | None:
+    """The narrowest type that holds every sum of a dense layer or convolution exactly; None for float weights.
+    ``biases``: in place of the layer's own."""
     parts = weights_of(layer)
     if not 1 <= len(parts) <= 2 or any(part.quantizer is None and np.any(part.values) for part in parts):
         return None
     kernel, *bias = parts
-    offset = bias[0].values if bias else None
+    offset = biases if biases is not None else bias[0].values if bias else None
     return accumulator(source, kernel.values, offset, depthwise=kernel.role == "depthwise")
 
 
