@@ -28,7 +28,7 @@ class HlsSpec(Spec):
         None, description="'27%' of the clock or a number of ns; left out: the backend's own default"
     )
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
-    strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
+    strategy: Literal["latency", "resource", "resource_unrolled", "distributed_arithmetic"] = "latency"
     reuse_factor: int = Field(1, ge=1)
     precision: str = Field(
         "ap_fixed<16,6>", description="type of layers that carry no quantizer of their own"
@@ -84,6 +84,11 @@ class HlsSpec(Spec):
             if word not in known:
                 raise ValueError(f"{can.name} builds no {key} {word!r}, known are {', '.join(known)}")
         return self
+
+    @property
+    def shares(self) -> bool:
+        """Whether the strategy lets products share a multiplier, as many as the reuse factor says."""
+        return self.strategy in ("resource", "resource_unrolled")
 
     @property
     def tools(self) -> Backend:
