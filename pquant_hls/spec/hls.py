@@ -37,6 +37,11 @@ class HlsSpec(Spec):
         False,
         description="accumulators wider than any product: same values, a few LUTs more, sums that the tool balances",
     )
+    fifo_depths: Literal["whole", "auto"] = Field(
+        "whole",
+        description="io_stream: places of the FIFOs between layers: whole tensors, as hls4ml has them, or found from "
+        "csim's traffic",
+    )
     keep_softmax: bool = Field(
         False, description="keep a final softmax or sigmoid in the firmware, with its look-up tables"
     )
@@ -83,6 +88,8 @@ class HlsSpec(Spec):
         ):
             if word not in known:
                 raise ValueError(f"{can.name} builds no {key} {word!r}, known are {', '.join(known)}")
+        if self.fifo_depths == "auto" and self.io_type != "io_stream":
+            raise ValueError(f"fifo_depths 'auto' is for io_stream: {self.io_type} has no FIFOs")
         return self
 
     @property
