@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.fifo import Task, Traffic, simulate
-from pquant_hls.fifo.depths import smallest
+from pquant_hls.fifo.depths import DRAWS, Rates, smallest
 from pquant_hls.fifo.traffic import Steps
 
 TOKENS = 12
@@ -110,7 +111,7 @@ def test_a_pipeline_puts_its_writes_off_and_loses_none(lines: int, cycles: float
 def test_the_depths_found_hold_and_one_place_less_does_not(lines: int, cycles: list[float]) -> None:
     traffic = residual(lines)
     rates = dict(zip(traffic.tasks, cycles, strict=True))
-    found = smallest(traffic, rates)
+    found = smallest(traffic, Rates(rates))
     whole = [traffic.depths.get(name, 2) for name in traffic.streams]
     tasks = [
         Task(n, s, rates.get(n, 0.0)) for n, s in zip((*traffic.tasks, "i", "o"), traffic.steps, strict=True)
@@ -127,7 +128,7 @@ def test_the_depths_found_hold_and_one_place_less_does_not(lines: int, cycles: l
 
 
 def test_the_skip_connection_alone_is_deep() -> None:
-    found = smallest(residual(5), {})
+    found = smallest(residual(5), None)
     assert found.depths["b"] == 2
     assert 6 <= found.depths["skip"] <= 9
     fifo = next(one for one in found.fifos if one.name == "skip")
@@ -136,4 +137,20 @@ def test_the_skip_connection_alone_is_deep() -> None:
 
 def test_depths_that_get_stuck_as_they_are_written_are_told() -> None:
     with pytest.raises(UnsupportedModel, match=r"waits for ever for 'skip'"):
-        smallest(residual(6, written=4), {})
+        smallest(residual(6, written=4), None)
+
+
+def test_depths_hold_for_other_cycles_within_the_interval() -> None:
+    traffic = residual(4)
+    rates = Rates({"clone": 12.0, "window": 30.0, "add": 24.0}, 0.6, 1.5)
+    narrow, wide = smallest(traffic, Rates(rates.cycles)), smallest(traffic, rates)
+    assert all(wide.depths[name] >= depth for name, depth in narrow.depths.items())
+    assert wide.cycles == narrow.cycles
+    rng = np.random.default_rng(0)
+    places = [wide.depths.get(name, 2) for name in traffic.streams]
+    whole = [traffic.depths.get(name, 2) for name in traffic.streams]
+    for _ in range(DRAWS):
+        drawn = rates.drawn(rng)
+        tasks = [Task(t.name, t.steps, drawn.get(t.name, 0.0)) for t in tasks_of(traffic)]
+        found, best = (simulate(tasks, depths, 3).ends for depths in (places, whole))
+        assert found == pytest.approx(best)
