@@ -61,6 +61,7 @@ AIM_HIGH = 1.03
 LEARN: dict[str, Any] = {"batch_size": 256, "learning_rate": 2e-3}
 MEASURES = ["taylor", "l1", "l2", "batchnorm", "random"]
 TABLES = ["importance", "bits", "teacher", "ratio", "knapsack"]
+BY_SIZE = "by |weight|"
 NEAR = 1.02
 """How much more of the resource than magnitude pruning a knapsack may end with; recovery moves it a little."""
 ALONE, MIXED = "teacher, 2000 inputs as they are", "teacher, 2000 inputs without labels"
@@ -205,8 +206,9 @@ class Study:
             ERROR: 100 * float(np.sqrt((now != before).sum())) / len(now),
         }
 
-    def knapsack(self, seed: int, resource: str, sparsity: float) -> Row:
+    def knapsack(self, seed: int, kind: str, sparsity: float) -> Row:
         """Both methods to the same figure of a resource by the estimate, each with the same training."""
+        resource, by_size = kind.split(maxsplit=1)[0], kind.endswith(BY_SIZE)
         data, hls = self.data(seed), HlsSpec(strategy="resource_unrolled", reuse_factor=4)
         start, cost = self.quantized(seed), DesignCost(HlsSpec())
         if resource == "dsp":
@@ -224,7 +226,13 @@ class Study:
         aim = wanted = takes(plain)
         group = "group" if resource == "dsp" else "weight"
         for _turn in range(3):
-            packed = cut(method="knapsack", resource=resource, granularity=group, sparsity=1 - aim / whole)
+            packed = cut(
+                method="knapsack",
+                resource=resource,
+                granularity=group,
+                sparsity=1 - aim / whole,
+                importance="l1" if by_size else "taylor",
+            )
             if takes(packed) <= NEAR * wanted:
                 break
             aim *= wanted / takes(packed)
@@ -288,7 +296,11 @@ def tables(
             [4],
         ),
         "ratio": (study.ratio, ["magnitude + bits by sensitivity"], list(AIMS)),
-        "knapsack": (study.knapsack, ["lut", "dsp"], (0.9,) if args.quick else (0.8, 0.9, 0.95)),
+        "knapsack": (
+            study.knapsack,
+            ["lut", "dsp", f"lut {BY_SIZE}"],
+            (0.9,) if args.quick else (0.8, 0.9, 0.95),
+        ),
     }
 
     def row(name: str, kind: str, point: float) -> Row:

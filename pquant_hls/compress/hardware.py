@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.cost import Cost, DesignCost
 from pquant_hls.compress.importance import weight_losses
-from pquant_hls.compress.knapsack import pack, pick
+from pquant_hls.compress.knapsack import fill, pick
 from pquant_hls.compress.zeros import check_names, connected, set_zeros
 from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
 from pquant_hls.estimate import weight_groups, weight_shares
@@ -313,7 +313,7 @@ class _Items:
 
     def chosen(self, values: Values, capacity: float) -> dict[Key, NDArray[np.bool_]]:
         """Masks of what stays; kernels without a cost stay whole."""
-        kept = pack(self._worth(values), self.costs, capacity).kept
+        kept = fill(self._worth(values), self.costs, capacity).kept
         return {
             key: kept[self.place[key]].reshape(value.shape)
             if key in self.place
@@ -322,7 +322,7 @@ class _Items:
         }
 
     def gap(self, values: Values, capacity: float) -> float:
-        return pack(self._worth(values), self.costs, capacity).gap
+        return fill(self._worth(values), self.costs, capacity).gap
 
 
 def _by_levels(hardware: Hardware, values: Values, aim: Aim) -> Chooser:

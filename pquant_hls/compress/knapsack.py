@@ -30,7 +30,7 @@ class Packing:
         return 0.0 if self.bound <= 0 else max(0.0, 1.0 - self.value / self.bound)
 
 
-def pack(values: ArrayLike, costs: ArrayLike, capacity: float) -> Packing:
+def fill(values: ArrayLike, costs: ArrayLike, capacity: float) -> Packing:
     """The items of most value whose costs come to no more than ``capacity``; values and costs (n,), not negative.
 
     Costs that are few whole units, such as DSPs, are packed exactly (dynamic programming over the capacity); others by

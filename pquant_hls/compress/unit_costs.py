@@ -13,7 +13,7 @@ from pquant_hls.compress.cost import Cost
 from pquant_hls.compress.cut import Cut
 from pquant_hls.compress.hardware import Aim, Hardware, largest_that_fits, taken
 from pquant_hls.compress.importance import Scores
-from pquant_hls.compress.knapsack import pack
+from pquant_hls.compress.knapsack import fill
 from pquant_hls.compress.latency import CycleCounter
 from pquant_hls.compress.selection import channel_scores
 from pquant_hls.network.graph import Call
@@ -90,7 +90,7 @@ def _cut(
 ) -> Cut:
     """The channels outside the knapsack dropped, the cheapest loss first, as far as every layer keeps its least."""
     cut, items = Cut.of(channels, config), list(worth)
-    kept = pack([worth[item] for item in items], [prices[item] for item in items], capacity).kept
+    kept = fill([worth[item] for item in items], [prices[item] for item in items], capacity).kept
     gone = [item for item, stays in zip(items, kept, strict=True) if not stays]
     for item in sorted(gone, key=lambda item: worth[item] / max(prices[item], 1e-30)):
         cut.drop(item)

@@ -5,7 +5,7 @@ deepened = with_fifo_depths(project, sized.depths)
 """
 
 from pquant_hls.fifo.depths import Fifo, Sizing, size_fifos
-from pquant_hls.fifo.simulate import Flow, Task, simulate
+from pquant_hls.fifo.simulate import Flow, Task, run_tasks
 from pquant_hls.fifo.traffic import Traffic, record_traffic
 from pquant_hls.hls.streams import with_fifo_depths
 
@@ -16,7 +16,7 @@ __all__ = [
     "Task",
     "Traffic",
     "record_traffic",
-    "simulate",
+    "run_tasks",
     "size_fifos",
     "with_fifo_depths",
 ]

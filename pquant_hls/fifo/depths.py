@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from pquant_hls.errors import NotMeasured, UnsupportedModel
 from pquant_hls.estimate import estimate
-from pquant_hls.fifo.simulate import Flow, Task, simulate
+from pquant_hls.fifo.simulate import Flow, Task, run_tasks
 from pquant_hls.fifo.traffic import Traffic, record_traffic
 from pquant_hls.hls import HlsProject
 from pquant_hls.hls.streams import SHALLOWEST
@@ -64,7 +64,7 @@ def size_fifos(project: HlsProject, x: ArrayLike | list[Any], *, timeout_s: floa
     ------
     As ``record_traffic``; UnsupportedModel too where the depths written get stuck themselves.
     """
-    return smallest(record_traffic(project, x, timeout_s=timeout_s), rates_of(project))
+    return smallest(record_traffic(project, x, timeout_s=timeout_s), estimated_rates(project))
 
 
 class Rates(NamedTuple):
@@ -82,7 +82,7 @@ class Rates(NamedTuple):
         }
 
 
-def rates_of(project: HlsProject) -> Rates | None:
+def estimated_rates(project: HlsProject) -> Rates | None:
     """The estimator's, where graph and target are known and it has rules for them."""
     if project.graph is None or project.spec is None:
         return None
@@ -123,18 +123,18 @@ class _Search:
         self.tasks = [Task(name, steps, cycles.get(name, 0.0)) for name, steps in pairs]
         self.late = [Task(name, steps, expected.get(name, 0.0)).late() for name, steps in pairs]
         self.written = [traffic.depths.get(name, PORT_PLACES) for name in traffic.streams]
-        _unstuck(simulate(self.late, self.written, EVENTS), traffic)
+        _unstuck(run_tasks(self.late, self.written, EVENTS), traffic)
         self.best = self.flow(self.written).ends
 
     def flow(self, places: Sequence[int]) -> Flow:
         """How events get through; UnsupportedModel where they do not."""
-        return _unstuck(simulate(self.tasks, places, EVENTS), self.traffic)
+        return _unstuck(run_tasks(self.tasks, places, EVENTS), self.traffic)
 
     def holds(self, places: Sequence[int]) -> bool:
         """Whether nothing gets stuck and no event leaves later than with the depths written."""
-        if simulate(self.late, places, EVENTS).stuck:
+        if run_tasks(self.late, places, EVENTS).stuck:
             return False
-        found = simulate(self.tasks, places, EVENTS)
+        found = run_tasks(self.tasks, places, EVENTS)
         return not found.stuck and all(a <= b + ROUNDING for a, b in zip(found.ends, self.best, strict=True))
 
     def places(self, least: Sequence[int]) -> list[int]:

@@ -88,7 +88,7 @@ class _Streams:
         return tuple(found)
 
 
-def simulate(tasks: Sequence[Task], depths: Sequence[int], events: int) -> Flow:
+def run_tasks(tasks: Sequence[Task], depths: Sequence[int], events: int) -> Flow:
     """Let ``events`` events run through the tasks, of which the last one takes the design's outputs.
 
     A step waits until all its tokens are there, then until all that it writes have a free place; ``depths`` are the places of

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pquant_hls.compress.knapsack import pack, pick
+from pquant_hls.compress.knapsack import fill, pick
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -26,7 +26,7 @@ def test_whole_costs_are_packed_exactly(seed: int, count: int, share: float) -> 
     values, costs = rng.random(count), rng.integers(1, 4, count).astype(float)
     costs[0] = 1.0  # the unit
     capacity = share * costs.sum()
-    found = pack(values, costs, capacity)
+    found = fill(values, costs, capacity)
     assert costs[found.kept].sum() <= capacity * (1 + 1e-9)
     assert found.value == pytest.approx(values[found.kept].sum())
     assert found.value == pytest.approx(best_of_all(values, costs, capacity))
@@ -38,7 +38,7 @@ def test_of_other_costs_the_bound_holds(seed: int, count: int, share: float) -> 
     rng = np.random.default_rng(seed)
     values, costs = rng.random(count), 0.1 + rng.random(count)
     capacity = share * costs.sum()
-    found = pack(values, costs, capacity)
+    found = fill(values, costs, capacity)
     best = best_of_all(values, costs, capacity)
     assert costs[found.kept].sum() <= capacity * (1 + 1e-9)
     assert found.value <= best + 1e-9
@@ -47,13 +47,13 @@ def test_of_other_costs_the_bound_holds(seed: int, count: int, share: float) -> 
 
 
 def test_what_costs_nothing_stays_and_what_is_worth_nothing_goes_first() -> None:
-    found = pack([0.0, 5.0, 0.0, 1.0], [0.0, 1.0, 1.5, 1.0], 2.0)
+    found = fill([0.0, 5.0, 0.0, 1.0], [0.0, 1.0, 1.5, 1.0], 2.0)
     assert found.kept.tolist() == [True, True, False, True]
 
 
 def test_exactly_is_better_than_by_density() -> None:
     """By density the first item blocks the two that fill the capacity."""
-    found = pack([6.0, 10.0, 12.0], [1.0, 2.0, 3.0], 5.0)
+    found = fill([6.0, 10.0, 12.0], [1.0, 2.0, 3.0], 5.0)
     assert (found.value, found.gap) == (22.0, 0.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 from pquant_hls.csim import build, predict
+from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.estimate import estimate
-from pquant_hls.fifo import Sizing, Task, Traffic, record_traffic, simulate, size_fifos, with_fifo_depths
+from pquant_hls.fifo import Sizing, Task, Traffic, record_traffic, run_tasks, size_fifos, with_fifo_depths
 from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.hls.streams import stream_depths
 from pquant_hls.spec import HlsSpec
@@ -31,7 +33,7 @@ def events() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> HlsProject:
+def model() -> Any:
     """Two convolutions beside a skip connection, then a pool and a dense layer."""
     entry = keras.Input(SHAPE)
     x = act(relu(5, 2))(conv2d(3, 3, padding="same", name="first")(act(bits(6, 2))(entry)))
@@ -43,6 +45,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> HlsProject:
     rng = np.random.default_rng(1)
     for variable in model.weights:
         variable.assign(rng.uniform(-0.5, 0.5, variable.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def project(model: Any, tmp_path_factory: pytest.TempPathFactory) -> HlsProject:
     return convert(model, HlsSpec(io_type="io_stream"), tmp_path_factory.mktemp("streams") / "project")
 
 
@@ -79,7 +86,7 @@ def test_the_skip_connection_holds_the_delay_of_the_long_branch(found: tuple[Tra
     tasks = [Task(name, steps, 0) for name, steps in zip(names, traffic.steps, strict=True)]
     for places, stuck in ((sizing.depths[skip], False), (4, True)):
         depths = {**sizing.depths, skip: places}
-        flow = simulate(tasks, [depths.get(name, 2) for name in traffic.streams], 3)
+        flow = run_tasks(tasks, [depths.get(name, 2) for name in traffic.streams], 3)
         assert bool(flow.stuck) is stuck
     assert sizing.rated
 
@@ -117,8 +124,22 @@ def test_what_cannot_be_is_said(project: HlsProject, tmp_path: Path) -> None:
         HlsSpec.parse({"fifo_depths": "auto"})
 
 
-def test_the_command_prints_and_writes(project: HlsProject, tmp_path: Path, capsys: Any) -> None:
+def test_a_recipe_s_designs_get_them(
+    model: Any, events: np.ndarray, found: tuple[Traffic, Sizing], tmp_path: Path
+) -> None:
+    spec = HlsSpec(io_type="io_stream", fifo_depths="auto")
+    data: Any = SimpleNamespace(x_val=events)
+    run: Any = None
+    bench = Bench(data, spec, None, run)
+    made = bench._written(Point(model, "digest"), spec, tmp_path, exact=True)
+    assert stream_depths(made) == found[1].depths
+
+
+def test_the_command_prints_and_writes(
+    project: HlsProject, found: tuple[Traffic, Sizing], tmp_path: Path, capsys: Any
+) -> None:
     from pquant_hls.cli.app import main
+    from pquant_hls.cli.fifo import _show
 
     copy = Path(shutil.copytree(project.path, tmp_path / "copy"))
     with pytest.raises(SystemExit) as ended:
@@ -127,3 +148,6 @@ def test_the_command_prints_and_writes(project: HlsProject, tmp_path: Path, caps
     said = json.loads(capsys.readouterr().out)
     assert {row["fifo"]: row["depth"] for row in said["fifos"]} == stream_depths(load_project(copy))
     assert said["written"]
+    _show(found[1], project, load_project(copy))
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in (skip_of(found[0]), "waits for ever", "BRAM_18K"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.fifo import Task, Traffic, simulate
+from pquant_hls.fifo import Task, Traffic, run_tasks
 from pquant_hls.fifo.depths import DRAWS, Rates, smallest
 from pquant_hls.fifo.traffic import Steps
 
@@ -46,7 +46,7 @@ def test_a_chain_takes_its_slowest_task_for_each_token() -> None:
     slow = Task("slow", EACH, 4.0 * TOKENS)
     source = Task("in", tuple(((), (A,)) for _ in range(TOKENS)), 0)
     sink = Task("out", tuple(((B,), ()) for _ in range(TOKENS)), 0)
-    flow = simulate([source, slow, sink], [2, 2], 3)
+    flow = run_tasks([source, slow, sink], [2, 2], 3)
     assert [b - a for a, b in zip(flow.ends, flow.ends[1:], strict=False)] == [4.0 * TOKENS] * 2
     assert flow.ends[0] == 1 + 4.0 * TOKENS + 1
     assert max(flow.most) <= 2
@@ -60,11 +60,11 @@ def test_a_skip_connection_that_holds_less_than_the_long_branch_gets_stuck(lines
     held = []
     for skip in range(1, TOKENS + 1):
         depths = [{**places, "skip": skip}[name] for name in traffic.streams]
-        if not simulate(tasks_of(traffic), depths, 3).stuck:
+        if not run_tasks(tasks_of(traffic), depths, 3).stuck:
             held.append(skip)
     assert held == list(range(lines + 1, TOKENS + 1))
     few = [{**places, "skip": lines}[name] for name in traffic.streams]
-    stuck = dict(simulate(tasks_of(traffic), few, 3).stuck)
+    stuck = dict(run_tasks(tasks_of(traffic), few, 3).stuck)
     assert stuck["clone"] == traffic.streams.index("skip")
     assert stuck["add"] == traffic.streams.index("long")
 
@@ -76,9 +76,9 @@ def test_a_skip_connection_that_holds_less_than_the_long_branch_gets_stuck(lines
 )
 def test_who_gets_stuck_is_no_matter_of_speed(lines: int, cycles: list[float], depths: list[int]) -> None:
     traffic = residual(lines)
-    at_rest = simulate(tasks_of(traffic), depths, 2)
+    at_rest = run_tasks(tasks_of(traffic), depths, 2)
     paced = [Task(task.name, task.steps, c) for task, c in zip(tasks_of(traffic), cycles, strict=True)]
-    assert simulate(paced, depths, 2).stuck == at_rest.stuck
+    assert run_tasks(paced, depths, 2).stuck == at_rest.stuck
 
 
 @given(st.integers(0, 8), st.integers(0, 4), st.lists(st.floats(0, 80), min_size=5, max_size=5))
@@ -87,7 +87,7 @@ def test_more_places_are_never_slower(lines: int, stream: int, cycles: list[floa
     tasks = [Task(task.name, task.steps, c) for task, c in zip(tasks_of(traffic), cycles, strict=True)]
     depths = [lines + 2] * 5
     more = [depth + (number == stream) for number, depth in enumerate(depths)]
-    before, after = simulate(tasks, depths, 3), simulate(tasks, more, 3)
+    before, after = run_tasks(tasks, depths, 3), run_tasks(tasks, more, 3)
     assert not before.stuck
     assert all(b <= a + 1e-9 for a, b in zip(before.ends, after.ends, strict=True))
 
@@ -116,15 +116,17 @@ def test_the_depths_found_hold_and_one_place_less_does_not(lines: int, cycles: l
     tasks = [
         Task(n, s, rates.get(n, 0.0)) for n, s in zip((*traffic.tasks, "i", "o"), traffic.steps, strict=True)
     ]
-    wanted = simulate(tasks, whole, 3).ends
+    wanted = run_tasks(tasks, whole, 3).ends
     assert found.cycles == wanted
     places = [found.depths.get(name, 2) for name in traffic.streams]
-    assert not simulate([task.late() for task in tasks], places, 3).stuck
+    assert not run_tasks([task.late() for task in tasks], places, 3).stuck
     for number, name in enumerate(traffic.streams):
         if found.depths.get(name, 2) > 2:
             fewer = [depth - (place == number) for place, depth in enumerate(places)]
-            slower = simulate(tasks, fewer, 3)
-            assert slower.stuck or slower.ends > wanted or simulate([t.late() for t in tasks], fewer, 3).stuck
+            slower = run_tasks(tasks, fewer, 3)
+            assert (
+                slower.stuck or slower.ends > wanted or run_tasks([t.late() for t in tasks], fewer, 3).stuck
+            )
 
 
 def test_the_skip_connection_alone_is_deep() -> None:
@@ -152,5 +154,5 @@ def test_depths_hold_for_other_cycles_within_the_interval() -> None:
     for _ in range(DRAWS):
         drawn = rates.drawn(rng)
         tasks = [Task(t.name, t.steps, drawn.get(t.name, 0.0)) for t in tasks_of(traffic)]
-        found, best = (simulate(tasks, depths, 3).ends for depths in (places, whole))
+        found, best = (run_tasks(tasks, depths, 3).ends for depths in (places, whole))
         assert found == pytest.approx(best)
