@@ -18,6 +18,11 @@ def _name_backends(schema: dict[str, Any]) -> None:
     schema["enum"] = list(BACKENDS.names())
 
 
+def _is_whole(value: str) -> bool:
+    """Left out of digests, so that runs of earlier versions keep theirs."""
+    return value == "whole"
+
+
 class HlsSpec(Spec):
     """Options of the HLS project, in hls4ml's own words."""
 
@@ -39,6 +44,7 @@ class HlsSpec(Spec):
     )
     fifo_depths: Literal["whole", "auto"] = Field(
         "whole",
+        exclude_if=_is_whole,
         description="io_stream: places of the FIFOs between layers: whole tensors, as hls4ml has them, or found from "
         "csim's traffic",
     )

@@ -190,6 +190,16 @@ class TrainingConfig(StepConfig):
     )
 
 
+def _is_lut(value: str) -> bool:
+    """Left out of digests, so that runs of earlier versions keep theirs."""
+    return value == "lut"
+
+
+def _is_weight(value: str) -> bool:
+    """As ``_is_lut``."""
+    return value == "weight"
+
+
 class PruneConfig(TrainingConfig):
     """Remove units (structured) or set weights to zero (magnitude, N:M)."""
 
@@ -211,12 +221,15 @@ class PruneConfig(TrainingConfig):
         "the least loss for the resource saved",
     )
     resource: HardwareResource = parameter(
-        "lut", "knapsack: what the estimated design shall take less of; sparsity is the share saved"
+        "lut",
+        "knapsack: what the estimated design shall take less of; sparsity is the share saved",
+        exclude_if=_is_lut,
     )
     granularity: Literal["weight", "group", "unit"] = parameter(
         "weight",
         "knapsack: what is given up whole: a weight, the weights that share a multiplier (bram: a port of memory), "
         "or a unit, which is removed",
+        exclude_if=_is_weight,
     )
     importance: Literal["l1", "l2", "batchnorm", "taylor", "random"] = parameter(
         "taylor",
