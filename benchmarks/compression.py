@@ -1,6 +1,6 @@
 """What compression costs in accuracy, on the bundled jets and on real jets where they are at hand.
 
-Four tables for each data set, mean and spread (half the range) over seeds, accuracy on the test split in
+Five tables for each data set, mean and spread (half the range) over seeds, accuracy on the test split in
 percent:
 
 importance  structured pruning of the 64-32-32 tagger with BatchNormalization: accuracy at once and after
@@ -11,6 +11,9 @@ teacher     a pruned 4-bit tagger trained on labels, on labels and a teacher, an
 ratio       loss against the float tagger where non-zero weight bits are 8, 20 and 50 times fewer than 32 x
             all weights (magnitude pruning, then quantization-aware training, both with a teacher); the loss
             is that of the same events, with its paired error
+knapsack    magnitude pruning (ranking fan) against a knapsack over what the estimator charges, at equal LUT (6-bit
+            tagger, latency strategy) and at equal DSP (float tagger at ap_fixed<16,6>, strategy resource_unrolled, reuse
+            4), after the same recovery in the same number of epochs; ``at`` is the magnitude's sparsity
 
 The real jets (5,120 of the hls4ml set) are too few to train on: 3,072 train the teacher, and students learn
 from it with mixed and jittered inputs; 1,024 are the test. Each seed splits them anew. ``--data FILE`` names
@@ -34,6 +37,7 @@ from _common import CORPUS, parse, save, show
 
 from pquant_hls.compress import (
     Accounting,
+    DesignCost,
     FineTuning,
     PruningCompression,
     QuantizationCompression,
@@ -42,6 +46,7 @@ from pquant_hls.compress import (
 )
 from pquant_hls.datasets import load_dataset
 from pquant_hls.network import build_mlp
+from pquant_hls.spec import HlsSpec
 from pquant_hls.spec.steps import FineTuneConfig
 from pquant_hls.train import fit, probabilities
 
@@ -55,7 +60,10 @@ AIM_HIGH = 1.03
 
 LEARN: dict[str, Any] = {"batch_size": 256, "learning_rate": 2e-3}
 MEASURES = ["taylor", "l1", "l2", "batchnorm", "random"]
-TABLES = ["importance", "bits", "teacher", "ratio"]
+TABLES = ["importance", "bits", "teacher", "ratio", "knapsack"]
+BY_SIZE = "by |weight|"
+NEAR = 1.02
+"""How much more of the resource than magnitude pruning a knapsack may end with; recovery moves it a little."""
 ALONE, MIXED = "teacher, 2000 inputs as they are", "teacher, 2000 inputs without labels"
 ERROR = "paired error"
 Row = dict[str, Any]
@@ -104,6 +112,7 @@ class Study:
             self.teach["batch_size"] = 64
             self.learn |= {"distillation": 0.8, "synthetic": 4, "jitter": 0.2}
         self.teachers: dict[tuple[int, bool], Any] = {}
+        self.narrow: dict[int, Any] = {}
 
     def teacher(self, seed: int, *, normalised: bool = False) -> Any:
         """The float 64-32-32 tagger trained on labels, with BatchNormalization or without."""
@@ -113,6 +122,13 @@ class Study:
             fit(model, self.data(seed), FineTuneConfig(**self.teach, seed=seed))
             self.teachers[seed, normalised] = model
         return self.teachers[seed, normalised]
+
+    def quantized(self, seed: int) -> Any:
+        """The tagger at 6 bits, trained so."""
+        if seed not in self.narrow:
+            step = QuantizationCompression(bits=6, **self.learn, seed=seed)
+            self.narrow[seed] = step.compress(self.teacher(seed), self.data(seed)).model
+        return self.narrow[seed]
 
     def right(self, model: Any, seed: int) -> np.ndarray:
         """Which test events the model gets right."""
@@ -190,6 +206,44 @@ class Study:
             ERROR: 100 * float(np.sqrt((now != before).sum())) / len(now),
         }
 
+    def knapsack(self, seed: int, kind: str, sparsity: float) -> Row:
+        """Both methods to the same figure of a resource by the estimate, each with the same training."""
+        resource, by_size = kind.split(maxsplit=1)[0], kind.endswith(BY_SIZE)
+        data, hls = self.data(seed), HlsSpec(strategy="resource_unrolled", reuse_factor=4)
+        start, cost = self.quantized(seed), DesignCost(HlsSpec())
+        if resource == "dsp":
+            start, cost = self.teacher(seed), DesignCost(hls)
+
+        def takes(model: Any) -> float:
+            return float(getattr(cost(model).resources, resource))
+
+        def cut(**how: Any) -> Any:
+            rounds = {**self.learn, "epochs": max(1, self.epochs // 4), "rounds": 3, "seed": seed}
+            small = PruningCompression(**how, **rounds, cost=cost).compress(start, data).model
+            return FineTuning(**self.learn, seed=seed).compress(small, data).model
+
+        plain, whole = cut(method="magnitude", sparsity=sparsity), takes(start)
+        aim = wanted = takes(plain)
+        group = "group" if resource == "dsp" else "weight"
+        for _turn in range(3):
+            packed = cut(
+                method="knapsack",
+                resource=resource,
+                granularity=group,
+                sparsity=1 - aim / whole,
+                importance="l1" if by_size else "taylor",
+            )
+            if takes(packed) <= NEAR * wanted:
+                break
+            aim *= wanted / takes(packed)
+        return {
+            "whole": whole,
+            "magnitude takes": wanted,
+            "knapsack takes": takes(packed),
+            "magnitude %": self.percent(plain, seed),
+            "knapsack %": self.percent(packed, seed),
+        }
+
 
 def with_batchnorm(model: keras.Model) -> keras.Model:
     """The tagger with a BatchNormalization between each hidden layer and its relu."""
@@ -242,6 +296,11 @@ def tables(
             [4],
         ),
         "ratio": (study.ratio, ["magnitude + bits by sensitivity"], list(AIMS)),
+        "knapsack": (
+            study.knapsack,
+            ["lut", "dsp", f"lut {BY_SIZE}"],
+            (0.9,) if args.quick else (0.8, 0.9, 0.95),
+        ),
     }
 
     def row(name: str, kind: str, point: float) -> Row:

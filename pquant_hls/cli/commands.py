@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress, csim, export, gate, lint, measure, report, suggest, tune
+from pquant_hls.cli import compress, csim, export, fifo, gate, lint, measure, report, suggest, tune
 
 
 def register(app: typer.Typer) -> None:
@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     lint.register(app)
     measure.register(app)
     csim.register(app)
+    fifo.register(app)
     tune.register(app)
     suggest.register(app)
     gate.register(app)

@@ -78,7 +78,7 @@ def record(
     if golden.exists() and not overwrite:
         raise OutputError("exists already", where=golden, mend="--overwrite replaces it")
     found = load_project(project)
-    x = csim.random_inputs(found, random, seed) if not inputs else _arrays(inputs)
+    x = csim.random_inputs(found, random, seed) if not inputs else input_arrays(inputs)
     rule = _rule(csim.Rule(), mode, tolerance_lsb, threshold, channel, agreement)
     known = None if labels is None else _array(labels)
     made = csim.record(found, x, rule=rule, labels=known, timeout_s=timeout, force=force)
@@ -229,7 +229,7 @@ def _rule(known: Rule, *options: Any) -> Rule:
     return replace(known, **stated)
 
 
-def _arrays(paths: Sequence[Path]) -> Any:
+def input_arrays(paths: Sequence[Path]) -> Any:
     arrays = [_array(path) for path in paths]
     return arrays[0] if len(arrays) == 1 else arrays
 

@@ -35,14 +35,19 @@ def zero_weights(model: keras.Model, config: PruneConfig, share: float = 1.0) ->
     ranks = _ranks(graph, config)
     choose = _chooser(config, share)
     masks = connected(graph, ranks, choose, may_grow=config.method != "n_m")
+    set_zeros(model, masks)
+    asked, reached = _sparsity(choose(ranks)), _sparsity(masks)
+    missed = f"sparsity {reached:.4g} instead of {asked:.4g}: less would cut outputs off"
+    return (missed,) if reached < asked else ()
+
+
+def set_zeros(model: keras.Model, masks: Masks) -> None:
+    """Set kernel weights of ``model`` to zero in place where their mask is False."""
     for (name, index), mask in masks.items():
         layer = model.get_layer(name)
         arrays = layer.get_weights()
         arrays[index] = arrays[index] * mask
         layer.set_weights(arrays)
-    asked, reached = _sparsity(choose(ranks)), _sparsity(masks)
-    missed = f"sparsity {reached:.4g} instead of {asked:.4g}: less would cut outputs off"
-    return (missed,) if reached < asked else ()
 
 
 def _sparsity(masks: Masks) -> float:
@@ -51,11 +56,7 @@ def _sparsity(masks: Masks) -> float:
 
 def _ranks(graph: Topology, config: PruneConfig) -> Ranks:
     """|weight| of every kernel that may be cut, or chance; in shares of the kernel's mean, and 0 for what is zero."""
-    names = [call.name for call in graph.layers if kernel_keys(call)]
-    for place, given in (("exclude", config.exclude), ("layers", config.layers)):
-        for name in given:
-            if name not in names:
-                raise SpecError(unknown_key(name, names, "layer"), where=place)
+    check_names(graph, config)
     found: Ranks = {}
     for call in graph.layers:
         for key in kernel_keys(call) if call.name not in config.exclude else ():
@@ -63,6 +64,15 @@ def _ranks(graph: Topology, config: PruneConfig) -> Ranks:
     if not found:
         raise UnsupportedModel("no layer has weights that can be set to zero")
     return found
+
+
+def check_names(graph: Topology, config: PruneConfig) -> None:
+    """Raise SpecError for a layer of the configuration that has no kernel here."""
+    names = [call.name for call in graph.layers if kernel_keys(call)]
+    for place, given in (("exclude", config.exclude), ("layers", config.layers)):
+        for name in given:
+            if name not in names:
+                raise SpecError(unknown_key(name, names, "layer"), where=place)
 
 
 def _rank(kernel: NDArray[np.float32], config: PruneConfig, index: int) -> NDArray[np.float64]:

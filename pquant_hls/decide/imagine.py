@@ -27,6 +27,11 @@ def without_units(graph: FixedPointGraph, share: float) -> FixedPointGraph:
     )
 
 
+def without_weights(graph: FixedPointGraph, share: float) -> FixedPointGraph:
+    """With the smallest ``share`` of each layer's weights that are not zero at zero; one of each layer stays."""
+    return _each(graph, lambda node: _sparser(node, share))
+
+
 def coarser(graph: FixedPointGraph, bits: int) -> FixedPointGraph:
     """With ``bits`` low bits of weights and of quantized results dropped."""
     return _each(graph, lambda node: _narrow(node, bits))
@@ -81,6 +86,17 @@ def _thin(node: Node, share: float, *, rows: bool, columns: bool) -> Node:
         codes[..., _smallest(codes, -1, share)] = 0
     if rows:
         codes[..., _smallest(codes, -2, share), :] = 0
+    return replace(node, arrays={**node.arrays, "weight": FixedArray(codes, weight.frac_bits)})
+
+
+def _sparser(node: Node, share: float) -> Node:
+    if not node.kind.weighted or share <= 0 or "weight" not in node.arrays:
+        return node
+    weight = node.arrays["weight"]
+    codes = weight.codes.copy()
+    there = np.flatnonzero(codes)
+    order = there[np.argsort(np.abs(codes.ravel()[there]), kind="stable")]
+    codes.ravel()[order[: max(0, min(round(share * len(there)), len(there) - 1))]] = 0
     return replace(node, arrays={**node.arrays, "weight": FixedArray(codes, weight.frac_bits)})
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pquant_hls.decide.depth import fewer_layers
-from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units
+from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units, without_weights
 from pquant_hls.decide.judge import Judgement, Verdict
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import FixedPointGraph
@@ -77,6 +77,11 @@ class Knob(ABC):
     def imagine(cls, graph: FixedPointGraph, now: float, then: float) -> FixedPointGraph:
         """The graph as it may look when the ruling value turns from ``now`` to ``then``."""
 
+    @classmethod
+    def redrawn(cls, graph: FixedPointGraph, now: Sequence[Knob], then: Sequence[Knob]) -> FixedPointGraph:
+        """The graph as it may look when the knobs of this kind turn from ``now`` to ``then``."""
+        return cls.imagine(graph, cls.ruling(now), cls.ruling(then))
+
 
 class Sparsity(Knob):
     """Share of units or weights removed, upwards to tighten."""
@@ -110,8 +115,28 @@ class Sparsity(Knob):
 
     @classmethod
     def imagine(cls, graph: FixedPointGraph, now: float, then: float) -> FixedPointGraph:
-        share = max(0.0, 1.0 - (1.0 - then) / (1.0 - now)) if now < 1 else 0.0
-        return without_units(graph, share)
+        return without_units(graph, _further(now, then))
+
+    @classmethod
+    def redrawn(cls, graph: FixedPointGraph, now: Sequence[Knob], then: Sequence[Knob]) -> FixedPointGraph:
+        """What a knapsack saves goes weight by weight, what other methods do in units."""
+        packed, others = ([knob for knob in now if (knob.of == PACKED) is which] for which in (True, False))
+        if packed:
+            after = [knob for knob in then if knob.of == PACKED]
+            graph = without_weights(graph, _further(cls.ruling(packed), cls.ruling(after)))
+        if others:
+            after = [knob for knob in then if knob.of != PACKED]
+            graph = cls.imagine(graph, cls.ruling(others), cls.ruling(after))
+        return graph
+
+
+PACKED = "knapsack"
+"""What ``of`` is for the sparsity of a resource."""
+
+
+def _further(now: float, then: float) -> float:
+    """The share of what is left that goes when a share of the original grows from ``now`` to ``then``."""
+    return max(0.0, 1.0 - (1.0 - then) / (1.0 - now)) if now < 1 else 0.0
 
 
 class Rank(Knob):

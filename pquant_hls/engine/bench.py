@@ -31,6 +31,7 @@ from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.score import Gate, Score, at_rates, decided, errors_of, rates_of, score_of
 from pquant_hls.errors import Waiting
+from pquant_hls.fifo import size_fifos, with_fifo_depths
 from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.measure import (
     Design,
@@ -46,8 +47,10 @@ from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
 from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
 from pquant_hls.toolchain import command_of
-from pquant_hls.train import EpochReport
+from pquant_hls.train import EpochReport, as_list
 
+FIFO_EVENTS = 2
+"""Events whose traffic is recorded; hls4ml's layers read and write alike in all of them."""
 GOLDEN = 64
 """Inputs whose csim outputs the Verilog, where it is measured, must give too."""
 
@@ -222,7 +225,7 @@ class Bench:
     def _measure(self, point: Point, spec: HlsSpec, folder: Path, exact: bool) -> None:
         begun = time.perf_counter()
         self.listen(Event("stage", "lint and convert"))
-        project = convert(point.model, spec, folder / "project", exact=exact)
+        project = self._written(point, spec, folder, exact)
         self.listen(Event("stage", "csim (g++)"))
         library = build(project, cache=self.run.path / "cache")
         for note in library.notes:
@@ -245,6 +248,16 @@ class Bench:
             },
         )
         write_json(folder / "qor.json", qor.model_dump(mode="json"))
+
+    def _written(self, point: Point, spec: HlsSpec, folder: Path, exact: bool) -> HlsProject:
+        """The project, with the depths of its FIFOs found from csim's traffic where the options ask for it."""
+        project = convert(point.model, spec, folder / "project", exact=exact)
+        if spec.fifo_depths != "auto":
+            return project
+        self.listen(Event("stage", "depths of FIFOs (g++)"))
+        events = [part[:FIFO_EVENTS] for part in as_list(self.data.x_val)]
+        found = size_fifos(project, events if len(events) > 1 else events[0])
+        return with_fifo_depths(project, found.depths)
 
     def _latency(self, project: HlsProject, folder: Path, golden: Any) -> QoR:
         """Latency and resources; where they leave the verdict open, by the next better source there is.

@@ -123,5 +123,5 @@ def imagine(graph: FixedPointGraph, now: Mapping[str, float], then: Mapping[str,
     for kind in KINDS.values():
         old, new = before.of_kind(kind), after.of_kind(kind)
         if old and new:
-            graph = kind.imagine(graph, kind.ruling(old), kind.ruling(new))
+            graph = kind.redrawn(graph, old, new)
     return graph

@@ -137,7 +137,9 @@ def reusing(hls: HlsSpec, factor: int) -> HlsSpec:
     """The target with another reuse factor; above 1 by the strategy that can reuse."""
     if factor == hls.reuse_factor:
         return hls
-    return hls.with_(reuse_factor=factor, strategy="resource" if factor > 1 else hls.strategy)
+    return hls.with_(
+        reuse_factor=factor, strategy="resource" if factor > 1 and not hls.shares else hls.strategy
+    )
 
 
 def closed_loop(

@@ -5,6 +5,7 @@ TensorFlow.
 from pquant_hls.estimate.compose import UNPROMISED, estimate, layer_cycles
 from pquant_hls.estimate.floor import Floor, floor
 from pquant_hls.estimate.module import Module
+from pquant_hls.estimate.shares import weight_groups, weight_shares
 from pquant_hls.estimate.site import Site, costs
 from pquant_hls.estimate.suggest import Suggestion, mlp_graph, suggest, with_fewer_layers
 
@@ -20,5 +21,7 @@ __all__ = [
     "layer_cycles",
     "mlp_graph",
     "suggest",
+    "weight_groups",
+    "weight_shares",
     "with_fewer_layers",
 ]

@@ -28,9 +28,14 @@ def with_channels(graph: FixedPointGraph, modules: tuple[Module, ...], target: T
     )
 
 
+def _places(node: Node) -> int:
+    """Of a FIFO: what the project says (``fifo_depth``), else a place for each of the tensor's, as hls4ml writes it."""
+    return int(node.attrs.get("fifo_depth", max(1, math.prod(node.shape[:-1]))))
+
+
 def _channel(graph: FixedPointGraph, node: Node, target: Target) -> dict[str, float]:
     stream = graph.io_type == "io_stream"
-    places = max(1, math.prod(node.shape[:-1])) if stream else PARALLEL_DEPTH
+    places = _places(node) if stream else PARALLEL_DEPTH
     lanes = (node.shape[-1] if node.shape else 1) if stream else math.prod(node.shape)
     bits = node.result.width
     if stream and target.tool == "vitis":  # one FIFO of all channels together

@@ -22,7 +22,7 @@ from pquant_hls.estimate.layers import layer_module
 from pquant_hls.estimate.liveness import live_values
 from pquant_hls.estimate.module import Module, Moment
 from pquant_hls.estimate.operators import operators
-from pquant_hls.estimate.products import top_rule
+from pquant_hls.estimate.products import UNROLLED, top_rule
 from pquant_hls.estimate.resources import NAMES, module_resources, resource_model
 from pquant_hls.estimate.site import Site
 from pquant_hls.estimate.stream import stream_added
@@ -135,8 +135,11 @@ def point_estimate(graph: FixedPointGraph, target: Target) -> Estimate:
         added = {name: end.state - start.state for name, (start, end) in times.items()}
         modules = with_borders(graph, modules, _total(graph, added), live, target.budget_ns)
     streams, tasks = graph.io_type == "io_stream", is_dataflow(modules)
+    groups = tasks or any(
+        module.rule == UNROLLED for module in modules
+    )  # of multipliers, as the tasks have them
     top = 0 if streams or tasks else top_rule(target)["cycles"]
-    model = resource_model(modules, target, streams=streams, tasks=tasks)
+    model = resource_model(modules, target, streams=streams, tasks=groups)
     key = design_class(graph, list(modules), target)
     return Estimate(
         cycles=max(0, _total(graph, added) + top),

@@ -17,6 +17,7 @@ ORDER = (
     "stream_reuse",
     "stream",
     "conv",
+    "resource_unrolled",
     "resource",
     "reuse",
     "distributed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,13 @@ def product_module(site: Site) -> Module:
     strategy = node.strategy.lower()
     shares = strategy not in ("latency", "distributed_arithmetic")
     if shares and node.reuse_factor > 1:
+        made = (
+            _unrolled(node, operands, whole.codes, target)
+            if strategy == UNROLLED
+            else _resource(node, operands, target.family)
+        )
         return replace(
-            _resource(node, operands, target.family),
+            made,
             slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target),
         )
     slow_ns = constants()["dsp"]["ordered_lut_ns"].get(target.family, 0.0) * (whole.multiplier == "fabric")
@@ -203,6 +209,31 @@ def _resource(node: Node, operands: Operands, family: str) -> Module:
     return Module(node.name, node.op, "resource", reuse + extra, math.inf, math.inf, reuse, 0, counts)
 
 
+UNROLLED = "resource_unrolled"
+"""hls4ml's strategy that writes out a multiplier's products, and no multiplier all of whose weights are zero."""
+
+
+def _unrolled(node: Node, operands: Operands, codes: Codes, target: Target) -> Module:
+    """The group of multipliers of the resource strategy, without those that only ever see weights of zero.
+
+    No synthesised design of it is known; cycles and bits are those of the resource strategy, in one pipeline.
+    """
+    reuse, extra = node.reuse_factor, constants()["resource"]["extra_cycles"]
+    used = int(multipliers(codes, reuse).any(axis=1).sum())
+    counts = shared_products(operands, reuse, target.family, used)
+    budget = target.budget_ns
+    return Module(node.name, node.op, UNROLLED, reuse + extra, budget, budget, reuse, 0, counts)
+
+
+def multipliers(codes: NDArray[Any], reuse: int) -> NDArray[Any]:
+    """What each shared multiplier sees in turn, (multipliers, reuse), from ``codes`` (terms, outputs).
+
+    As hls4ml deals them out: the weights of one output after another, ``reuse`` at a time; zeros fill the last one.
+    """
+    row = codes.T.ravel()
+    return np.pad(row, (0, -len(row) % reuse)).reshape(-1, reuse)
+
+
 def _clipped_chain_ns(operands: Operands, reuse: int, target: Target) -> float:
     """The sums of a group of multipliers, where the accumulator rounds or saturates: they go around the loop
     every cycle, so the tool can neither reorder them nor put registers between.
@@ -214,13 +245,17 @@ def _clipped_chain_ns(operands: Operands, reuse: int, target: Target) -> float:
     return additions * table.get(target.family, table["other"])
 
 
-def shared_products(operands: Operands, reuse: int, family: str) -> dict[str, float]:
+def shared_products(
+    operands: Operands, reuse: int, family: str, built: int | None = None
+) -> dict[str, float]:
     """Counts of one group of multipliers, each used ``reuse`` times, and of the memory of their weights.
+
+    ``built`` of them are, or all that the matrix needs.
 
     Narrow products are built of LUTs everywhere but in one report of 7 series, where all of them may so be DSPs.
     """
-    size = operands.codes.size
-    block = math.ceil(size / reuse)
+    block = math.ceil(operands.codes.size / reuse) if built is None else built
+    size = operands.codes.size if built is None else built * reuse
     width = operands.data_bits + operands.width
     in_dsp = width >= constants()["dsp"]["shared_product_bits"]
     may = family == "7series" or width >= constants()["dsp"]["product_bits"]["expected"]

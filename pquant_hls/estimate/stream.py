@@ -14,6 +14,7 @@ from typing import Any
 
 from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.module import Module
+from pquant_hls.estimate.products import UNROLLED
 from pquant_hls.qor import FixedPointGraph, Node, Target
 
 Rules = Mapping[str, Any]
@@ -49,9 +50,11 @@ def streamed(graph: FixedPointGraph, node: Node, module: Module, target: Target)
 
 def _rule(node: Node, module: Module) -> str:
     """Products that queue for multipliers at each place have a rule of their own."""
-    if module.rule == "analogy":
+    if module.rule in ("analogy", UNROLLED):
         return module.rule
-    queues = node.kind.convolution and node.reuse_factor > 1 and node.strategy.lower() != "resource"
+    queues = (
+        node.kind.convolution and node.reuse_factor > 1 and not node.strategy.lower().startswith("resource")
+    )
     return "stream_reuse" if queues else "stream"
 
 
@@ -99,7 +102,7 @@ def _places(graph: FixedPointGraph, node: Node) -> int:
 
 def _dense(node: Node, module: Module, reads: int, rules: Rules) -> int:
     gather = reads if reads > 1 else 0
-    if node.strategy.lower() != "resource" and node.reuse_factor == 1:
+    if not node.strategy.lower().startswith("resource") and node.reuse_factor == 1:
         return gather + module.cycles + int(rules["dense_cycles"])
     return gather + max(module.cycles, node.reuse_factor) + int(rules["resource_dense_cycles"])
 
@@ -108,7 +111,7 @@ def _convolution(node: Node, module: Module, reads: int, target: Target, rules: 
     """Vivado HLS starts a place at every initiation interval; Vitis HLS, and Resource, finish one before
     the next.
     """
-    if node.strategy.lower() == "resource":
+    if node.strategy.lower().startswith("resource"):
         return reads * (node.reuse_factor + _resource_place(node, module, target, rules))
     if target.tool == "vivado":
         return reads * module.ii_cycles + module.cycles + int(rules["conv_end_cycles"])

@@ -22,6 +22,7 @@ from pquant_hls.spec import HlsSpec
 STRATEGIES = {
     "latency": "Latency",
     "resource": "Resource",
+    "resource_unrolled": "resource_unrolled",
     "distributed_arithmetic": "distributed_arithmetic",
 }
 ALWAYS_REFUSED = frozenset({"lambda", "no-arithmetic", "input-shape"})

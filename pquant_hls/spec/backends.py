@@ -19,7 +19,7 @@ SCRIPT = "build_prj.tcl"
 OPTIONS = "build_opt.tcl"
 SETTINGS = "{settings}"
 """Among a program's arguments: the script's settings as one word, where it reads them there and not from OPTIONS."""
-STRATEGIES = ("latency", "resource", "distributed_arithmetic")
+STRATEGIES = ("latency", "resource", "resource_unrolled", "distributed_arithmetic")
 IO_TYPES = ("io_parallel", "io_stream")
 AMD_FLOW: Mapping[str, tuple[str, ...]] = {
     "csynth": ("csynth",),

@@ -18,6 +18,11 @@ def _name_backends(schema: dict[str, Any]) -> None:
     schema["enum"] = list(BACKENDS.names())
 
 
+def _is_whole(value: str) -> bool:
+    """Left out of digests, so that runs of earlier versions keep theirs."""
+    return value == "whole"
+
+
 class HlsSpec(Spec):
     """Options of the HLS project, in hls4ml's own words."""
 
@@ -28,7 +33,7 @@ class HlsSpec(Spec):
         None, description="'27%' of the clock or a number of ns; left out: the backend's own default"
     )
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
-    strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
+    strategy: Literal["latency", "resource", "resource_unrolled", "distributed_arithmetic"] = "latency"
     reuse_factor: int = Field(1, ge=1)
     precision: str = Field(
         "ap_fixed<16,6>", description="type of layers that carry no quantizer of their own"
@@ -36,6 +41,12 @@ class HlsSpec(Spec):
     wide_accumulators: bool = Field(
         False,
         description="accumulators wider than any product: same values, a few LUTs more, sums that the tool balances",
+    )
+    fifo_depths: Literal["whole", "auto"] = Field(
+        "whole",
+        exclude_if=_is_whole,
+        description="io_stream: places of the FIFOs between layers: whole tensors, as hls4ml has them, or found from "
+        "csim's traffic",
     )
     keep_softmax: bool = Field(
         False, description="keep a final softmax or sigmoid in the firmware, with its look-up tables"
@@ -83,7 +94,14 @@ class HlsSpec(Spec):
         ):
             if word not in known:
                 raise ValueError(f"{can.name} builds no {key} {word!r}, known are {', '.join(known)}")
+        if self.fifo_depths == "auto" and self.io_type != "io_stream":
+            raise ValueError(f"fifo_depths 'auto' is for io_stream: {self.io_type} has no FIFOs")
         return self
+
+    @property
+    def shares(self) -> bool:
+        """Whether the strategy lets products share a multiplier, as many as the reuse factor says."""
+        return self.strategy in ("resource", "resource_unrolled")
 
     @property
     def tools(self) -> Backend:

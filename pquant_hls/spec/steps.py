@@ -87,6 +87,10 @@ Bits = Annotated[int, AfterValidator(_width)]
 
 
 _NAMING = ("layers", "keep", "exclude", "activations")
+HardwareResource = Literal["lut", "ff", "dsp", "bram", "cycles"]
+"""What a design can take less of; ``bram`` counts blocks of 18 kb."""
+
+
 Targets = Literal["auto", "classes", "values"]
 """What an output's labels are."""
 
@@ -197,6 +201,16 @@ class TrainingConfig(StepConfig):
     )
 
 
+def _is_lut(value: str) -> bool:
+    """Left out of digests, so that runs of earlier versions keep theirs."""
+    return value == "lut"
+
+
+def _is_weight(value: str) -> bool:
+    """As ``_is_lut``."""
+    return value == "weight"
+
+
 class PruneConfig(TrainingConfig):
     """Remove units (structured) or set weights to zero (magnitude, N:M)."""
 
@@ -207,11 +221,26 @@ class PruneConfig(TrainingConfig):
     sparsity: Sparsity = parameter(
         0.5, "share removed; sparsity_of says of what", search=(0.0, 0.9), ladder="sparsity"
     )
-    sparsity_of: Literal["units", "weights"] = parameter(
-        "units", "units: hidden units or filters; weights: kernel entries; zeroing methods count weights"
+    sparsity_of: Literal["units", "weights", "resource"] = parameter(
+        "units",
+        "units: hidden units or filters; weights: kernel entries, which zeroing methods count; resource: of "
+        "method knapsack",
     )
-    method: Literal["structured", "magnitude", "n_m"] = parameter(
-        "structured", "structured rebuilds a smaller model; magnitude and n_m keep its shape and set zeros"
+    method: Literal["structured", "magnitude", "n_m", "knapsack"] = parameter(
+        "structured",
+        "structured rebuilds a smaller model; magnitude and n_m keep its shape and set zeros; knapsack gives up "
+        "the least loss for the resource saved",
+    )
+    resource: HardwareResource = parameter(
+        "lut",
+        "knapsack: what the estimated design shall take less of; sparsity is the share saved",
+        exclude_if=_is_lut,
+    )
+    granularity: Literal["weight", "group", "unit"] = parameter(
+        "weight",
+        "knapsack: what is given up whole: a weight, the weights that share a multiplier (bram: a port of memory), "
+        "or a unit, which is removed",
+        exclude_if=_is_weight,
     )
     importance: Literal["l1", "l2", "batchnorm", "taylor", "random"] = parameter(
         "taylor",
@@ -256,11 +285,31 @@ class PruneConfig(TrainingConfig):
     def _fill(cls, values: Any) -> Any:
         if not isinstance(values, Mapping) or values.get("method", "structured") == "structured":
             return values
+        if values.get("method") == "knapsack":
+            return {"sparsity_of": "resource", "ranking": "global", **values}
         filled = {"sparsity_of": "weights", "ranking": "fan", **values}
         n, m = values.get("n", 2), values.get("m", 4)
         if values.get("method") == "n_m" and isinstance(n, int) and isinstance(m, int) and m > 0:
             filled.setdefault("sparsity", max(0.0, 1 - n / m))
         return filled
+
+    @model_validator(mode="after")
+    def _packs(self) -> Self:
+        if self.method != "knapsack":
+            if self.sparsity_of == "resource":
+                raise ValueError("sparsity_of 'resource' is what method 'knapsack' counts")
+            return self
+        if self.sparsity_of != "resource" or self.ranking != "global":
+            raise ValueError("method 'knapsack' weighs loss against the resource: no sparsity_of, no ranking")
+        if self.layers:
+            raise ValueError("method 'knapsack' decides for all layers together: exclude single ones instead")
+        if self.resource == "cycles" and self.granularity != "weight":
+            raise ValueError(
+                "cycles fall with levels of adders: granularity weight (units: method structured, latency_aware)"
+            )
+        if self.importance == "batchnorm" and self.granularity != "unit":
+            raise ValueError("importance 'batchnorm' ranks units: granularity unit, or another importance")
+        return self
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -281,7 +330,8 @@ class PruneConfig(TrainingConfig):
     def turns(self) -> dict[str, Turn]:
         """``sparsity``, unless single layers or n:m say how much goes; each method has a sparsity of its own."""
         fixed = self.method == "n_m" or bool(self.layers) or bool(self.keep)
-        return {} if fixed else {"sparsity": Turn("sparsity", self.method)}
+        units = self.method == "knapsack" and self.granularity == "unit"
+        return {} if fixed else {"sparsity": Turn("sparsity", "knapsack of units" if units else self.method)}
 
     def turned(self, values: Mapping[str, float], units: Mapping[str, int]) -> Self:
         """Sparsity counts from the original's units, whatever is left of them."""

@@ -26,7 +26,7 @@ from pquant_hls.decide import (
     relaxations,
     tightenings,
 )
-from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units
+from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units, without_weights
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, QoR
 from pquant_hls.spec import Budget, LoopSpec, RankLadder, ResourceLimits, ReuseLadder
@@ -110,6 +110,32 @@ def test_each_kind_imagines_its_own_turn(
     kind: type[Knob], now: float, then: float, wanted: FixedPointGraph
 ) -> None:
     assert same(kind.imagine(graph(), now, then), wanted)
+
+
+def test_of_each_layer_the_smallest_weights_go_and_one_stays() -> None:
+    found = without_weights(graph(), 0.5)
+    for name in ("a", "b", "c"):
+        before, after = (made.node(name).arrays["weight"].codes for made in (graph(), found))
+        assert (after != 0).sum() == before.size / 2
+        assert (before[after == 0] < before[after != 0].min()).all()
+        again = without_weights(found, 0.5).node(name).arrays["weight"].codes
+        assert (again != 0).sum() == before.size / 4
+    assert all(
+        (node.arrays["weight"].codes != 0).sum() == 1 for node in _weighted(without_weights(graph(), 1))
+    )
+
+
+def _weighted(made: FixedPointGraph) -> list[Node]:
+    return [node for node in made.nodes if node.kind.weighted]
+
+
+def test_what_a_knapsack_saves_is_imagined_weight_by_weight() -> None:
+    """Beside units that another method removes."""
+    now = [Sparsity("a.sparsity", 0.0, "structured"), Sparsity("b.sparsity", 0.2, "knapsack")]
+    packed = [now[0], Sparsity("b.sparsity", 0.6, "knapsack")]
+    cut = [Sparsity("a.sparsity", 0.5, "structured"), now[1]]
+    assert same(Sparsity.redrawn(graph(), now, packed), without_weights(graph(), 0.5))
+    assert same(Sparsity.redrawn(graph(), now, cut), without_units(graph(), 0.5))
 
 
 def test_which_kinds_are_open_cost_nothing_and_start_over() -> None:

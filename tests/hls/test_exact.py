@@ -38,6 +38,7 @@ from tests.hls.hls_zoo import (
     dense,
     inputs_of,
     model_of,
+    relu,
 )
 
 pytestmark = [pytest.mark.gxx, pytest.mark.slow, pytest.mark.usefixtures("quick_compiles")]
@@ -185,3 +186,20 @@ def test_a_layer_in_half_precision_is_warned_of_and_csim_gives_its_exact_sums(
     csim = predict(build(convert(model, HlsSpec(), tmp_path / "project"), cache=cache), x[0])
     assert np.array_equal(csim, keras_predict(model, x[0]))
     assert not np.array_equal(csim, np.asarray(model(x)[0], np.float64))
+
+
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+@pytest.mark.usefixtures("quick_compiles")
+def test_unrolled_multipliers_without_their_zeros_are_exact(
+    tmp_path: Path, cache: Path, io_type: str
+) -> None:
+    """hls4ml writes no product of a weight that is zero, and no multiplier that has no other."""
+    picture = chain(conv2d(3, 3), act(relu(5, 2)), kl.Flatten(), dense(4))
+    model = model_of([(IMAGE, picture), (VECTOR, chain(dense(8), act(relu(5, 2)), dense(3)))])
+    rng = np.random.default_rng(5)
+    for variable in model.weights:
+        variable.assign(np.asarray(variable) * (rng.random(variable.shape) > 0.6))
+    spec = HlsSpec.parse({"strategy": "resource_unrolled", "reuse_factor": 4, "io_type": io_type})
+    project = convert(model, spec, tmp_path / "project")
+    assert any(node.strategy == "resource_unrolled" for node in known(project.graph).nodes)
+    assert shares(build(project, cache=cache), model) == [1.0, 1.0]

@@ -77,8 +77,9 @@ class Product(Kind):
             return
         yield from _mask_remarks(call.layer)
         inputs, outputs = math.prod(kernel.shape[:-1]), int(kernel.shape[-1])
-        shared = spec.strategy == "resource"
-        built = nearest_reuse(inputs, outputs, spec.reuse_factor) if shared else 1
+        shared = spec.shares
+        most = inputs * outputs - (spec.strategy == "resource_unrolled")
+        built = nearest_reuse(inputs, outputs, spec.reuse_factor, most) if shared else 1
         if shared and limited is None and built != spec.reuse_factor:
             text = f"reuse_factor {spec.reuse_factor} is built as {built} ({inputs} x {outputs} products)"
             yield Remark("reuse-rounded", text)
@@ -131,13 +132,14 @@ def sum_type(layer: Any, source: FixedType, biases: NDArray[np.float64] | None =
     return accumulator(source, kernel.values, offset, depthwise=kernel.role == "depthwise")
 
 
-def nearest_reuse(inputs: int, outputs: int, asked: int) -> int:
-    """The reuse factor that hls4ml builds with the resource strategy: the nearest that it can, of two the smaller.
+def nearest_reuse(inputs: int, outputs: int, asked: int, most: int | None = None) -> int:
+    """The reuse factor that hls4ml builds with the resource strategies: the nearest that it can, of two the smaller.
 
-    It can divide the inputs, or be a multiple of them that divides all products.
+    It can divide the inputs, or be a multiple of them that divides all products; and is ``most`` or less.
     """
     able = {n for n in range(1, inputs + 1) if inputs % n == 0}
     able |= {inputs * n for n in range(1, outputs + 1) if outputs % n == 0}
+    able = {factor for factor in able if most is None or factor <= most}
     return min(able, key=lambda factor: (abs(factor - asked), factor))
 
 
@@ -148,7 +150,7 @@ def lowered_reuse(call: Call, spec: HlsSpec) -> int | None:
     """
     kind = layer_kind(call.layer)
     count = kind.terms(call) if isinstance(kind, Product) else None
-    applies = spec.strategy == "resource" and spec.io_type != "io_stream"
+    applies = spec.shares and spec.io_type != "io_stream"
     return count if applies and count is not None and count < spec.reuse_factor else None
 
 
@@ -251,7 +253,7 @@ class DepthwiseConv(_Convolution):
         yield from super().remarks(call, context)
         if call.layer.depth_multiplier != 1:
             yield Remark("depth-multiplier", f"depth_multiplier is {call.layer.depth_multiplier}")
-        if context.spec.strategy == "resource" and not context.streams:
+        if context.spec.shares and not context.streams:
             yield Remark("depthwise-resource", "io_parallel with the resource strategy")
 
 
