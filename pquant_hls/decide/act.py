@@ -167,7 +167,10 @@ def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQ
         reason = f"with every knob at its end {'; '.join(check.text for check in beyond)}"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
     open_ones = history[-1].judgement.failing()
-    if open_ones and all(check.open_for_good and not _closes(check, ends) for check in open_ones):
+    # A floor says how much accuracy a narrower interval may cost; without one it is not paid for.
+    bounded = any(check.quality for check in history[-1].judgement.checks)
+    closing = [check for check in open_ones if bounded and _closes(check, ends)]
+    if open_ones and all(check.open_for_good for check in open_ones) and not closing:
         return _stop(history, Limit.UNDECIDED, "; ".join(map(str, open_ones)))
     base = _base(history)
     wide = () if base is None else _too_wide(history[base].judgement, goal.at_end)

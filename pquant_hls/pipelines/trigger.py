@@ -101,15 +101,20 @@ class TriggerPipeline(Pipeline):
     def _tightened(
         self, bench: Workbench, start: Point, setup: Setup, history: list[Entry]
     ) -> tuple[View, LoopResult]:
-        """The loop, and where its estimate leaves the verdict open, the loop with wider accumulators; the view of the
-        one that counts, and its end."""
+        """The loop, and where its estimate leaves the verdict open, or a smaller design had to close an interval, the
+        loop with wider accumulators; the view of the one that counts, and its end."""
         view = in_loop(bench)
         result = self._loops(bench, view, start, setup, history)
-        if result.verdict is not Verdict.UNKNOWN or (narrow := narrower(bench, view, result.best)) is None:
+        wide = _too_wide(result)
+        if wide is None or (narrow := narrower(bench, view, wide)) is None:
             return view, result
         _write(bench, history, Entry(kind="note", name="wider accumulators", reason=NARROWER), NARROWER)
         again = self._loops(bench, narrow, start, setup, history)
-        return (narrow, again) if again.verdict is Verdict.MET else (view, result)
+        if again.verdict is not Verdict.MET:
+            return view, result
+        scores = [bench.score(found.best).value() or 0.0 for found in (result, again)]
+        better = result.verdict is not Verdict.MET or scores[1] > scores[0]
+        return (narrow, again) if better else (view, result)
 
     def _relaxed(self, back: Relaxation, start: Point, result: LoopResult, setup: Setup) -> Point:
         """The most accurate point still MET: less sparsity by bisection from the original's weights, then
@@ -207,6 +212,15 @@ class TriggerPipeline(Pipeline):
             if met:
                 return point
         return best
+
+
+def _too_wide(result: LoopResult) -> Point | None:
+    """The first design that an interval without content left open, though the loop went past it; else the end's, where
+    that is open."""
+    for point, done in zip(result.points, result.rounds, strict=True):
+        if any(check.says_little for check in done.judgement.failing()):
+            return point
+    return result.best if result.verdict is Verdict.UNKNOWN else None
 
 
 class Relaxation:

@@ -76,9 +76,14 @@ def test_what_no_tightening_decides_stops_the_loop() -> None:
 
 def test_an_interval_that_smaller_designs_narrow_is_gone_after() -> None:
     wide, narrow = (Check("ff", 100, low, high, value=40.0) for low, high in ((20.0, 90.0), (20.0, 45.0)))
-    history = [Round(START, Judgement.of([wide]), accuracy=GOOD)]
+    floor = Check("accuracy", 0.7, GOOD, GOOD, at_least=True, quality=True)
     assert (wide.verdict, narrow.verdict) == (Verdict.UNKNOWN, Verdict.MET)
-    for end, kind in ((narrow, "tighten"), (wide, "stop")):
+    for checks, end, kind in (
+        ([wide, floor], narrow, "tighten"),
+        ([wide, floor], wide, "stop"),
+        ([wide], narrow, "stop"),  # nothing says how much accuracy it may cost
+    ):
+        history = [Round(START, Judgement.of(checks), accuracy=GOOD)]
         reach = Reach(at_end=Judgement.of([end]))
         assert next_action(history, LOOP, tightenings(history, LOOP), reach=reach).kind == kind
 
