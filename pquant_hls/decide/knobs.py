@@ -39,6 +39,9 @@ class Knob(ABC):
     restarts: ClassVar[bool] = False
     """Whether giving back what it took needs the original's weights."""
 
+    afresh: ClassVar[bool] = False
+    """Whether every turn is made on the original: its step takes no quantized layer."""
+
     free: ClassVar[bool] = False
     """Whether a turn costs no accuracy; such a knob is turned first."""
 
@@ -113,6 +116,7 @@ class Rank(Knob):
 
     ladder = "rank"
     restarts = True
+    afresh = True
     opened = False
 
     def tighter(self, loop: LoopSpec, _found: Judgement | None = None, /) -> float | None:

@@ -160,8 +160,9 @@ class _Loop:
 
     def round(self, action: Action) -> Action:
         """Make one round by ``action``; what to do after it."""
-        start = self.original if action.start is None else self.points[action.start]
         knobs = self._knobs(action)
+        afresh = action.move is not None and knobs.knob(action.move.knob).afresh
+        start = self.original if action.start is None or afresh else self.points[action.start]
         hls = reusing(self.view.hls, int(knobs.get(REUSE_PATH, self.view.hls.reuse_factor)))
         point, left_out = start, []
         for step in turned(self.recipe.steps, knobs, self._units()):

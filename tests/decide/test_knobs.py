@@ -115,6 +115,7 @@ def test_which_kinds_are_open_cost_nothing_and_start_over() -> None:
     assert {kind for kind in KINDS.values() if kind.opened} == {Sparsity, Bits}
     assert {kind for kind in KINDS.values() if kind.free} == {ReuseFactor}
     assert {kind for kind in KINDS.values() if kind.restarts} == {Sparsity, Rank}
+    assert {kind for kind in KINDS.values() if kind.afresh} == {Rank}, "quantized layers are not factorized"
 
 
 def test_what_costs_no_accuracy_is_turned_first() -> None:
