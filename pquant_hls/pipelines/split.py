@@ -9,7 +9,7 @@ from pquant_hls.spec import HlsSpec
 
 FLOAT_BITS = 32
 
-WIDTHS = ((5.0, 8), (10.0, 6), (15.0, 5), (math.inf, 4))
+WIDTHS = ((5.0, 8), (10.0, 6), (30.0, 5), (math.inf, 4))
 """Up to which ratio which width, of weights and biases: the more has to go, the more of it by bits."""
 
 MARGIN = 1.03
@@ -27,7 +27,7 @@ def width_for(target: float) -> int:
     """Bits of weights and biases at a ratio.
 
     >>> [width_for(ratio) for ratio in (4, 8, 20, 50)]
-    [8, 6, 4, 4]
+    [8, 6, 5, 4]
     """
     return next(bits for most, bits in WIDTHS if target <= most)
 

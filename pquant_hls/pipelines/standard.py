@@ -53,8 +53,8 @@ class StandardCompressionPipeline(Trainable):
     target_compression : 32 x all weights of the original / bits of the weights left.
     preserve_accuracy : share of the baseline's validation accuracy that every stage must keep. A stage that
         falls below is rolled back and tried once with half the step.
-    analyse : also measure how sensitive each layer is to rank, sparsity and bits, and spare those that stand
-        out.
+    analyse : also measure how sensitive each layer is to rank, sparsity and bits; where units go, those that stand out
+        are spared.
     options : of Setup. With a budget the verdict demands its limits too.
 
     >>> StandardCompressionPipeline(target_compression=6, epochs=2).target
@@ -93,21 +93,26 @@ class StandardCompressionPipeline(Trainable):
             spared = sensitivity(bench, start, "magnitude" if zeros else "structured")
         walk.history.extend(spared.records)
         climb = Climb(walk, goal, self.target)
-        (self._by_zeros if zeros else self._by_units)(climb, start, spared, setup)
+        if zeros:
+            self._by_zeros(climb, start, setup)
+        else:
+            self._by_units(climb, start, spared, setup)
         walk.attempt("fine-tuning", [_tune(setup)], climb.worse)
         return Ending(walk.point, goal, climb.summary(), tuple(walk.history))
 
-    def _by_zeros(self, climb: Climb, start: Point, spared: LayerSensitivity, setup: Setup) -> None:
-        """Most zeros while weights are float, then the width, then as many zeros as the ratio still needs."""
+    def _by_zeros(self, climb: Climb, start: Point, setup: Setup) -> None:
+        """Most zeros while weights are float, then the width, then as many zeros as the ratio still needs.
+
+        No layer is spared: zeros are shared by fan-in + fan-out and bits by a measurement of their own.
+        """
         if start.account is None:
             return
         bits, walk, original = width_for(self.target), climb.walk, start.account
         first = 1 - kept_at(original, self.target, bits) ** EARLY
-        sparing = spared.layers("sparsity")
         climb.stage(
             "pruning",
             [first] if first > LEAST_CUT else [],
-            lambda s: [_zero(s, setup, sparing, 0.5)],
+            lambda s: [_zero(s, setup, 0.5)],
             halfway,
         )
         climb.stage("quantization", [bits], lambda b: [_by_sensitivity(b, setup)], bits_between)
@@ -177,13 +182,12 @@ def _fit(setup: Setup, times: float = 1.0) -> dict[str, Any]:
     return {**asked, "epochs": math.ceil(times * asked["epochs"])}
 
 
-def _zero(share: float, setup: Setup, spared: tuple[str, ...] = (), times: float = 1.0) -> StepConfig:
+def _zero(share: float, setup: Setup, times: float = 1.0) -> StepConfig:
     return PruneConfig(
         method="magnitude",
         sparsity=round(share, 4),
         ranking="fan",
         rounds=ROUNDS,
-        exclude=spared,
         **_fit(setup, times),
     )
 
