@@ -1,16 +1,14 @@
-"""What compression costs in accuracy, on the bundled jets and on real jets where they are at hand.
+"""What compression costs in accuracy, on the bundled jets, on real jets where they are at hand, and on two made tasks.
 
-Five tables for each data set, mean and spread (half the range) over seeds, accuracy on the test split in
-percent:
+Five tables, mean and spread (half the range) over seeds, accuracy on the test split in percent:
 
 importance  structured pruning of the 64-32-32 tagger with BatchNormalization: accuracy at once and after
             fine-tuning, against kept multiplications, for each importance measure and for random choice
 bits        quantization-aware training at uniform bits and at bits by measured sensitivity, at equal EBOPs
 teacher     a pruned 4-bit tagger trained on labels, on labels and a teacher, and on a teacher alone with a
             sample of unlabelled inputs, as they are or with four mixed and jittered ones for each
-ratio       loss against the float tagger where non-zero weight bits are 8, 20 and 50 times fewer than 32 x
-            all weights (magnitude pruning, then quantization-aware training, both with a teacher); the loss
-            is that of the same events, with its paired error
+ratio       StandardCompressionPipeline at 8, 20 and 50 times fewer bits of non-zero weights than 32 x all weights:
+            points lost against the float network on the same test events, with their paired error. All four data sets
 knapsack    magnitude pruning (ranking fan) against a knapsack over what the estimator charges, at equal LUT (6-bit
             tagger, latency strategy) and at equal DSP (float tagger at ap_fixed<16,6>, strategy resource_unrolled, reuse
             4), after the same recovery in the same number of epochs; ``at`` is the magnitude's sparsity
@@ -25,6 +23,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -34,29 +34,22 @@ from typing import Any
 import keras
 import numpy as np
 from _common import CORPUS, parse, save, show
+from _tasks import Task, tasks
 
-from pquant_hls.compress import (
-    Accounting,
-    DesignCost,
-    FineTuning,
-    PruningCompression,
-    QuantizationCompression,
-    account,
-    compression_ratio,
-)
-from pquant_hls.datasets import load_dataset
+from pquant_hls.compress import DesignCost, FineTuning, PruningCompression, QuantizationCompression, account
 from pquant_hls.network import build_mlp
+from pquant_hls.pipelines import StandardCompressionPipeline
 from pquant_hls.spec import HlsSpec
 from pquant_hls.spec.steps import FineTuneConfig
 from pquant_hls.train import fit, probabilities
+from pquant_hls.train.metrics import decisions
 
 REAL = CORPUS.parent / "data" / "lhc_jets_hlf_5120.npz"
 AIMS = {8: 0.3, 20: 1.0, 50: 2.5}
 """Points that may be lost at each ratio of weight bits."""
 
-BITS_AT = {8: 6, 20: 5, 50: 5}
-AIM_HIGH = 1.03
-"""The ratio aimed at before training, which turns a few more weights to zero, over the wanted one."""
+PRESERVED = 0.95
+"""Share of the validation accuracy below which the pipeline rolls back: just below the widest aim."""
 
 LEARN: dict[str, Any] = {"batch_size": 256, "learning_rate": 2e-3}
 MEASURES = ["taylor", "l1", "l2", "batchnorm", "random"]
@@ -64,6 +57,8 @@ TABLES = ["importance", "bits", "teacher", "ratio", "knapsack"]
 BY_SIZE = "by |weight|"
 NEAR = 1.02
 """How much more of the resource than magnitude pruning a knapsack may end with; recovery moves it a little."""
+JETS = ["bundled jets", "real jets"]
+"""Data sets of all five tables; the others have that of ratios."""
 ALONE, MIXED = "teacher, 2000 inputs as they are", "teacher, 2000 inputs without labels"
 ERROR = "paired error"
 Row = dict[str, Any]
@@ -72,13 +67,17 @@ Row = dict[str, Any]
 def options(parser: argparse.ArgumentParser) -> None:
     """Options of this script."""
     parser.add_argument("--data", type=Path, default=REAL, help="file of real jets (npz with X and y)")
-    parser.add_argument("--only", choices=["bundled", "real"], help="one data set (quick: bundled)")
+    names = [*JETS, "three sources", "resonance"]
+    parser.add_argument("--only", nargs="+", choices=names, help="these data sets (quick: bundled jets)")
     parser.add_argument(
         "--tables", nargs="+", choices=TABLES, default=TABLES, help="which tables (default all)"
     )
     parser.add_argument("--seeds", type=int, default=None, help="number of seeds (default 3, quick 1)")
     parser.add_argument(
-        "--epochs", type=int, default=None, help="epochs of each training (default 20, quick 4)"
+        "--epochs",
+        type=int,
+        default=None,
+        help="epochs of each training (default 20, the pipeline's own; quick 4)",
     )
     parser.add_argument("--cells", type=Path, help="file of finished trainings, read and added to")
 
@@ -102,22 +101,21 @@ class Cells:
 
 
 class Study:
-    """One data set (by seed), one teacher per seed, and how long to train."""
+    """One task, one teacher per seed, and how long to train; ``asked`` are options of the pipeline."""
 
-    def __init__(self, data: Callable[[int], Any], epochs: int, *, distil: bool) -> None:
-        self.data, self.epochs = data, epochs
+    def __init__(self, task: Task, epochs: int, asked: Mapping[str, Any]) -> None:
+        self.task, self.data, self.epochs, self.asked = task, task.data, epochs, asked
         self.learn = {**LEARN, "epochs": epochs}
-        self.teach = {**LEARN, "epochs": 3 * epochs, "learning_rate": 3e-3}
-        if distil:  # few jets: smaller batches teach more, and targets for jets that were never made help
-            self.teach["batch_size"] = 64
-            self.learn |= {"distillation": 0.8, "synthetic": 4, "jitter": 0.2}
+        self.teach = {**LEARN, "epochs": 3 * epochs, "learning_rate": 3e-3, **task.teaching}
+        if task.learning:
+            self.learn |= {"distillation": 0.8, **task.learning}
         self.teachers: dict[tuple[int, bool], Any] = {}
         self.narrow: dict[int, Any] = {}
 
     def teacher(self, seed: int, *, normalised: bool = False) -> Any:
-        """The float 64-32-32 tagger trained on labels, with BatchNormalization or without."""
+        """The float network trained on labels, with BatchNormalization or without."""
         if (seed, normalised) not in self.teachers:
-            model = build_mlp(16, (64, 32, 32), 5, seed=seed)
+            model = build_mlp(self.task.inputs, self.task.widths, self.task.outputs, seed=seed)
             model = with_batchnorm(model) if normalised else model
             fit(model, self.data(seed), FineTuneConfig(**self.teach, seed=seed))
             self.teachers[seed, normalised] = model
@@ -133,7 +131,7 @@ class Study:
     def right(self, model: Any, seed: int) -> np.ndarray:
         """Which test events the model gets right."""
         data = self.data(seed)
-        right: np.ndarray = probabilities(model, data.x_test).argmax(axis=1) == data.y_test
+        right: np.ndarray = decisions(probabilities(model, data.x_test)) == data.y_test
         return right
 
     def percent(self, model: Any, seed: int) -> float:
@@ -179,31 +177,25 @@ class Study:
         return {"accuracy %": self.percent(step.compress(small, data).model, seed)}
 
     def ratio(self, seed: int, _: str, wanted: int) -> Row:
-        """As few non-zero weight bits as the ratio asks for."""
+        """The standard pipeline at this ratio; seconds of CPU, those of g++ and csim at hand-over included."""
         teacher, data = self.teacher(seed), self.data(seed)
-        shared = {**self.learn, "distillation": 0.8, "seed": seed, "teacher": teacher}
-        bits: dict[str, Any] = {"bits": BITS_AT[wanted], "allocation": "sensitivity", "seed": seed}
-
-        def sparse(share: float, **training: Any) -> Any:
-            step = PruningCompression(
-                method="magnitude", sparsity=share, ranking="global", rounds=2, **training
-            )
-            return step.compress(teacher, data).model
-
-        share = sparsity_for(account(teacher), wanted, BITS_AT[wanted])
-        for _turn in range(2):  # what the bits of each layer come to is only known once they are given out
-            probe = QuantizationCompression(**bits, mode="ptq").compress(sparse(share), data)
-            found = compression_ratio(account(teacher), probe.record.after) or 0.0
-            share = min(0.99, max(0.0, 1 - (1 - share) * found / (AIM_HIGH * wanted)))
-        small = sparse(share, **{**shared, "epochs": max(1, self.epochs // 4)})
-        made = QuantizationCompression(**{**shared, **bits, "epochs": 2 * self.epochs}).compress(small, data)
-        model = made.model
-        now, before = self.right(model, seed), self.right(teacher, seed)
+        begun = sum(os.times()[:4])
+        with tempfile.TemporaryDirectory() as scratch:
+            options = {
+                "seed": seed,
+                "out": Path(scratch) / "run",
+                "training": self.task.learning,
+                **self.asked,
+            }
+            made = StandardCompressionPipeline(wanted, PRESERVED, **options).execute(teacher, data)
+        now, before = self.right(made.model, seed), self.right(teacher, seed)
         return {
-            "measured ratio": compression_ratio(account(teacher), account(model)),
+            "measured ratio": made.ratio,
+            "csim equal %": None if made.qor.csim_match is None else 100 * made.qor.csim_match,
             "accuracy %": 100 * float(now.mean()),
             "points lost": 100 * float(before.mean() - now.mean()),
             ERROR: 100 * float(np.sqrt((now != before).sum())) / len(now),
+            "CPU s": sum(os.times()[:4]) - begun,
         }
 
     def knapsack(self, seed: int, kind: str, sparsity: float) -> Row:
@@ -255,12 +247,6 @@ def with_batchnorm(model: keras.Model) -> keras.Model:
     return keras.Sequential([keras.Input((16,)), *layers], name=model.name)
 
 
-def sparsity_for(original: Accounting, ratio: float, bits: int) -> float:
-    """Weight sparsity at which ``bits`` wide weights and 6-bit biases give this ratio."""
-    biases = 6 * (original.parameters - original.kernel_weights)
-    return max(0.0, 1 - (32 * original.parameters / ratio - biases) / (bits * original.kernel_weights))
-
-
 def unlabelled(data: Any, events: int) -> Any:
     """A calibration sample: inputs alone."""
     x = data.x_train[:events]
@@ -272,7 +258,7 @@ def averaged(run: Callable[[int], Row], seeds: Iterable[int]) -> Row:
     rows = [run(seed) for seed in seeds]
     merged: Row = {}
     for key in rows[0]:
-        values = np.array([row[key] for row in rows])
+        values = np.array([row[key] for row in rows], float)
         if key == ERROR:
             merged[key] = float(np.sqrt((values**2).sum())) / len(values)
             continue
@@ -283,7 +269,11 @@ def averaged(run: Callable[[int], Row], seeds: Iterable[int]) -> Row:
 
 
 def tables(
-    study: Study, cells: Callable[[str, Callable[[], Row]], Row], args: argparse.Namespace, seeds: range
+    study: Study,
+    cells: Callable[[str, Callable[[], Row]], Row],
+    args: argparse.Namespace,
+    seeds: range,
+    wanted: Iterable[str],
 ) -> Mapping[str, list[Row]]:
     """The wanted tables of one data set."""
     cuts, widths = ((0.7,), (3, 5)) if args.quick else ((0.3, 0.5, 0.7, 0.85), (2, 3, 4, 6))
@@ -295,45 +285,26 @@ def tables(
             ["labels", "labels and teacher", ALONE, MIXED],
             [4],
         ),
-        "ratio": (study.ratio, ["magnitude + bits by sensitivity"], list(AIMS)),
+        "ratio": (study.ratio, ["standard pipeline"], [20] if args.quick else list(AIMS)),
         "knapsack": (
             study.knapsack,
             ["lut", "dsp", f"lut {BY_SIZE}"],
             (0.9,) if args.quick else (0.8, 0.9, 0.95),
         ),
     }
+    lengths = dict.fromkeys(plan, f"{study.epochs}") | {"ratio": str(study.asked.get("epochs", "own"))}
 
     def row(name: str, kind: str, point: float) -> Row:
         def cell(seed: int) -> Row:
             run = partial(plan[name][0], seed, kind, point)
-            return cells(f"{name}/{kind}/{point}/seed {seed}/{study.epochs} epochs", run)
+            return cells(f"{name}/{kind}/{point}/seed {seed}/{lengths[name]} epochs", run)
 
         aim = {"aim": AIMS[int(point)]} if name == "ratio" else {}
         return {name: kind, "at": point, **averaged(cell, seeds), **aim}
 
     return {
-        name: [row(name, kind, point) for point in plan[name][2] for kind in plan[name][1]]
-        for name in args.tables
+        name: [row(name, kind, point) for point in plan[name][2] for kind in plan[name][1]] for name in wanted
     }
-
-
-def real_jets(path: Path) -> Callable[[int], Any] | None:
-    """3,072 jets to train, 1,024 to validate, 1,024 to test, dealt anew by each seed; None without a file."""
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as file:
-        x, y = file["X"].astype(np.float32), file["y"].astype(np.int64)
-
-    def dealt(seed: int) -> Any:
-        order = np.random.default_rng(seed).permutation(5120)
-        parts = dict(zip(("train", "val", "test"), np.split(order, [3072, 4096]), strict=True))
-        return SimpleNamespace(
-            classes=("g", "q", "t", "w", "z"),
-            **{f"x_{part}": x[chosen] for part, chosen in parts.items()},
-            **{f"y_{part}": y[chosen] for part, chosen in parts.items()},
-        )
-
-    return dealt
 
 
 def float_row(study: Study, cells: Callable[[str, Callable[[], Row]], Row], epochs: int, seed: int) -> Row:
@@ -342,25 +313,27 @@ def float_row(study: Study, cells: Callable[[str, Callable[[], Row]], Row], epoc
 
 
 def main() -> None:
-    """Run on both data sets."""
+    """Run on every data set that is asked for."""
     args = parse(__doc__, options)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     seeds = range(args.seed, args.seed + (args.seeds or (1 if args.quick else 3)))
     epochs = args.epochs or (4 if args.quick else 20)
+    asked = {"epochs": epochs} if args.quick or args.epochs else {}
     results: dict[str, Any] = {"seeds": list(seeds), "epochs": epochs}
-    kept, bundled = Cells(args.cells), load_dataset("lhc_jets")
-    for name, data in (("bundled jets", lambda _: bundled), ("real jets", real_jets(args.data))):
-        if data is None or (args.only or ("bundled" if args.quick else name)) not in name:
+    kept = Cells(args.cells)
+    for name, task in tasks(args.data).items():
+        wanted = [table for table in args.tables if name in JETS or table == "ratio"]
+        if name not in (args.only or (JETS[:1] if args.quick else [name])) or not wanted:
             continue
-        study = Study(data, epochs, distil=name == "real jets")
+        study = Study(task, epochs, asked)
 
         def cells(key: str, run: Callable[[], Row], name: str = name) -> Row:
             return kept.get(f"{name}/{key}", run)
 
         floats = averaged(partial(float_row, study, cells, epochs), seeds)
-        sizes = {"train": len(data(0).x_train), "test": len(data(0).x_test)}
-        show(f"{name}: float 64-32-32", [{**sizes, **floats}])
-        results[name] = {"float": floats, **tables(study, cells, args, seeds)}
+        sizes = {"train": len(task.data(0).x_train), "test": len(task.data(0).x_test)}
+        show(f"{name}: float {task.shape}", [{**sizes, **floats}])
+        results[name] = {"float": floats, **tables(study, cells, args, seeds, wanted)}
         for title, rows in list(results[name].items())[1:]:
             show(f"{name}: {title}", rows)
     save(args, "compression", results)

@@ -141,6 +141,8 @@ def jet_table(args: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]:
     for seed in seeds:
         model = trained(data, (16, 8) if args.quick else (64, 32, 32), seed, 3 if args.quick else 20)
         for number, (name, job) in enumerate(jobs(args.quick).items()):
+            if args.only and not any(name.startswith(wanted) for wanted in args.only):
+                continue
             options = {"out": scratch / f"jets-{seed}-{number}", "epochs": 1 if args.quick else 6}
             rows.append(timed(name, seed, job, model, data, options))
     return rows
@@ -170,6 +172,9 @@ def track_table(args: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="pipelines whose name begins so (default all)"
+    )
     parser.add_argument(
         "--table", choices=("both", "jets", "tracks"), default="both", help="which table to make"
     )

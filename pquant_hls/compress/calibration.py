@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pquant_hls.network.frontend import standard
 from pquant_hls.network.graph import calls
 from pquant_hls.qor import FixedType
-from pquant_hls.spec.steps import PruneConfig, PruneLayersConfig, QuantizeConfig
+from pquant_hls.spec.steps import LowRankConfig, PruneConfig, PruneLayersConfig, QuantizeConfig
 from pquant_hls.train import EVALUATION_BATCH, as_list
 
 Values = NDArray[Any]
@@ -67,7 +67,9 @@ def squared_error(values: Values, bits: int, integer: int, *, signed: bool) -> f
     return float(((kind.quantize(exact) - exact) ** 2).mean())
 
 
-def sample(data: Any, config: QuantizeConfig | PruneConfig | PruneLayersConfig) -> list[Values]:
+def sample(
+    data: Any, config: QuantizeConfig | PruneConfig | PruneLayersConfig | LowRankConfig
+) -> list[Values]:
     """A seeded sample of training inputs, one array for each input of the model."""
     inputs = as_list(data.x_train)
     chosen = np.random.default_rng(config.seed).permutation(len(inputs[0]))[: config.samples]

@@ -47,14 +47,15 @@ class Factor:
         return self.make() if call.name == self.name else None
 
 
-def factors(call: Call) -> list[Factor]:
+def factors(call: Call, seen: Matrix | None = None) -> list[Factor]:
     """All factorizations of a dense layer or ungrouped convolution.
 
     Dense and pointwise layers: kernel = A B. Others: a convolution to ``rank`` channels and a pointwise one; for
-    Conv2D also a vertical and a horizontal one (Jaderberg et al., arXiv:1405.3866, scheme 2).
+    Conv2D also a vertical and a horizontal one (Jaderberg et al., arXiv:1405.3866, scheme 2). With ``seen``, what a dense
+    layer reads, float (events, inputs), it is its sums on these events that the first ranks keep most of.
     """
     kernel = np.asarray(call.layer.kernel, np.float64)
-    found = _channel(call, kernel)
+    found = _channel(call, kernel, None if seen is None else _spread(seen))
     if operation(call.layer) == "conv" and kernel.ndim == 4 and kernel.shape[0] > 1 and kernel.shape[1] > 1:
         found += _spatial(call, kernel)
     return found
@@ -64,16 +65,32 @@ DUST = 1e-9
 """Parts of singular vectors up to here are rounding, and 0."""
 
 
-def _split(matrix: Matrix, n_out: int) -> tuple[Matrix, Matrix, Matrix, NDArray[np.int64]]:
+RIDGE = 1e-6
+"""Added to the second moments of what a layer reads, in units of their mean, so that directions never seen count a little."""
+
+
+def _spread(seen: Matrix) -> Matrix:
+    """L with L L^T the second moments of ``seen`` (events, inputs): |seen W| = |L^T W| sqrt(events)."""
+    moments = seen.T @ seen / len(seen)
+    mean = max(float(np.trace(moments)) / len(moments), 1e-30)
+    return np.asarray(np.linalg.cholesky(moments + RIDGE * mean * np.eye(len(moments))))
+
+
+def _split(
+    matrix: Matrix, n_out: int, spread: Matrix | None = None
+) -> tuple[Matrix, Matrix, Matrix, NDArray[np.int64]]:
     """A, B with matrix = A B, columns in order of weight; for the first r of them the energy kept and the units that
-    nothing is left of, where a unit is every ``n_out``-th column.
+    nothing is left of, where a unit is every ``n_out``-th column. With ``spread`` L the order and energy are those of
+    L^T matrix (Eckart and Young, Psychometrika 1 (1936) 211).
     """
-    left, sizes, right = np.linalg.svd(matrix, full_matrices=False)
+    left, sizes, right = np.linalg.svd(matrix if spread is None else spread.T @ matrix, full_matrices=False)
     left, right = (np.where(np.abs(vectors) < DUST, 0.0, vectors) for vectors in (left, right))
     root = np.sqrt(sizes)
     total = float((sizes**2).sum())
     kept = np.cumsum(sizes**2) / total if total > 0 else np.ones(len(sizes))
     by_unit = np.cumsum(((root[:, None] * right) ** 2).reshape(len(sizes), -1, n_out).sum(axis=1), axis=0)
+    if spread is not None:
+        left = np.linalg.solve(spread.T, left)
     return left * root, root[:, None] * right, kept, ((by_unit == 0) & (by_unit[-1] > 0)).sum(axis=1)
 
 
@@ -81,9 +98,9 @@ def _positions(shape: tuple[int | None, ...]) -> int:
     return math.prod(size for size in shape[:-1] if size is not None)
 
 
-def _channel(call: Call, kernel: Matrix) -> list[Factor]:
+def _channel(call: Call, kernel: Matrix, spread: Matrix | None) -> list[Factor]:
     """To ``rank`` channels, then pointwise."""
-    first, second, energy, lost = _split(kernel.reshape(-1, kernel.shape[-1]), kernel.shape[-1])
+    first, second, energy, lost = _split(kernel.reshape(-1, kernel.shape[-1]), kernel.shape[-1], spread)
     before = kernel.size * _positions(call.shape)
     made = []
     for rank in range(1, len(energy) + 1):

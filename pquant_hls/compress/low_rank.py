@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from pquant_hls.compress.calibration import Values, layer_values, sample
 from pquant_hls.compress.factors import Factor, factors
 from pquant_hls.compress.step import Outcome, Step
-from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
+from pquant_hls.errors import DataError, NoGain, SpecError, UnsupportedModel
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, flat, rebuild
 from pquant_hls.network.table import operation
@@ -29,12 +30,13 @@ class LowRankCompression(Step[LowRankConfig]):
 
     Config = LowRankConfig
 
-    def apply(self, model: keras.Model, data: Any) -> Outcome:  # noqa: ARG002
-        """``data`` is not read. Raises SpecError, with the numbers, for a rank that saves nothing; NoGain where no layer
-        is factorized in the end."""
+    def apply(self, model: keras.Model, data: Any) -> Outcome:
+        """``data`` is read for ``error: outputs`` alone. Raises SpecError, with the numbers, for a rank that saves nothing;
+        NoGain where no layer is factorized in the end."""
         graph = flat(model)
         table = {call.name: call for call in graph.layers}
         self._known(table)
+        seen = self._seen(model, data)
         notes: list[str] = []
         refused: list[str] = []
         for call in table.values():
@@ -45,7 +47,7 @@ class LowRankCompression(Step[LowRankConfig]):
                     [f"{call.name} is quantized: factorize before quantizing"] if _quantized(call) else []
                 )
                 continue
-            found = [factor for factor in factors(call) if self._wanted(factor, call.name)]
+            found = [factor for factor in factors(call, seen(call)) if self._wanted(factor, call.name)]
             useful = [factor for factor in found if factor.multiplications < factor.before]
             if not useful:
                 refused.append(_refusal(call, found))
@@ -56,6 +58,20 @@ class LowRankCompression(Step[LowRankConfig]):
         if not notes:
             raise NoGain("no layer gains: " + ("; ".join(refused) or "none can be factorized"), where="rank")
         return Outcome(model, (*notes, *refused))
+
+    def _seen(self, model: keras.Model, data: Any) -> Callable[[Call], Values | None]:
+        """What a dense layer reads on the data, float64 (events, inputs), where its outputs are to be kept; else None."""
+        if self.config.error == "weights":
+            return lambda _: None
+        if data is None:
+            raise DataError("error 'outputs' needs inputs", mend="give a data set, or set error: weights")
+        values = layer_values(model, sample(data, self.config))
+
+        def read(call: Call) -> Values | None:
+            found = np.asarray(values[call.inputs[0]], np.float64)
+            return found.reshape(-1, found.shape[-1]) if operation(call.layer) == "dense" else None
+
+        return read
 
     def _known(self, table: dict[str, Call]) -> None:
         for key, given in (("exclude", self.config.exclude), ("layers", self.config.layers)):

@@ -35,7 +35,7 @@ def choose_channels(
     ]
     for family in single:
         _to(cut, family, _target(cut, family, config), worth)
-    rest = [family for family in cut.families() if family not in single]
+    rest = [family for family in cut.families() if family not in single and _counts(family, config)]
     if counter is not None:
         drop_by_cycles(cut, rest, worth, counter, _done(cut, config))
     elif config.sparsity_of == "units" and config.ranking == "layer":
@@ -57,6 +57,11 @@ def _known_layers(channels: Channels, config: PruneConfig) -> None:
                 raise UnsupportedModel(
                     "its units cannot be removed: they reach an output or a fixed shape", where=name
                 )
+
+
+def _counts(family: list[str], config: PruneConfig) -> bool:
+    """Whether a share of the original's units can be meant: layers that it has not, such as factors, stay as they are."""
+    return not config.reference or any(name in config.reference for name in family)
 
 
 def channel_scores(cut: Cut, scores: Scores, *, normalised: bool) -> dict[int, float]:
@@ -117,9 +122,9 @@ def _done(cut: Cut, config: PruneConfig) -> Callable[[], bool]:
 
 
 def _units_done(cut: Cut, config: PruneConfig) -> Callable[[], bool]:
-    whole = sum(config.reference.get(name, count) for name, count in cut.kept.items())
-    target = round((1 - config.sparsity) * whole)
-    return lambda: sum(cut.kept.values()) <= target
+    names = [name for name in cut.kept if _counts([name], config)]
+    target = round((1 - config.sparsity) * sum(config.reference.get(name, cut.kept[name]) for name in names))
+    return lambda: sum(cut.kept[name] for name in names) <= target
 
 
 def _weights_done(cut: Cut, config: PruneConfig) -> Callable[[], bool]:

@@ -64,7 +64,7 @@ class Round:
 @dataclass(frozen=True)
 class Action:
     """The next thing to do. ``start`` is the index of the round whose knobs and model the next one continues from (None: from
-    the original model, as every turn of a knob does that starts ``anew``). ``best`` is the index of the round to hand over
+    the original model, as every turn of a knob does that starts ``afresh``). ``best`` is the index of the round to hand over
     when stopping."""
 
     kind: Literal["stop", "tighten", "relax"]
@@ -304,13 +304,13 @@ def _tighten(
         )
     turns = [done.move.knob for done in history if done.move is not None]
     kinds = {move.knob: Knobs.of(history[base].knobs).knob(move.knob) for move in moves}
-    spared = any(_fits(move, None) and not kinds[move.knob].anew for move in moves)
+    spared = any(_fits(move, None) and not kinds[move.knob].last_resort for move in moves)
     failing = [check for check in history[base].judgement.design if check.verdict is not Verdict.MET]
     move = min(
         moves,
         key=lambda m: (
             not kinds[m.knob].free,
-            spared and kinds[m.knob].anew,
+            spared and kinds[m.knob].last_resort,
             _excess(m, failing),
             _or_inf(m.predicted_ns),
             turns.count(m.knob),

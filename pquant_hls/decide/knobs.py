@@ -42,11 +42,14 @@ class Knob(ABC):
     restarts: ClassVar[bool] = False
     """Whether giving back what it took needs the original's weights."""
 
+    afresh: ClassVar[bool] = False
+    """Whether every turn is made on the original, with its weights."""
+
     free: ClassVar[bool] = False
     """Whether a turn costs no accuracy; such a knob is turned first."""
 
-    anew: ClassVar[bool] = False
-    """Whether every turn starts from the original's weights; such a knob is turned where no other is predicted to do."""
+    last_resort: ClassVar[bool] = False
+    """Whether it is turned only where no other turn is predicted to do."""
 
     opened: ClassVar[bool] = True
     """Whether it is a knob without being named in ``loop:``."""
@@ -144,6 +147,7 @@ class Rank(Knob):
 
     ladder = "rank"
     restarts = True
+    afresh = True
     opened = False
 
     def tighter(self, loop: LoopSpec, _found: Judgement | None = None, /) -> float | None:
@@ -237,7 +241,7 @@ class Depth(Knob):
 
     ladder = "dropped_layers"
     restarts = True
-    anew = True
+    afresh = last_resort = True
 
     def tighter(self, loop: LoopSpec, _found: Judgement | None = None, /) -> float | None:
         new = self.value + 1

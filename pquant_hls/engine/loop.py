@@ -209,8 +209,8 @@ class _Loop:
 
     def _start(self, action: Action, knobs: Knobs) -> Point:
         """The point whose weights a round starts from."""
-        anew = action.move is not None and knobs.knob(action.move.knob).anew
-        return self.original if action.start is None or anew else self.points[action.start]
+        afresh = action.move is not None and knobs.knob(action.move.knob).afresh
+        return self.original if action.start is None or afresh else self.points[action.start]
 
     def _units(self) -> Mapping[str, int]:
         return {} if self.original.account is None else self.original.account.units

@@ -3,34 +3,40 @@ fine-tune."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from statistics import median
+import math
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss
-from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.compress import Accounting
+from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench
 from pquant_hls.pipelines.base import Trainable
+from pquant_hls.pipelines.climb import Climb, bits_between, halfway
+from pquant_hls.pipelines.sensitivity import LayerSensitivity, sensitivity
 from pquant_hls.pipelines.setup import Setup, validated
-from pquant_hls.pipelines.walk import AnyStep, Walk
+from pquant_hls.pipelines.split import FLOAT_BITS, MARGIN, kept_at, kept_from, width_for, zeros_save
+from pquant_hls.pipelines.walk import Walk
 from pquant_hls.spec import StepConfig
 from pquant_hls.spec.steps import FineTuneConfig, LowRankConfig, PruneConfig, QuantizeConfig
-from pquant_hls.store import Entry
 
 LOST_ENERGY = (0.02, 0.05, 0.1)
 BITS = (8, 6, 5, 4, 3)
-FLOAT_BITS = 32
 MOST_SPARSITY = 0.95
-MARGIN = 1.02
-"""Aimed beyond the target: biases are not pruned in proportion, and training moves quantized weights off
-zero."""
 
-PROBES = ("rank", "sparsity", "bits")
+ROUNDS = 3
+"""Cuts on the way to a share of zeros, with recovery after each."""
 
-Make = Callable[[float], Sequence[AnyStep]]
-Milder = Callable[[float | None, float], float | None]
+EARLY = 0.6
+"""Part of the way to the last share of weights, in its logarithm, that goes while weights are float; the rest is cut
+where widths are known and the ratio can be counted."""
+
+LEAST_CUT = 0.05
+"""A share of zeros that is not worth a training of its own."""
+
+MOST_CUTS = 4
+LEARNING: dict[str, Any] = {"batch_size": 256, "learning_rate": 2e-3, "distillation": 0.8}
+"""How stages train unless told otherwise; the original is the teacher."""
 
 
 Ratio = Annotated[float, Field(gt=1, allow_inf_nan=False)]
@@ -38,15 +44,17 @@ Preserved = Annotated[float, Field(gt=0, le=1)]
 
 
 class StandardCompressionPipeline(Trainable):
-    """Low rank, structured pruning and quantization, each only while the target is not reached.
+    """Weights set to zero and fewer bits by sensitivity, with the original as teacher; where a zero weight saves nothing
+    (resource strategy, reuse, io_stream) low rank, whole units and fewer bits. Each stage only while the target is not
+    reached.
 
     Parameters
     ----------
     target_compression : 32 x all weights of the original / bits of the weights left.
     preserve_accuracy : share of the baseline's validation accuracy that every stage must keep. A stage that
         falls below is rolled back and tried once with half the step.
-    analyse : also measure how sensitive each layer is to rank, sparsity and bits, and spare those that stand
-        out.
+    analyse : also measure how sensitive each layer is to rank, sparsity and bits; where units go, those that stand out
+        are spared.
     options : of Setup. With a budget the verdict demands its limits too.
 
     >>> StandardCompressionPipeline(target_compression=6, epochs=2).target
@@ -79,26 +87,68 @@ class StandardCompressionPipeline(Trainable):
         baseline = (None if bench.baseline is None else bench.baseline.value()) or 0.0
         floor = Gate("accuracy", max_loss=(1 - self.preserve) * baseline)
         goal = Goal(self.target, (floor, *setup.gates), setup.budget)
-        walk = Walk(bench, start)
-        spared = sensitivity(bench, start) if self.analyse else LayerSensitivity()
+        walk, zeros = Walk(bench, start), zeros_save(bench.hls)
+        spared = LayerSensitivity()
+        if self.analyse:
+            spared = sensitivity(bench, start, "magnitude" if zeros else "structured")
         walk.history.extend(spared.records)
         climb = Climb(walk, goal, self.target)
-        climb.stage("low rank", LOST_ENERGY, lambda lost: self._low_rank(lost, spared, setup), _halfway)
+        if zeros:
+            self._by_zeros(climb, start, setup)
+        else:
+            self._by_units(climb, start, spared, setup)
+        walk.attempt("fine-tuning", [_tune(setup)], climb.worse)
+        return Ending(walk.point, goal, climb.summary(), tuple(walk.history))
+
+    def _by_zeros(self, climb: Climb, start: Point, setup: Setup) -> None:
+        """Most zeros while weights are float, then the width, then as many zeros as the ratio still needs.
+
+        No layer is spared: zeros are shared by fan-in + fan-out and bits by a measurement of their own.
+        """
+        if start.account is None:
+            return
+        bits, walk, original = width_for(self.target), climb.walk, start.account
+        first = 1 - kept_at(original, self.target, bits) ** EARLY
         climb.stage(
             "pruning",
-            _shares(self._needed(walk.point)),
-            lambda s: self._prune(s, start, spared, setup),
-            _halfway,
+            [first] if first > LEAST_CUT else [],
+            lambda s: [_zero(s, setup, 0.5)],
+            halfway,
         )
-        climb.stage("quantization", BITS, lambda bits: self._quantize(bits, spared, setup), _bits_between)
+        climb.stage("quantization", [bits], lambda b: [_by_sensitivity(b, setup)], bits_between)
         climb.stage(
             "further pruning",
-            _further(walk.point, start),
-            lambda s: self._prune(s, start, spared, setup),
-            _halfway,
+            self._missing(walk, original, bits),
+            lambda s: [_zero(s, setup), _tune(setup)],
+            lambda _, s: (s + _sparsity(walk.point, original)) / 2,
         )
-        walk.attempt("fine-tuning", [FineTuneConfig(**setup.fit())], climb.worse)
-        return Ending(walk.point, goal, climb.summary(), tuple(walk.history))
+        climb.stage(
+            "fewer bits", range(bits - 1, 1, -1), lambda b: [_by_sensitivity(b, setup)], lambda *_: None
+        )
+
+    def _missing(self, walk: Walk, original: Accounting, bits: int) -> Iterator[float]:
+        """Shares of zeros at which the ratio is reached, counted anew after each cut."""
+        for _ in range(MOST_CUTS):
+            if walk.point.account is None:
+                return
+            yield 1 - kept_from(walk.point.account, original, self.target, bits)
+
+    def _by_units(self, climb: Climb, start: Point, spared: LayerSensitivity, setup: Setup) -> None:
+        """Low rank, whole units, fewer bits, more units."""
+        climb.stage("low rank", LOST_ENERGY, lambda lost: self._low_rank(lost, spared, setup), halfway)
+        climb.stage(
+            "pruning",
+            _shares(self._needed(climb.walk.point)),
+            lambda s: self._prune(s, start, spared, setup),
+            halfway,
+        )
+        climb.stage("quantization", BITS, lambda bits: self._quantize(bits, spared, setup), bits_between)
+        climb.stage(
+            "further pruning",
+            _further(climb.walk.point, start),
+            lambda s: self._prune(s, start, spared, setup),
+            halfway,
+        )
 
     def _needed(self, point: Point) -> float:
         """Share of the weights to prune so that the mildest quantization then reaches the target."""
@@ -106,7 +156,7 @@ class StandardCompressionPipeline(Trainable):
 
     def _low_rank(self, lost: float, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         step = LowRankConfig(energy=1 - lost, exclude=spared.layers("rank"), seed=setup.seed)
-        return [step, FineTuneConfig(**setup.fit())]
+        return [step, FineTuneConfig(**_fit(setup))]
 
     def _prune(self, share: float, start: Point, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         weights = None if start.account is None else start.account.kernel_weights
@@ -117,136 +167,43 @@ class StandardCompressionPipeline(Trainable):
                 reference_weights=weights,
                 ranking="global",
                 exclude=spared.layers("sparsity"),
-                **setup.fit(),
+                **_fit(setup),
             )
         ]
 
     def _quantize(self, bits: float, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         wider = {name: min(16, int(bits) + 2) for name in spared.layers("bits")}
-        return [QuantizeConfig(bits=int(bits), layers=wider, **setup.fit())]
+        return [QuantizeConfig(bits=int(bits), layers=wider, **_fit(setup))]
 
 
-@dataclass
-class Climb:
-    """Stages of growing strength, while the target is not reached and the floors hold."""
-
-    walk: Walk
-    goal: Goal
-    target: float
-    limits: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def reached(self) -> bool:
-        return (self.walk.point.ratio or 1.0) >= self.target
-
-    def stage(self, name: str, rungs: Sequence[float], make: Make, milder: Milder) -> None:
-        """Climb ``rungs``; a rung that falls below a floor is tried once milder, and ends the stage."""
-        held: float | None = None
-        for rung in rungs:
-            if self.reached:
-                return
-            if self.walk.attempt(name, make(rung), self._objection):
-                held = rung
-                self.limits.pop(name, None)
-                continue
-            if self.walk.idle:  # too little to remove one unit: the next rung asks for more
-                self.limits[name] = self.walk.history[-1].why
-                continue
-            half = milder(held, rung) if self.walk.possible else None
-            if half is None or not self.walk.attempt(f"{name}, milder", make(half), self._objection):
-                self.limits[name] = self.walk.history[-1].why
-            return
-
-    def _objection(self, before: Point, after: Point) -> str | None:
-        if (after.ratio or 0.0) <= (before.ratio or 1.0):
-            return f"does not compress: ratio {after.ratio or 0.0:.2f} after {before.ratio or 1.0:.2f}"
-        return self.goal.lost(self.walk.bench, after)
-
-    def worse(self, before: Point, after: Point) -> str | None:
-        """Why fine-tuning did harm: less accurate, or training gave back weights that the target needs."""
-        fallen = loss(self.walk.bench.score(before), self.walk.bench.score(after))
-        if fallen is not None and fallen[0] > 0:
-            return "is less accurate than before"
-        lost_target = self.reached and (after.ratio or 0.0) < self.target
-        return (
-            f"falls to ratio {after.ratio or 0.0:.2f}"
-            if lost_target
-            else self.goal.lost(self.walk.bench, after)
-        )
-
-    def summary(self) -> str:
-        ratio = self.walk.point.ratio or 1.0
-        if self.reached:
-            return f"compression ratio {ratio:.2f} reaches the target of {self.target:g}"
-        limits = (
-            "; ".join(f"{name}: {limit}" for name, limit in self.limits.items())
-            or "every stage is at its end"
-        )
-        return f"stopped at compression ratio {ratio:.2f} of {self.target:g}: {limits}"
+def _fit(setup: Setup, times: float = 1.0) -> dict[str, Any]:
+    """Fields of a training of so many times the epochs asked for."""
+    asked = {**LEARNING, **setup.fit()}
+    return {**asked, "epochs": math.ceil(times * asked["epochs"])}
 
 
-@dataclass(frozen=True)
-class LayerSensitivity:
-    """What halving a layer's rank or units, or 4-bit weights in it, cost in accuracy, without any
-    training."""
-
-    records: tuple[Entry, ...] = ()
-
-    def layers(self, kind: str) -> tuple[str, ...]:
-        """Layers that stand out: more than twice the median cost of their kind."""
-        found = {
-            entry.settings["layer"]: entry.figures["degradation"]
-            for entry in self.records
-            if entry.settings["probe"] == kind
-        }
-        middle = median(found.values()) if found else 0.0
-        return tuple(
-            name
-            for name, cost in found.items()
-            if cost > 2 * max(middle, 0.0) and cost > 0.01 and len(found) > 1
-        )
-
-
-def sensitivity(bench: Workbench, start: Point) -> LayerSensitivity:
-    """Probe each layer with weights by rank, sparsity and bits, one at a time."""
-    units = {} if start.account is None else start.account.units
-    entries = [
-        found
-        for name, width in units.items()
-        for kind in PROBES
-        if (found := _probe(bench, start, name, width, kind))
-    ]
-    for entry in entries:
-        bench.record(entry, entry.reason)
-    return LayerSensitivity(tuple(entries))
-
-
-def _probe(bench: Workbench, start: Point, layer: str, width: int, kind: str) -> Entry | None:
-    step: StepConfig
-    if kind == "rank":
-        step = LowRankConfig(layers={layer: max(1, width // 4)}, energy=1.0, roll_back=False)
-    elif kind == "sparsity":
-        step = PruneConfig(layers={layer: 0.5}, sparsity=0.0, importance="l1")
-    else:
-        step = QuantizeConfig(bits=16, layers={layer: 4}, mode="ptq", calibration="max")
-    try:
-        score = bench.score(bench.apply(start, step))
-    except (
-        SpecError,
-        UnsupportedModel,
-    ):  # no units to remove in an output layer, no rank that saves anything
-        return None
-    fallen = None if bench.baseline is None else loss(bench.baseline, score)
-    if fallen is None:
-        return None
-    return Entry(
-        kind="sensitivity",
-        name="sensitivity",
-        parent=start.digest,
-        settings={"layer": layer, "probe": kind},
-        figures={"degradation": fallen[0], "degradation_error": fallen[1]},
-        reason=f"{layer} probed by {kind}: {100 * fallen[0]:.2f} points lost",
+def _zero(share: float, setup: Setup, times: float = 1.0) -> StepConfig:
+    return PruneConfig(
+        method="magnitude",
+        sparsity=round(share, 4),
+        ranking="fan",
+        rounds=ROUNDS,
+        **_fit(setup, times),
     )
+
+
+def _by_sensitivity(bits: float, setup: Setup) -> StepConfig:
+    """Biases, which nobody prunes, as wide as uniform weights would be."""
+    return QuantizeConfig(bits=int(bits), bias_bits=int(bits), allocation="sensitivity", **_fit(setup, 2))
+
+
+def _tune(setup: Setup) -> StepConfig:
+    return FineTuneConfig(**_fit(setup, 2))
+
+
+def _sparsity(point: Point, original: Accounting) -> float:
+    """Share of the original's kernel weights that are gone."""
+    return 0.0 if point.account is None else 1 - point.account.nonzero_weights / original.kernel_weights
 
 
 def _shares(needed: float) -> tuple[float, ...]:
@@ -260,13 +217,3 @@ def _further(point: Point, start: Point) -> tuple[float, ...]:
         return ()
     left = point.account.nonzero_weights / start.account.kernel_weights
     return tuple(min(1 - left * 0.8**n, MOST_SPARSITY) for n in (1, 2, 3))
-
-
-def _halfway(held: float | None, tried: float) -> float:
-    return ((held or 0.0) + tried) / 2
-
-
-def _bits_between(held: float | None, tried: float) -> float | None:
-    """The width between the last that held and this one; the first falls back to twice its width."""
-    middle = (16 if held is None else held) - ((16 if held is None else held) - tried) // 2
-    return None if middle in (held, tried) else middle

@@ -408,6 +408,13 @@ class LowRankConfig(StepConfig):
     )
     gain: bool = parameter(False, "choose the rank by the estimator's gain, at least min_energy kept")
     min_energy: float = parameter(0.8, "least kept energy when gain chooses", gt=0, le=1)
+    error: Literal["weights", "outputs"] = parameter(
+        "weights",
+        "what a rank keeps most of: the kernel, or a dense layer's sums on the data, where inputs that hardly vary "
+        "hardly count",
+        search=["weights", "outputs"],
+    )
+    samples: int = parameter(2048, "inputs that error 'outputs' looks at", ge=1)
     layers: dict[str, Annotated[int, Field(ge=1)]] = parameter({}, "rank of single layers")
     exclude: tuple[str, ...] = parameter((), "layers that are left as they are")
     roll_back: bool | None = parameter(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pquant_hls.compress import DesignCost, LowRankCompression, account
-from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
+from pquant_hls.errors import DataError, NoGain, SpecError, UnsupportedModel
 from pquant_hls.qor import QoR
 from pquant_hls.train import predict, scores
 from tests.compress.random_graphs import batch, randomise
@@ -128,3 +128,36 @@ def test_gain_takes_the_rank_of_fewest_cycles(tagger: keras.Model) -> None:
     assert {rank for rank in seen if rank is not None} >= {3, 4}
     assert "5 cycles instead of 7" in result.record.notes[0]
     assert all("rolled back, 9 cycles instead of 5" in note for note in result.record.notes if "fc2:" in note)
+
+
+def seen_in_two_directions() -> tuple[keras.Model, np.ndarray]:
+    """A dense layer of full rank that reads 12 numbers, float32 (400, 12), which vary in two directions."""
+    entry = keras.Input((12,))
+    model = keras.Model(entry, L.Dense(4, name="out")(L.Dense(16, activation="relu", name="wide")(entry)))
+    randomise(model, 3)
+    rng = np.random.default_rng(4)
+    return model, (rng.normal(size=(400, 2)) @ rng.normal(size=(2, 12))).astype(np.float32)
+
+
+def test_a_rank_may_keep_what_the_data_shows_in_place_of_the_kernel() -> None:
+    model, x = seen_in_two_directions()
+    wanted = predict(model, [x])[0]
+    error = {}
+    for kept in ("weights", "outputs"):
+        small = LowRankCompression(rank=2, error=kept, exclude=["out"]).compress(model, x).model
+        assert small.get_layer("wide_basis").units == 2
+        error[kept] = float(np.abs(predict(small, [x])[0] - wanted).max() / np.abs(wanted).max())
+    assert error["outputs"] < 1e-3
+    assert error["weights"] > 0.1
+
+
+def test_what_is_kept_of_the_outputs_is_told_as_energy() -> None:
+    model, x = seen_in_two_directions()
+    notes = LowRankCompression(rank=2, error="outputs", exclude=["out"]).compress(model, x).record.notes
+    assert notes[0].startswith("wide: channel rank 2 keeps 1.0000 of the energy")
+
+
+def test_outputs_cannot_be_kept_without_data() -> None:
+    model, _ = seen_in_two_directions()
+    with pytest.raises(DataError, match="set error: weights"):
+        LowRankCompression(rank=2, error="outputs").compress(model)

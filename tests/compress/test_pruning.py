@@ -11,6 +11,7 @@ import pytest
 from pquant_hls.compress import (
     DesignCost,
     FineTuning,
+    LowRankCompression,
     PruningCompression,
     QuantizationCompression,
     account,
@@ -60,6 +61,16 @@ def test_sparsity_counts_from_the_reference(tagger: keras.Model) -> None:
     assert units(again) == {"fc1": 8, "fc2": 6, "output": 3}
     same = PruningCompression(sparsity=0.25, importance="l1", reference=units(tagger)).compress(first).model
     assert units(same) == units(first)
+
+
+@pytest.mark.parametrize("ranking", ["layer", "global"])
+def test_layers_that_the_original_has_not_keep_their_units(tagger: keras.Model, ranking: str) -> None:
+    factored = LowRankCompression(rank=4, exclude=["output"]).compress(tagger).model
+    step = PruningCompression(sparsity=0.5, importance="l1", reference=units(tagger), ranking=ranking)
+    once = step.compress(factored).model
+    assert units(once)["fc1_basis"] == units(once)["fc2_basis"] == 4
+    assert units(once)["fc1"] + units(once)["fc2"] == 14, "half of the 28 that the original has"
+    assert units(step.compress(once).model) == units(once)
 
 
 def test_single_layers_have_their_own_share(tagger: keras.Model) -> None:

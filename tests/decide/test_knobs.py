@@ -142,7 +142,8 @@ def test_which_kinds_are_open_cost_nothing_and_start_over() -> None:
     assert {kind for kind in KINDS.values() if kind.opened} == {Sparsity, Bits, Depth}
     assert {kind for kind in KINDS.values() if kind.free} == {ReuseFactor}
     assert {kind for kind in KINDS.values() if kind.restarts} == {Sparsity, Rank, Depth}
-    assert {kind for kind in KINDS.values() if kind.anew} == {Depth}
+    assert {kind for kind in KINDS.values() if kind.afresh} == {Rank, Depth}
+    assert {kind for kind in KINDS.values() if kind.last_resort} == {Depth}
 
 
 def test_what_costs_no_accuracy_is_turned_first() -> None:

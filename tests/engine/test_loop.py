@@ -174,3 +174,33 @@ def test_every_round_is_one_entry_and_a_lost_one_is_rolled_back() -> None:
     assert any(lost)
     assert found.entries[0].status is None
     assert found.entries[-1]["action"] == "stop"
+
+
+def test_a_turn_of_the_rank_starts_from_the_float_original() -> None:
+    steps = [{"step": "low_rank", "rank": 8}, {"step": "quantize", "bits": 8}]
+    made = Recipe.parse(
+        {
+            "steps": steps,
+            "budget": {"max_accuracy_loss": 0.9},
+            "loop": {"rank": {"step": 0.5}, "bits": {"min": 7}, "max_rounds": 5},
+        }
+    )
+    _, found = run(made, Law(per_rank=0.0))
+    turned_ranks = [
+        point for done, point in zip(found.rounds, found.points, strict=True) if _turns(done, "rank")
+    ]
+    assert len(turned_ranks) == 2, "8 -> 4 -> 2"
+    assert all(point.model.rank < 1 for point in turned_ranks), (
+        "the factors are made, not left out as quantized"
+    )
+    assert not [entry for entry in found.entries if "left_out" in entry.settings and _names(entry, "rank")]
+    bits = [point for done, point in zip(found.rounds, found.points, strict=True) if _turns(done, "bits")]
+    assert all(point.model.rank < 1 for point in bits), "later turns keep the factors"
+
+
+def _turns(done: Any, name: str) -> bool:
+    return done.move is not None and done.move.knob.endswith(name)
+
+
+def _names(entry: Any, name: str) -> bool:
+    return name in str(entry.settings["move"])

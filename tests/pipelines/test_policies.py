@@ -49,6 +49,9 @@ laws = st.builds(
     no_gain=st.frozensets(st.just("low_rank"), max_size=1),
 )
 
+SHARING = {"strategy": "resource", "reuse_factor": 4}
+"""A target on which zero weights save nothing."""
+
 STEPS = (
     {"step": "prune", "sparsity": 0.5},
     {"step": "quantize", "bits": 6},
@@ -60,7 +63,8 @@ STEPS = (
 
 
 def ended(pipeline: Any, law: Law, budget: Budget | None = None) -> tuple[InstantBench, Ending, Any, Verdict]:
-    bench = InstantBench(law) if budget is None else InstantBench(law, budget)
+    hls = pipeline.setup.hls
+    bench = InstantBench(law, hls=hls) if budget is None else InstantBench(law, budget, hls)
     ending = pipeline.policy(bench, bench.start(Toy()), pipeline.setup)
     final, judgement = conclude(bench, ending)
     return bench, ending, final, judgement.verdict
@@ -75,11 +79,11 @@ def check_best(bench: InstantBench, ending: Ending) -> None:
 
 
 @quick
-@given(laws, st.floats(1.5, 60), st.floats(0.9, 1.0))
+@given(laws, st.floats(1.5, 60), st.floats(0.9, 1.0), st.sampled_from(["latency", "resource"]))
 def test_standard_reaches_its_target_or_says_what_stopped_it(
-    law: Law, target: float, preserve: float
+    law: Law, target: float, preserve: float, strategy: str
 ) -> None:
-    pipeline = StandardCompressionPipeline(target, preserve)
+    pipeline = StandardCompressionPipeline(target, preserve, hls={"strategy": strategy})
     bench, ending, final, verdict = ended(pipeline, law)
     check_best(bench, ending)
     baseline = known(known(bench.baseline).value())
@@ -161,19 +165,68 @@ def test_what_was_not_measured_is_never_met(law: Law, cycles: int) -> None:
 
 def test_a_stage_that_falls_below_the_floor_is_tried_with_half_the_step() -> None:
     law = Law(per_sparsity=0.1, per_bit=0.0, per_rank=1.0, training=0.0)
-    _, ending, final, verdict = ended(StandardCompressionPipeline(8.0, 0.98, analyse=False), law)
+    pipeline = StandardCompressionPipeline(8.0, 0.98, analyse=False, hls=SHARING)
+    _, ending, final, verdict = ended(pipeline, law)
     stages = [entry["stage"] for entry in ending.history]
     assert stages[:2] == ["low rank", "low rank, milder"]
     assert verdict is Verdict.UNKNOWN, "the floor lies within the error of 10,000 events"
     assert final.ratio >= 8
 
 
+def test_zeros_bits_and_zeros_again_where_zeros_save() -> None:
+    pipeline = StandardCompressionPipeline(50, analyse=False, epochs=4, training={"batch_size": 64})
+    bench, ending, final, verdict = ended(pipeline, Law(per_sparsity=0.005, per_bit=0.001))
+    assert verdict is Verdict.MET
+    assert 50 <= final.ratio < 55
+    assert "reaches the target of 50" in ending.reason
+    kept = [entry for entry in ending.history if entry["kept"]]
+    assert [entry["stage"] for entry in kept] == [
+        "pruning",
+        "quantization",
+        "further pruning",
+        "fine-tuning",
+    ]
+    steps = [step for entry in kept for step in entry.settings["settings"]]
+    assert [step.get("method") for step in steps] == ["magnitude", None, "magnitude", None, None]
+    assert steps[1]["allocation"] == "sensitivity"
+    assert {(step["distillation"], step["batch_size"]) for step in steps} == {(0.8, 64)}
+    assert [step["epochs"] for step in steps] == [2, 8, 4, 8, 8]
+    assert steps[0]["sparsity"] < steps[2]["sparsity"]
+    assert len(bench.made) == 6, "the original and five steps, each made once"
+
+
+def test_zeros_that_break_the_floor_are_fewer_then_and_bits_make_up_for_them() -> None:
+    law = Law(per_sparsity=0.03, per_bit=0.0, training=0.0)  # 2 points lost at two thirds of zeros
+    _, ending, final, _ = ended(StandardCompressionPipeline(50, 0.968, analyse=False), law)
+    outcomes = [(entry["stage"], entry["kept"]) for entry in ending.history if entry["kind"] == "stage"]
+    assert outcomes[2:5] == [
+        ("further pruning", False),
+        ("further pruning, milder", True),
+        ("fewer bits", True),
+    ]
+    assert final.ratio >= 50
+    assert "reaches the target of 50" in ending.reason
+    stuck = ended(StandardCompressionPipeline(120, 0.968, analyse=False), law)[1]
+    assert "stopped at compression ratio" in stuck.reason
+    assert "further pruning: accuracy" in stuck.reason
+
+
+def test_a_small_ratio_needs_no_zeros() -> None:
+    _, _, final, verdict = ended(StandardCompressionPipeline(3.9, analyse=False), Law())
+    assert verdict is Verdict.MET
+    assert (final.model.kept, final.model.bits) == (1.0, 8)
+
+
 def test_sensitivity_is_measured_for_each_layer_and_kind() -> None:
-    _, ending, _, _ = ended(StandardCompressionPipeline(4.0, 0.95), Law())
-    probed = {(entry["layer"], entry["probe"]) for entry in ending.history if entry["kind"] == "sensitivity"}
-    assert ("fc1", "sparsity") in probed
-    assert ("output", "sparsity") not in probed, "an output's units cannot be removed"
-    assert {kind for _, kind in probed} == {"rank", "sparsity", "bits"}
+    for hls, output in ((SHARING, False), ({}, True)):
+        _, ending, _, _ = ended(StandardCompressionPipeline(4.0, 0.95, hls=hls), Law())
+        found = [entry for entry in ending.history if entry["kind"] == "sensitivity"]
+        probed = {(entry["layer"], entry["probe"]) for entry in found}
+        assert ("fc1", "sparsity") in probed
+        assert (("output", "sparsity") in probed) is output, (
+            "an output's units cannot be removed, weights can"
+        )
+        assert {kind for _, kind in probed} == {"rank", "sparsity", "bits"}
 
 
 def test_a_drop_inside_its_error_is_no_drop() -> None:
@@ -303,7 +356,7 @@ def test_a_step_with_nothing_to_gain_is_left_out_and_named() -> None:
         assert "left out: low_rank: no layer gains" in ending.history[0]["reason"]
         assert ending.history[0]["digest"] == Toy().digest
     assert "2 of 3 steps done; low_rank left out" in ended(CompressionPipeline(steps), law)[1].reason
-    missed = ended(StandardCompressionPipeline(50, analyse=False), law)[1]
+    missed = ended(StandardCompressionPipeline(50, analyse=False, hls=SHARING), law)[1]
     assert "low rank: left out" in missed.reason
 
 

@@ -54,6 +54,13 @@ def test_standard_reaches_its_ratio_in_real_firmware(standard: Any) -> None:
     assert standard.qor.csim_match == 1.0
     assert standard.qor.accuracy >= 0.9 * standard.baseline_accuracy
     assert standard.qor.metrics["test_accuracy"] is not None
+    kinds = [
+        entry.settings["config"].get("method")
+        for entry in read_ledger(standard.folder)
+        if entry.kind == "step"
+    ]
+    assert "magnitude" in kinds, "zero weights save hardware here"
+    assert standard.ratio < 8, "no more is taken than was asked for"
 
 
 def test_a_result_unpacks_and_leaves_a_run_folder(standard: Any) -> None:
