@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pquant_hls.decide.judge import Check, Judgement
+from pquant_hls.decide.check import Check, Judgement
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import RESOURCE_NAMES, QoR
 

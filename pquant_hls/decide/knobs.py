@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from pquant_hls.decide.check import Judgement, Verdict
 from pquant_hls.decide.depth import fewer_layers
 from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units, without_weights
-from pquant_hls.decide.judge import Judgement, Verdict
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import FixedPointGraph
 from pquant_hls.spec import LoopSpec
