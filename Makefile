@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?= runs/quickstart
 PYTEST_ARGS ?=
+# Two processes: TensorFlow is imported once in each, and a file's fixtures stay together.
+PARALLEL := -n 2 --dist loadfile
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
@@ -21,7 +23,7 @@ quickstart: $(STAMP)
 	@$(BIN)/pquant-hls quickstart --out $(RUN)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check pquant_hls tests benchmarks tools
@@ -30,9 +32,8 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two processes: TensorFlow is imported once in each, and a file's fixtures stay together.
 coverage: $(STAMP)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=15 --cov=pquant_hls --cov-report=json:build/coverage.json $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q $(PARALLEL) --durations=15 --cov=pquant_hls --cov-report=json:build/coverage.json $(PYTEST_ARGS)
 	$(BIN)/python tools/coverage_floors.py build/coverage.json
 
 docs: $(STAMP)

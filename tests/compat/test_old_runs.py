@@ -146,7 +146,7 @@ def test_an_old_project_is_exported_and_proven(old_run: Unpack, shell: Shell) ->
 
 
 @pytest.mark.gxx
-@pytest.mark.parametrize("name", [name for name in FINISHED if name not in ("trigger", "loop")])
+@pytest.mark.parametrize("name", [name for name in FINISHED if name not in ("trigger", "loop", "standard")])
 def test_a_finished_run_resumed_says_the_same(old_run: Unpack, shell: Shell, name: str) -> None:
     words = old_run(name)
     before = json.loads(Path(name, "run.json").read_text())
@@ -159,6 +159,18 @@ def test_a_finished_run_resumed_says_the_same(old_run: Unpack, shell: Shell, nam
         assert (found["verdict"], "the interval says little" in found["reason"]) == ("UNKNOWN", True)
     assert found["qor"]["latency"]["cycles_max_hi"] * 5.0 == RUNS[name].worst_ns
     assert found["qor"]["accuracy"] == pytest.approx(RUNS[name].accuracy, abs=1e-4)
+
+
+@pytest.mark.gxx
+def test_a_standard_run_resumed_goes_by_today_s_stages(old_run: Unpack, shell: Shell) -> None:
+    """Zeros and bits by sensitivity took the place of whole units: the same target, by another way."""
+    words = old_run("standard")
+    status, out, err = shell(*words, "--resume", "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["verdict"] == "MET"
+    assert found["reason"].endswith("reaches the target of 6")
+    assert found["qor"]["csim_match"] == 1.0
 
 
 @pytest.mark.gxx

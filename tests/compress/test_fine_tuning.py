@@ -80,7 +80,7 @@ def test_every_training_step_preserves_rare_classes(step: Step[Any], tagger: ker
     for when in ("before", "after"):
         assert {f"auc_{when}:{name}" for name in "abc"} <= set(figures)
     floors = with_floors(step.config, targets_of(tagger, rare, step.config))
-    assert (floors.rare_classes, floors.class_balance) == ((2,), True)
+    assert (floors.rare_classes, floors.monitor, floors.class_balance) == ((2,), "loss", False)
 
 
 def test_floors_stop_a_training_that_breaks_them(tagger: keras.Model, data: Any) -> None:

@@ -26,7 +26,7 @@ from pquant_hls.testing.exactness import BOUNDED, mended
 from pquant_hls.testing.networks import combined, drawn_inputs, random_model, seeds_without
 
 SPEC = HlsSpec()
-SEEDS = seeds_without(REFUSED | SEVERAL | {"whole numbers"}, 24, start=300)
+SEEDS = seeds_without(REFUSED | SEVERAL | {"whole numbers"}, 16, start=300)
 
 
 @pytest.fixture(scope="module")
@@ -123,11 +123,11 @@ def test_random_networks_compute_the_same(seed: int) -> None:
 @pytest.mark.gxx
 def test_csim_computes_the_same(odd: keras.Model, tmp_path: Path, csim_cache: Path) -> None:
     models = [odd]
-    for seed in SEEDS[:8]:
+    for seed in SEEDS[:4]:
         model, refused = mended(random_model(seed), SPEC)
         models += [] if refused else [with_odd_biases(model)]
     models = [model for model in models if has_odd_biases(model)]
-    assert len(models) >= 3
+    assert len(models) >= 2
     inputs = [on_grid(model, seed) for seed, model in enumerate(models)]
     library = build(convert(combined(models), SPEC, tmp_path / "project"), cache=csim_cache)
     for model, x, found in zip(models, inputs, predict(library, inputs), strict=True):
