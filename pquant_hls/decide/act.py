@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from pquant_hls.decide.check import Check, Judgement, Verdict
 from pquant_hls.decide.knobs import Knobs
@@ -170,6 +170,12 @@ def _excess(move: Move, failing: Sequence[Check]) -> float:
     return max((_share(ahead.get(check.name)) for check in failing), default=0.0)
 
 
+def _breaks(move: Move, holding: Container[str]) -> bool:
+    """Whether a move is predicted to miss a limit that holds now, as a higher reuse factor does that of the latency."""
+    ahead = () if move.outlook is None else move.outlook.design
+    return any(check.name in holding and check.verdict is Verdict.MISSED for check in ahead)
+
+
 def _share(check: Check | None) -> float:
     if check is None or check.high is None:
         return float("inf")
@@ -194,9 +200,11 @@ def _tighten(
     kinds = {move.knob: Knobs.of(history[base].knobs).knob(move.knob) for move in moves}
     spared = any(_fits(move, None) and not kinds[move.knob].last_resort for move in moves)
     failing = [check for check in history[base].judgement.design if check.verdict is not Verdict.MET]
+    holding = {check.name for check in history[base].judgement.design if check.verdict is Verdict.MET}
     move = min(
         moves,
         key=lambda m: (
+            _breaks(m, holding),
             not kinds[m.knob].free,
             spared and kinds[m.knob].last_resort,
             _excess(m, failing),

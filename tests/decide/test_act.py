@@ -25,8 +25,10 @@ from pquant_hls.decide import (
     tightenings,
 )
 from pquant_hls.decide.act import costliest
+from pquant_hls.decide.knobs import REUSE_PATH
 from pquant_hls.qor import Latency, LayerQoR, QoR
 from pquant_hls.spec import BitsLadder, Budget, LoopSpec, SparsityLadder
+from pquant_hls.spec.recipe import ReuseLadder
 from tests.helpers import PART, SMALL
 
 BUDGET = Budget(latency_ns=50, max_accuracy_loss=0.02)
@@ -98,6 +100,25 @@ def open_by_events(**more: Any) -> Round:
 
 def ahead(move: Move, ns: float) -> Move:
     return replace(move, predicted_ns=ns, outlook=Judgement.of([Check("latency", 50, ns, ns, "ns")]))
+
+
+def test_a_turn_that_breaks_what_holds_comes_last_even_where_it_costs_no_accuracy() -> None:
+    """A higher reuse factor frees DSPs, and misses the latency that holds."""
+    now = Judgement.of([Check("latency", 50, 40.0, 40.0, "ns"), Check("dsp", 10, 30.0, 30.0, resource=True)])
+    history = [Round({"bits": 8.0, REUSE_PATH: 2.0}, now, worst_ns=40.0, accuracy=GOOD)]
+    loop = LOOP.with_(reuse_factor=ReuseLadder())
+    moves = {move.knob: move for move in tightenings(history, loop)}
+    fewer = Check("dsp", 10, 5.0, 5.0, resource=True)
+    for ns, chosen in ((90.0, "bits"), (50.0, REUSE_PATH)):
+        turned_up = replace(
+            moves[REUSE_PATH], outlook=Judgement.of([Check("latency", 50, ns, ns, "ns"), fewer])
+        )
+        lower = replace(
+            moves["bits"], outlook=Judgement.of([Check("latency", 50, 40.0, 40.0, "ns"), now.checks[1]])
+        )
+        action = next_action(history, loop, [turned_up, lower])
+        assert action.move is not None
+        assert action.move.knob == chosen
 
 
 def test_quality_within_its_error_is_given_back_while_the_design_fits() -> None:
