@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -228,14 +229,23 @@ def _show(result: CompressionResult, recipe: Recipe) -> None:
     )
     console.print(notes_lines(result.qor.notes), end="")
     console.print(f"handed over in {result.folder / 'handover'}:")
-    for name, what in (
-        ("project", "HLS project, for `vitis_hls -f build_prj.tcl`"),
-        ("model.keras", "the QKeras model"),
-        ("qor.json", "its quality of results"),
-        ("project.golden", "golden vectors, for `pquant-hls csim check`"),
-        ("../ledger.jsonl", "every step and round"),
-    ):
+    for name, what in handed_over(recipe):
         console.print(f"  {name:<16} {what}")
+
+
+def handed_over(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What lies in the folder, and what each is for."""
+    from pquant_hls.spec import BACKENDS
+    from pquant_hls.spec.backends import SCRIPT
+
+    programs = " or ".join(BACKENDS.find(recipe.hls.backend).program_names)
+    yield "project", f"HLS project, for {programs}: its script is {SCRIPT}"
+    if recipe.budget.deliver == "rtl":
+        yield "rtl", "the Verilog that was judged, for `vivado -mode batch -source vivado.tcl`"
+    yield "model.keras", "the QKeras model"
+    yield "qor.json", "its quality of results"
+    yield "project.golden", "golden vectors, for `pquant-hls csim check`"
+    yield "../ledger.jsonl", "every step and round"
 
 
 def show_verdict(console: Any, result: CompressionResult, budget: Budget | None) -> None:
