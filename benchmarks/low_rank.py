@@ -24,8 +24,9 @@ import numpy as np
 from _common import parse, save, show
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.engine import CompressionResult, Ending, Goal, Order, Point, run_policy
+from pquant_hls.engine import Ending, Goal, Order, Point, run_policy
 from pquant_hls.engine.bench import Bench
+from pquant_hls.engine.compress import ClosedLoop
 from pquant_hls.engine.loop import closed_loop
 from pquant_hls.network import build_mlp
 from pquant_hls.pipelines import as_dataset
@@ -38,18 +39,10 @@ EDGES = (1.0, 1.55, 2.1)
 """Lengths of the three amplitudes between the classes."""
 
 
-class Sketched:
+class Sketched(ClosedLoop):
     """The closed loop on sketches; only the design it ends on is compiled."""
 
     name: ClassVar[str] = "sketched"
-    result = CompressionResult
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-
-    def identity(self, setup: Order) -> dict[str, Any]:
-        del setup
-        return {"recipe": self.recipe.model_dump(mode="json")}
 
     def policy(self, bench: Bench, start: Point, setup: Order) -> Ending:
         found = closed_loop(bench, start, self.recipe, fidelity="sketch")

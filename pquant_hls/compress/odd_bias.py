@@ -16,7 +16,8 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import MAX_WEIGHT_BITS, weights_of
 from pquant_hls.network.frontend import front_of, reading_of, standard
 from pquant_hls.network.graph import Call, NewLayer, Topology, calls, copy_layer, rebuild, topology
-from pquant_hls.network.kinds import LayerPlan, acting, layer_kind
+from pquant_hls.network.kinds import LayerPlan, layer_kind
+from pquant_hls.network.kinds.products import rounded_to
 from pquant_hls.network.normal import normal_form
 from pquant_hls.network.plan import plan
 from pquant_hls.qor import FixedType
@@ -62,16 +63,13 @@ def _fractions(model: keras.Model) -> dict[str, int | None]:
 
 
 def _fraction(call: Call, normal: Topology, planned: Mapping[str, LayerPlan]) -> int | None:
-    readers = normal.consumers(call.output)
-    after = acting(readers[0]) if len(readers) == 1 and call.output not in normal.outputs else None
     kernel, bias = weights_of(call.layer)
+    after = rounded_to(call, normal)
     grid, held = reading_of(kernel.quantizer), reading_of(bias.quantizer)
-    if after is None or after.type is None or after.shape not in ("linear", "relu"):
-        return None
-    if grid is None or grid.type is None or held is None or held.type is None:
+    if after is None or grid is None or grid.type is None or held is None or held.type is None:
         return None
     source = planned[normal.sources(call)[0].name].result
-    frac = max(source.frac + grid.type.frac, after.type.frac + 1)
+    frac = max(source.frac + grid.type.frac, after.frac + 1)
     return frac if max(held.type.integer, 1) + frac + 1 <= MAX_WEIGHT_BITS else None
 
 

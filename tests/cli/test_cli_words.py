@@ -21,7 +21,8 @@ STEPS = [{"step": "quantize", "bits": 6}]
 def test_the_project_is_for_its_own_backend_and_delivered_verilog_is_named(
     hls: dict[str, str], budget: dict[str, str], project: str, verilog: bool
 ) -> None:
-    recipe = Recipe.parse({"steps": STEPS, "hls": hls, "budget": {"latency_ns": 50, **budget}})
+    limits = {"latency_ns": "50 ns", **budget}
+    recipe = Recipe.parse({"steps": STEPS, "hls": hls, "budget": limits})
     found = dict(handed_over(recipe))
     assert project in found["project"]
     assert ("rtl" in found) == verilog

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import Weights, weights_of
 from pquant_hls.network.frontend import Remark, Remarks, front_of, reading_of
-from pquant_hls.network.graph import Call, NewLayer
+from pquant_hls.network.graph import Call, NewLayer, Topology
 from pquant_hls.network.grids import accumulator, holding, hull, roundable, wider
 from pquant_hls.network.kinds.base import (
     Context,
@@ -108,17 +108,23 @@ def truncating_bias(call: Call, planning: Planning) -> NDArray[np.float64] | Non
     half a step; the bias takes that, and leaves its own lowest bits, which no truncation sees any more.
     """
     kernel, *own = weights_of(call.layer)
-    readers = planning.graph.consumers(call.output)
-    found = acting(readers[0]) if len(readers) == 1 and call.output not in planning.graph.outputs else None
-    if not own or kernel.grid is None or found is None or found.type is None:
+    rounded = rounded_to(call, planning.graph)
+    if not own or kernel.grid is None or rounded is None:
         return None
-    if found.shape not in ("linear", "relu") or found.type.rounding != "RND_CONV":
-        return None
-    step = found.type.frac
+    step = rounded.frac
     frac = max(planning.sources(call)[0].frac + kernel.grid.frac, step + 1)
     scaled = np.ldexp(own[0].values, frac)
     whole: NDArray[np.float64] = np.floor(scaled)
     return None if np.any(whole == scaled) else np.ldexp(whole, -frac) + math.ldexp(1.0, -step - 1)
+
+
+def rounded_to(call: Call, graph: Topology) -> FixedType | None:
+    """The type to which the only reader of a layer's sums rounds them half to even; None where there is no such one."""
+    readers = graph.consumers(call.output)
+    found = acting(readers[0]) if len(readers) == 1 and call.output not in graph.outputs else None
+    if found is None or found.type is None or found.shape not in ("linear", "relu"):
+        return None
+    return found.type if found.type.rounding == "RND_CONV" else None
 
 
 def sum_type(layer: Any, source: FixedType, biases: NDArray[np.float64] | None = None) -> FixedType | None:
