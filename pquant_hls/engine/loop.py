@@ -209,7 +209,8 @@ class _Loop:
 
     def _start(self, action: Action, knobs: Knobs) -> Point:
         """The point whose weights a round starts from."""
-        afresh = action.move is not None and knobs.knob(action.move.knob).afresh
+        move = action.move
+        afresh = move is not None and (move.afresh or knobs.knob(move.knob).afresh)
         return self.original if action.start is None or afresh else self.points[action.start]
 
     def _units(self) -> Mapping[str, int]:
