@@ -33,8 +33,8 @@ def depends(model: keras.Model, seed: int) -> list[np.ndarray]:
             layer.activation = keras.activations.linear
         if isinstance(layer, L.BatchNormalization):  # a slope below 0 would hide values behind a maximum
             arrays = {weight.name: np.asarray(weight) for weight in layer.weights}
-            still = {"gamma": np.abs, "moving_variance": np.array}
-            layer.set_weights([still.get(name, np.zeros_like)(array) for name, array in arrays.items()])
+            spread = arrays["moving_variance"]
+            layer.set_weights([np.abs(arrays["gamma"]), 0 * spread, 0 * spread, spread])
         else:
             layer.set_weights(
                 [np.abs(array) if array.ndim > 1 else 0 * array for array in layer.get_weights()]
