@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -14,8 +14,8 @@ from pquant_hls.network.graph import Call, flat
 from pquant_hls.network.paths import WEIGHTED
 from pquant_hls.network.quantizers import quantizer_bits
 from pquant_hls.network.table import n_units, operation, stored_weights, weight_quantizers
-from pquant_hls.network.types import tensor_types
-from pquant_hls.qor import FixedType
+from pquant_hls.network.types import element_types, tensor_types
+from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.qor.fixed import enclosed_bits
 
 SUMMED = ("dense", "conv", "depthwise_conv")
@@ -34,7 +34,8 @@ def account(model: keras.Model) -> Accounting:
     as ``network.calls`` does.
     """
     graph = flat(model)
-    kinds = tensor_types(model)
+    kinds, grids = tensor_types(model), element_types(graph)
+    widths = {name: _widths(kind, grids[name]) for name, kind in kinds.items()}
     kernels = [(call, kernel) for call in graph.calls for kernel in _kernels(call)]
     stored = [kernel for call, kernel in kernels if call.output == call.name]
     return Accounting(
@@ -44,7 +45,7 @@ def account(model: keras.Model) -> Accounting:
         nonzero_weights=sum(_nonzero(kernel) for kernel in stored),
         weight_bits=sum(_bits(call.layer) for call in graph.layers),
         multiplications=sum(_nonzero(kernel) * positions(call) for call, kernel in kernels),
-        ebops=_total([_ebops(call, kernel, kinds) for call, kernel in kernels]),
+        ebops=_total([_ebops(call, kernel, widths) for call, kernel in kernels]),
         units=units(model),
     )
 
@@ -73,13 +74,26 @@ def _bits(layer: keras.Layer) -> int:
     return total
 
 
-def _ebops(call: Call, kernel: NDArray[np.float32], kinds: dict[str, FixedType | None]) -> int | None:
+def _widths(kind: FixedType | None, grid: FixedGrid | None) -> NDArray[np.float64] | None:
+    """Bits of one value, (1,), or where values have types of their own of each channel, the mean over its places; None
+    for floats."""
+    if grid is None:
+        return None if kind is None else np.array([float(kind.width)])
+    return np.asarray(grid.width.reshape(-1, grid.width.shape[-1]).mean(axis=0), np.float64)
+
+
+def _ebops(
+    call: Call, kernel: NDArray[np.float32], widths: Mapping[str, NDArray[np.float64] | None]
+) -> int | None:
     """Sum of weight bits x input bits over the non-zero multiplications of one kernel."""
-    source = kinds[call.inputs[0]]
+    own = widths[call.inputs[0]]
     float_weights = any(q is None for q in weight_quantizers(call.layer)[:1])
-    if source is None or float_weights:
+    if own is None or float_weights:
         return None
-    return int(enclosed_bits(np.asarray(kernel, np.float64)).sum()) * source.width * positions(call)
+    if len(own) not in (1, kernel.shape[-2]):  # the second kernel of a separable convolution
+        own = own.mean(keepdims=True)
+    bits = enclosed_bits(np.asarray(kernel, np.float64)) * own[:, None]
+    return round(float(bits.sum()) * positions(call))
 
 
 def _total(parts: list[int | None]) -> int | None:

@@ -12,7 +12,7 @@ from pquant_hls.qor import FixedGrid, FixedPointGraph, FixedType, Node
 Bits = NDArray[np.int64]
 
 
-class Elements(NamedTuple):
+class InputBits(NamedTuple):
     """Bits of the inputs of a sum of products, each array (terms, 1) or, of a depthwise one, (1, outputs).
 
     ``own`` are those of a value with its sign; ``reach`` those from the least significant bit of the tensor's type up to
@@ -23,7 +23,7 @@ class Elements(NamedTuple):
     reach: Bits
 
     @classmethod
-    def alike(cls, kind: FixedType) -> Elements:
+    def alike(cls, kind: FixedType) -> InputBits:
         """Of values that all have one type."""
         bits = np.full((1, 1), kind.width + (not kind.signed), np.int64)
         return cls(bits, bits)
@@ -53,7 +53,7 @@ def own_bits(graph: FixedPointGraph, name: str) -> Bits:
     return np.broadcast_to(np.asarray(width, np.int64), node.shape)
 
 
-def inputs_of(graph: FixedPointGraph, node: Node) -> Elements | None:
+def input_bits(graph: FixedPointGraph, node: Node) -> InputBits | None:
     """The inputs of a sum of products, the widest of each channel where it reads a channel at several places; None where
     all have one type."""
     source = graph.node(node.inputs[0])
@@ -62,7 +62,7 @@ def inputs_of(graph: FixedPointGraph, node: Node) -> Elements | None:
         return None
     used = grid.width > 0
     unsigned = np.where(used & ~grid.signed, 1, 0)
-    whole = Elements.alike(source.result).own.item()
+    whole = InputBits.alike(source.result).own.item()
     parts = (grid.width + unsigned, np.where(used, grid.integer + unsigned + source.result.frac, 0))
     own, reach = (
         np.broadcast_to(np.clip(part, 0, whole), source.shape).reshape(-1, source.shape[-1]).max(axis=0)
@@ -70,6 +70,6 @@ def inputs_of(graph: FixedPointGraph, node: Node) -> Elements | None:
     )
     shape = weight.codes.shape
     if node.kind.depthwise:
-        return Elements(np.repeat(own, shape[-1])[None], np.repeat(reach, shape[-1])[None])
+        return InputBits(np.repeat(own, shape[-1])[None], np.repeat(reach, shape[-1])[None])
     places = int(np.prod(shape[:-2]))
-    return Elements(np.tile(own, places)[:, None], np.tile(reach, places)[:, None])
+    return InputBits(np.tile(own, places)[:, None], np.tile(reach, places)[:, None])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.elements import Elements, inputs_of
+from pquant_hls.estimate.elements import InputBits, input_bits
 from pquant_hls.estimate.module import Module, dsps, timed
 from pquant_hls.estimate.operators import dsp_products, dsp_tiles
 from pquant_hls.estimate.schedule import Schedule, schedule_sum
@@ -24,7 +24,7 @@ from pquant_hls.qor import FixedType, Node, Target
 def product_module(site: Site) -> Module:
     """The module of a dense or convolution node, without the sums that the tool removes."""
     node, target = site.node, site.target
-    whole = operands_of(node, site.data, inputs_of(site.graph, node))
+    whole = operands_of(node, site.data, input_bits(site.graph, node))
     operands = _built(whole, site.live.get(node.inputs[0]), site.live.get(node.name))
     strategy = node.strategy.lower()
     shares = strategy not in ("latency", "distributed_arithmetic")
@@ -64,7 +64,7 @@ def top_rule(target: Target) -> Mapping[str, int]:
     return table.get(f"{target.family}/{target.tool}", table["other"])
 
 
-def operands_of(node: Node, data: FixedType, elements: Elements | None = None) -> Operands:
+def operands_of(node: Node, data: FixedType, elements: InputBits | None = None) -> Operands:
     """The node's sum of products as integers; a stand-in of the same size where its weights are unknown.
 
     ``elements``: the bits of its single inputs, where they differ; what has none meets no weight.
@@ -88,7 +88,7 @@ def _built(operands: Operands, rows: Mask | None, columns: Mask | None) -> Opera
     if rows is not None and len(rows) == codes.shape[0]:
         codes = codes[rows]
         if elements is not None and len(elements.own) == len(rows):
-            elements = Elements(elements.own[rows], elements.reach[rows])
+            elements = InputBits(elements.own[rows], elements.reach[rows])
     if columns is not None and len(columns) == codes.shape[1]:
         codes, bias = codes[:, columns], bias[columns]
     return replace(operands, codes=codes, bias=bias, elements=elements)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.estimate.compose import Estimate, point_estimate
-from pquant_hls.estimate.elements import inputs_of
+from pquant_hls.estimate.elements import input_bits
 from pquant_hls.estimate.liveness import live_values
 from pquant_hls.estimate.module import Module
 from pquant_hls.estimate.operators import dsp_products
@@ -48,7 +48,7 @@ def weight_shares(graph: FixedPointGraph, target: Target, resource: str) -> dict
 
 
 def _charged(graph: FixedPointGraph, node: Node, module: Module, point: Estimate, resource: str) -> Floats:
-    operands = operands_of(node, graph.node(node.inputs[0]).result, inputs_of(graph, node))
+    operands = operands_of(node, graph.node(node.inputs[0]).result, input_bits(graph, node))
     keys = _keys(node, operands)
     weights = _prices(point, module, resource)
     total = np.zeros(operands.codes.shape)

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.estimate.elements import Elements
+from pquant_hls.estimate.elements import InputBits
 from pquant_hls.qor import FixedType
 
 Codes = NDArray[np.int64]
@@ -36,12 +36,12 @@ class Operands:
     bias: NDArray[np.bool_]
     known: bool = True
     multiplier: str = "auto"
-    elements: Elements | None = None
+    elements: InputBits | None = None
 
     @cached_property
-    def inputs(self) -> Elements:
+    def inputs(self) -> InputBits:
         """Bits of each input, which broadcast with ``codes``."""
-        return Elements.alike(self.data) if self.elements is None else self.elements
+        return InputBits.alike(self.data) if self.elements is None else self.elements
 
     @property
     def data_bits(self) -> int:

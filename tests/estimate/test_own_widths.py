@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pquant_hls.estimate import estimate
 from pquant_hls.estimate.compose import point_estimate
-from pquant_hls.estimate.elements import inputs_of, own_bits, value_types
+from pquant_hls.estimate.elements import input_bits, own_bits, value_types
 from pquant_hls.qor import FixedArray, FixedGrid, FixedPointGraph, FixedType, Node, Target
 from tests.helpers import resources_of
 
@@ -128,7 +128,7 @@ def test_a_kernel_reads_the_widest_of_a_channel() -> None:
         ),
     )
     graph = FixedPointGraph(nodes, ("c", "w"))
-    full, deep = inputs_of(graph, nodes[2]), inputs_of(graph, nodes[3])
+    full, deep = input_bits(graph, nodes[2]), input_bits(graph, nodes[3])
     assert full is not None
     assert deep is not None
     assert full.own.ravel().tolist() == [3, 6, 3, 6]  # an unsigned value gets a sign
