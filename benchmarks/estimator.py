@@ -239,8 +239,10 @@ def _ratios(pairs: Sequence[Judged], what: str) -> dict[str, object]:
     """Least, median and largest of estimate over report."""
     stated = [(getattr(qor.resources, what), getattr(design.truth, what)) for design, qor in pairs]
     ratios = [value / true for value, true in stated if true]
-    names = {"least": np.min, "median": np.median, "most": np.max}
-    return {f"{what.upper()} {name}": float(of(ratios)) for name, of in names.items() if ratios}
+    if not ratios:
+        return {}
+    least, median, most = np.quantile(ratios, [0.0, 0.5, 1.0]).tolist()
+    return {f"{what.upper()} least": least, f"{what.upper()} median": median, f"{what.upper()} most": most}
 
 
 def left_out(read: Designs, verdicts: Verdicts) -> list[dict[str, object]]:

@@ -66,15 +66,15 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--io-type", choices=("io_parallel", "io_stream"), help="this alone")
     parser.add_argument("--backend", choices=("Vitis", "Vivado"), help="this alone")
+    parser.add_argument("--strategy", default="latency", help="of every network (latency)")
     parser.add_argument("--emulator-only", action="store_true", help="leave g++ out: a quarter of the time")
 
 
 def spec_of(group: int, args: argparse.Namespace) -> HlsSpec:
     """io_type alternates from group to group, every fourth group is for Vivado, where the options do not tell."""
     io_type = args.io_type or ("io_parallel" if group % 2 == 0 else "io_stream")
-    return HlsSpec.parse(
-        {"io_type": io_type, "backend": args.backend or ("Vivado" if group % 4 == 3 else "Vitis")}
-    )
+    backend = args.backend or ("Vivado" if group % 4 == 3 else "Vitis")
+    return HlsSpec.parse({"io_type": io_type, "backend": backend, "strategy": args.strategy})
 
 
 def main() -> int:

@@ -27,11 +27,12 @@ def teach_hls4ml() -> None:
             only_zero = grid.signed & (grid.width == 1) & (grid.saturation == "SAT_SYM")
             width = np.where(only_zero, 0, grid.width)
             parts = (grid.signed, width, np.where(width > 0, grid.integer, 0))
+            shape = (1, *in_tensors[0].shape[1:])  # its distributed arithmetic takes no other
             return (
                 {
                     "name": layer.name,
                     "class_name": "FixedPointQuantizer",
-                    "mask_kbi": tuple(part.astype(np.int16)[None] for part in parts),
+                    "mask_kbi": tuple(np.broadcast_to(part, shape).astype(np.int16) for part in parts),
                     "RND": grid.rounding,
                     "SAT": grid.saturation,
                     "fusible": None,

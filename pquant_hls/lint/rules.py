@@ -201,6 +201,12 @@ RULES: Mapping[str, LintRule] = {
         "hls4ml: 'Heterogenous quantization for activations is only supported with IOType=io_parallel'",
         "io_parallel",
     ),
+    "distributed-arithmetic": LintRule(
+        "error",
+        "with strategy distributed_arithmetic hls4ml takes binary weights as 0 and 1, and says of what reads a ternary: "
+        "'Input to layer NAME is not a fixed point type - DA optimization not supported.'",
+        "quantized_bits(2, 1, alpha=1), or strategy: latency",
+    ),
     "reuse-factor": LintRule(
         "note",
         "with strategy resource and io_parallel, hls4ml computes a convolution wrongly whose reuse factor is above "

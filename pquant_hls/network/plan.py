@@ -35,10 +35,10 @@ class Plan:
         }
 
 
-def plan(graph: Topology, default: FixedType, *, wide: bool = False) -> Plan:
+def plan(graph: Topology, default: FixedType, *, wide: bool = False, baked: bool = False) -> Plan:
     """Types for all layers of a model in normal form; ``default`` is for what carries no quantizer, ``wide``
-    makes accumulators wider than any product (see ``wider``)."""
-    planning = Planning(graph, default, wide, grids=element_types(graph))
+    makes accumulators wider than any product (see ``wider``), ``baked`` says that no bias can be replaced."""
+    planning = Planning(graph, default, wide, grids=element_types(graph), baked=baked)
     layers: dict[str, LayerPlan] = {}
     for call in graph.calls:
         layer = _widened(graph, call, layer_kind(call.layer).plan(call, planning), default)

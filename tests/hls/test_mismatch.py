@@ -198,6 +198,7 @@ def test_every_rule_has_its_evidence() -> None:
 
     shown = {case.rule for case in ALL.values()} | {rule for rule, *_ in [*MENDED.values(), *ALIKE.values()]}
     shown |= {"depthwise-resource", "stream-elements", "stream-flatten", "reuse-factor"}
+    shown |= {"distributed-arithmetic"}  # in test_distributed, where da4ml is there
     bounded = {"smooth-quantizer", "table-activation", "softmax-kept", "average-unrounded"}
     bounded |= {"wide-sum", "half-precision", "input-unquantized"}
     of_the_build = {"reuse-rounded", "vivado-unroll"}  # the same numbers; test_lint shows them

@@ -88,6 +88,8 @@ class Planning:
     types: dict[str, FixedType] = field(default_factory=dict)
     grids: Mapping[str, FixedGrid | None] = field(default_factory=dict)
     """Types of single values, of the tensors that have them."""
+    baked: bool = False
+    """Whether hls4ml makes code of the biases while it converts, so that none can be put in their place."""
 
     def sources(self, call: Call) -> list[FixedType]:
         return [self.types[name] for name in call.inputs]
