@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.estimate.adders import imagined_adders, told_adders, told_counts
 from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.elements import InputBits, input_bits
 from pquant_hls.estimate.module import Module, dsps, timed
-from pquant_hls.estimate.operators import dsp_products, dsp_tiles
+from pquant_hls.estimate.operators import Operators, dsp_products, dsp_tiles
 from pquant_hls.estimate.schedule import Schedule, schedule_sum
 from pquant_hls.estimate.site import Mask, Site, costs
 from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part, shared_sums, signed_digits
@@ -27,7 +28,7 @@ def product_module(site: Site) -> Module:
     whole = operands_of(node, site.data, input_bits(site.graph, node))
     operands = _built(whole, site.live.get(node.inputs[0]), site.live.get(node.name))
     strategy = node.strategy.lower()
-    shares = strategy not in ("latency", "distributed_arithmetic")
+    shares = strategy not in ("latency", DISTRIBUTED)
     if shares and node.reuse_factor > 1:
         made = (
             _unrolled(node, operands, whole.codes, target)
@@ -38,6 +39,11 @@ def product_module(site: Site) -> Module:
             made,
             slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target),
         )
+    gap = top_rule(target)["dense"] if node.reuse_factor == 1 else 0
+    if strategy == DISTRIBUTED:
+        rule, schedule, counts = _distributed(node, operands, site.delay, target.budget_ns)
+        cycles, first, last = timed(schedule.end_ns, target.budget_ns)
+        return Module(node.name, node.op, rule, cycles, first, last, 1, gap, counts)
     slow_ns = constants()["dsp"]["ordered_lut_ns"].get(target.family, 0.0) * (whole.multiplier == "fabric")
     schedule = schedule_sum(operands, site.delay, target.budget_ns)
     counts = product_counts(operands, schedule)
@@ -48,14 +54,24 @@ def product_module(site: Site) -> Module:
         limit = max(1, math.ceil(whole.codes.size / reuse) - int((whole.codes == 0).sum()) // reuse)
         cycles, ii, counts = _shared(operands, cycles, reuse, limit, counts)
         rule, first = "reuse", target.budget_ns
-    if strategy == "distributed_arithmetic":
-        rule = "distributed"
     if not operands.known:
         rule = "unseen_weights"
     if shares:  # nothing to share: the tool unrolls it as it does the latency strategy
         rule = "resource"
-    gap = top_rule(target)["dense"] if reuse == 1 else 0
     return Module(node.name, node.op, rule, cycles, first, last, ii, gap, counts, slow_ns=slow_ns)
+
+
+DISTRIBUTED = "distributed_arithmetic"
+
+
+def _distributed(
+    node: Node, operands: Operands, delay: Operators, budget_ns: float
+) -> tuple[str, Schedule, dict[str, float]]:
+    """By the adders that the graph tells, where these are those of its weights."""
+    if (adders := node.adders) is not None:
+        schedule = told_adders(adders, delay, budget_ns)
+        return "adders", schedule, told_counts(adders, schedule)
+    return "distributed", *imagined_adders(operands, delay, budget_ns)
 
 
 def top_rule(target: Target) -> Mapping[str, int]:
