@@ -5,7 +5,18 @@ from pquant_hls.decide.check import Check, Judgement, Verdict, combine
 from pquant_hls.decide.depth import shallower
 from pquant_hls.decide.drift import drift
 from pquant_hls.decide.judge import floor_check, judge, on_test
-from pquant_hls.decide.knobs import KINDS, Bits, Depth, Knob, Knobs, Rank, ReuseFactor, Sparsity, kind_of
+from pquant_hls.decide.knobs import (
+    KINDS,
+    Bits,
+    Depth,
+    Distributed,
+    Knob,
+    Knobs,
+    Rank,
+    ReuseFactor,
+    Sparsity,
+    kind_of,
+)
 from pquant_hls.decide.moves import Action, Limit, Move, Reach, Round, relaxations, tightenings, trades
 
 __all__ = [
@@ -14,6 +25,7 @@ __all__ = [
     "Bits",
     "Check",
     "Depth",
+    "Distributed",
     "Judgement",
     "Knob",
     "Knobs",

@@ -53,6 +53,18 @@ def with_reuse(graph: FixedPointGraph, factor: int) -> FixedPointGraph:
     return _each(graph, lambda node: _shared(node, factor))
 
 
+def of_adders(graph: FixedPointGraph) -> FixedPointGraph:
+    """With every layer's sums by distributed arithmetic, where no multiplier is shared."""
+    return _each(
+        graph,
+        lambda node: (
+            replace(node, attrs={**node.attrs, "strategy": "distributed_arithmetic"})
+            if node.kind.weighted and node.strategy == "latency" and node.reuse_factor == 1
+            else node
+        ),
+    )
+
+
 def _each(graph: FixedPointGraph, change: Callable[[Node], Node]) -> FixedPointGraph:
     return replace(graph, nodes=tuple(change(node) for node in graph.nodes))
 

@@ -13,13 +13,21 @@ from typing import ClassVar
 
 from pquant_hls.decide.check import Judgement, Verdict
 from pquant_hls.decide.depth import fewer_layers
-from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units, without_weights
+from pquant_hls.decide.imagine import (
+    coarser,
+    of_adders,
+    thinner_factors,
+    with_reuse,
+    without_units,
+    without_weights,
+)
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import FixedPointGraph
 from pquant_hls.spec import LoopSpec
 from pquant_hls.spec.steps import MAX_BITS
 
 REUSE_PATH = "hls.reuse_factor"
+DISTRIBUTED_PATH = "hls.distributed_arithmetic"
 LEAST = 1e-3
 """A share below which a turn of sparsity is none."""
 
@@ -236,6 +244,37 @@ class ReuseFactor(Knob):
         return graph if now == then else with_reuse(graph, int(then))
 
 
+class Distributed(Knob):
+    """Whether sums are made of shared adders instead of multipliers (distributed arithmetic).
+
+    It costs no accuracy, but may cost cycles: so it is no ``free`` turn, and taken where its forecast is the best.
+    """
+
+    ladder = "distributed_arithmetic"
+    opened = False
+
+    def tighter(self, loop: LoopSpec, found: Judgement | None = None, /) -> float | None:
+        return 1.0 if loop.distributed_arithmetic and found is not None and self.value < 1 else None
+
+    def looser(self, _loop: LoopSpec, /) -> float | None:
+        return None
+
+    def end(self, _loop: LoopSpec) -> float:
+        """Where it is: which of the two is faster depends on the design."""
+        return self.value
+
+    def least(self, loop: LoopSpec) -> float:
+        return 1.0 if loop.distributed_arithmetic else self.value
+
+    @classmethod
+    def ruling(cls, knobs: Sequence[Knob]) -> float:
+        return knobs[-1].value
+
+    @classmethod
+    def imagine(cls, graph: FixedPointGraph, now: float, then: float) -> FixedPointGraph:
+        return graph if now == then else of_adders(graph)
+
+
 class Depth(Knob):
     """Hidden layers left out, upwards to tighten; each turn starts from the original's weights."""
 
@@ -267,7 +306,9 @@ class Depth(Knob):
         return fewer_layers(graph, int(then - now))
 
 
-KINDS: dict[str, type[Knob]] = {kind.ladder: kind for kind in (Sparsity, Rank, Bits, ReuseFactor, Depth)}
+KINDS: dict[str, type[Knob]] = {
+    kind.ladder: kind for kind in (Sparsity, Rank, Bits, ReuseFactor, Distributed, Depth)
+}
 """Every kind by its ladder, in the order in which equal moves are taken."""
 
 

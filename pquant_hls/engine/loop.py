@@ -9,6 +9,7 @@ from typing import Any
 
 from pquant_hls.decide import (
     Action,
+    Distributed,
     Judgement,
     Knobs,
     Move,
@@ -24,7 +25,7 @@ from pquant_hls.decide import (
     tightenings,
     trades,
 )
-from pquant_hls.decide.knobs import REUSE_PATH
+from pquant_hls.decide.knobs import DISTRIBUTED_PATH, REUSE_PATH
 from pquant_hls.engine.bench import Fidelity, Point
 from pquant_hls.engine.forecast import at_end, floor_ns, outlook
 from pquant_hls.engine.goal import Workbench, checked, figures
@@ -96,6 +97,8 @@ def knobs_of(
                 found.append(kind(path, getattr(step, name), turn.of, bounds.get(name)))
     if loop.reuse_factor is not None:
         found.append(ReuseFactor(REUSE_PATH, hls.reuse_factor))
+    if loop.distributed_arithmetic:
+        found.append(Distributed(DISTRIBUTED_PATH, float(hls.strategy == "distributed_arithmetic")))
     return Knobs(found)
 
 
@@ -141,6 +144,15 @@ def reusing(hls: HlsSpec, factor: int) -> HlsSpec:
     return hls.with_(
         reuse_factor=factor, strategy="resource" if factor > 1 and not hls.shares else hls.strategy
     )
+
+
+def targeted(hls: HlsSpec, knobs: Mapping[str, float]) -> HlsSpec:
+    """The target as the knobs say: reuse factor and strategy. Where multipliers are shared there is no distributed
+    arithmetic."""
+    found = reusing(hls, int(knobs.get(REUSE_PATH, hls.reuse_factor)))
+    if knobs.get(DISTRIBUTED_PATH) == 1 and found.reuse_factor == 1:
+        return found.with_(strategy="distributed_arithmetic")
+    return found
 
 
 def closed_loop(
@@ -196,7 +208,7 @@ class _Loop:
         """Make one round by ``action``; what to do after it."""
         knobs = self._knobs(action)
         start = self._start(action, knobs)
-        hls = reusing(self.view.hls, int(knobs.get(REUSE_PATH, self.view.hls.reuse_factor)))
+        hls = targeted(self.view.hls, knobs)
         point, left_out = start, []
         for step in turned(self.steps, knobs, self._units()):
             try:

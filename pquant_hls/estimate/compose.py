@@ -17,6 +17,7 @@ from pquant_hls.estimate.intervals import (
     scaled,
     slowest_ns,
     strange,
+    widened,
 )
 from pquant_hls.estimate.layers import layer_module
 from pquant_hls.estimate.liveness import live_values
@@ -266,7 +267,9 @@ def _notes(point: Estimate, target: Target) -> tuple[str, ...]:
         )
     stranger = strange(point.key)
     if stranger:
-        notes.append(f"{UNPROMISED} {stranger}: intervals are twice as wide, and no coverage is promised")
+        notes.append(
+            f"{UNPROMISED} {stranger}: intervals are {widened(point.key)}, and no coverage is promised"
+        )
     elif not bounds(point.key, "cycles")[1]:
         notes.append(f"class {point.key} was not synthesised: interval of the nearest class")
     if any(module.rule == "unseen_weights" for module in point.modules):

@@ -21,6 +21,7 @@ ORDER = (
     "resource",
     "reuse",
     "distributed",
+    "adders",
     "unseen_weights",
     "chain",
     "tree",
@@ -28,10 +29,12 @@ ORDER = (
 """The rule a design is classed by is the first of these that any of its modules uses."""
 OFFSET = {"cycles": 1.0, "lut": 200.0, "ff": 200.0, "dsp": 2.0, "bram_18k": 4.0}
 """Added to both sides before ratios are taken, so that small counts have finite ratios."""
-PIPELINES = ("reuse", "distributed", "unseen_weights", "chain", "tree")
+PIPELINES = ("reuse", "distributed", "adders", "unseen_weights", "chain", "tree")
 """Rules of one-pipeline tops; the others are tasks that follow each other."""
-APART = ("foreign", "untold")
+APART = ("foreign", "untold", "elements")
 """Classes for which no other speaks, and which speak for no other."""
+LIKE = {"adders": "tree"}
+"""Rules of which no design was seen, for which another speaks: the tool times and counts the same adders, told one by one."""
 UNSEEN = 2.0
 """How much wider the bounds are made for a rule or a family without a single synthesised design."""
 BORROWED = 1.5
@@ -78,15 +81,22 @@ def design_class(graph: FixedPointGraph, modules: list[Module], target: Target) 
 
 
 def resource_class(graph: FixedPointGraph, key: str) -> str:
-    """The class of the errors of resources: designs whose values have widths that the graph does not tell apart."""
-    untold = any(node.attrs.get("untold_widths") for node in graph.nodes)
+    """The class of the errors of resources: pipelines whose values have types of their own, told by the graph or not, are
+    apart."""
     rule, _, rest = key.partition("/")
-    return f"{'untold' if untold and not rule.startswith('foreign') else rule}/{rest}"
+    if rule.startswith("foreign"):
+        return key
+    if any(node.attrs.get("untold_widths") for node in graph.nodes):
+        return f"untold/{rest}"
+    told = any(node.grid is not None for node in graph.nodes)
+    alike = rule.partition("@")[0] in set(PIPELINES) - set(LIKE)
+    return f"elements/{rest}" if told and alike else key
 
 
 def fallbacks(key: str) -> tuple[str, ...]:
     """The classes whose bounds may stand for those of ``key``, nearest first; clock bands have none of their own."""
     rule, tool, family = _plain(key)
+    rule = LIKE.get(rule, rule)
     if rule in APART:
         return (f"{rule}/{tool}/{family}", f"{rule}/*/*")
     kind = "pipeline" if rule in PIPELINES else "tasks"
@@ -135,6 +145,16 @@ def strange(key: str) -> str:
     return "" if rule in {name[0] for name in known} else f"class {key}"
 
 
+def widened(key: str) -> str:
+    """How much wider the bounds of a class are that no synthesised design has, in words."""
+    factor = _wider(key, "", constants()["intervals"].get("seen", ()))
+    return (
+        "twice as wide"
+        if factor == UNSEEN
+        else f"{factor - 1:.0%} wider than those of {LIKE[_plain(key)[0]]}s"
+    )
+
+
 def _plain(key: str) -> tuple[str, str, str]:
     """(rule, tool, family) without the band of the clock."""
     rule, tool, family = key.split("/")
@@ -143,10 +163,12 @@ def _plain(key: str) -> tuple[str, str, str]:
 
 def _wider(key: str, source: str, seen: Sequence[str]) -> float:
     """How much the bounds of ``source`` are widened to stand for a design of class ``key``."""
-    if strange(key):
-        return UNSEEN
     rule, tool, family = _plain(key)
     known = {_plain(name) for name in seen}
+    if rule in LIKE and family in {name[2] for name in known}:
+        return BORROWED
+    if strange(key):
+        return UNSEEN
     alike = {name for name in known if (name[0] in PIPELINES) == (rule in PIPELINES)}
     near = (tool, family) in {name[1:] for name in alike}
     return 1.0 if source != "*/*/*" and near else BORROWED

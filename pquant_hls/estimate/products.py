@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.estimate.adders import imagined_adders, told_adders, told_counts
 from pquant_hls.estimate.constants import constants
+from pquant_hls.estimate.elements import InputBits, input_bits
 from pquant_hls.estimate.module import Module, dsps, timed
-from pquant_hls.estimate.operators import dsp_products, dsp_tiles
+from pquant_hls.estimate.operators import Operators, dsp_products, dsp_tiles
 from pquant_hls.estimate.schedule import Schedule, schedule_sum
 from pquant_hls.estimate.site import Mask, Site, costs
 from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part, shared_sums, signed_digits
@@ -23,10 +25,10 @@ from pquant_hls.qor import FixedType, Node, Target
 def product_module(site: Site) -> Module:
     """The module of a dense or convolution node, without the sums that the tool removes."""
     node, target = site.node, site.target
-    whole = operands_of(node, site.data)
+    whole = operands_of(node, site.data, input_bits(site.graph, node))
     operands = _built(whole, site.live.get(node.inputs[0]), site.live.get(node.name))
     strategy = node.strategy.lower()
-    shares = strategy not in ("latency", "distributed_arithmetic")
+    shares = strategy not in ("latency", DISTRIBUTED)
     if shares and node.reuse_factor > 1:
         made = (
             _unrolled(node, operands, whole.codes, target)
@@ -37,6 +39,11 @@ def product_module(site: Site) -> Module:
             made,
             slow_ns=_clipped_chain_ns(whole, node.reuse_factor, target),
         )
+    gap = top_rule(target)["dense"] if node.reuse_factor == 1 else 0
+    if strategy == DISTRIBUTED:
+        rule, schedule, counts = _distributed(node, operands, site.delay, target.budget_ns)
+        cycles, first, last = timed(schedule.end_ns, target.budget_ns)
+        return Module(node.name, node.op, rule, cycles, first, last, 1, gap, counts)
     slow_ns = constants()["dsp"]["ordered_lut_ns"].get(target.family, 0.0) * (whole.multiplier == "fabric")
     schedule = schedule_sum(operands, site.delay, target.budget_ns)
     counts = product_counts(operands, schedule)
@@ -47,14 +54,24 @@ def product_module(site: Site) -> Module:
         limit = max(1, math.ceil(whole.codes.size / reuse) - int((whole.codes == 0).sum()) // reuse)
         cycles, ii, counts = _shared(operands, cycles, reuse, limit, counts)
         rule, first = "reuse", target.budget_ns
-    if strategy == "distributed_arithmetic":
-        rule = "distributed"
     if not operands.known:
         rule = "unseen_weights"
     if shares:  # nothing to share: the tool unrolls it as it does the latency strategy
         rule = "resource"
-    gap = top_rule(target)["dense"] if reuse == 1 else 0
     return Module(node.name, node.op, rule, cycles, first, last, ii, gap, counts, slow_ns=slow_ns)
+
+
+DISTRIBUTED = "distributed_arithmetic"
+
+
+def _distributed(
+    node: Node, operands: Operands, delay: Operators, budget_ns: float
+) -> tuple[str, Schedule, dict[str, float]]:
+    """By the adders that the graph tells, where these are those of its weights."""
+    if (adders := node.adders) is not None:
+        schedule = told_adders(adders, delay, budget_ns)
+        return "adders", schedule, told_counts(adders, schedule)
+    return "distributed", *imagined_adders(operands, delay, budget_ns)
 
 
 def top_rule(target: Target) -> Mapping[str, int]:
@@ -63,27 +80,34 @@ def top_rule(target: Target) -> Mapping[str, int]:
     return table.get(f"{target.family}/{target.tool}", table["other"])
 
 
-def operands_of(node: Node, data: FixedType) -> Operands:
-    """The node's sum of products as integers; a stand-in of the same size where its weights are unknown."""
+def operands_of(node: Node, data: FixedType, elements: InputBits | None = None) -> Operands:
+    """The node's sum of products as integers; a stand-in of the same size where its weights are unknown.
+
+    ``elements``: the bits of its single inputs, where they differ; what has none meets no weight.
+    """
     accum, kind = node.types.get("accum", node.result), node.types.get("weight")
     array = node.arrays.get("weight")
     codes = _stand_in(node, kind or node.result) if array is None else _matrix(node, array.codes)
+    if elements is not None:
+        codes = codes * (elements.own > 0)
     bias = node.arrays.get("bias")
     starts = np.ones(codes.shape[1], bool) if bias is None else np.resize(bias.codes != 0, codes.shape[1])
     frac = array.frac_bits if array is not None else (kind or node.result).frac
     width = kind.width if kind is not None else int(bits(codes).max(initial=0)) + 1
     multiplier = str(node.attrs.get("multiplier", "auto"))
-    return Operands(codes, frac, width, data, accum, starts, array is not None, multiplier)
+    return Operands(codes, frac, width, data, accum, starts, array is not None, multiplier, elements)
 
 
 def _built(operands: Operands, rows: Mask | None, columns: Mask | None) -> Operands:
     """Only varying inputs and read outputs."""
-    codes, bias = operands.codes, operands.bias
+    codes, bias, elements = operands.codes, operands.bias, operands.elements
     if rows is not None and len(rows) == codes.shape[0]:
         codes = codes[rows]
+        if elements is not None and len(elements.own) == len(rows):
+            elements = InputBits(elements.own[rows], elements.reach[rows])
     if columns is not None and len(columns) == codes.shape[1]:
         codes, bias = codes[:, columns], bias[columns]
-    return replace(operands, codes=codes, bias=bias)
+    return replace(operands, codes=codes, bias=bias, elements=elements)
 
 
 def _matrix(node: Node, codes: Codes) -> Codes:
@@ -124,18 +148,18 @@ def product_counts(operands: Operands, schedule: Schedule) -> dict[str, float]:
     Equal products of one input are built once and shared by the outputs. A product of more digits counts among those
     of fewer as well (``negate`` holds ``double`` holds a third of ``multiply``), so that none gets cheaper by it.
     """
-    codes = operands.codes
+    codes, own = operands.codes, operands.inputs.reach
     terms = np.maximum((codes != 0).sum(axis=0) + operands.bias - 1, 0).sum()
     adders = min(terms, shared_sums(codes, operands.bias)) if schedule.chained else terms
     new, digits = _first_of_row(codes), signed_digits(codes)
     negations = new & (digits == 1) & (codes < 0) & (not schedule.chained)
-    double = float((operands.data_bits + bits(odd_part(codes)))[new & (digits == 2)].sum())
+    double = float((own + bits(odd_part(codes)))[new & (digits == 2)].sum())
     multiply = float(_in_luts(operands).sum())
     kind = "chain_" if schedule.chained else ""
     return {
-        f"{kind}add_bits": float(adders * operands.sum_bits),
+        f"{kind}add_bits": float(adders / max(terms, 1) * operands.add_bits),
         "saturate_bits": float(adders * operands.accum.width * operands.saturates),
-        "negate_bits": float(negations.sum() * operands.data_bits) + double + multiply / 3.0,
+        "negate_bits": float((negations * own).sum()) + double + multiply / 3.0,
         "double_bits": double + multiply / 3.0,
         "multiply_bits": multiply,
         **dsps(*(float(count.sum()) for count in _in_dsps(operands))),
@@ -148,7 +172,7 @@ def _in_luts(operands: Operands) -> NDArray[np.int64]:
     """Bits times digits of each multiplier that is built of LUTs, each distinct one of a row (multipliers,)."""
     digits = signed_digits(operands.codes)
     built = _first_of_row(operands.codes) & (digits >= 3) & (dsp_products(operands) == 0)
-    return np.asarray(((operands.data_bits + bits(odd_part(operands.codes))) * digits)[built])
+    return np.asarray(((operands.inputs.reach + bits(odd_part(operands.codes))) * digits)[built])
 
 
 def _in_dsps(operands: Operands) -> tuple[NDArray[np.int64], ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.hls.adders import widen_results, with_adders
 from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import teach_hls4ml
 from pquant_hls.lint import Finding, changes, errors, lint
@@ -55,7 +56,7 @@ def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> tuple[Any, list[s
     the way to it; raises as ``fixed_graph`` does."""
     if spec.strategy == "distributed_arithmetic" and importlib.util.find_spec("da4ml") is None:
         raise SpecError(
-            "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'hls4ml[da]'"
+            "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'pquant_hls[da]'"
         )
     findings = lint(model, spec)
     _refuse(findings, exact)
@@ -76,11 +77,23 @@ def _refuse(findings: list[Finding], exact: bool) -> None:
 
 def designed(normal: Any, spec: HlsSpec, folder: Path, *, exact: bool) -> tuple[Any, FixedPointGraph]:
     """hls4ml's ModelGraph of a model in normal form, to be written to ``folder``, and the graph read from it."""
-    import hls4ml
-
     teach_hls4ml()
     graph = topology(normal)
-    planned = plan(graph, FixedType.parse(spec.precision), wide=spec.wide_accumulators)
+    distributed = spec.strategy == "distributed_arithmetic"
+    default, wide = FixedType.parse(spec.precision), spec.wide_accumulators
+    planned = plan(graph, default, wide=wide, baked=distributed)
+    hls_model = _converted(normal, graph, planned, spec, folder)
+    if not distributed:
+        return hls_model, extract(hls_model, exact=exact)
+    widen_results(hls_model)
+    plain = _converted(normal, graph, planned, spec.with_(strategy="latency"), folder)
+    return hls_model, with_adders(extract(plain, exact=exact), hls_model)  # it keeps no weights itself
+
+
+def _converted(normal: Any, graph: Topology, planned: Plan, spec: HlsSpec, folder: Path) -> Any:
+    """hls4ml's ModelGraph with the planned types and biases."""
+    import hls4ml
+
     try:
         hls_model = hls4ml.converters.convert_from_keras_model(
             normal,
@@ -100,7 +113,7 @@ def designed(normal: Any, spec: HlsSpec, folder: Path, *, exact: bool) -> tuple[
     for name, layer in planned.layers.items():
         if layer.bias is not None:
             _set_bias(hls_model.graph[name].weights["bias"], layer)
-    return hls_model, extract(hls_model, exact=exact)
+    return hls_model
 
 
 def _set_bias(variable: Any, layer: LayerPlan) -> None:

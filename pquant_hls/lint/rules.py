@@ -196,6 +196,17 @@ RULES: Mapping[str, LintRule] = {
         "a ternary activation over more than one axis does not compile in io_stream",
         "quantized_bits(2, 1, symmetric=1, alpha=1), or io_parallel",
     ),
+    "stream-elements": LintRule(
+        "error",
+        "hls4ml: 'Heterogenous quantization for activations is only supported with IOType=io_parallel'",
+        "io_parallel",
+    ),
+    "distributed-arithmetic": LintRule(
+        "error",
+        "with strategy distributed_arithmetic hls4ml takes binary weights as 0 and 1, and says of what reads a ternary: "
+        "'Input to layer NAME is not a fixed point type - DA optimization not supported.'",
+        "quantized_bits(2, 1, alpha=1), or strategy: latency",
+    ),
     "reuse-factor": LintRule(
         "note",
         "with strategy resource and io_parallel, hls4ml computes a convolution wrongly whose reuse factor is above "

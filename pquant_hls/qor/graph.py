@@ -28,6 +28,10 @@ SCHEMA_VERSIONS = (1, 2)
 """Graphs without grids are written as 1, so that their bytes and digests stay; those with one as 2."""
 
 
+ADDERS, ADDERS_OF = "adders", "adders_of"
+"""The array with the adders of a layer's sums, and the attribute that tells the weights they were made for."""
+
+
 @dataclass(frozen=True)
 class FixedArray:
     """Integers with a binary point: ``value = codes * 2**-frac_bits``; ``codes`` is int64 of any shape."""
@@ -38,6 +42,11 @@ class FixedArray:
     @property
     def values(self) -> NDArray[np.float64]:
         return self.codes.astype(np.float64) * 2.0**-self.frac_bits
+
+
+def weights_key(weights: FixedArray) -> int:
+    """Of the integers that adders are made for."""
+    return zlib.crc32(np.ascontiguousarray(weights.codes).tobytes())
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,8 @@ class Node:
     ``types`` may hold ``weight``, ``bias``, ``accum``, ``table``, ``inv_table``, ``exp_table``. ``arrays`` may
     hold ``weight`` and ``bias``: dense (n_in, n_out); conv1d (width, channels, filters); conv2d (height, width,
     channels, filters); depthwise (…, channels, multiplier); batchnorm ``scale`` and ``bias`` (channels,);
-    ternary_tanh fused with a scale ``threshold_hi`` and ``threshold_lo`` (channels,).
+    ternary_tanh fused with a scale ``threshold_hi`` and ``threshold_lo`` (channels,); of distributed arithmetic ``adders``
+    (n, 3): rows of both operands, -1 for an input or a constant, and bits of the sum.
     ``attrs`` hold small JSON values: ``strategy`` (latency | resource | distributed_arithmetic),
     ``reuse_factor``, ``strides``, ``padding`` (explicit (before, after) pairs), ``dilation``, ``pool``,
     ``axis``, ``target_shape``, ``perm``, ``slope``, ``threshold``, ``table_size``, ``implementation``,
@@ -97,6 +107,13 @@ class Node:
     @property
     def is_input(self) -> bool:
         return self.op == "input"
+
+    @property
+    def adders(self) -> NDArray[np.int64] | None:
+        """The adders of its sums (adders, 3); None where there are none, or the weights are others by now."""
+        array = self.arrays.get(ADDERS)
+        stale = array is None or self.attrs.get(ADDERS_OF) != weights_key(self.arrays["weight"])
+        return None if array is None or stale else array.codes
 
     @property
     def strategy(self) -> str:

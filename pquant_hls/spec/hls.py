@@ -94,6 +94,10 @@ class HlsSpec(Spec):
         ):
             if word not in known:
                 raise ValueError(f"{can.name} builds no {key} {word!r}, known are {', '.join(known)}")
+        if self.strategy == "distributed_arithmetic" and self.reuse_factor > 1:
+            raise ValueError(
+                f"distributed_arithmetic has no multipliers to share: reuse_factor {self.reuse_factor} must be 1"
+            )
         if self.fifo_depths == "auto" and self.io_type != "io_stream":
             raise ValueError(f"fifo_depths 'auto' is for io_stream: {self.io_type} has no FIFOs")
         return self

@@ -86,6 +86,10 @@ def _left_out(value: object) -> bool:
     return value is None
 
 
+def _closed(value: object) -> bool:
+    return value is False
+
+
 class LoopSpec(Spec):
     """Limits of the closed loop."""
 
@@ -95,6 +99,11 @@ class LoopSpec(Spec):
     rank: RankLadder | None = Field(None, exclude_if=_left_out, description="left out: ranks stay")
     reuse_factor: ReuseLadder | None = Field(
         None, exclude_if=_left_out, description="left out: the reuse factor stays"
+    )
+    distributed_arithmetic: bool = Field(
+        False,
+        exclude_if=_closed,
+        description="whether the loop may turn to strategy distributed_arithmetic; it needs the extra da",
     )
     dropped_layers: DepthLadder | None = Field(
         DepthLadder(), exclude_if=_usual, description="without a prune_layers step of no effect"

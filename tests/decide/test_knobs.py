@@ -14,6 +14,7 @@ from pquant_hls.decide import (
     Bits,
     Check,
     Depth,
+    Distributed,
     Judgement,
     Knob,
     Knobs,
@@ -27,6 +28,7 @@ from pquant_hls.decide import (
     tightenings,
 )
 from pquant_hls.decide.imagine import coarser, thinner_factors, with_reuse, without_units, without_weights
+from pquant_hls.decide.knobs import DISTRIBUTED_PATH
 from pquant_hls.errors import SpecError
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, QoR
 from pquant_hls.spec import Budget, LoopSpec, RankLadder, ResourceLimits, ReuseLadder
@@ -222,6 +224,37 @@ def test_reuse_goes_down_for_cycles_and_up_for_resources(
     found: Judgement, value: int, new: int | None
 ) -> None:
     assert ReuseFactor("hls.reuse_factor", value).tighter(OPEN, found) == new
+
+
+def test_distributed_arithmetic_is_turned_to_once_and_only_where_it_is_opened() -> None:
+    loop = LoopSpec(distributed_arithmetic=True)
+    knob = Distributed(DISTRIBUTED_PATH, 0.0)
+    assert (knob.tighter(loop, LATE), knob.tighter(OPEN, LATE), knob.looser(loop)) == (1.0, None, None)
+    assert Distributed(DISTRIBUTED_PATH, 1.0).tighter(loop, LATE) is None
+    assert (knob.end(loop), knob.least(loop), knob.least(OPEN)) == (0.0, 1.0, 0.0)
+
+
+def test_distributed_arithmetic_is_imagined_where_no_multiplier_is_shared() -> None:
+    found = Distributed.imagine(graph(), 0, 1)
+    assert {node.strategy for node in found.nodes if node.op == "dense"} == {"distributed_arithmetic"}
+    assert Distributed.imagine(graph(), 0, 0) is not None
+    shared = Distributed.imagine(with_reuse(graph(), 4), 0, 1)
+    assert {node.strategy for node in shared.nodes if node.op == "dense"} == {"resource"}
+
+
+def test_a_turn_to_distributed_arithmetic_must_have_the_best_forecast() -> None:
+    loop = LoopSpec(distributed_arithmetic=True, sparsity=None, dropped_layers=None)
+    knobs = Knobs([Bits("steps.0.bits", 6), Distributed(DISTRIBUTED_PATH, 0.0)])
+    moves = tightenings([Round(knobs, BIG)], loop)
+    for best in range(2):
+        told = [
+            replace(
+                move, outlook=Judgement.of([Check("lut", 40, 50, 50 if at == best else 90, resource=True)])
+            )
+            for at, move in enumerate(moves)
+        ]
+        action = next_action([Round(knobs, BIG)], loop, told)
+        assert action.move == told[best]
 
 
 def test_a_judgement_tells_resources_exactness_and_quality_apart() -> None:

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pquant_hls.decide import Action, Check, Judgement, Limit, Move, Round, Verdict
+from pquant_hls.decide.knobs import DISTRIBUTED_PATH, REUSE_PATH
 from pquant_hls.engine import closed_loop
 from pquant_hls.engine.bench import Point
 from pquant_hls.engine.forecast import floor_ns, imagine
-from pquant_hls.engine.loop import LoopResult, View, knobs_of, reusing, round_entry, turned
+from pquant_hls.engine.loop import LoopResult, View, knobs_of, reusing, round_entry, targeted, turned
 from pquant_hls.errors import SpecError
 from pquant_hls.estimate import estimate
 from pquant_hls.qor import (
@@ -416,3 +417,13 @@ def test_an_entry_of_a_lost_round_is_rolled_back_and_one_without_figures_has_non
     entry = round_entry(bench, 1, Point(Toy(), "now"), done, Action("stop", "no more"))
     assert (entry.status, entry.settings["move"]) == ("rolled_back", None)
     assert (entry.figures["qor"], entry.figures["account"]) == (None, None)
+
+
+def test_the_loop_turns_the_target_as_its_knobs_say() -> None:
+    hls = HlsSpec()
+    assert targeted(hls, {DISTRIBUTED_PATH: 1.0}).strategy == "distributed_arithmetic"
+    assert targeted(hls, {DISTRIBUTED_PATH: 0.0}) == hls
+    assert targeted(hls, {DISTRIBUTED_PATH: 1.0, REUSE_PATH: 4}).strategy == "resource"
+    loop = LoopSpec(distributed_arithmetic=True)
+    assert dict(knobs_of((), loop, hls)) == {DISTRIBUTED_PATH: 0.0}
+    assert dict(knobs_of((), LoopSpec(), hls)) == {}

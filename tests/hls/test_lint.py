@@ -26,6 +26,7 @@ from tests.helpers import single
 from tests.hls.hls_refused import REFUSED, STREAMED
 from tests.hls.hls_zoo import (
     ALIKE,
+    ELEMENTS,
     EXACT,
     IMAGE,
     MENDED,
@@ -61,6 +62,7 @@ OTHERS = {
     ),
     "binary first": ("input-unquantized", VECTOR, bare(act(qkeras.binary(alpha=1)), dense(3))),
 }
+DISTRIBUTED = {"strategy": "distributed_arithmetic"}
 BY_SPEC = {
     "softmax kept": ("softmax-kept", VECTOR, chain(dense(3), kl.Softmax()), {"keep_softmax": True}),
     "sigmoid kept": (
@@ -76,6 +78,19 @@ BY_SPEC = {
     "no such reuse": ("reuse-rounded", VECTOR, chain(dense(4)), {"strategy": "resource", "reuse_factor": 7}),
     "unrolled": ("vivado-unroll", VECTOR, chain(dense(64), dense(65)), {"backend": "Vivado"}),
     "flatten": ("stream-flatten", IMAGE, chain(kl.Flatten(), act(relu(4))), {"io_type": "io_stream"}),
+    "distributed signs": (
+        "distributed-arithmetic",
+        VECTOR,
+        chain(dense(4, qkeras.binary(alpha=1))),
+        DISTRIBUTED,
+    ),
+    "distributed ternary": (
+        "distributed-arithmetic",
+        VECTOR,
+        chain(act(qkeras.ternary(alpha=1)), kl.Reshape((3, 2)), kl.Flatten(), dense(4)),
+        DISTRIBUTED,
+    ),
+    "elements": ("stream-elements", *ELEMENTS["behind sums"], {"io_type": "io_stream"}),
     "depthwise": ("depthwise-resource", IMAGE, chain(depthwise(3)), {"strategy": "resource"}),
 }
 

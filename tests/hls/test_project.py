@@ -348,8 +348,14 @@ def test_a_port_knows_its_size() -> None:
     assert Port("x", (4, 3, 2)).size == 24
 
 
-def test_a_strategy_without_its_package_is_named(tagger: Any, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"hls\.strategy: distributed_arithmetic needs da4ml"):
+def test_a_strategy_without_its_package_is_named(
+    tagger: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(
+        SpecError,
+        match=r"hls\.strategy: distributed_arithmetic needs da4ml \(pip install 'pquant_hls\[da\]'\)",
+    ):
         convert(tagger, HlsSpec.parse({"strategy": "distributed_arithmetic"}), tmp_path / "p")
 
 

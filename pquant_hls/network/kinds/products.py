@@ -29,7 +29,7 @@ from pquant_hls.network.kinds.base import (
     layer_kind,
     register_kind,
 )
-from pquant_hls.qor import FixedType
+from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.spec import BACKENDS, HlsSpec
 
 VIVADO_UNROLLS = 4096
@@ -52,7 +52,7 @@ class Product(Kind):
         precisions = dict(zip(("weight", "bias"), (*told, planning.default.text), strict=False))
         if biases is not None:
             precisions["bias"] = replace(hull(holding(biases)), rounding="TRN", saturation="WRAP").text
-        exact = sum_type(call.layer, source, biases)
+        exact = sum_type(call.layer, planning.grids.get(call.inputs[0]) or source, biases)
         accum = planning.default if exact is None else exact
         after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
         alone = len(after) == 1 and call.output not in planning.graph.outputs
@@ -70,6 +70,8 @@ class Product(Kind):
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         spec = context.spec
+        if spec.strategy == "distributed_arithmetic":
+            yield from self._distributed(call, context)
         limited = lowered_reuse(call, spec)
         if limited is not None:
             yield Remark("reuse-factor", f"reuse_factor {spec.reuse_factor} becomes {limited} or less")
@@ -88,6 +90,24 @@ class Product(Kind):
             yield Remark(
                 "vivado-unroll", f"{unrolled} products are unrolled, Vivado HLS stops above {VIVADO_UNROLLS}"
             )
+
+    def _distributed(self, call: Call, context: Context) -> Remarks:
+        """What hls4ml's distributed arithmetic cannot take, or takes wrongly; depthwise layers stay multipliers."""
+        read = acting(_maker(context.graph.sources(call)[0], context.graph))
+        if read is not None and read.shape == "ternary" and self.operation in ("dense", "conv"):
+            mend = "quantized_bits(2, 1, symmetric=1, alpha=1) before it"
+            yield Remark("distributed-arithmetic", "it reads a ternary activation", mend)
+        front, role = front_of(call.layer), {"separable_conv": "pointwise"}.get(self.operation, "kernel")
+        kernel = None if front is None else reading_of(front.quantizer(call.layer, role))
+        if kernel is not None and kernel.shape == "binary" and kernel.plain:
+            mend = "quantized_bits(2, 1, alpha=1), which holds -1 and 1"
+            yield Remark("distributed-arithmetic", "binary weights are taken as 0 and 1", mend)
+
+
+def _maker(call: Call, graph: Topology) -> Call:
+    """The call that makes the values, seen through layers that move them."""
+    kind = layer_kind(call.layer)
+    return _maker(graph.sources(call)[0], graph) if kind.moves or kind.passes(call.layer) else call
 
 
 def _mask_remarks(layer: Any) -> Remarks:
@@ -109,7 +129,7 @@ def truncating_bias(call: Call, planning: Planning) -> NDArray[np.float64] | Non
     """
     kernel, *own = weights_of(call.layer)
     rounded = rounded_to(call, planning.graph)
-    if not own or kernel.grid is None or rounded is None:
+    if not own or kernel.grid is None or rounded is None or planning.baked:
         return None
     step = rounded.frac
     frac = max(planning.sources(call)[0].frac + kernel.grid.frac, step + 1)
@@ -127,9 +147,11 @@ def rounded_to(call: Call, graph: Topology) -> FixedType | None:
     return found.type if found.type.rounding == "RND_CONV" else None
 
 
-def sum_type(layer: Any, source: FixedType, biases: NDArray[np.float64] | None = None) -> FixedType | None:
+def sum_type(
+    layer: Any, source: FixedType | FixedGrid, biases: NDArray[np.float64] | None = None
+) -> FixedType | None:
     """The narrowest type that holds every sum of a dense layer or convolution exactly; None for float weights.
-    ``biases``: in place of the layer's own."""
+    ``source``: the type of its input, or those of the input's single values. ``biases``: in place of the layer's own."""
     parts = weights_of(layer)
     if not 1 <= len(parts) <= 2 or any(part.quantizer is None and np.any(part.values) for part in parts):
         return None
