@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import qkeras
 import tensorflow as tf
 
 from pquant_hls.compress import DesignCost, FineTuning, PruningCompression, QuantizationCompression, account
@@ -261,6 +262,21 @@ def test_training_goes_on_from_a_learned_design(learned: Learned, data: Any) -> 
         np.testing.assert_allclose(layer.kernel_constraint(kernel), kernel, rtol=2e-2)
     tuned = FineTuning(epochs=1).compress(designs[0], data).model
     assert account(tuned).nonzero_weights <= account(designs[0]).nonzero_weights
+
+
+@pytest.mark.parametrize(
+    "settings", [{"mode": "ptq"}, {**SHORT, "epochs": 2, "activation_granularity": "channel"}]
+)
+def test_types_of_elements_make_way_for_new_ones(
+    elements: Learned, data: Any, settings: dict[str, Any]
+) -> None:
+    before = elements.design(elements.front.points[-1])
+    after = QuantizationCompression(**settings).compress(before, data).model
+    quantizers = [
+        layer for layer in after.layers if isinstance(layer, FixedPointQuantizer | qkeras.QActivation)
+    ]
+    assert len(quantizers) == 3
+    assert after.get_layer("fc1").kernel.shape == before.get_layer("fc1").kernel.shape
 
 
 def test_only_what_is_not_beaten_is_kept() -> None:
