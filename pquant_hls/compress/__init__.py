@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pquant_hls.compress.accounting import units as units
     from pquant_hls.compress.cost import DesignCost as DesignCost
     from pquant_hls.compress.cost import fixed_graph as fixed_graph
+    from pquant_hls.compress.dead_units import DeadUnitRemoval as DeadUnitRemoval
+    from pquant_hls.compress.dead_units import has_dead_units as has_dead_units
     from pquant_hls.compress.fine_tuning import FineTuning as FineTuning
     from pquant_hls.compress.layer_pruning import LayerPruning as LayerPruning
     from pquant_hls.compress.low_rank import LowRankCompression as LowRankCompression

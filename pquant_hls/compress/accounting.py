@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.compress.record import FLOAT_BITS, Accounting
 from pquant_hls.network.graph import Call, flat
-from pquant_hls.network.paths import WEIGHTED
+from pquant_hls.network.paths import Key, kernel_keys, kernels_of, useful_weights
 from pquant_hls.network.quantizers import quantizer_bits
 from pquant_hls.network.table import n_units, operation, stored_weights, weight_quantizers
 from pquant_hls.network.types import tensor_types
@@ -30,19 +30,22 @@ def units(model: keras.Model) -> dict[str, int]:
 def account(model: keras.Model) -> Accounting:
     """Count a model; no data needed. Estimated cycles are not filled in here.
 
-    Weights of a layer used more than once count once, its multiplications each time. Raises UnsupportedModel
-    as ``network.calls`` does.
+    A weight counts as non-zero where it leads from an input to an output: what a unit that nothing reads or that reads
+    nothing has is not built. Weights of a layer used more than once count once, its multiplications each time. Raises
+    UnsupportedModel as ``network.calls`` does.
     """
     graph = flat(model)
     kinds = tensor_types(model)
-    kernels = [(call, kernel) for call in graph.calls for kernel in _kernels(call)]
+    useful = useful_weights(graph, kernels_of(graph))
+    built = {call.name: _built(call, useful) for call in graph.layers}
+    kernels = [(call, built[call.name][place]) for call in graph.calls for _, place in kernel_keys(call)]
     stored = [kernel for call, kernel in kernels if call.output == call.name]
     return Accounting(
         parameters=sum(array.size for call in graph.layers for array in call.weights),
-        nonzero=sum(_nonzero(array) for call in graph.layers for array in stored_weights(call.layer)),
+        nonzero=sum(_nonzero(array) for arrays in built.values() for array in arrays),
         kernel_weights=sum(kernel.size for kernel in stored),
         nonzero_weights=sum(_nonzero(kernel) for kernel in stored),
-        weight_bits=sum(_bits(call.layer) for call in graph.layers),
+        weight_bits=sum(_bits(call.layer, built[call.name]) for call in graph.layers),
         multiplications=sum(_nonzero(kernel) * positions(call) for call, kernel in kernels),
         ebops=_total([_ebops(call, kernel, kinds) for call, kernel in kernels]),
         units=units(model),
@@ -53,11 +56,17 @@ def _nonzero(array: NDArray[np.float32]) -> int:
     return int(np.count_nonzero(array))
 
 
-def _kernels(call: Call) -> Iterator[NDArray[np.float32]]:
-    """The multiplied weights of a layer; a separable convolution has two kernels."""
-    kind = operation(call.layer)
-    if kind in WEIGHTED:
-        yield from stored_weights(call.layer)[: 2 if kind == "separable_conv" else 1]
+def _built(call: Call, useful: Mapping[Key, NDArray[np.bool_]]) -> list[NDArray[np.float32]]:
+    """The layer's weights as stored, 0 where they lead nowhere; a bias goes with the last kernel's columns."""
+    arrays = list(stored_weights(call.layer))
+    keys = kernel_keys(call)
+    for key in keys:
+        arrays[key[1]] = arrays[key[1]] * useful[key]
+    if keys:
+        last, deep = arrays[keys[-1][1]], operation(call.layer) == "depthwise_conv"
+        live = (last != 0).any(axis=tuple(range(last.ndim - 1 - deep))).ravel()
+        arrays[len(keys) :] = [array * live for array in arrays[len(keys) :]]
+    return arrays
 
 
 def positions(call: Call) -> int:
@@ -65,9 +74,9 @@ def positions(call: Call) -> int:
     return math.prod(size for size in call.shape[:-1] if size is not None)
 
 
-def _bits(layer: keras.Layer) -> int:
+def _bits(layer: keras.Layer, arrays: Sequence[NDArray[np.float32]]) -> int:
     total = 0
-    for array, quantizer in zip(stored_weights(layer), weight_quantizers(layer), strict=True):
+    for array, quantizer in zip(arrays, weight_quantizers(layer), strict=True):
         bits = quantizer_bits(quantizer)
         total += _nonzero(array) * (FLOAT_BITS if bits is None else bits)
     return total

@@ -19,12 +19,11 @@ FLOAT_BITS = 32
 class Accounting(Record):
     """One model in figures.
 
-    ``parameters`` counts all weights and biases, ``kernel_weights`` those of kernels, the ``nonzero_`` ones
-    what is not 0 after the layers' own quantizers. ``weight_bits`` is the sum of the widths of the non-zero
-    weights and biases (32 for float). ``multiplications`` counts non-zero ones of one inference, each output
-    position by itself (io_parallel). ``ebops`` is their sum of weight bits x input bits; None while an
-    operand is float. ``units`` are units or filters by layer. ``cycles`` is the estimated latency (worst
-    case); None where nothing estimates it.
+    ``parameters`` counts all weights and biases, ``kernel_weights`` those of kernels, the ``nonzero`` ones what is not 0
+    after the layers' own quantizers and leads from an input to an output. ``weight_bits`` is the sum of their widths (32
+    for float), biases included. ``multiplications`` counts non-zero ones of one inference, each output position by itself
+    (io_parallel). ``ebops`` is their sum of weight bits x input bits; None while an operand is float. ``units`` are units
+    or filters by layer. ``cycles`` is the estimated latency (worst case); None where nothing estimates it.
     """
 
     parameters: int

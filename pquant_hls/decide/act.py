@@ -6,7 +6,17 @@ from collections.abc import Container, Mapping, Sequence
 
 from pquant_hls.decide.check import Check, Judgement, Verdict
 from pquant_hls.decide.knobs import Knobs
-from pquant_hls.decide.moves import Action, Limit, Move, Reach, Round, base_of, is_lost, spent_knobs
+from pquant_hls.decide.moves import (
+    Action,
+    Limit,
+    Move,
+    Reach,
+    Round,
+    base_of,
+    is_lost,
+    once_more,
+    spent_knobs,
+)
 from pquant_hls.qor import LayerQoR
 from pquant_hls.spec import LoopSpec
 from pquant_hls.spec.model import short_names
@@ -101,14 +111,16 @@ def _smaller(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move]) ->
             Limit.ACCURACY,
             _accuracy(history[-1]) or "; ".join(map(str, history[-1].judgement.failing())),
         )
-    if not moves or len(history) >= loop.max_rounds:
+    base, again = base_of(history), once_more(history)
+    if not (moves or again) or len(history) >= loop.max_rounds:
         end = "no smaller design holds the quality" if not moves else f"{loop.max_rounds} rounds are used up"
         return _stop_met(
             history,
             f"{end}; round {_number(history, best_round(history, smallest=True) or 0)} is the smallest that does",
             smallest=True,
         )
-    base = base_of(history)
+    if again is not None:
+        return _afresh(history, again, base)
     turns = [done.move.knob for done in history if done.move is not None]
     move = min(moves, key=lambda m: turns.count(m.knob))
     return Action("tighten", f"the quality holds: {move} for a smaller design", move, start=base)
@@ -190,12 +202,15 @@ def _tighten(
         return _stop(
             history, Limit.ACCURACY, f"already the first proposal falls below it: {_accuracy(history[-1])}"
         )
-    if not moves:
+    again = once_more(history)
+    if not (moves or again):
         return _exhausted(history, history[base].knobs)
     if len(history) >= loop.max_rounds:
         return _stop(
             history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on"
         )
+    if again is not None:
+        return _afresh(history, again, base)
     turns = [done.move.knob for done in history if done.move is not None]
     kinds = {move.knob: Knobs.of(history[base].knobs).knob(move.knob) for move in moves}
     spared = any(_fits(move, None) and not kinds[move.knob].last_resort for move in moves)
@@ -220,6 +235,11 @@ def _tighten(
     cause = "; ".join(str(check) for check in history[base].judgement.failing() if not check.quality)
     predicted = "" if move.predicted_ns is None else f" (predicted {move.predicted_ns:.0f} ns)"
     return Action("tighten", f"{went_back}{cause}; {costliest(layers)}: {move}{predicted}", move, start=base)
+
+
+def _afresh(history: Sequence[Round], move: Move, base: int | None) -> Action:
+    reason = f"{_accuracy(history[-1])}; once more from the original's weights: {move}"
+    return Action("tighten", reason, move, start=base)
 
 
 def _exhausted(history: Sequence[Round], knobs: Mapping[str, float]) -> Action:

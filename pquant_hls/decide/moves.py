@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -28,7 +28,8 @@ class Limit(StrEnum):
 @dataclass(frozen=True)
 class Move:
     """One knob, by its path, to a new value, with what it is predicted to give (worst-case latency in ns, or
-    None). ``label`` is its name for people, ``outlook`` the predicted judgement of the design alone."""
+    None). ``label`` is its name for people, ``outlook`` the predicted judgement of the design alone. ``afresh``: on the
+    original's weights, not those of the round it goes on from."""
 
     knob: str
     old: float
@@ -36,10 +37,12 @@ class Move:
     predicted_ns: float | None = None
     label: str = ""
     outlook: Judgement | None = None
+    afresh: bool = False
 
     def __str__(self) -> str:
         digits = 0 if float(self.old).is_integer() and float(self.new).is_integer() else 2
-        return f"{self.label or self.knob} {self.old:.{digits}f} -> {self.new:.{digits}f}"
+        turn = f"{self.label or self.knob} {self.old:.{digits}f} -> {self.new:.{digits}f}"
+        return f"{turn} afresh" if self.afresh else turn
 
 
 @dataclass(frozen=True)
@@ -129,13 +132,31 @@ def base_of(history: Sequence[Round]) -> int | None:
     return held[-1] if held else None
 
 
+def once_more(history: Sequence[Round]) -> Move | None:
+    """The last turn, if it cost too much accuracy, to be made on the original's weights: a chain of turns, each with a
+    little training, can end lower than going straight there. Tried once after each round that holds: where it does not
+    help, it is not the chain that costs the accuracy.
+    """
+    last, base = history[-1], base_of(history)
+    if base is None or last.move is None or last.phase != "tighten" or not is_lost(last):
+        return None
+    straight = Knobs.of(last.knobs).knob(last.move.knob).afresh
+    since = [done.move for done in history[base + 1 :] if done.move is not None]
+    return None if straight or any(move.afresh for move in since) else replace(last.move, afresh=True)
+
+
 def is_lost(done: Round) -> bool:
     return done.judgement.accuracy_verdict is Verdict.MISSED
 
 
 def spent_knobs(history: Sequence[Round]) -> set[str]:
+    """Knobs whose turn cost too much accuracy, from the original's weights too where that was tried."""
+    held = [dict(done.knobs) for done in history if not is_lost(done)]
     return {
         done.move.knob
         for done in history
-        if done.move is not None and done.phase == "tighten" and is_lost(done)
+        if done.move is not None
+        and done.phase == "tighten"
+        and is_lost(done)
+        and dict(done.knobs) not in held
     }

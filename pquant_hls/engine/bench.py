@@ -22,6 +22,7 @@ from pquant_hls.compress import (
     StepRecord,
     account,
     compression_ratio,
+    has_dead_units,
     step_from_config,
 )
 from pquant_hls.csim import build, predict
@@ -45,6 +46,7 @@ from pquant_hls.network import heads_of, keras_predict, load_model, model_digest
 from pquant_hls.network.reference import reference
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
+from pquant_hls.spec.steps import SweepConfig
 from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
 from pquant_hls.toolchain import command_of
 from pquant_hls.train import EpochReport, as_list
@@ -158,6 +160,10 @@ class Bench:
         ratio = None if self.original is None else compression_ratio(self.original, record.after)
         model = load_model(self.run.path / name / "model.keras")
         return Point(model, record.child, point.digest, config.step, record.after, ratio, notes=record.notes)
+
+    def swept(self, point: Point) -> Point:
+        """The point without units that are not worth building; itself where every one is."""
+        return self.apply(point, SweepConfig()) if has_dead_units(point.model) else point
 
     def most(self, point: Point, step: StepConfig) -> Mapping[str, float]:
         """The largest value of each of a step's parameters that the point's model has a use for."""

@@ -27,6 +27,7 @@ class Workbench(Protocol):
     @property
     def budget(self) -> Budget | None: ...
     def apply(self, point: Point, step: StepConfig | Step[Any], *, hls: HlsSpec | None = None) -> Point: ...
+    def swept(self, point: Point) -> Point: ...
     def score(self, point: Point) -> Score: ...
     def judge(self, point: Point, *, exact: bool = True) -> Judgement: ...
     def sketch(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point: ...
@@ -93,10 +94,10 @@ class Ending:
 
 
 def conclude(bench: Workbench, ending: Ending) -> tuple[Point, Judgement]:
-    """The chosen point measured (csim of the real firmware) and judged on that measurement alone."""
-    final = ending.best
+    """The chosen point, dead units swept, measured (csim of the real firmware) and judged on that measurement alone."""
+    final = bench.swept(ending.best)
     if final.fidelity != "measure":
-        hls = None if final.project is None else final.project.spec
+        hls = None if ending.best.project is None else ending.best.project.spec
         final = bench.measure(final, exact=quantized(final), hls=hls)
     return final, ending.goal.judge(bench, final)
 

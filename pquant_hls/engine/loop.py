@@ -178,6 +178,8 @@ class _Loop:
         self.steps = sparing(recipe.steps, self._units())
         self.history: list[Round] = []
         self.points: list[Point] = []
+        self.trained: list[Point] = []
+        """The points before their dead units went: sparsity counts the weights that are there."""
         self.entries: list[Entry] = []
         self.floor_ns: float | None = None
 
@@ -200,7 +202,8 @@ class _Loop:
                 point = self.bench.apply(point, step, hls=hls)
             except NoGain as cause:
                 left_out.append(f"{step.step} left out: {cause}")
-        point = self.view.at(self.bench, point, hls=hls)
+        self.trained.append(point)
+        point = self.view.at(self.bench, self.bench.swept(point), hls=hls)
         self.history.append(self._judged(point, knobs, action))
         self.points.append(point)
         after = self._decide()
@@ -209,8 +212,9 @@ class _Loop:
 
     def _start(self, action: Action, knobs: Knobs) -> Point:
         """The point whose weights a round starts from."""
-        afresh = action.move is not None and knobs.knob(action.move.knob).afresh
-        return self.original if action.start is None or afresh else self.points[action.start]
+        move = action.move
+        afresh = move is not None and (move.afresh or knobs.knob(move.knob).afresh)
+        return self.original if action.start is None or afresh else self.trained[action.start]
 
     def _units(self) -> Mapping[str, int]:
         return {} if self.original.account is None else self.original.account.units

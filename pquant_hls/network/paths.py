@@ -41,10 +41,16 @@ def kernels_of(graph: Topology) -> dict[Key, NDArray[np.float32]]:
     return {key: stored_weights(call.layer)[key[1]] for call in graph.layers for key in kernel_keys(call)}
 
 
+def reached(graph: Topology, kernels: Kernels) -> dict[str, NDArray[np.bool_]]:
+    """Whether each value of each tensor, (1, ...), depends on an input over non-zero weights."""
+    values = _follow(graph, {key: _constant(kernel != 0) for key, kernel in kernels.items()})
+    return {name: np.asarray(value > 0) for name, value in values.items()}
+
+
 def live_outputs(graph: Topology, kernels: Kernels) -> Ends:
     """Whether each output value depends on an input over non-zero weights."""
-    values = _follow(graph, {key: _constant(kernel != 0) for key, kernel in kernels.items()})
-    return [np.asarray(values[name] > 0)[0] for name in graph.outputs]
+    values = reached(graph, kernels)
+    return [values[name][0] for name in graph.outputs]
 
 
 def useful_weights(graph: Topology, kernels: Kernels) -> dict[Key, NDArray[np.bool_]]:

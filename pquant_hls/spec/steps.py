@@ -301,3 +301,12 @@ class FineTuneConfig(TrainingConfig):
     place: ClassVar[Place] = Place.TRAINING
 
     step: Literal["fine_tune"] = "fine_tune"
+
+
+class SweepConfig(StepConfig):
+    """Remove the units that no output depends on or that depend on no input; the values stay the same."""
+
+    made_by: ClassVar[str] = "pquant_hls.compress.dead_units:DeadUnitRemoval"
+    place: ClassVar[Place] = Place.TRAINING
+
+    step: Literal["sweep"] = "sweep"

@@ -12,7 +12,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ SILENT_BEATS = 3
 
 LOSSES = 3
 """How many workers a trial may lose before it is failed: it may be what kills them."""
+
+DESIGN = "design"
+"""Attribute of a trial: the digest of the design that its parameters came to."""
 
 OPENINGS = 20
 LOCKED_S = 60.0
@@ -126,13 +129,13 @@ class Worker:
         return self.study.get_trials(deepcopy=False, states=ENDED)
 
     def ask(self, limit: float = math.inf) -> Trial | None:
-        """A trial to work on: one that was put back, else a new one. None when all ``n_trials`` have ended, or at
-        ``limit`` (of ``time.monotonic``).
+        """A trial to work on: one that was put back, else a new one. None when ``n_trials`` have ended (``used``), or
+        at ``limit`` (of ``time.monotonic``).
 
         Where the trials of others that still run would be enough, it waits for them: they may have lost their worker,
         and all workers hand over the same winner.
         """
-        while (ended := len(self.finished())) < self.spec.n_trials and time.monotonic() < limit:
+        while (ended := used(self.finished(), self.spec)) < self.spec.n_trials and time.monotonic() < limit:
             self._put_back_lost()
             if ended + len(_running(self.study)) < self.spec.n_trials:
                 trial = self.study.ask()
@@ -147,7 +150,8 @@ class Worker:
     def _is_surplus(self, trial: Trial) -> bool:
         """Whether another worker asked at the same moment, and the trials before this one are enough."""
         there = self.study.get_trials(deepcopy=False, states=(*ENDED, TrialState.RUNNING))
-        return sum(other.number < trial.number for other in there) >= self.spec.n_trials
+        before = [other for other in there if other.number < trial.number]
+        return used(before, self.spec) >= self.spec.n_trials
 
     @contextmanager
     def beating(self, trial: Trial) -> Iterator[None]:
@@ -187,13 +191,23 @@ class Worker:
                 _put_back(self.study, self.spec, trial, losses=trial.user_attrs.get("losses", 0) + 1)
 
 
+def used(trials: Sequence[FrozenTrial], spec: StudySpec) -> int:
+    """How many of ``n_trials`` these are: those of a design that an earlier one had too, as of ranks that save nothing, cost
+    no training and are not counted. As many again as ``n_trials``; a space with fewer designs ends so.
+    """
+    designs = [trial.user_attrs.get(DESIGN, trial.number) for trial in trials]
+    distinct = len(set(designs))
+    return distinct + max(0, len(designs) - distinct - spec.n_trials)
+
+
 def _running(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 def _put_back(study: optuna.Study, spec: StudySpec, trial: FrozenTrial, losses: int = 0) -> None:
     """Have a trial drawn and run again under its own number; failed where the study needs it no more."""
-    wanted = len(study.get_trials(deepcopy=False, states=ENDED)) < spec.n_trials and losses <= LOSSES
+    ended = study.get_trials(deepcopy=False, states=ENDED)
+    wanted = used(ended, spec) < spec.n_trials and losses <= LOSSES
     storage = study._storage
     with suppress(optuna.exceptions.UpdateFinishedTrialError):  # another worker was quicker
         if losses:

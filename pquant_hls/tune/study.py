@@ -32,8 +32,8 @@ from pquant_hls.errors import NoGain, NotMeasured, OutputError
 from pquant_hls.files import out_of_room
 from pquant_hls.spec import StudySpec
 from pquant_hls.spec.study import ORDER
-from pquant_hls.store import Entry, write_bytes
-from pquant_hls.tune.database import FAILURES, Worker, open_study, talking
+from pquant_hls.store import Entry, digest_of, write_bytes
+from pquant_hls.tune.database import DESIGN, FAILURES, Worker, open_study, talking
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
 from pquant_hls.tune.space import hls_of, suggest, trial_steps
 
@@ -193,6 +193,8 @@ class Search:
             digest=found.point.digest,
             status="kept" if found.excess <= 0 else "rolled_back",
         )
+        hls = hls_of(trial.params, self.spec).model_dump(mode="json")
+        trial.set_user_attr(DESIGN, digest_of([found.point.digest, hls]))
         within = "within" if found.excess <= 0 else "over"
         self._tell(trial, entry, f"score {found.value:.4f}, {within} the budget")
 

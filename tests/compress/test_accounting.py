@@ -59,6 +59,38 @@ def test_bits_and_ebops_by_hand() -> None:
     assert compression_ratio(counted, counted) == 32 * 8 / 26
 
 
+def test_what_leads_nowhere_is_not_counted() -> None:
+    """3 -> 4 -> 2: unit 2 is read by nothing, unit 3 reads nothing and is a constant."""
+    model = keras.Sequential([keras.Input((3,)), L.Dense(4, "relu", name="a"), L.Dense(2, name="b")])
+    first, second = np.ones((3, 4)), np.ones((4, 2))
+    first[:, 3], second[2] = 0, 0
+    model.set_weights([first, np.ones(4), second, np.ones(2)])
+    counted = account(model)
+    assert counted.kernel_weights == 20
+    assert counted.nonzero_weights == counted.multiplications == 3 * 2 + 2 * 2
+    assert counted.nonzero == 3 * 2 + 2 + 2 * 2 + 2
+    assert counted.weight_bits == 32 * counted.nonzero
+
+
+def test_biases_of_convolutions_go_with_their_filters() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            L.DepthwiseConv2D(2, depth_multiplier=2),
+            L.SeparableConv2D(3, 2),
+            L.Flatten(),
+        ]
+    )
+    model.build((None, 6, 6, 2))
+    arrays = [np.ones(array.shape) for array in model.get_weights()]
+    arrays[0][:, :, 1, 0] = 0  # channel 2 of the four that the depthwise convolution makes
+    arrays[3][..., 1] = 0  # the second filter
+    model.set_weights(arrays)
+    counted = account(model)
+    assert counted.nonzero_weights == 4 * 3 + 4 * 3 + 3 * 2
+    assert counted.nonzero == counted.nonzero_weights + 3 + 2
+
+
 def test_float_operands_leave_ebops_open(tagger: keras.Model) -> None:
     counted = account(tagger)
     assert counted.ebops is None

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pquant_hls.compress import LowRankCompression, PruningCompression, QuantizationCompression
@@ -31,7 +31,11 @@ def depends(model: keras.Model, seed: int) -> list[np.ndarray]:
     for layer in twin.layers:
         if isinstance(layer, L.Activation):
             layer.activation = keras.activations.linear
-        if not isinstance(layer, L.BatchNormalization):
+        if isinstance(layer, L.BatchNormalization):  # a slope below 0 would hide values behind a maximum
+            arrays = {weight.name: np.asarray(weight) for weight in layer.weights}
+            spread = arrays["moving_variance"]
+            layer.set_weights([np.abs(arrays["gamma"]), 0 * spread, 0 * spread, spread])
+        else:
             layer.set_weights(
                 [np.abs(array) if array.ndim > 1 else 0 * array for array in layer.get_weights()]
             )
@@ -64,6 +68,7 @@ def test_every_output_keeps_a_path(seed: int, sparsity: float, ranking: str, imp
 
 
 @settings(max_examples=4, deadline=None)
+@example(seed=487, share=0.5)
 @given(seed=st.integers(0, 10_000), share=st.floats(0, 0.97))
 def test_live_is_what_moves_with_the_inputs(seed: int, share: float) -> None:
     """Zeros anywhere: the reading of the graph agrees with the network itself."""
@@ -105,7 +110,9 @@ def test_a_strongly_cut_tagger_keeps_its_five_classes(ranking: str) -> None:
     model.get_layer("output").set_weights([kernel, bias])
     result = PruningCompression(method="magnitude", sparsity=0.95, ranking=ranking).compress(model)
     assert all(end.all() for end in live(result.model))
-    assert result.record.after.weight_sparsity == pytest.approx(0.95, abs=0.001)
+    kernels = kernels_of(flat(result.model)).values()
+    assert sum(np.count_nonzero(kernel) for kernel in kernels) == pytest.approx(0.05 * 4256, abs=1)
+    assert result.record.after.weight_sparsity >= 0.95, "some of them may lead nowhere"
 
 
 def test_more_is_left_than_asked_where_less_would_cut_off() -> None:

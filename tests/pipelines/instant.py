@@ -133,6 +133,9 @@ class InstantBench:
             model, model.digest, point.digest, step.step, account, 32 * WEIGHTS / account.weight_bits
         )
 
+    def swept(self, point: Point) -> Point:
+        return point
+
     def _stepped(self, model: Toy, step: Any) -> Toy:
         if isinstance(step, PruneConfig):
             if "output" in step.layers and step.method == "structured":

@@ -23,7 +23,7 @@ from pquant_hls.engine import Bench, conclude
 from pquant_hls.errors import SpecError, ToolFailed
 from pquant_hls.spec import StudySpec
 from pquant_hls.tune import OBJECTIVES
-from pquant_hls.tune.database import LOSSES, Worker, _put_back, open_study, talking
+from pquant_hls.tune.database import DESIGN, LOSSES, Worker, _put_back, open_study, talking
 from pquant_hls.tune.study import CONSTRAINT, Search
 from tests.pipelines.instant import Folder, InstantBench, Law, Toy
 
@@ -76,11 +76,11 @@ def study_spec(storage: str, **changes: Any) -> StudySpec:
     return StudySpec.parse({**values, **changes})
 
 
-def work(spec: StudySpec, folder: Path) -> tuple[Verdict, dict[str, Any]]:
+def work(spec: StudySpec, folder: Path, law: Law | None = None) -> tuple[Verdict, dict[str, Any]]:
     """One worker with a folder of its own: its share of the trials, then the winner of all of them."""
     folder.mkdir(exist_ok=True)
     assert spec.budget is not None
-    bench = InstantBench(Law(), budget=spec.budget, run=Folder(path=folder))
+    bench = InstantBench(law or Law(), budget=spec.budget, run=Folder(path=folder))
     study = open_study(spec, folder, "the same model and data")
     search = Search(cast("Bench", bench), spec, bench.start(Toy()), OBJECTIVES[spec.objective], study)
     search.run()
@@ -100,6 +100,22 @@ def test_workers_share_the_trials_and_agree_on_the_winner(storage: str, tmp_path
     assert all(math.isfinite(trial.system_attrs[f"constraints:{CONSTRAINT}"]) for trial in trials)
     assert len({tuple(trial.params.values()) for trial in trials}) == len(trials), "no point is drawn twice"
     assert work(spec, tmp_path / "late")[1] in [config for _, config in ends]
+
+
+@pytest.mark.parametrize(
+    ("bits", "wanted", "designs"), [([3, 8], 5, 5), ([5, 6], 4, 2)], ids=["enough designs", "fewer designs"]
+)
+def test_trials_of_a_design_that_was_there_are_not_counted(
+    tmp_path: Path, bits: list[int], wanted: int, designs: int
+) -> None:
+    """Every rank comes to the same design; where the space has too few, the study ends all the same."""
+    space = {"bits": bits, "low_rank.rank": [2, 9]}
+    spec = study_spec("unused", space=space, n_trials=wanted).with_(storage=None)
+    work(spec, tmp_path / "run", Law(no_gain=frozenset({"low_rank"})))
+    trials = open_study(spec, tmp_path / "run", "the same model and data").get_trials()
+    assert len({trial.user_attrs[DESIGN] for trial in trials}) == designs
+    assert len({trial.params["quantize.bits"] for trial in trials}) == designs
+    assert wanted < len(trials) <= 2 * wanted
 
 
 def test_a_study_of_something_else_is_not_joined(storage: str, tmp_path: Path) -> None:
@@ -214,7 +230,7 @@ OPEN = """
 import sys, time
 from pathlib import Path
 from pquant_hls.spec import StudySpec
-from pquant_hls.tune.database import LOSSES, Worker, _put_back, open_study, talking
+from pquant_hls.tune.database import DESIGN, LOSSES, Worker, _put_back, open_study, talking
 spec = StudySpec.parse({"storage": sys.argv[1], "name": "together"})
 time.sleep(max(0.0, float(sys.argv[3]) - time.time()))
 open_study(spec, Path(sys.argv[2]), "the same model and data")
