@@ -19,13 +19,13 @@ from pquant_hls.engine import (
     View,
     Workbench,
     closed_loop,
-    dropped,
     figures,
     quantized,
 )
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.measure import has_synthesis
 from pquant_hls.pipelines.base import Pipeline
+from pquant_hls.pipelines.learned import LearnedDesigns, lacks_accuracy
 from pquant_hls.pipelines.setup import Setup, several
 from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder, Spec, StepConfig
 from pquant_hls.spec.steps import Bits as Width
@@ -40,6 +40,9 @@ GENTLER = ((1.0, 0), (0.67, 2), (0.33, 2))
 MOST_SPARSITY, CLOSE = 0.97, 0.06
 LEAST_BITS, MOST_BITS = 2, 8
 
+LEARNED_EPOCHS = 300
+"""Epochs of learning widths for each of a usual training: those are small steps, 2,400 of them by default."""
+
 NARROWER = (
     "the estimate leaves the verdict open; with wider accumulators its interval is narrower: the loop again"
 )
@@ -53,7 +56,8 @@ class TriggerPlan(Spec):
 
     ``sparsity`` : share of the weights first taken away, by removing whole units. ``bits`` : first width.
     ``max_accuracy_loss`` : floor against the original (a share); None puts the latency first and gives back
-    what accuracy it can. ``allow`` : what of the target may change when nothing else meets the budget;
+    what accuracy it can. ``learned_epochs`` : of the training that learns widths; None: LEARNED_EPOCHS for each of
+    ``epochs``, 0: none. ``allow`` : what of the target may change when nothing else meets the budget;
     ``clocks_ns`` and ``reuse_factors`` are tried for ``clock`` and ``reuse``.
     """
 
@@ -61,14 +65,16 @@ class TriggerPlan(Spec):
     bits: Width = 6
     max_accuracy_loss: float | None = Field(None, ge=0, le=1)
     max_rounds: int = Field(12, ge=1, le=100)
+    learned_epochs: int | None = Field(None, ge=0, le=10_000)
     allow: Annotated[tuple[Literal["reuse", "strategy", "clock"], ...], BeforeValidator(several)] = ()
     clocks_ns: Annotated[tuple[ClockNs, ...], BeforeValidator(several)] = (3.125, 2.78)
     reuse_factors: Annotated[tuple[Reuse, ...], BeforeValidator(several)] = (2, 4)
 
 
 class TriggerPipeline(Pipeline):
-    """``HEPCompressionPipeline.compress_trigger_model`` as a policy: the closed loop, from gentler proposals
-    if need be."""
+    """``HEPCompressionPipeline.compress_trigger_model`` as a policy: designs of learned widths, and where none of them
+    meets the budget at the original's accuracy, the closed loop over units and bits, from gentler proposals if need be.
+    """
 
     name: ClassVar[str] = "trigger"
     result: ClassVar[type[CompressionResult]] = TriggerResult
@@ -83,6 +89,27 @@ class TriggerPipeline(Pipeline):
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         goal = Goal(gates=setup.gates, budget=setup.budget)
         history: list[Entry] = []
+        learned = self._learned(bench, start, setup, history)
+        if learned.met is not None and not lacks_accuracy(bench, learned.met):
+            return Ending(learned.met, goal, learned.reason, tuple(history))
+        ending, met = self._by_units(bench, start, setup, goal, history)
+        return learned.instead_of(bench, ending, met=met) or ending
+
+    def _learned(self, bench: Workbench, start: Point, setup: Setup, history: list[Entry]) -> LearnedDesigns:
+        """Designs that one training of widths passes through, the most accurate that is MET looked for by bisection."""
+        epochs, found = self.plan.learned_epochs, LearnedDesigns()
+        if epochs is None:
+            epochs = LEARNED_EPOCHS * setup.epochs
+        if epochs > 0:
+            config = {"allocation": "learned", "rounding": "odd_bias", **setup.fit(epochs=epochs)}
+            family = bench.family(start, QuantizeConfig.parse(config))
+            found.look(bench, in_loop(bench), family, history)
+        return found
+
+    def _by_units(
+        self, bench: Workbench, start: Point, setup: Setup, goal: Goal, history: list[Entry]
+    ) -> tuple[Ending, bool]:
+        """Where the loop ended, and whether its design is known to be MET."""
         view, result = self._tightened(bench, start, setup, history)
         best, reason = result.best, result.action.reason
         if result.verdict is Verdict.MET:
@@ -91,12 +118,11 @@ class TriggerPipeline(Pipeline):
                 reason = f"{reason}, with wider accumulators (hls.wide_accumulators)"
             if best is not result.best:
                 reason = f"{reason}; accuracy given back where the budget left slack"
-            return Ending(best, goal, reason, tuple(history))
+            return Ending(best, goal, reason, tuple(history)), True
         best = self._other_targets(bench, best, goal, history)
-        met_by = (
-            f"met by another target: {_target_text(best)}" if best is not result.best else layer_costs(best)
-        )
-        return Ending(best, goal, f"{reason}; {met_by}", tuple(history))
+        met = best is not result.best
+        met_by = f"met by another target: {_target_text(best)}" if met else layer_costs(best)
+        return Ending(best, goal, f"{reason}; {met_by}", tuple(history)), met
 
     def _tightened(
         self, bench: Workbench, start: Point, setup: Setup, history: list[Entry]
@@ -123,7 +149,7 @@ class TriggerPipeline(Pipeline):
         sparsity, bits = (kind.ruling(knobs.of_kind(kind)) for kind in (Sparsity, Bits))
         bits = int(bits)
         mild = 0.0  # not known to be met; ``sparsity`` is
-        while sparsity - mild > CLOSE and back.lacks_accuracy():
+        while sparsity - mild > CLOSE and lacks_accuracy(back.bench, back.best):
             middle = (mild + sparsity) / 2
             if back.holds(
                 start, self._steps(middle, bits, start, setup), f"sparsity {sparsity:.2f} -> {middle:.2f}"
@@ -131,7 +157,7 @@ class TriggerPipeline(Pipeline):
                 sparsity = middle
             else:
                 mild = middle
-        while bits < MOST_BITS and back.lacks_accuracy():
+        while bits < MOST_BITS and lacks_accuracy(back.bench, back.best):
             bits += 1
             if not back.holds(start, self._steps(sparsity, bits, start, setup), f"bits {bits - 1} -> {bits}"):
                 break
@@ -229,10 +255,6 @@ class Relaxation:
 
     def __init__(self, bench: Workbench, view: View, history: list[Entry], best: Point) -> None:
         self.bench, self.view, self.history, self.best = bench, view, history, best
-
-    def lacks_accuracy(self) -> bool:
-        """Whether the best point is less accurate than the original by more than the error of that."""
-        return self.bench.baseline is not None and dropped(self.bench.baseline, self.bench.score(self.best))
 
     def holds(self, start: Point, steps: Sequence[StepConfig], move: str) -> bool:
         """Make the point, look at it, remember it if it is better; True while it is MET."""
