@@ -15,8 +15,8 @@ from pquant_hls.network.freeze import weights_of
 from pquant_hls.network.graph import Call, Topology
 from pquant_hls.network.kinds import LayerPlan, Planning, acting, layer_kind
 from pquant_hls.network.kinds.products import lowered_reuse, sum_type
-from pquant_hls.network.types import element_types
 from pquant_hls.network.room import own_type, readers, roomy
+from pquant_hls.network.types import element_types
 from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 

@@ -36,7 +36,7 @@ class LearnedDesigns:
             verdict = view.judge(bench, point).verdict
             text = f"learned widths, design {middle + 1} of {len(family)}"
             entry = Entry(
-                kind="learned",
+                kind="design",
                 name="learned widths",
                 number=middle + 1,
                 parent=point.parent,
