@@ -40,6 +40,8 @@ def _types(graph: Topology) -> dict[str, FixedType | None]:
 
 def _alone(call: Call) -> FixedType | None:
     """The type behind a quantizer that takes up floats."""
+    if layer_kind(call.layer).typed:
+        return layer_kind(call.layer).output_type(call, ())
     return None if layer_kind(call.layer).function(call.layer) is None else activated(call.layer, None)
 
 

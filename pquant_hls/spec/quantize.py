@@ -99,6 +99,12 @@ class QuantizeConfig(TrainingConfig):
         "learned: what has fraction bits of its own, a weight, an output channel or a kernel",
         exclude_if=_default("weight"),
     )
+    activation_granularity: Literal["fixed", "channel", "element"] = parameter(
+        "fixed",
+        "learned: what of the activations has trained bits of its own, a channel or an element; fixed: their types are those "
+        "of activation_bits and calibration",
+        exclude_if=_default("fixed"),
+    )
     price: Price = parameter(
         RISING,
         "learned: what the loss pays for one EBOP, {start, end}: rising, so that one training passes through designs of "
@@ -172,7 +178,7 @@ class QuantizeConfig(TrainingConfig):
                         f"allocation 'learned' trains all widths for all epochs: no {name}={getattr(self, name)!r}"
                     )
             return self
-        for name in ("granularity", "price", "target", "tolerance"):
+        for name in ("granularity", "activation_granularity", "price", "target", "tolerance"):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} belongs to allocation 'learned', not to {self.allocation!r}")
         return self

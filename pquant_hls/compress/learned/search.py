@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from pquant_hls.compress.accounting import account
 from pquant_hls.compress.cost import Cost, DesignCost
 from pquant_hls.compress.learned.front import Front, FrontPoint
 from pquant_hls.compress.learned.price import Steering, ramp_price
 from pquant_hls.compress.learned.twin import LearnedTwin
 from pquant_hls.errors import NotMeasured
 from pquant_hls.spec.quantize import QuantizeConfig
-from pquant_hls.train import Progress, TrainingHistory, fit
+from pquant_hls.train import Progress, TrainingHistory, as_data, fit
+from pquant_hls.train.records import inputs_of, is_empty
 
 Figure = Callable[[keras.Model], float]
 """What a hardened model costs in the figure that is aimed at."""
@@ -26,8 +30,14 @@ MEASURED = 40
 class WidthSearch:
     """What ``train.fit`` calls while widths are trained (``train.Pressure``)."""
 
-    def __init__(self, twin: LearnedTwin, config: QuantizeConfig, figure: Figure | None = None) -> None:
-        self.twin, self.config, self.figure = twin, config, figure
+    def __init__(
+        self,
+        twin: LearnedTwin,
+        config: QuantizeConfig,
+        inputs: Sequence[NDArray[Any]],
+        figure: Figure | None = None,
+    ) -> None:
+        self.twin, self.config, self.inputs, self.figure = twin, config, inputs, figure
         self.price = tf.Variable(config.price.start, dtype=tf.float32, trainable=False)
         self.front = Front()
         self.count = tf.function(twin.ebops, autograph=False, jit_compile=True)
@@ -36,11 +46,11 @@ class WidthSearch:
             self.steering = Steering(next(iter(config.target.given.values())), config.price.start)
         self.per_ebop = 1.0
         if figure is not None:
-            self.per_ebop = figure(twin.hardened()) / max(float(self.count()), 1.0)
+            self.per_ebop = figure(twin.hardened(inputs)) / max(float(self.count()), 1.0)
 
-    def costs(self, point: FrontPoint, model: keras.Model) -> float:
-        """A design in the figure that is aimed at, EBOPs without a target."""
-        return point.ebops if self.figure is None else self.figure(model)
+    def costs(self, model: keras.Model) -> float:
+        """A design in the figure that is aimed at."""
+        return float(account(model).ebops or 0) if self.figure is None else self.figure(model)
 
     def penalty(self) -> Any:
         """The price times what the widths cost now."""
@@ -58,7 +68,7 @@ class WidthSearch:
             self.front.add(FrontPoint(standing, ebops, epoch, self.twin.model.get_weights()))
         if self.steering is not None:
             if self.figure is not None and epoch % max(1, self.config.epochs // MEASURED) == 0:
-                self.per_ebop = self.figure(self.twin.hardened()) / max(ebops, 1.0)
+                self.per_ebop = self.figure(self.twin.hardened(self.inputs)) / max(ebops, 1.0)
             self.price.assign(self.steering.after(ebops * self.per_ebop, epoch / self.config.epochs))
 
 
@@ -76,7 +86,7 @@ class Learned:
     def design(self, point: FrontPoint) -> keras.Model:
         """The hardened model of a point."""
         self.search.twin.model.set_weights(point.weights)
-        return self.search.twin.hardened()
+        return self.search.twin.hardened(self.search.inputs)
 
     def chosen(self) -> tuple[FrontPoint, keras.Model, tuple[str, ...]]:
         """The best point within the target, its design, and remarks; without a target the cheapest within the tolerance."""
@@ -87,11 +97,11 @@ class Learned:
         ((name, most),) = config.target.given.items()
         for point in sorted(front, key=lambda one: one.standing, reverse=True):
             model = self.design(point)
-            if self.search.costs(point, model) <= most:
+            if self.search.costs(model) <= most:
                 return point, model, ()
         point = front.points[0]
         model = self.design(point)
-        found = self.search.costs(point, model)
+        found = self.search.costs(model)
         return point, model, (f"no design on the way took {most:g} {name}: the cheapest takes {found:g}",)
 
 
@@ -110,9 +120,16 @@ def learn(
     ``train.fit`` does, UnsupportedModel for a model without weights on fixed-point grids, and NotMeasured where the figure
     that is aimed at cannot be estimated.
     """
-    search = WidthSearch(LearnedTwin.of(quantized, config.granularity), config, _figure(config, cost))
+    twin = LearnedTwin.of(quantized, config.granularity, config.activation_granularity)
+    search = WidthSearch(twin, config, _inputs(quantized, as_data(data, quantized)), _figure(config, cost))
     history = fit(search.twin.model, data, config, teacher=teacher, progress=progress, pressure=search)
     return Learned(search, history)
+
+
+def _inputs(model: keras.Model, data: Any) -> list[NDArray[Any]]:
+    """All inputs of training and validation: what activations must hold."""
+    parts = [inputs_of(model, part) for part in (data.x_train, data.x_val) if not is_empty(part)]
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
 def _figure(config: QuantizeConfig, cost: Cost | None) -> Figure | None:

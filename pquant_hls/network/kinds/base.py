@@ -111,6 +111,8 @@ class Kind:
     """Each value is computed from itself alone, so that it may move before a Flatten."""
     moves: ClassVar[bool] = False
     """Values are only moved, repeated or joined by zeros: the result has the input's type."""
+    typed: ClassVar[bool] = False
+    """The result's type is the layer's own, whatever it reads."""
     flattens: ClassVar[bool] = False
     silent: ClassVar[bool] = False
     """It may leave nothing in the generated C++."""

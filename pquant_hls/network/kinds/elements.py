@@ -23,6 +23,7 @@ class Elements(Kind):
 
     handles = (FixedPointQuantizer,)
     operation = "activation"
+    typed = True
 
     def output_type(self, call: Call, sources: Types) -> FixedType | None:  # noqa: ARG002
         return replace(hull(call.layer.grid), rounding="TRN", saturation="WRAP")
