@@ -6,7 +6,7 @@ from pquant_hls.decide.depth import shallower
 from pquant_hls.decide.drift import drift
 from pquant_hls.decide.judge import floor_check, judge, on_test
 from pquant_hls.decide.knobs import KINDS, Bits, Depth, Knob, Knobs, Rank, ReuseFactor, Sparsity, kind_of
-from pquant_hls.decide.moves import Action, Limit, Move, Reach, Round, relaxations, tightenings
+from pquant_hls.decide.moves import Action, Limit, Move, Reach, Round, relaxations, tightenings, trades
 
 __all__ = [
     "KINDS",
@@ -38,4 +38,5 @@ __all__ = [
     "relaxations",
     "shallower",
     "tightenings",
+    "trades",
 ]

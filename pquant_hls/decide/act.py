@@ -14,7 +14,6 @@ from pquant_hls.decide.moves import (
     Round,
     base_of,
     is_lost,
-    once_more,
     spent_knobs,
 )
 from pquant_hls.qor import LayerQoR
@@ -27,6 +26,7 @@ def next_action(
     loop: LoopSpec,
     moves: Sequence[Move],
     *,
+    swaps: Sequence[tuple[int, Move]] = (),
     reach: Reach | None = None,
     layers: Sequence[LayerQoR] = (),
 ) -> Action:
@@ -35,6 +35,7 @@ def next_action(
     Parameters
     ----------
     moves : the open moves (``tightenings`` or, after MET, ``relaxations``), with predictions where there are any.
+    swaps : ``trades``, with predictions, where no move is open.
     reach : what is asked and what is known of what can be reached.
     layers : the last round's layers, to name in the reason those that cost the cycles.
     """
@@ -51,7 +52,7 @@ def next_action(
         return _stop(history, Limit.MISMATCH, reason)
     if goal.smallest:
         return _smaller(history, loop, moves)
-    return _out_of_reach(history, goal, layers) or _tighten(history, loop, moves, layers)
+    return _out_of_reach(history, goal, layers) or _tighten(history, loop, moves, swaps, layers)
 
 
 def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQoR]) -> Action | None:
@@ -111,16 +112,14 @@ def _smaller(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move]) ->
             Limit.ACCURACY,
             _accuracy(history[-1]) or "; ".join(map(str, history[-1].judgement.failing())),
         )
-    base, again = base_of(history), once_more(history)
-    if not (moves or again) or len(history) >= loop.max_rounds:
+    if not moves or len(history) >= loop.max_rounds:
         end = "no smaller design holds the quality" if not moves else f"{loop.max_rounds} rounds are used up"
         return _stop_met(
             history,
             f"{end}; round {_number(history, best_round(history, smallest=True) or 0)} is the smallest that does",
             smallest=True,
         )
-    if again is not None:
-        return _afresh(history, again, base)
+    base = base_of(history)
     turns = [done.move.knob for done in history if done.move is not None]
     move = min(moves, key=lambda m: turns.count(m.knob))
     return Action("tighten", f"the quality holds: {move} for a smaller design", move, start=base)
@@ -195,22 +194,26 @@ def _share(check: Check | None) -> float:
 
 
 def _tighten(
-    history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move], layers: Sequence[LayerQoR]
+    history: Sequence[Round],
+    loop: LoopSpec,
+    moves: Sequence[Move],
+    swaps: Sequence[tuple[int, Move]],
+    layers: Sequence[LayerQoR],
 ) -> Action:
     base = base_of(history)
     if base is None:
         return _stop(
             history, Limit.ACCURACY, f"already the first proposal falls below it: {_accuracy(history[-1])}"
         )
-    again = once_more(history)
-    if not (moves or again):
+    fitting = [trade for trade in swaps if _fits(trade[1], None)]
+    if not moves and not fitting:
         return _exhausted(history, history[base].knobs)
     if len(history) >= loop.max_rounds:
         return _stop(
             history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on"
         )
-    if again is not None:
-        return _afresh(history, again, base)
+    if not moves:
+        return _traded(history, *fitting[0])
     turns = [done.move.knob for done in history if done.move is not None]
     kinds = {move.knob: Knobs.of(history[base].knobs).knob(move.knob) for move in moves}
     spared = any(_fits(move, None) and not kinds[move.knob].last_resort for move in moves)
@@ -237,9 +240,10 @@ def _tighten(
     return Action("tighten", f"{went_back}{cause}; {costliest(layers)}: {move}{predicted}", move, start=base)
 
 
-def _afresh(history: Sequence[Round], move: Move, base: int | None) -> Action:
-    reason = f"{_accuracy(history[-1])}; once more from the original's weights: {move}"
-    return Action("tighten", reason, move, start=base)
+def _traded(history: Sequence[Round], start: int, move: Move) -> Action:
+    """The turn from the earliest round from which it is predicted to meet every limit."""
+    reason = f"{_accuracy(history[-1])}; with the other knobs as in round {_number(history, start)}: {move}"
+    return Action("tighten", reason, move, start=start)
 
 
 def _exhausted(history: Sequence[Round], knobs: Mapping[str, float]) -> Action:

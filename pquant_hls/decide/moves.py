@@ -132,17 +132,25 @@ def base_of(history: Sequence[Round]) -> int | None:
     return held[-1] if held else None
 
 
-def once_more(history: Sequence[Round]) -> Move | None:
-    """The last turn, if it cost too much accuracy, to be made on the original's weights: a chain of turns, each with a
-    little training, can end lower than going straight there. Tried once after each round that holds: where it does not
-    help, it is not the chain that costs the accuracy.
+def trades(history: Sequence[Round]) -> tuple[tuple[int, Move], ...]:
+    """Turns that cost too much accuracy, each to be made from an earlier round that holds, where the other knobs took less:
+    (the round's index, the turn). On the original's weights, so that what was taken later is there again.
+
+    None once one of them was made since the last round that holds: a loop ends.
     """
-    last, base = history[-1], base_of(history)
-    if base is None or last.move is None or last.phase != "tighten" or not is_lost(last):
-        return None
-    straight = Knobs.of(last.knobs).knob(last.move.knob).afresh
-    since = [done.move for done in history[base + 1 :] if done.move is not None]
-    return None if straight or any(move.afresh for move in since) else replace(last.move, afresh=True)
+    base = base_of(history)
+    if base is None or any(done.move is not None and done.move.afresh for done in history[base + 1 :]):
+        return ()
+    tried = [dict(done.knobs) for done in history]
+    held = [i for i, done in enumerate(history) if done.phase == "tighten" and not is_lost(done)]
+    lost = {done.move.knob: done.move for done in history if done.move is not None and is_lost(done)}
+    found = [
+        (i, replace(move, old=history[i].knobs[knob], afresh=True))
+        for knob, move in lost.items()
+        for i in held
+        if knob in spent_knobs(history) and move.new != history[i].knobs[knob]
+    ]
+    return tuple((i, move) for i, move in found if {**history[i].knobs, move.knob: move.new} not in tried)
 
 
 def is_lost(done: Round) -> bool:
@@ -150,13 +158,8 @@ def is_lost(done: Round) -> bool:
 
 
 def spent_knobs(history: Sequence[Round]) -> set[str]:
-    """Knobs whose turn cost too much accuracy, from the original's weights too where that was tried."""
-    held = [dict(done.knobs) for done in history if not is_lost(done)]
     return {
         done.move.knob
         for done in history
-        if done.move is not None
-        and done.phase == "tighten"
-        and is_lost(done)
-        and dict(done.knobs) not in held
+        if done.move is not None and done.phase == "tighten" and is_lost(done)
     }

@@ -22,6 +22,7 @@ from pquant_hls.decide import (
     next_action,
     relaxations,
     tightenings,
+    trades,
 )
 from pquant_hls.decide.knobs import REUSE_PATH
 from pquant_hls.engine.bench import Fidelity, Point
@@ -258,9 +259,17 @@ class _Loop:
             history,
             loop,
             [self._with_outlook(self.points[base], knobs, move) for move in moves],
+            swaps=() if moves or back else self._swaps(),
             reach=self._reach(self.points[base], knobs),
             layers=() if last is None else last.layers,
         )
+
+    def _swaps(self) -> list[tuple[int, Move]]:
+        """What was lost, from earlier rounds, each with what it would give there."""
+        return [
+            (i, self._with_outlook(self.points[i], Knobs.of(self.history[i].knobs), move))
+            for i, move in trades(self.history)
+        ]
 
     def _with_outlook(self, base: Point, knobs: Knobs, move: Move) -> Move:
         """The move with what it would give: what was measured, and what the estimator says it changes."""

@@ -231,7 +231,7 @@ def test_a_knob_that_costs_too_much_is_left_and_the_other_is_turned_from_the_las
     history, _ = play(
         loop, {"sparsity": 0.2, "bits": 8.0}, lambda k: (20, 20, 0.70 if k["sparsity"] > 0.2 else 0.75)
     )
-    assert [round(done.knobs["sparsity"], 2) for done in history].count(0.4) == 2, "once more afresh"
+    assert [round(done.knobs["sparsity"], 2) for done in history].count(0.4) == 1
     assert history[-1].knobs == {"sparsity": 0.2, "bits": 4.0}
 
 
