@@ -4,6 +4,7 @@ a miss."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -19,13 +20,14 @@ from pquant_hls.engine import (
     View,
     Workbench,
     closed_loop,
+    dropped,
+    family_loop,
     figures,
     quantized,
 )
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.measure import has_synthesis
 from pquant_hls.pipelines.base import Pipeline
-from pquant_hls.pipelines.learned import LearnedDesigns, lacks_accuracy
 from pquant_hls.pipelines.setup import Setup, several
 from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder, Spec, StepConfig
 from pquant_hls.spec.steps import Bits as Width
@@ -89,24 +91,34 @@ class TriggerPipeline(Pipeline):
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         goal = Goal(gates=setup.gates, budget=setup.budget)
         history: list[Entry] = []
-        learned = self._learned(bench, start, setup, history)
+        learned = self._learned(bench, start, setup)
+        if learned is None:
+            return self._by_units(bench, start, setup, goal, history)[0]
+        history.extend(learned.entries[1:])
+        found = Ending(learned.best, goal, learned.action.reason, tuple(history))
+        met = learned.verdict is Verdict.MET
         # Where every look takes csim and more, what is met is not weighed against a loop of such looks.
-        weighed = in_loop(bench).fidelity == "sketch"
-        if learned.met is not None and not (weighed and lacks_accuracy(bench, learned.met)):
-            return Ending(learned.met, goal, learned.reason, tuple(history))
-        ending, met = self._by_units(bench, start, setup, goal, history)
-        return learned.instead_of(bench, ending, met=met) or ending
+        weighed = in_loop(bench).fidelity == "sketch" and lacks_accuracy(bench, learned.best)
+        if met and not weighed:
+            return found
+        ending, other = self._by_units(bench, start, setup, goal, history)
+        better = _accuracy(bench, learned.best) > _accuracy(bench, ending.best)
+        faster = _worst_ns(learned.best) <= _worst_ns(ending.best)
+        if (met and (better or not other)) or (better and faster and not other):
+            return replace(found, history=tuple(history))
+        return ending
 
-    def _learned(self, bench: Workbench, start: Point, setup: Setup, history: list[Entry]) -> LearnedDesigns:
-        """Designs that one training of widths passes through, the most accurate that is MET looked for by bisection."""
-        epochs, found = self.plan.learned_epochs, LearnedDesigns()
+    def _learned(self, bench: Workbench, start: Point, setup: Setup) -> LoopResult | None:
+        """The designs that one training of widths passes through, looked at as the loop would; None without epochs."""
+        epochs = self.plan.learned_epochs
         if epochs is None:
             epochs = LEARNED_EPOCHS * setup.epochs
-        if epochs > 0:
-            config = {"allocation": "learned", "rounding": "odd_bias", **setup.fit(epochs=epochs)}
-            family = bench.family(start, QuantizeConfig.parse(config))
-            found.look(bench, in_loop(bench), family, history)
-        return found
+        if epochs == 0:
+            return None
+        config = {"allocation": "learned", "rounding": "odd_bias", **setup.fit(epochs=epochs)}
+        recipe = self._asked(setup, [QuantizeConfig.parse(config)], LoopSpec())
+        view = in_loop(bench)
+        return family_loop(bench, start, recipe, fidelity=view.fidelity, hls=view.hls)
 
     def _by_units(
         self, bench: Workbench, start: Point, setup: Setup, goal: Goal, history: list[Entry]
@@ -193,24 +205,18 @@ class TriggerPipeline(Pipeline):
         return result
 
     def _recipe(self, sparsity: float, bits: int, start: Point, setup: Setup) -> Recipe:
-        if setup.budget is None:
-            raise SpecError("a trigger model needs a latency to meet", where="target_latency_ns")
         loop = LoopSpec(
             max_rounds=self.plan.max_rounds,
             bits=BitsLadder(min=min(LEAST_BITS, bits)),
             sparsity=SparsityLadder(step=0.3, max=max(MOST_SPARSITY, sparsity)),
         )
-        steps = self._steps(sparsity, bits, start, setup)
-        return Recipe.parse(
-            {
-                "name": self.name,
-                "seed": setup.seed,
-                "steps": steps,
-                "hls": setup.hls,
-                "budget": setup.budget,
-                "loop": loop,
-            }
-        )
+        return self._asked(setup, self._steps(sparsity, bits, start, setup), loop)
+
+    def _asked(self, setup: Setup, steps: Sequence[StepConfig], loop: LoopSpec) -> Recipe:
+        if setup.budget is None:
+            raise SpecError("a trigger model needs a latency to meet", where="target_latency_ns")
+        told = {"name": self.name, "seed": setup.seed, "hls": setup.hls, "budget": setup.budget}
+        return Recipe.parse({**told, "steps": steps, "loop": loop})
 
     def _other_targets(self, bench: Workbench, best: Point, goal: Goal, history: list[Entry]) -> Point:
         """The best point on the targets that may be used instead; the first that meets the budget."""
@@ -249,6 +255,20 @@ def _too_wide(result: LoopResult) -> Point | None:
         if any(check.says_little for check in done.judgement.failing()):
             return point
     return result.best if result.verdict is Verdict.UNKNOWN else None
+
+
+def lacks_accuracy(bench: Workbench, point: Point) -> bool:
+    """Whether a point is less accurate than the original by more than the error of that."""
+    return bench.baseline is not None and dropped(bench.baseline, bench.score(point))
+
+
+def _accuracy(bench: Workbench, point: Point) -> float:
+    return bench.score(point).value() or 0.0
+
+
+def _worst_ns(point: Point) -> float:
+    latency = None if point.qor is None else point.qor.latency
+    return float("inf") if latency is None or latency.worst_ns_hi is None else latency.worst_ns_hi
 
 
 class Relaxation:

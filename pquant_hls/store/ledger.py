@@ -20,9 +20,7 @@ from pquant_hls.store.files import digest_of
 Status = Literal["kept", "rolled_back", "left_out", "idle", "failed"]
 """``left_out``: nothing to gain; ``idle``: changed nothing; ``failed``: could not be made."""
 
-Kind = Literal[
-    "float", "round", "step", "stage", "sensitivity", "target", "relax", "design", "trial", "stop", "note"
-]
+Kind = Literal["float", "round", "step", "stage", "sensitivity", "target", "relax", "trial", "stop", "note"]
 
 WORDS = {"left_out": "left out", "idle": "changes nothing", "failed": "not possible"}
 """What a reason of these statuses begins with for people."""
