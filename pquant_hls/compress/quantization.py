@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +22,7 @@ from pquant_hls.compress.quantized import (
     with_clean_names,
     without_elements,
 )
+from pquant_hls.compress.record import CompressedModel
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError, SpecError
@@ -52,8 +55,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
         elif self._trains:
             history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)
             notes, figures = (*notes, *training_notes(history)), training_figures(history)
-        if self.config.rounding == "odd_bias":
-            made = with_odd_biases(made)
+        made = self._rounded(made)
         figures |= {**before, **class_figures(made, data, self.config, "after")}
         return Outcome(made, (*notes, *guarded(made, sample(data, self.config))), figures)
 
@@ -71,6 +73,19 @@ class QuantizationCompression(Step[QuantizeConfig]):
         model = clone(model)
         data = None if data is None else as_data(data, model)
         return self._learnt(self._calibrated(model, data)[0], data)
+
+    def designs(self, model: keras.Model, data: Any, most: int = 24) -> Iterator[CompressedModel]:
+        """The designs of ``learn`` as ``compress`` gives one: at most so many, cheapest first."""
+        start, before = time.monotonic(), self.account(model)
+        found, inputs = self.learn(model, data), sample(as_data(data, model), self.config)
+        for point in found.search.front.spread(most):
+            made = self._rounded(found.design(point))
+            figures = training_figures(replace(found.history, best_epoch=point.epoch))
+            outcome = Outcome(made, guarded(made, inputs), figures)
+            yield self.recorded(model, outcome, before, time.monotonic() - start)
+
+    def _rounded(self, made: keras.Model) -> keras.Model:
+        return with_odd_biases(made) if self.config.rounding == "odd_bias" else made
 
     @property
     def _trains(self) -> bool:

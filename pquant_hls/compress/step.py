@@ -85,9 +85,14 @@ class Step(ABC, Generic[C]):
         None; what else it may be, ``models.train.as_data`` says.
         Raises SpecError, UnsupportedModel or DataError, naming the layer or key, before any training.
         """
-        start = time.monotonic()
-        before = self.account(model)
+        start, before = time.monotonic(), self.account(model)
         outcome = self.apply(clone(model), None if data is None else as_data(data, model))
+        return self.recorded(model, outcome, before, time.monotonic() - start)
+
+    def recorded(
+        self, model: keras.Model, outcome: Outcome, before: Accounting, seconds: float
+    ) -> CompressedModel:
+        """What was made of ``model``, with the record of it."""
         if has_odd_biases(model):  # training moves them off
             outcome = replace(outcome, model=with_odd_biases(outcome.model))
         record = StepRecord(
@@ -95,7 +100,7 @@ class Step(ABC, Generic[C]):
             config=self.config.model_dump(mode="json"),
             before=before,
             after=self.account(outcome.model),
-            seconds=time.monotonic() - start,
+            seconds=seconds,
             parent=model_digest(model),
             child=model_digest(outcome.model),
             notes=(*outcome.notes, *cut_off(model, outcome.model)),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pquant_hls.engine.events import Event as Event
     from pquant_hls.engine.events import Listener as Listener
     from pquant_hls.engine.events import silent as silent
+    from pquant_hls.engine.family import family_loop as family_loop
     from pquant_hls.engine.goal import Ending as Ending
     from pquant_hls.engine.goal import Goal as Goal
     from pquant_hls.engine.goal import Workbench as Workbench

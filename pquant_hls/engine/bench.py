@@ -17,6 +17,7 @@ import numpy as np
 
 from pquant_hls.compress import (
     Accounting,
+    CompressedModel,
     DesignCost,
     Step,
     StepRecord,
@@ -46,6 +47,7 @@ from pquant_hls.network import heads_of, keras_predict, load_model, model_digest
 from pquant_hls.network.reference import reference
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
+from pquant_hls.spec.quantize import QuantizeConfig
 from pquant_hls.spec.steps import SweepConfig
 from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
 from pquant_hls.toolchain import command_of
@@ -145,21 +147,43 @@ class Bench:
 
         ``hls`` is the design whose cost the step is told, where a knob turned it away from the recipe's.
         """
-        config = (step.config if isinstance(step, Step) else step).aimed(self.budget)
-        settings = [f"{type(step).__module__}.{type(step).__qualname__}", config.model_dump(mode="json")]
         spec = self.hls if hls is None else hls
-        turned = [] if spec == self.hls else [spec.model_dump(mode="json")]
-        key = digest_of([point.digest, settings, self.data.digest, *turned])[:12]
-        name = f"steps/{config.step}-{key}"
+        config, name = self._named(point, step, spec)
         self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
         if not self.run.has(name):
             with self.run.work(name) as folder:
-                self._compress(point, self._ready(step, config, spec), folder)
+                _save(self._ready(step, config, spec).compress(point.model, self.data), folder)
+        return self._made(name)
+
+    def family(self, point: Point, step: QuantizeConfig, *, hls: HlsSpec | None = None) -> tuple[Point, ...]:
+        """The points of one training of widths that no other of it beats, those of fewest EBOPs first."""
+        spec = self.hls if hls is None else hls
+        config, name = self._named(point, step, spec)
+        self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
+        if not self.run.has(name):
+            with self.run.work(name) as folder:
+                ready: Any = self._ready(step, config, spec)
+                for index, made in enumerate(ready.designs(point.model, self.data)):
+                    (folder / f"{index:02}").mkdir()
+                    _save(made, folder / f"{index:02}")
+        there = sorted((self.run.path / name).glob("[0-9]*"))
+        return tuple(self._made(f"{name}/{folder.name}") for folder in there)
+
+    def _named(self, point: Point, step: StepConfig | Step[Any], spec: HlsSpec) -> tuple[StepConfig, str]:
+        """What a step does here, and the folder of its work."""
+        config = (step.config if isinstance(step, Step) else step).aimed(self.budget)
+        settings = [f"{type(step).__module__}.{type(step).__qualname__}", config.model_dump(mode="json")]
+        turned = [] if spec == self.hls else [spec.model_dump(mode="json")]
+        key = digest_of([point.digest, settings, self.data.digest, *turned])[:12]
+        return config, f"steps/{config.step}-{key}"
+
+    def _made(self, name: str) -> Point:
+        """The point of a finished step, written down."""
         record = StepRecord.model_validate(_content(self.run.path / name / "record.json"))
         self.run.append(_step_entry(record, name))
         ratio = None if self.original is None else compression_ratio(self.original, record.after)
         model = load_model(self.run.path / name / "model.keras")
-        return Point(model, record.child, point.digest, config.step, record.after, ratio, notes=record.notes)
+        return Point(model, record.child, record.parent, record.step, record.after, ratio, notes=record.notes)
 
     def swept(self, point: Point) -> Point:
         """The point without units that are not worth building; itself where every one is."""
@@ -177,11 +201,6 @@ class Bench:
             )
         teacher = step.teacher or self.teacher
         return type(step)(config, teacher=teacher, cost=DesignCost(hls), progress=self._on_epoch)
-
-    def _compress(self, point: Point, step: Step[Any], folder: Path) -> None:
-        result = step.compress(point.model, self.data)
-        save_model(result.model, folder / "model.keras")
-        write_json(folder / "record.json", result.record.model_dump(mode="json"))
 
     def _on_epoch(self, report: EpochReport) -> None:
         self.listen(epoch_event(report))
@@ -313,6 +332,11 @@ class Bench:
     def gate_checks(self, point: Point) -> tuple[Check, ...]:
         """The gates on the validation split."""
         return tuple(gate.check(self.baseline, self.score(point)) for gate in self.gates)
+
+
+def _save(made: CompressedModel, folder: Path) -> None:
+    save_model(made.model, folder / "model.keras")
+    write_json(folder / "record.json", made.record.model_dump(mode="json"))
 
 
 def _step_entry(record: StepRecord, folder: str) -> Entry:

@@ -3,7 +3,7 @@ stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from pquant_hls.engine.bench import Point
 from pquant_hls.engine.score import Gate, Score, loss
 from pquant_hls.qor import QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
+from pquant_hls.spec.quantize import QuantizeConfig
 from pquant_hls.store import Checked, Entry
 
 
@@ -27,6 +28,9 @@ class Workbench(Protocol):
     @property
     def budget(self) -> Budget | None: ...
     def apply(self, point: Point, step: StepConfig | Step[Any], *, hls: HlsSpec | None = None) -> Point: ...
+    def family(
+        self, point: Point, step: QuantizeConfig, *, hls: HlsSpec | None = None
+    ) -> Sequence[Point]: ...
     def swept(self, point: Point) -> Point: ...
     def score(self, point: Point) -> Score: ...
     def judge(self, point: Point, *, exact: bool = True) -> Judgement: ...

@@ -176,7 +176,7 @@ def closed_loop(
     action = Action("tighten", "the recipe's first proposal")
     while action.kind != "stop":
         action = loop.round(action)
-    verdict = _final_verdict(loop.history, action)
+    verdict = final_verdict(loop.history, action)
     return LoopResult(
         verdict, action, tuple(loop.history), tuple(loop.points), loop.baseline, tuple(loop.entries)
     )
@@ -198,11 +198,8 @@ class _Loop:
 
     def begin(self) -> None:
         """The float model, to compare with."""
-        deliver = "hls" if self.bench.budget is None else self.bench.budget.deliver
-        hls = self.view.hls.with_(keep_softmax=deliver == "hls")
-        self.baseline = self.view.at(self.bench, self.original, exact=False, hls=hls)
-        plain = Round({}, self.bench.judge(self.baseline, exact=False))
-        self._tell(self.baseline, plain, None)
+        self.baseline, entry = look_at_float(self.bench, self.original, self.view, self.after)
+        self.entries.append(entry)
 
     def round(self, action: Action) -> Action:
         """Make one round by ``action``; what to do after it."""
@@ -217,7 +214,8 @@ class _Loop:
                 left_out.append(f"{step.step} left out: {cause}")
         self.trained.append(point)
         point = self.view.at(self.bench, self.bench.swept(point), hls=hls)
-        self.history.append(self._judged(point, knobs, action))
+        done = judged_round(self.bench, self.view, point, knobs, action)
+        self.history.append(replace(done, number=self._number + 1))
         self.points.append(point)
         after = self._decide()
         self._tell(point, self.history[-1], after, left_out)
@@ -243,21 +241,6 @@ class _Loop:
     def _number(self) -> int:
         """The number of the last round."""
         return self.after + len(self.history)
-
-    def _judged(self, point: Point, knobs: Knobs, action: Action) -> Round:
-        if point.qor is None:
-            raise SpecError("a round ended without a measurement")
-        latency = point.qor.latency
-        return Round(
-            knobs=knobs,
-            judgement=self.view.judge(self.bench, point),
-            move=action.move,
-            accuracy=point.qor.accuracy,
-            phase="relax" if action.kind == "relax" else "tighten",
-            worst_ns=None if latency is None else latency.worst_ns_hi,
-            size=_size(point),
-            number=self._number + 1,
-        )
 
     def _decide(self) -> Action:
         history, loop = self.history, self.recipe.loop
@@ -318,14 +301,41 @@ class _Loop:
         """The budget's judgement of a design alone."""
         return Judgement.of(judge(found, self.recipe.budget).design)
 
-    def _tell(self, point: Point, done: Round, action: Action | None, left_out: Sequence[str] = ()) -> None:
+    def _tell(self, point: Point, done: Round, action: Action, left_out: Sequence[str] = ()) -> None:
         entry = round_entry(self.bench, self._number, point, done, action)
         more: dict[str, Any] = {"left_out": list(left_out)} if left_out else {}
-        if action is not None and self.floor_ns is not None:
+        if self.floor_ns is not None:
             more["floor_ns"] = self.floor_ns
         entry = entry.with_(settings={**entry.settings, **more})
         self.entries.append(entry)
         self.bench.record(entry, f"round {self._number}")
+
+
+def look_at_float(bench: Workbench, original: Point, view: View, number: int = 0) -> tuple[Point, Entry]:
+    """The float model as hls4ml converts it by itself: the point to compare with, written down."""
+    deliver = "hls" if bench.budget is None else bench.budget.deliver
+    point = view.at(bench, original, exact=False, hls=view.hls.with_(keep_softmax=deliver == "hls"))
+    entry = round_entry(bench, number, point, Round({}, bench.judge(point, exact=False)), None)
+    bench.record(entry, f"round {number}")
+    return point, entry
+
+
+def judged_round(
+    bench: Workbench, view: View, point: Point, knobs: Mapping[str, float], action: Action
+) -> Round:
+    """A measured point as a round that ``action`` led to."""
+    if point.qor is None:
+        raise SpecError("a round ended without a measurement")
+    latency = point.qor.latency
+    return Round(
+        knobs=knobs,
+        judgement=view.judge(bench, point),
+        move=action.move,
+        accuracy=point.qor.accuracy,
+        phase="relax" if action.kind == "relax" else "tighten",
+        worst_ns=None if latency is None else latency.worst_ns_hi,
+        size=_size(point),
+    )
 
 
 def _size(point: Point) -> float | None:
@@ -342,7 +352,7 @@ def _base(history: Sequence[Round]) -> int:
     return held[-1] if held else len(history) - 1
 
 
-def _final_verdict(history: Sequence[Round], action: Action) -> Verdict:
+def final_verdict(history: Sequence[Round], action: Action) -> Verdict:
     """MET if any round met the budget; UNKNOWN if the point handed over is not known to miss it; else MISSED."""
     verdicts = [done.judgement.verdict for done in history]
     if Verdict.MET in verdicts:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pquant_hls.decide import Judgement, Limit, Verdict, best_round, judge, shallower
 from pquant_hls.engine.bench import Point
+from pquant_hls.engine.family import family_loop, learner
 from pquant_hls.engine.goal import Ending, Goal, Workbench
 from pquant_hls.engine.loop import LoopResult, closed_loop
 from pquant_hls.errors import NotMeasured, UnsupportedModel
@@ -38,6 +39,9 @@ def loop_then_smaller(bench: Workbench, start: Point, recipe: Recipe) -> Ending:
     """The recipe's loop; where the architecture is its limit, which smaller one would fit is named, and with
     ``loop.smaller`` trained from the original and taken through the same loop. The better of the two is handed over.
     """
+    if learner(recipe.steps) is not None:
+        found = family_loop(bench, start, recipe)
+        return _ending(recipe, found.action.reason, found)
     first = closed_loop(bench, start, recipe)
     if not architecture_is_short(first, recipe):
         return _ending(recipe, first.action.reason, first)

@@ -4,6 +4,7 @@ a miss."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -20,6 +21,7 @@ from pquant_hls.engine import (
     Workbench,
     closed_loop,
     dropped,
+    family_loop,
     figures,
     quantized,
 )
@@ -40,6 +42,9 @@ GENTLER = ((1.0, 0), (0.67, 2), (0.33, 2))
 MOST_SPARSITY, CLOSE = 0.97, 0.06
 LEAST_BITS, MOST_BITS = 2, 8
 
+LEARNED_EPOCHS = 300
+"""Epochs of learning widths for each of a usual training: those are small steps, 2,400 of them by default."""
+
 NARROWER = (
     "the estimate leaves the verdict open; with wider accumulators its interval is narrower: the loop again"
 )
@@ -53,7 +58,8 @@ class TriggerPlan(Spec):
 
     ``sparsity`` : share of the weights first taken away, by removing whole units. ``bits`` : first width.
     ``max_accuracy_loss`` : floor against the original (a share); None puts the latency first and gives back
-    what accuracy it can. ``allow`` : what of the target may change when nothing else meets the budget;
+    what accuracy it can. ``learned_epochs`` : of the training that learns widths; None: LEARNED_EPOCHS for each of
+    ``epochs``, 0: none. ``allow`` : what of the target may change when nothing else meets the budget;
     ``clocks_ns`` and ``reuse_factors`` are tried for ``clock`` and ``reuse``.
     """
 
@@ -61,14 +67,16 @@ class TriggerPlan(Spec):
     bits: Width = 6
     max_accuracy_loss: float | None = Field(None, ge=0, le=1)
     max_rounds: int = Field(12, ge=1, le=100)
+    learned_epochs: int | None = Field(None, ge=0, le=10_000)
     allow: Annotated[tuple[Literal["reuse", "strategy", "clock"], ...], BeforeValidator(several)] = ()
     clocks_ns: Annotated[tuple[ClockNs, ...], BeforeValidator(several)] = (3.125, 2.78)
     reuse_factors: Annotated[tuple[Reuse, ...], BeforeValidator(several)] = (2, 4)
 
 
 class TriggerPipeline(Pipeline):
-    """``HEPCompressionPipeline.compress_trigger_model`` as a policy: the closed loop, from gentler proposals
-    if need be."""
+    """``HEPCompressionPipeline.compress_trigger_model`` as a policy: designs of learned widths, and where none of them
+    meets the budget at the original's accuracy, the closed loop over units and bits, from gentler proposals if need be.
+    """
 
     name: ClassVar[str] = "trigger"
     result: ClassVar[type[CompressionResult]] = TriggerResult
@@ -83,6 +91,39 @@ class TriggerPipeline(Pipeline):
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
         goal = Goal(gates=setup.gates, budget=setup.budget)
         history: list[Entry] = []
+        learned = self._learned(bench, start, setup)
+        if learned is None:
+            return self._by_units(bench, start, setup, goal, history)[0]
+        history.extend(learned.entries[1:])
+        found = Ending(learned.best, goal, learned.action.reason, tuple(history))
+        met = learned.verdict is Verdict.MET
+        # Where every look takes csim and more, what is met is not weighed against a loop of such looks.
+        weighed = in_loop(bench).fidelity == "sketch" and lacks_accuracy(bench, learned.best)
+        if met and not weighed:
+            return found
+        ending, other = self._by_units(bench, start, setup, goal, history)
+        better = _accuracy(bench, learned.best) > _accuracy(bench, ending.best)
+        faster = _worst_ns(learned.best) <= _worst_ns(ending.best)
+        if (met and (better or not other)) or (better and faster and not other):
+            return replace(found, history=tuple(history))
+        return ending
+
+    def _learned(self, bench: Workbench, start: Point, setup: Setup) -> LoopResult | None:
+        """The designs that one training of widths passes through, looked at as the loop would; None without epochs."""
+        epochs = self.plan.learned_epochs
+        if epochs is None:
+            epochs = LEARNED_EPOCHS * setup.epochs
+        if epochs == 0:
+            return None
+        config = {"allocation": "learned", "rounding": "odd_bias", **setup.fit(epochs=epochs)}
+        recipe = self._asked(setup, [QuantizeConfig.parse(config)], LoopSpec())
+        view = in_loop(bench)
+        return family_loop(bench, start, recipe, fidelity=view.fidelity, hls=view.hls)
+
+    def _by_units(
+        self, bench: Workbench, start: Point, setup: Setup, goal: Goal, history: list[Entry]
+    ) -> tuple[Ending, bool]:
+        """Where the loop ended, and whether its design is known to be MET."""
         view, result = self._tightened(bench, start, setup, history)
         best, reason = result.best, result.action.reason
         if result.verdict is Verdict.MET:
@@ -91,12 +132,11 @@ class TriggerPipeline(Pipeline):
                 reason = f"{reason}, with wider accumulators (hls.wide_accumulators)"
             if best is not result.best:
                 reason = f"{reason}; accuracy given back where the budget left slack"
-            return Ending(best, goal, reason, tuple(history))
+            return Ending(best, goal, reason, tuple(history)), True
         best = self._other_targets(bench, best, goal, history)
-        met_by = (
-            f"met by another target: {_target_text(best)}" if best is not result.best else layer_costs(best)
-        )
-        return Ending(best, goal, f"{reason}; {met_by}", tuple(history))
+        met = best is not result.best
+        met_by = f"met by another target: {_target_text(best)}" if met else layer_costs(best)
+        return Ending(best, goal, f"{reason}; {met_by}", tuple(history)), met
 
     def _tightened(
         self, bench: Workbench, start: Point, setup: Setup, history: list[Entry]
@@ -123,7 +163,7 @@ class TriggerPipeline(Pipeline):
         sparsity, bits = (kind.ruling(knobs.of_kind(kind)) for kind in (Sparsity, Bits))
         bits = int(bits)
         mild = 0.0  # not known to be met; ``sparsity`` is
-        while sparsity - mild > CLOSE and back.lacks_accuracy():
+        while sparsity - mild > CLOSE and lacks_accuracy(back.bench, back.best):
             middle = (mild + sparsity) / 2
             if back.holds(
                 start, self._steps(middle, bits, start, setup), f"sparsity {sparsity:.2f} -> {middle:.2f}"
@@ -131,7 +171,7 @@ class TriggerPipeline(Pipeline):
                 sparsity = middle
             else:
                 mild = middle
-        while bits < MOST_BITS and back.lacks_accuracy():
+        while bits < MOST_BITS and lacks_accuracy(back.bench, back.best):
             bits += 1
             if not back.holds(start, self._steps(sparsity, bits, start, setup), f"bits {bits - 1} -> {bits}"):
                 break
@@ -165,24 +205,18 @@ class TriggerPipeline(Pipeline):
         return result
 
     def _recipe(self, sparsity: float, bits: int, start: Point, setup: Setup) -> Recipe:
-        if setup.budget is None:
-            raise SpecError("a trigger model needs a latency to meet", where="target_latency_ns")
         loop = LoopSpec(
             max_rounds=self.plan.max_rounds,
             bits=BitsLadder(min=min(LEAST_BITS, bits)),
             sparsity=SparsityLadder(step=0.3, max=max(MOST_SPARSITY, sparsity)),
         )
-        steps = self._steps(sparsity, bits, start, setup)
-        return Recipe.parse(
-            {
-                "name": self.name,
-                "seed": setup.seed,
-                "steps": steps,
-                "hls": setup.hls,
-                "budget": setup.budget,
-                "loop": loop,
-            }
-        )
+        return self._asked(setup, self._steps(sparsity, bits, start, setup), loop)
+
+    def _asked(self, setup: Setup, steps: Sequence[StepConfig], loop: LoopSpec) -> Recipe:
+        if setup.budget is None:
+            raise SpecError("a trigger model needs a latency to meet", where="target_latency_ns")
+        told = {"name": self.name, "seed": setup.seed, "hls": setup.hls, "budget": setup.budget}
+        return Recipe.parse({**told, "steps": steps, "loop": loop})
 
     def _other_targets(self, bench: Workbench, best: Point, goal: Goal, history: list[Entry]) -> Point:
         """The best point on the targets that may be used instead; the first that meets the budget."""
@@ -223,16 +257,26 @@ def _too_wide(result: LoopResult) -> Point | None:
     return result.best if result.verdict is Verdict.UNKNOWN else None
 
 
+def lacks_accuracy(bench: Workbench, point: Point) -> bool:
+    """Whether a point is less accurate than the original by more than the error of that."""
+    return bench.baseline is not None and dropped(bench.baseline, bench.score(point))
+
+
+def _accuracy(bench: Workbench, point: Point) -> float:
+    return bench.score(point).value() or 0.0
+
+
+def _worst_ns(point: Point) -> float:
+    latency = None if point.qor is None else point.qor.latency
+    return float("inf") if latency is None or latency.worst_ns_hi is None else latency.worst_ns_hi
+
+
 class Relaxation:
     """Giving accuracy back: ``best`` is always MET, and only a more accurate point that is MET takes its
     place."""
 
     def __init__(self, bench: Workbench, view: View, history: list[Entry], best: Point) -> None:
         self.bench, self.view, self.history, self.best = bench, view, history, best
-
-    def lacks_accuracy(self) -> bool:
-        """Whether the best point is less accurate than the original by more than the error of that."""
-        return self.bench.baseline is not None and dropped(self.bench.baseline, self.bench.score(self.best))
 
     def holds(self, start: Point, steps: Sequence[StepConfig], move: str) -> bool:
         """Make the point, look at it, remember it if it is better; True while it is MET."""

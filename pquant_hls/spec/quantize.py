@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from pquant_hls.spec.model import Spec
-from pquant_hls.spec.step import MAX_BITS, Bits, Place, TrainingConfig, parameter
+from pquant_hls.spec.step import MAX_BITS, Bits, Place, TrainingConfig, Turn, parameter
 
 LEARNING: Mapping[str, Any] = {
     "epochs": 2400,
@@ -187,6 +187,15 @@ class QuantizeConfig(TrainingConfig):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} belongs to allocation 'learned', not to {self.allocation!r}")
         return self
+
+    def turns(self) -> dict[str, Turn]:
+        """Widths that are learned are no knob: ``bits`` is where they start."""
+        return {} if self.allocation == "learned" else super().turns()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether widths are learned towards no target: designs of all costs come of one training."""
+        return self.allocation == "learned" and self.target is None
 
     @property
     def top_bits(self) -> int:

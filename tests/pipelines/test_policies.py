@@ -131,12 +131,14 @@ def test_adaptive_ends_within_its_floor(law: Law, cycles: int, allowed: float, l
 
 
 @quick
-@given(laws, st.integers(1, 25), st.one_of(st.none(), st.floats(0, 0.1)))
-def test_trigger_verdicts_come_from_the_measurement(law: Law, cycles: int, allowed: float | None) -> None:
+@given(laws, st.integers(1, 25), st.one_of(st.none(), st.floats(0, 0.1)), st.sampled_from([None, 0]))
+def test_trigger_verdicts_come_from_the_measurement(
+    law: Law, cycles: int, allowed: float | None, epochs: int | None
+) -> None:
     if "prune" in law.refuses:
         return
     budget = Budget(latency_ns=5.0 * cycles, max_accuracy_loss=allowed)
-    pipeline = TriggerPipeline(TriggerPlan(max_accuracy_loss=allowed), budget=budget)
+    pipeline = TriggerPipeline(TriggerPlan(max_accuracy_loss=allowed, learned_epochs=epochs), budget=budget)
     bench, ending, final, verdict = ended(pipeline, law, budget)
     assert bench.applied <= MOST_STEPS
     assert ending.best.model == bench.made[ending.best.digest]
@@ -249,16 +251,44 @@ def test_adaptive_backs_off_and_says_why() -> None:
 
 def test_a_trigger_model_starts_from_a_tenth_of_the_weights_and_six_bits() -> None:
     budget = Budget(latency_ns=70)
-    pipeline = TriggerPipeline(TriggerPlan(), budget=budget)
+    pipeline = TriggerPipeline(TriggerPlan(learned_epochs=0), budget=budget)
     _, ending, _, verdict = ended(pipeline, Law(per_sparsity=0.1), budget)
     assert verdict is Verdict.MET
     assert ending.history[0]["knobs"] == {"sparsity": 0.9, "bits": 6}
 
 
+def test_learned_widths_that_keep_the_accuracy_need_no_loop() -> None:
+    """The dearest of the designs that are met; the wider ones are too slow."""
+    law, budget = Law(per_bit=0.001, interval=0), Budget(latency_ns=25)
+    _, ending, final, verdict = ended(TriggerPipeline(TriggerPlan(), budget=budget), law, budget)
+    assert verdict is Verdict.MET
+    seen = {entry["knobs"]["design"]: entry["verdict"] for entry in ending.history}
+    met = [design for design, found in seen.items() if found == "MET"]
+    assert max(met) + 1 == min(set(seen) - set(met))
+    assert final.model.bits == max(met) + 1
+    assert ending.reason == f"design {max(met):.0f} of 5 is the dearest that meets every limit"
+
+
+def test_learned_widths_that_lose_accuracy_are_weighed_against_the_loop() -> None:
+    law, budget = Law(per_bit=0.03, interval=0), Budget(latency_ns=45)
+    bench, ending, final, _ = ended(TriggerPipeline(TriggerPlan(), budget=budget), law, budget)
+    rounds = [entry for entry in ending.history if entry["kind"] == "round"]
+    assert {tuple(entry["knobs"]) for entry in rounds} >= {
+        ("design",),
+        ("sparsity", "bits"),
+    }
+    seen = [
+        entry["accuracy"]
+        for entry in ending.history
+        if entry["kind"] != "stop" and entry.get("verdict") == "MET"
+    ]
+    assert bench.score(final).value() == max(seen)
+
+
 def test_slack_is_given_back_as_accuracy_while_the_budget_stays_met() -> None:
     budget = Budget(latency_ns=40)
     bench, ending, final, verdict = ended(
-        TriggerPipeline(TriggerPlan(), budget=budget), Law(per_sparsity=0.3), budget
+        TriggerPipeline(TriggerPlan(learned_epochs=0), budget=budget), Law(per_sparsity=0.3), budget
     )
     assert verdict is Verdict.MET
     first = ending.history[0]
@@ -266,19 +296,25 @@ def test_slack_is_given_back_as_accuracy_while_the_budget_stays_met() -> None:
     assert bench.score(final).value() > first["accuracy"] + 0.1
     assert final.model.kept > 0.3
     worse = Budget(latency_ns=25)
-    _, tight, _, verdict = ended(TriggerPipeline(TriggerPlan(), budget=worse), Law(per_sparsity=0.3), worse)
+    _, tight, _, verdict = ended(
+        TriggerPipeline(TriggerPlan(learned_epochs=0), budget=worse), Law(per_sparsity=0.3), worse
+    )
     assert verdict is Verdict.MET
     assert tight.best.model.kept < final.model.kept
 
 
 def test_a_wide_interval_is_made_narrower_before_a_trigger_model_is_left_open() -> None:
     law, budget = Law(interval=4, wide_interval=1, floor_cycles=3), Budget(latency_ns=25)
-    bench, ending, final, verdict = ended(TriggerPipeline(TriggerPlan(), budget=budget), law, budget)
+    bench, ending, final, verdict = ended(
+        TriggerPipeline(TriggerPlan(learned_epochs=0), budget=budget), law, budget
+    )
     assert verdict is Verdict.MET
     assert bench.measured[-1].wide_accumulators, "what is handed over is what was judged"
     assert final.qor.latency.worst_ns_hi <= 25
     assert "wider accumulators" in [entry["step"] for entry in ending.history]
-    stuck = ended(TriggerPipeline(TriggerPlan(), budget=budget), Law(interval=4, floor_cycles=3), budget)
+    stuck = ended(
+        TriggerPipeline(TriggerPlan(learned_epochs=0), budget=budget), Law(interval=4, floor_cycles=3), budget
+    )
     assert stuck[3] is Verdict.UNKNOWN, "nothing narrower exists: it stays open, and says so"
     assert "cycles by layer" in stuck[1].reason
 
@@ -337,11 +373,13 @@ def test_a_tagger_keeps_its_floors_or_is_missed(law: Law, allowed: float) -> Non
 
 def test_other_targets_are_tried_only_when_allowed() -> None:
     law, budget = Law(floor_cycles=6, interval=0), Budget(latency_ns=20)
-    plain = ended(TriggerPipeline(TriggerPlan(), budget=budget), law, budget)
+    plain = ended(TriggerPipeline(TriggerPlan(learned_epochs=0), budget=budget), law, budget)
     assert plain[3] is Verdict.MISSED
     assert not [entry for entry in plain[1].history if entry["kind"] == "target"]
     freed = ended(
-        TriggerPipeline(TriggerPlan(allow=("clock",), clocks_ns=(2.5,)), budget=budget), law, budget
+        TriggerPipeline(TriggerPlan(allow=("clock",), clocks_ns=(2.5,), learned_epochs=0), budget=budget),
+        law,
+        budget,
     )
     assert [entry["verdict"] for entry in freed[1].history if entry["kind"] == "target"] == ["MET"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Standing = tuple[float, float]
@@ -47,6 +48,14 @@ class Front:
             beaten = [point.standing >= old.standing and point.ebops <= old.ebops for old in self.points]
             stay = [old for old, lost in zip(self.points, beaten, strict=True) if not lost]
             self.points = sorted([*stay, point], key=lambda one: one.ebops)
+
+    def spread(self, most: int) -> list[FrontPoint]:
+        """At most so many of the points: both ends, and those nearest to even steps of log EBOPs between them."""
+        if len(self.points) <= most:
+            return list(self.points)
+        cost = np.log([max(point.ebops, 1.0) for point in self.points])
+        nearest = {int(np.abs(cost - place).argmin()) for place in np.linspace(cost[0], cost[-1], most)}
+        return [self.points[index] for index in sorted(nearest)]
 
     def cheapest(self, tolerance: float) -> FrontPoint:
         """The cheapest whose score is within a share ``tolerance`` of the best one's, among those that miss least of their
