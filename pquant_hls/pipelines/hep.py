@@ -68,6 +68,8 @@ class HEPCompressionPipeline:
         UnsupportedModel, DataError, SpecError, OutputError, ToolNotFound : before any training.
         """
         own, merged = _split({**self.options, **options})
+        if isinstance(merged.get("budget"), Mapping):  # what it says besides, such as deliver: rtl
+            merged["budget"] = {**merged["budget"], "latency_ns": target_latency_ns}
         plan, setup = TriggerPlan.parse(own[TriggerPlan]), setup_of(merged, PLANNED)
         data = _events(model, calibration if train is None else train, val, test, setup.seed)
         budget = (

@@ -23,6 +23,7 @@ from pquant_hls.pipelines import (
     quantize,
 )
 from pquant_hls.pipelines.setup import LOG, Setup
+from pquant_hls.pipelines.trigger import TriggerPipeline
 
 MAKERS: dict[str, Any] = {
     "standard": StandardCompressionPipeline,
@@ -172,6 +173,17 @@ def test_a_bad_latency_or_model_is_refused_before_a_folder_is_made(
         with pytest.raises(PquantError, match="Keras model"):
             call("model.keras", train=train)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_budget_beside_the_latency_needs_no_limit_of_its_own(
+    model: Any, train: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(TriggerPipeline, "run", lambda pipeline, *_: asked.append(pipeline.setup.budget))
+    HEPCompressionPipeline(out=tmp_path / "run").compress_trigger_model(
+        model, "25 ns", train, budget={"deliver": "rtl"}
+    )
+    assert (asked[0].latency_ns, asked[0].deliver) == (25, "rtl")
 
 
 def test_a_source_whose_tool_is_missing_is_refused_before_any_training(
