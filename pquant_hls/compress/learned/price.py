@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pquant_hls.spec.quantize import Price
 
-WAY = 0.6
+WAY = 0.7
 """Share of the training in which the cost is led to its target; the rest is for recovery."""
 HOLD = 0.1
 """Share of the training that a ramp begins with its first price."""
@@ -27,7 +27,7 @@ def ramp_price(price: Price, done: float) -> float:
 @dataclass
 class Steering:
     """Proportional-integral control of the logarithm of the price, by the distance of the logarithm of the cost from a
-    line that leads from the first cost to the target.
+    line that leads from the first cost to the target, ever less steeply: what is pruned too much hardly comes back.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ class Steering:
         cost = max(cost, 1.0)
         if self.first is None:
             self.first = cost
-        along = min(1.0, done / WAY)
-        wanted = self.first * (self.target / self.first) ** along
+        left = max(0.0, 1 - done / WAY)
+        wanted = self.target * (self.first / self.target) ** (left * left)
         error = max(-MOST_STEP, min(MOST_STEP, math.log(cost / wanted)))
         self.price *= math.exp(min(MOST_SLOW, SLOW * (done - self.done)) * error)
         self.done = done

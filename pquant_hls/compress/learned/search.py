@@ -55,7 +55,12 @@ class WidthSearch:
 
     def costs(self, model: keras.Model) -> float:
         """A design in the figure that is aimed at."""
-        return float(account(model).ebops or 0) if self.figure is None else self.figure(model)
+        if self.figure is not None:
+            return self.figure(model)
+        ebops = account(model).ebops
+        if ebops is None:
+            raise NotMeasured("EBOPs of a model that computes with floats", where=model.name)
+        return float(ebops)
 
     def penalty(self) -> Any:
         """The price times what the widths cost now."""

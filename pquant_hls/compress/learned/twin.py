@@ -120,12 +120,9 @@ class LearnedTwin:
         def change(call: Call) -> Sequence[NewLayer] | None:
             if call.name in trained:
                 return _hardened(call, trained[call.name])
-            grid = grids.get(call.name)
-            return (
-                None
-                if grid is None
-                else _behind_relu(call, FixedPointQuantizer.of(grid, name=call.name), names)
-            )
+            if call.name not in grids:
+                return None
+            return _behind_relu(call, FixedPointQuantizer.of(grids[call.name], name=call.name), names)
 
         return rebuild(self.quantized, change)
 
