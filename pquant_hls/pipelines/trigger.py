@@ -115,7 +115,9 @@ class TriggerPipeline(Pipeline):
             epochs = LEARNED_EPOCHS * setup.epochs
         if epochs == 0:
             return None
-        config = {"allocation": "learned", "rounding": "odd_bias", **setup.fit(epochs=epochs)}
+        single = setup.hls.io_type == "io_parallel"  # a stream has one type for all its places
+        own = {"activation_granularity": "element"} if single else {"rounding": "odd_bias"}
+        config = {"allocation": "learned", **own, **setup.fit(epochs=epochs)}
         recipe = self._asked(setup, [QuantizeConfig.parse(config)], LoopSpec())
         view = in_loop(bench)
         return family_loop(bench, start, recipe, fidelity=view.fidelity, hls=view.hls)
