@@ -40,7 +40,8 @@ GROUP = 10
 """Networks compiled into one library; the group of a seed decides its backend and io_type."""
 RESULTS = ("exact", "bounded", "refused", "wrong", "crash", "unbuilt", "unjudged", "left out")
 SINCE = frozenset(
-    {"active-dropout", "inner-probability", "input-type", "one-value", "stream-elements", "weight-mask"}
+    {"active-dropout", "distributed-arithmetic", "inner-probability", "input-type", "one-value"}
+    | {"stream-elements", "weight-mask"}
 )
 """Rules that version 0.1.0 had not."""
 Row = dict[str, Any]

@@ -260,11 +260,8 @@ class Distributed(Knob):
         return None
 
     def end(self, _loop: LoopSpec) -> float:
-        """Where it is: which of the two is faster depends on the design."""
+        """Where it is: what the other gives is asked for apart (``either``)."""
         return self.value
-
-    def least(self, loop: LoopSpec) -> float:
-        return 1.0 if loop.distributed_arithmetic else self.value
 
     @classmethod
     def ruling(cls, knobs: Sequence[Knob]) -> float:
@@ -273,6 +270,12 @@ class Distributed(Knob):
     @classmethod
     def imagine(cls, graph: FixedPointGraph, now: float, then: float) -> FixedPointGraph:
         return graph if now == then else of_adders(graph)
+
+    @classmethod
+    def either(cls, knobs: Knobs) -> Iterator[Knobs]:
+        """The knobs as they are, and with this one turned where it can be: which is less depends on the design."""
+        yield knobs
+        yield from (knobs.turned(knob.path, 1.0) for knob in knobs.of_kind(cls) if knob.value < 1)
 
 
 class Depth(Knob):

@@ -5,9 +5,10 @@ A forecast only ranks moves; every point is measured after the move.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
-from pquant_hls.decide import KINDS, Bits, Depth, Knobs, ReuseFactor, shallower
+from pquant_hls.decide import KINDS, Bits, Depth, Distributed, Knobs, ReuseFactor, shallower
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import estimate, floor
 from pquant_hls.qor import RESOURCE_NAMES, FixedPointGraph, Latency, QoR, Resources, Target
@@ -40,10 +41,25 @@ def at_end(
     Its latency is that of ``ends``, its resources those of ``least``: where a multiplier may be shared no one design has
     both, and each is the least that can be reached.
     """
-    fast, small = (_estimated(imagine(graph, now, knobs), target) for knobs in (ends, least))
-    if fast is None or small is None:
+    fast, small = (
+        [_estimated(imagine(graph, now, knobs), target) for knobs in Distributed.either(Knobs.of(end))]
+        for end in (ends, least)
+    )
+    latencies = [qor.latency for qor in fast if qor is not None and qor.latency is not None]
+    sizes = [qor.resources for qor in small if qor is not None and qor.resources is not None]
+    if not latencies or not sizes:
         return None
-    return found.with_(latency=fast.latency, resources=small.resources)
+    first = min(latencies, key=lambda one: one.cycles_max_lo or 0)
+    return found.with_(latency=first, resources=functools.reduce(_smaller, sizes))
+
+
+def _smaller(one: Resources, other: Resources) -> Resources:
+    """The less of two designs in each resource, with the lower of both ends of the intervals."""
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in RESOURCE_NAMES}
+    values = {name: None if None in pair else min(pair) for name, pair in pairs.items()}
+    shared = one.intervals.keys() & other.intervals.keys()
+    ends = {name: zip(one.intervals[name], other.intervals[name], strict=True) for name in shared}
+    return one.with_(**values, intervals={name: tuple(map(min, pair)) for name, pair in ends.items()})
 
 
 def floor_ns(

@@ -30,6 +30,7 @@ from pquant_hls.engine.bench import Fidelity, Point
 from pquant_hls.engine.forecast import at_end, floor_ns, outlook
 from pquant_hls.engine.goal import Workbench, checked, figures
 from pquant_hls.errors import NoGain, SpecError
+from pquant_hls.hls.design import need_da4ml
 from pquant_hls.measure import target_of
 from pquant_hls.qor import QoR
 from pquant_hls.spec import HlsSpec, LoopSpec, Recipe, StepConfig
@@ -197,7 +198,9 @@ class _Loop:
         self.floor_ns: float | None = None
 
     def begin(self) -> None:
-        """The float model, to compare with."""
+        """The float model, to compare with; what the loop may turn to must be installed before anything is trained."""
+        if self.recipe.loop.distributed_arithmetic:
+            need_da4ml("loop.distributed_arithmetic")
         self.baseline, entry = look_at_float(self.bench, self.original, self.view, self.after)
         self.entries.append(entry)
 

@@ -54,13 +54,18 @@ def fixed_graph(model: Any, spec: HlsSpec | None = None, *, exact: bool = False)
 def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> tuple[Any, list[str]]:
     """The normal form of a model that these options can take, and what was dropped, replaced, renamed or rounded on
     the way to it; raises as ``fixed_graph`` does."""
-    if spec.strategy == "distributed_arithmetic" and importlib.util.find_spec("da4ml") is None:
-        raise SpecError(
-            "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'pquant_hls[da]'"
-        )
+    if spec.strategy == "distributed_arithmetic":
+        need_da4ml("hls.strategy")
     findings = lint(model, spec)
     _refuse(findings, exact)
     return normal_form(model, keep_softmax=spec.keep_softmax), changes(findings, spec)
+
+
+def need_da4ml(where: str) -> None:
+    """Raises SpecError, which names ``where``, if the package of distributed arithmetic is not installed."""
+    if importlib.util.find_spec("da4ml") is None:
+        mend = "pip install 'pquant_hls[da]'"
+        raise SpecError("distributed_arithmetic needs da4ml", where=where, mend=mend)
 
 
 def _refuse(findings: list[Finding], exact: bool) -> None:

@@ -231,7 +231,10 @@ def test_distributed_arithmetic_is_turned_to_once_and_only_where_it_is_opened() 
     knob = Distributed(DISTRIBUTED_PATH, 0.0)
     assert (knob.tighter(loop, LATE), knob.tighter(OPEN, LATE), knob.looser(loop)) == (1.0, None, None)
     assert Distributed(DISTRIBUTED_PATH, 1.0).tighter(loop, LATE) is None
-    assert (knob.end(loop), knob.least(loop), knob.least(OPEN)) == (0.0, 1.0, 0.0)
+    assert (knob.end(loop), knob.least(loop)) == (0.0, 0.0)
+    assert [dict(each) for each in Distributed.either(Knobs([knob]))] == [{knob.path: 0.0}, {knob.path: 1.0}]
+    turned = Knobs([Distributed(DISTRIBUTED_PATH, 1.0), Bits("steps.0.bits", 4)])
+    assert len(list(Distributed.either(turned))) == 1
 
 
 def test_distributed_arithmetic_is_imagined_where_no_multiplier_is_shared() -> None:

@@ -427,3 +427,26 @@ def test_the_loop_turns_the_target_as_its_knobs_say() -> None:
     loop = LoopSpec(distributed_arithmetic=True)
     assert dict(knobs_of((), loop, hls)) == {DISTRIBUTED_PATH: 0.0}
     assert dict(knobs_of((), LoopSpec(), hls)) == {}
+
+
+def opened(**budget: Any) -> Recipe:
+    shut = {"sparsity": None, "bits": None, "dropped_layers": None}
+    return recipe(budget or None, distributed_arithmetic=True, **shut)
+
+
+def test_a_loop_asks_for_the_package_of_what_it_may_turn_to_before_it_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    bench = Looked(Law(), budget=opened().budget)
+    with pytest.raises(SpecError, match=r"loop\.distributed_arithmetic: .*pip install 'pquant_hls\[da\]'"):
+        closed_loop(bench, bench.start(Toy()), opened())
+    assert bench.looks == []
+
+
+def test_a_loop_builds_by_shared_adders_where_nothing_else_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    bench, found = run(opened(latency_ns=20), graph=GRAPH)
+    built = [hls.strategy for _, exact, hls in bench.looks if exact]
+    assert found.verdict is not Verdict.MET
+    assert built == ["latency", "distributed_arithmetic"]
