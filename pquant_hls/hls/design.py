@@ -10,7 +10,7 @@ from typing import Any
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import teach_hls4ml
-from pquant_hls.lint import Finding, changes, errors, lint
+from pquant_hls.lint import Finding, changes, errors, lint_with_form
 from pquant_hls.network.capture import captured
 from pquant_hls.network.graph import Topology, topology
 from pquant_hls.network.kinds import LayerPlan
@@ -57,9 +57,11 @@ def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> tuple[Any, list[s
         raise SpecError(
             "distributed_arithmetic needs da4ml", where="hls.strategy", mend="pip install 'hls4ml[da]'"
         )
-    findings = lint(model, spec)
+    findings, normal = lint_with_form(model, spec)
     _refuse(findings, exact)
-    return normal_form(model, keep_softmax=spec.keep_softmax), changes(findings, spec)
+    if normal is None:
+        normal = normal_form(model, keep_softmax=spec.keep_softmax)
+    return normal, changes(findings, spec)
 
 
 def _refuse(findings: list[Finding], exact: bool) -> None:
