@@ -14,8 +14,8 @@ from pquant_hls.network.graph import Call, flat
 from pquant_hls.network.paths import WEIGHTED
 from pquant_hls.network.quantizers import quantizer_bits
 from pquant_hls.network.table import n_units, operation, stored_weights, weight_quantizers
-from pquant_hls.network.types import tensor_types
-from pquant_hls.qor import FixedType
+from pquant_hls.network.types import element_types, tensor_types
+from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.qor.fixed import enclosed_bits
 
 SUMMED = ("dense", "conv", "depthwise_conv")
@@ -34,7 +34,7 @@ def account(model: keras.Model) -> Accounting:
     as ``network.calls`` does.
     """
     graph = flat(model)
-    kinds = tensor_types(model)
+    kinds, grids = tensor_types(model), element_types(graph)
     kernels = [(call, kernel) for call in graph.calls for kernel in _kernels(call)]
     stored = [kernel for call, kernel in kernels if call.output == call.name]
     return Accounting(
@@ -44,7 +44,7 @@ def account(model: keras.Model) -> Accounting:
         nonzero_weights=sum(_nonzero(kernel) for kernel in stored),
         weight_bits=sum(_bits(call.layer) for call in graph.layers),
         multiplications=sum(_nonzero(kernel) * positions(call) for call, kernel in kernels),
-        ebops=_total([_ebops(call, kernel, kinds) for call, kernel in kernels]),
+        ebops=_total([_ebops(call, kernel, kinds, grids) for call, kernel in kernels]),
         units=units(model),
     )
 
@@ -73,13 +73,24 @@ def _bits(layer: keras.Layer) -> int:
     return total
 
 
-def _ebops(call: Call, kernel: NDArray[np.float32], kinds: dict[str, FixedType | None]) -> int | None:
-    """Sum of weight bits x input bits over the non-zero multiplications of one kernel."""
-    source = kinds[call.inputs[0]]
+def _ebops(
+    call: Call,
+    kernel: NDArray[np.float32],
+    kinds: dict[str, FixedType | None],
+    grids: dict[str, FixedGrid | None],
+) -> int | None:
+    """Sum of weight bits x input bits over the non-zero multiplications of one kernel; where each element of the input has
+    bits of its own, the mean over the places of each channel.
+    """
+    source, grid = kinds[call.inputs[0]], grids[call.inputs[0]]
     float_weights = any(q is None for q in weight_quantizers(call.layer)[:1])
     if source is None or float_weights:
         return None
-    return int(enclosed_bits(np.asarray(kernel, np.float64)).sum()) * source.width * positions(call)
+    shape = [size or 1 for size in call.node.input_tensors[0].shape[1:]]
+    width = np.broadcast_to(np.asarray(source.width if grid is None else grid.width, float), shape)
+    channels = width.reshape(-1, shape[-1]).mean(axis=0)
+    bits = enclosed_bits(np.asarray(kernel, np.float64)) * channels[:, None]
+    return round(float(bits.sum()) * positions(call))
 
 
 def _total(parts: list[int | None]) -> int | None:

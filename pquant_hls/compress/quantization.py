@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import keras
 from pquant_hls.compress.calibration import sample
 from pquant_hls.compress.fine_tuning import class_figures, training_figures, training_notes
 from pquant_hls.compress.guard import guarded
+from pquant_hls.compress.learned import Learned, learn
 from pquant_hls.compress.odd_bias import with_odd_biases
 from pquant_hls.compress.quantized import (
     Widths,
@@ -19,45 +21,77 @@ from pquant_hls.compress.quantized import (
 )
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
-from pquant_hls.errors import DataError
+from pquant_hls.errors import DataError, SpecError
 from pquant_hls.network.folding import fold_batchnorm
+from pquant_hls.network.graph import clone
 from pquant_hls.spec.steps import QuantizeConfig
-from pquant_hls.train import check_training, fit, targets_of
+from pquant_hls.train import as_data, check_training, fit, targets_of
 
 
 class QuantizationCompression(Step[QuantizeConfig]):
     """Fold BatchNormalization, calibrate integer bits on data, put QKeras quantizers in; ``qat`` trains with
     them.
 
-    A model that is quantized already gets the new widths and keeps its underlying weights.
+    A model that is quantized already gets the new widths and keeps its underlying weights. With ``allocation: learned``
+    the uniform widths are where the training of the widths begins.
     """
 
     Config = QuantizeConfig
 
     def apply(self, model: keras.Model, data: Any) -> Outcome:
         """Data is needed: at least inputs for calibration, with labels or a teacher for ``qat``."""
+        made, notes = self._calibrated(model, data)
+        before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
+        figures: dict[str, float | None] = {}
+        if self.config.allocation == "learned":
+            found = self._learnt(made, data)
+            point, made, remarks = found.chosen()
+            history = replace(found.history, best_epoch=point.epoch)
+            notes, figures = (*notes, *remarks), training_figures(history)
+        elif self._trains:
+            history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)
+            notes, figures = (*notes, *training_notes(history)), training_figures(history)
+        if self.config.rounding == "odd_bias":
+            made = with_odd_biases(made)
+        figures |= {**before, **class_figures(made, data, self.config, "after")}
+        return Outcome(made, (*notes, *guarded(made, sample(data, self.config))), figures)
+
+    def learn(self, model: keras.Model, data: Any) -> Learned:
+        """All designs that one training of widths passes through and that no other beats; ``compress`` takes one of them.
+
+        Raises as ``compress`` does, and SpecError unless the widths are to be learned.
+        """
+        if self.config.allocation != "learned":
+            raise SpecError(
+                f"is {self.config.allocation!r}: one design comes of it",
+                where="allocation",
+                mend="set it to learned",
+            )
+        model = clone(model)
+        data = None if data is None else as_data(data, model)
+        return self._learnt(self._calibrated(model, data)[0], data)
+
+    @property
+    def _trains(self) -> bool:
+        return self.config.mode == "qat" and self.config.epochs > 0
+
+    def _learnt(self, made: keras.Model, data: Any) -> Learned:
+        return learn(made, data, self.config, teacher=self.teacher, cost=self.cost, progress=self.progress)
+
+    def _calibrated(self, model: keras.Model, data: Any) -> tuple[keras.Model, tuple[str, ...]]:
+        """The quantized twin before any training, and remarks."""
         if data is None:
             raise DataError(
                 "calibration needs inputs", mend="give a data set, or at least a sample of inputs"
             )
         model = separated(model)
         check_quantizable(model, self.config)
-        training = self.config.mode == "qat" and self.config.epochs > 0
-        if training:
+        if self._trains:
             check_training(model, data, self.config, self.teacher)
-        before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
         folded = fold_batchnorm(model)
         inputs, widths = sample(data, self.config), Widths.of(folded, self.config)
         notes: tuple[str, ...] = ()
         if self.config.allocation == "sensitivity":
             targets = targets_of(model, data, self.config)
             widths, notes = allocate(folded, widths, inputs, targets, self.config)
-        made = with_clean_names(quantized_twin(folded, widths, inputs, self.config))
-        figures: dict[str, float | None] = {}
-        if training:
-            history = fit(made, data, self.config, teacher=self.teacher, progress=self.progress)
-            notes, figures = (*notes, *training_notes(history)), training_figures(history)
-        if self.config.rounding == "odd_bias":
-            made = with_odd_biases(made)
-        figures |= {**before, **class_figures(made, data, self.config, "after")}
-        return Outcome(made, (*notes, *guarded(made, inputs)), figures)
+        return with_clean_names(quantized_twin(folded, widths, inputs, self.config)), notes

@@ -80,6 +80,7 @@ def _node(node: Any, producers: Mapping[str, str], exact: bool) -> Node:
         types=parsed,
         arrays=_arrays(node, exact),
         attrs=_attrs(node, parsed),
+        grid=row_of(node).grid(node),
     )
 
 

@@ -1,24 +1,45 @@
-"""Teach hls4ml 1.3 the one QKeras layer its Keras 3 reader does not know."""
+"""Teach hls4ml 1.3 the layers that its Keras 3 reader does not know."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 
 @cache
-def teach_hls4ml() -> bool:
-    """Register a reader of QActivation once; False where this hls4ml has its own (1.4 and later)."""
+def teach_hls4ml() -> None:
+    """Register, once, a reader of ``FixedPointQuantizer``, and one of QActivation where this hls4ml has none (before 1.4)."""
     from hls4ml.converters.keras.qkeras import get_activation_quantizer
     from hls4ml.converters.keras_v3._base import KerasV3LayerHandler, registry
 
-    if any(name.startswith("qkeras") and name.endswith("QActivation") for name in registry):
-        return False
+    known = any(name.startswith("qkeras") and name.endswith("QActivation") for name in registry)
 
-    class QActivationHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
+    class ElementsHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
         """Registers itself: the base class lists every subclass by its ``handles``."""
 
-        handles = ("qkeras.qlayers.QActivation",)
+        handles = ("pquant_hls.network.elements.FixedPointQuantizer",)
+
+        def handle(self, layer: Any, in_tensors: Any, out_tensors: Any) -> tuple[dict[str, Any], ...]:
+            grid = layer.grid
+            parts = (grid.signed, grid.width, np.where(grid.width > 0, grid.integer, 0))
+            return (
+                {
+                    "name": layer.name,
+                    "class_name": "FixedPointQuantizer",
+                    "mask_kbi": tuple(part.astype(np.int16)[None] for part in parts),
+                    "RND": grid.rounding,
+                    "SAT": grid.saturation,
+                    "fusible": None,
+                    "overrides": {},
+                    "input_keras_tensor_names": [tensor.name for tensor in in_tensors],
+                    "output_keras_tensor_names": [tensor.name for tensor in out_tensors],
+                },
+            )
+
+    class QActivationHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
+        handles = () if known else ("qkeras.qlayers.QActivation",)
 
         def handle(self, layer: Any, in_tensors: Any, out_tensors: Any) -> tuple[dict[str, Any], ...]:
             source = {"config": layer.get_config(), "class_name": "QActivation"}
@@ -26,5 +47,3 @@ def teach_hls4ml() -> bool:
             found["input_keras_tensor_names"] = [tensor.name for tensor in in_tensors]
             found["output_keras_tensor_names"] = [tensor.name for tensor in out_tensors]
             return (found,)
-
-    return True

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.qor import FixedType
+from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.qor.ops import load_installed
 from pquant_hls.qor.registry import Registry
 
@@ -23,7 +23,8 @@ class LayerRule:
 
     ``attrs`` reads the attributes of the operation, beside those that every layer may have. ``weights`` shapes the
     array ``weight`` as the graph holds it, after hls4ml's transposition is undone. ``arrays`` names what it has beside
-    ``weight``, ``bias`` and ``scale``. ``table`` gives the codes of a look-up table of this type and size.
+    ``weight``, ``bias`` and ``scale``. ``table`` gives the codes of a look-up table of this type and size. ``grid`` reads
+    the types of single values.
     """
 
     op: str
@@ -31,6 +32,7 @@ class LayerRule:
     weights: Callable[[Any, NDArray[Any]], NDArray[Any]] = lambda _, data: data
     arrays: tuple[str, ...] = ()
     table: Callable[[FixedType, int], list[int]] | None = None
+    grid: Callable[[Any], FixedGrid | None] = lambda _: None
 
 
 _rows: Registry[LayerRule] = Registry("hls4ml layer", load_installed)
@@ -152,6 +154,11 @@ def _kernel(node: Any, data: NDArray[Any]) -> NDArray[Any]:
     return data.reshape(*window, int(node.get_attr("n_chan")), -1)
 
 
+def _elements(node: Any) -> FixedGrid:
+    keep, width, integer = (part[0] for part in node.mask_kbi)
+    return FixedGrid(width, integer, keep.astype(bool), node.RND, node.SAT)
+
+
 def _lookup(reach: float, function: Callable[[Any], Any], kind: FixedType, size: int) -> list[int]:
     """hls4ml's look-up table, ``size`` codes of ``kind`` over [-reach, reach), in its own floats."""
     index = np.arange(size, dtype=np.float32)
@@ -184,6 +191,7 @@ register_layer(_transpose, "Transpose")
 register_layer(LayerRule("clone"), "Clone")
 register_layer(LayerRule("concatenate", _concatenate), "Concatenate")
 register_layer(LayerRule("quantize"), "Activation linear")
+register_layer(LayerRule("quantize", grid=_elements), "FixedPointQuantizer")
 register_layer(
     LayerRule("relu", _number("activ_param", "threshold", 0.0)),
     "Activation relu",

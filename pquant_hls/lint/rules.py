@@ -196,6 +196,11 @@ RULES: Mapping[str, LintRule] = {
         "a ternary activation over more than one axis does not compile in io_stream",
         "quantized_bits(2, 1, symmetric=1, alpha=1), or io_parallel",
     ),
+    "stream-elements": LintRule(
+        "error",
+        "hls4ml: 'Heterogenous quantization for activations is only supported with IOType=io_parallel'",
+        "io_parallel",
+    ),
     "reuse-factor": LintRule(
         "note",
         "with strategy resource and io_parallel, hls4ml computes a convolution wrongly whose reuse factor is above "

@@ -12,6 +12,7 @@ A guide to the room, from what is read to what is made of it:
 * ``quantizers``  the type and the values of a quantizer, whose front-end ever it is.
 * ``grids``       numbers alone: the narrowest type for values or a range (one, or one a channel or element),
                   union, accumulator.
+* ``elements``    the layer that gives each element a fixed-point type of its own.
 * ``types``       the type of every tensor, from quantizers and weights.
 * ``folding``     BatchNormalization into the layers beside it.
 * ``freeze``, ``names``, ``normal``   the normal form: the same function in the few layer kinds that convert exactly.
@@ -31,6 +32,7 @@ from pquant_hls._lazy import attach
 
 if TYPE_CHECKING:
     from pquant_hls.network.build import build_mlp as build_mlp
+    from pquant_hls.network.elements import FixedPointQuantizer as FixedPointQuantizer
     from pquant_hls.network.files import custom_objects as custom_objects
     from pquant_hls.network.files import load_model as load_model
     from pquant_hls.network.files import save_model as save_model

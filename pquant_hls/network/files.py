@@ -18,6 +18,7 @@ import tensorflow as tf
 from pquant_hls.errors import OutputError, PquantError, UnsupportedModel
 from pquant_hls.errors.bounds import CONFIG_BYTES, MODEL_BYTES, MODEL_UNITS, json_values, unpacked
 from pquant_hls.files import replacing, scratch
+from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import FRONT_ENDS
 from pquant_hls.spec.plugins import custom_classes
 
@@ -52,11 +53,12 @@ _DAMAGE = (
 
 
 def custom_objects() -> dict[str, Any]:
-    """Layers, quantizers and constraints by name, as Keras' loaders want them: the front-ends' and those that the user
-    named (``spec.plugins.use_custom``).
+    """Layers, quantizers and constraints by name, as Keras' loaders want them: this package's, the front-ends' and those
+    that the user named (``spec.plugins.use_custom``).
     """
+    own = {FixedPointQuantizer.__name__: FixedPointQuantizer}
     fronts = {name: found for front in FRONT_ENDS.values() for name, found in front.objects().items()}
-    return {**fronts, **custom_classes()}
+    return {**own, **fronts, **custom_classes()}
 
 
 def load_model(path: str | Path) -> keras.Model:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from pquant_hls.errors import SpecError
+from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.registry import Registry
 from pquant_hls.spec.plugins import load
@@ -87,6 +87,13 @@ class FrontEnd(ABC):
     @abstractmethod
     def quantizer(self, layer: Any, role: str) -> Any:
         """The quantizer of the layer's weights of this role (``kernel``, ``bias``, ``gamma``, ...), None without."""
+
+    def put(self, layer: Any, role: str, quantizer: Any) -> None:  # noqa: ARG002
+        """Let a layer that is not built yet pass its weights of this role through ``quantizer``, any callable.
+
+        Raises UnsupportedModel for a library whose layers take none but its own, which is what is assumed.
+        """
+        raise UnsupportedModel(f"a {type(layer).__name__} takes no other quantizer", where=layer.name)
 
     @abstractmethod
     def option(self, role: str) -> str:

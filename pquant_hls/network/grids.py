@@ -101,7 +101,7 @@ def roundable(kind: FixedType, target: FixedType) -> FixedType:
 
 
 def accumulator(
-    source: FixedType, weights: Floats, bias: Floats | None, *, depthwise: bool = False
+    source: FixedType | FixedGrid, weights: Floats, bias: Floats | None, *, depthwise: bool = False
 ) -> FixedType | None:
     """The narrowest type that holds every sum of products of these weights exactly, whatever the inputs.
 
@@ -112,15 +112,28 @@ def accumulator(
     weight_frac, bias_frac = bits_below(weights), bits_below(bias)
     if weight_frac is None or bias_frac is None:
         return None
-    low, high = ends(source)
+    low, high, step = (part[:, None] for part in _channels(source))  # one a row of the last two axes
     outputs = int(np.prod(weights.shape[-2:])) if depthwise else weights.shape[-1]
-    flat = weights.reshape(-1, outputs)
+    least, most = ((weights * end).reshape(-1, outputs) for end in (low, high))
     offset = bias.reshape(-1)
-    bottom = np.minimum(flat * low, flat * high).clip(max=0).sum(axis=0) + np.minimum(offset, 0)
-    top = np.maximum(flat * low, flat * high).clip(min=0).sum(axis=0) + np.maximum(offset, 0)
-    frac = max(source.frac + weight_frac, bias_frac)
+    bottom = np.minimum(least, most).clip(max=0).sum(axis=0) + np.minimum(offset, 0)
+    top = np.maximum(least, most).clip(min=0).sum(axis=0) + np.maximum(offset, 0)
+    frac = max(fraction_bits(weights * step if weights.any() else step), bias_frac)
     kind = type_for_range(float(bottom.min()), float(top.max()), frac)
     return kind if kind.signed else FixedType(kind.width + 1, kind.integer + 1)
+
+
+def _channels(source: FixedType | FixedGrid) -> tuple[Floats, Floats, Floats]:
+    """Least and largest value and step of each channel (channels,), of all if they have one type; 0 without bits."""
+    if isinstance(source, FixedType):
+        low, high = ends(source)
+        return np.array([low]), np.array([high]), np.array([source.lsb])
+    used, step = source.width > 0, np.ldexp(1.0, source.integer - source.width)
+    half = np.where(source.signed, np.exp2(source.width - 1.0), 0.0)
+    parts = (-half * step, (np.exp2(source.width.astype(float)) - half - 1) * step, step)
+    low, high, step = (np.where(used, part, 0.0).reshape(-1, source.width.shape[-1]) for part in parts)
+    finest = np.where(step > 0, step, np.inf).min(axis=0)
+    return low.min(axis=0), high.max(axis=0), np.where(np.isinf(finest), 0.0, finest)
 
 
 def wider(accum: FixedType, source: FixedType, weight: FixedType | None) -> FixedType:

@@ -16,6 +16,7 @@ from pquant_hls.network.graph import Call, Topology
 from pquant_hls.network.kinds import LayerPlan, Planning, acting, layer_kind
 from pquant_hls.network.kinds.products import lowered_reuse, sum_type
 from pquant_hls.network.room import own_type, readers, roomy
+from pquant_hls.network.types import element_types
 from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -37,7 +38,7 @@ class Plan:
 def plan(graph: Topology, default: FixedType, *, wide: bool = False) -> Plan:
     """Types for all layers of a model in normal form; ``default`` is for what carries no quantizer, ``wide``
     makes accumulators wider than any product (see ``wider``)."""
-    planning = Planning(graph, default, wide)
+    planning = Planning(graph, default, wide, grids=element_types(graph))
     layers: dict[str, LayerPlan] = {}
     for call in graph.calls:
         layer = _widened(graph, call, layer_kind(call.layer).plan(call, planning), default)

@@ -86,6 +86,11 @@ class QKeras(FrontEnd):
     def quantizer(self, layer: Any, role: str) -> Any:
         return getattr(layer, f"{role}_quantizer_internal", None)
 
+    def put(self, layer: Any, role: str, quantizer: Any) -> None:
+        before = self.quantizer(layer, role)
+        setattr(layer, f"{role}_quantizer_internal", quantizer)
+        layer.quantizers = [quantizer if own is before else own for own in layer.quantizers]
+
     def option(self, role: str) -> str:
         return f"{role}_quantizer"
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,8 +77,10 @@ _KNOWN: dict[object, NDArray[np.float64]] = {}
 
 
 def _key(quantizer: Any, values: NDArray[np.float32]) -> object:
-    """What the values that a quantizer gives depend on; None for what is not remembered."""
-    if values.size > LARGEST or not hasattr(quantizer, "get_config"):
+    """What the values that a quantizer gives depend on; None for what is not remembered, such as one that is a layer and
+    learns."""
+    learns = isinstance(quantizer, keras.layers.Layer)
+    if learns or values.size > LARGEST or not hasattr(quantizer, "get_config"):
         return None
     kind = type(quantizer)
     return (

@@ -8,10 +8,17 @@ from pquant_hls.network.graph import Call, Topology, flat
 from pquant_hls.network.kinds import activated, layer_kind
 from pquant_hls.network.kinds.products import sum_type
 from pquant_hls.network.quantizers import quantizer_bits, quantizer_type
-from pquant_hls.qor import FixedType
+from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.qor.fixed import enclosed_bits
 
-__all__ = ["enclosed_bits", "quantizer_bits", "quantizer_type", "sum_types", "tensor_types"]
+__all__ = [
+    "element_types",
+    "enclosed_bits",
+    "quantizer_bits",
+    "quantizer_type",
+    "sum_types",
+    "tensor_types",
+]
 
 
 def tensor_types(model: keras.Model) -> dict[str, FixedType | None]:
@@ -33,7 +40,18 @@ def _types(graph: Topology) -> dict[str, FixedType | None]:
 
 def _alone(call: Call) -> FixedType | None:
     """The type behind a quantizer that takes up floats."""
+    if layer_kind(call.layer).typed:
+        return layer_kind(call.layer).output_type(call, ())
     return None if layer_kind(call.layer).function(call.layer) is None else activated(call.layer, None)
+
+
+def element_types(graph: Topology) -> dict[str, FixedGrid | None]:
+    """Types of the single values of each tensor, by its name; None where all have the tensor's."""
+    found: dict[str, FixedGrid | None] = {}
+    for call in graph.calls:
+        sources = [found[name] for name in call.inputs]
+        found[call.output] = layer_kind(call.layer).elements(call, sources)
+    return found
 
 
 def sum_types(model: keras.Model) -> dict[str, FixedType]:
@@ -41,7 +59,8 @@ def sum_types(model: keras.Model) -> dict[str, FixedType]:
     input.
     """
     graph = flat(model)
-    kinds = _types(graph)
-    sources = {call: kinds[call.inputs[0]] for call in graph.calls if layer_kind(call.layer).roles}
+    kinds, grids = _types(graph), element_types(graph)
+    first = {call: call.inputs[0] for call in graph.calls if layer_kind(call.layer).roles}
+    sources = {call: grids[name] or kinds[name] for call, name in first.items()}
     sums = {call.output: sum_type(call.layer, kind) for call, kind in sources.items() if kind is not None}
     return {name: kind for name, kind in sums.items() if kind is not None}

@@ -40,7 +40,7 @@ class Judge:
         self.rare = rare_indices(self.targets, config, data)
         self.floors = self._floors(teacher)
         self.floors_met: bool | None = None
-        self.best = (-math.inf, -math.inf)
+        self.best = self.standing = (-math.inf, -math.inf)
         self.best_epoch, self.weights = 0, model.get_weights()
         self.see(0)
 
@@ -68,9 +68,9 @@ class Judge:
         figures, score = self._figures(found) if self.labelled else ((None, None), -self._distance(found))
         protected = self._efficiencies(found)
         missing = sum(max(0.0, self.floors[i] - now) for i, now in protected.items())
-        standing = (-missing, score)
-        if standing > self.best:
-            self.best, self.best_epoch = standing, epoch
+        self.standing = (-missing, score)
+        if self.standing > self.best:
+            self.best, self.best_epoch = self.standing, epoch
             self.weights = self.model.get_weights()
             self.floors_met = missing <= 0 if self.floors else None
         return figures

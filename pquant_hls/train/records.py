@@ -224,3 +224,17 @@ class TrainingHistory:
 
 
 Progress = Callable[[EpochReport], None]
+
+
+class Pressure(Protocol):
+    """What a training pays beside its losses, and who watches it."""
+
+    def penalty(self) -> Any:
+        """Scalar tensor, added to the loss of every gradient step; traced once."""
+
+    def before(self, epoch: int) -> None:
+        """Called before each epoch, counted from 1."""
+
+    def after(self, epoch: int, standing: tuple[float, float]) -> None:
+        """Called after each epoch. ``standing``: what rare classes miss of their floors, negative, and the validation
+        score, higher is better; by them the best epoch is chosen."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pquant_hls.network.frontend import Reading, Remarks, front_of, installed_classes, reading_of
 from pquant_hls.network.graph import Call, NewLayer, Topology
 from pquant_hls.network.grids import unsigned
-from pquant_hls.qor import FixedType
+from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.qor.registry import Registry
 from pquant_hls.spec import HlsSpec
 
@@ -86,6 +86,8 @@ class Planning:
     default: FixedType
     wide: bool = False
     types: dict[str, FixedType] = field(default_factory=dict)
+    grids: Mapping[str, FixedGrid | None] = field(default_factory=dict)
+    """Types of single values, of the tensors that have them."""
 
     def sources(self, call: Call) -> list[FixedType]:
         return [self.types[name] for name in call.inputs]
@@ -109,6 +111,8 @@ class Kind:
     """Each value is computed from itself alone, so that it may move before a Flatten."""
     moves: ClassVar[bool] = False
     """Values are only moved, repeated or joined by zeros: the result has the input's type."""
+    typed: ClassVar[bool] = False
+    """The result's type is the layer's own, whatever it reads."""
     flattens: ClassVar[bool] = False
     silent: ClassVar[bool] = False
     """It may leave nothing in the generated C++."""
@@ -145,6 +149,16 @@ class Kind:
         del call
         return sources[0] if self.moves else None
 
+    def elements(self, call: Call, sources: Sequence[FixedGrid | None]) -> FixedGrid | None:
+        """Types that hold the single values, narrower than ``output_type``, given the inputs'; None where none do."""
+        del call, sources
+        return None
+
+    def entry(self, layer: Any) -> FixedType | None:  # noqa: ARG002
+        """A type in which an input port may hold what the layer alone reads, without a difference to its results; None
+        for none, and for layers whose quantizer tells it (``acting``)."""
+        return None
+
     def plan(self, call: Call, planning: Planning) -> LayerPlan:
         """What hls4ml is told of the layer's types, in a model in normal form."""
         kind = self.output_type(call, planning.sources(call))
@@ -171,7 +185,7 @@ class _Unknown(Kind):
 
 
 UNKNOWN = _Unknown()
-_BUILT_IN = ("activations", "merges", "moves", "pools", "products")
+_BUILT_IN = ("activations", "elements", "merges", "moves", "pools", "products")
 
 
 def _load() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pquant_hls.network.frontend import Remark, Remarks
 from pquant_hls.network.graph import Call, Topology
@@ -17,7 +21,7 @@ from pquant_hls.network.kinds.base import (
     layer_kind,
     register_kind,
 )
-from pquant_hls.qor import FixedType
+from pquant_hls.qor import FixedGrid, FixedType
 
 
 @register_kind
@@ -46,7 +50,9 @@ def _rounded_to(graph: Topology, call: Call) -> FixedType | None:
     kind, found = layer_kind(call.layer), acting(call)
     if kind.moves or kind.passes(call.layer):
         return first_type(graph, call)
-    return found.type if found is not None and found.shape in ("linear", "relu") else None
+    if found is None:
+        return kind.entry(call.layer)
+    return found.type if found.shape in ("linear", "relu") else None
 
 
 @register_kind
@@ -54,6 +60,9 @@ class Flatten(Kind):
     handles = ("Flatten",)
     operation = "flatten"
     moves = flattens = silent = True
+
+    def elements(self, call: Call, sources: Sequence[FixedGrid | None]) -> FixedGrid | None:
+        return _moved(call, sources, lambda part: part.reshape(call.shape))
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         after = context.graph.consumers(call.output) if context.streams else ()
@@ -66,6 +75,22 @@ class Reshape(Kind):
     handles = ("Reshape", "Permute")
     operation = "reshape"
     moves = silent = True
+
+    def elements(self, call: Call, sources: Sequence[FixedGrid | None]) -> FixedGrid | None:
+        if call.kind == "Reshape":
+            return _moved(call, sources, lambda part: part.reshape(call.shape))
+        return _moved(call, sources, lambda part: part.transpose([axis - 1 for axis in call.layer.dims]))
+
+
+def _moved(
+    call: Call, sources: Sequence[FixedGrid | None], move: Callable[[NDArray[Any]], NDArray[Any]]
+) -> FixedGrid | None:
+    """The types of values that only change their places."""
+    before, shape = sources[0], call.node.input_tensors[0].shape[1:]
+    if before is None or None in (*shape, *call.shape):
+        return None
+    moved = [move(np.broadcast_to(part, shape)) for part in (before.width, before.integer, before.signed)]
+    return FixedGrid(moved[0], moved[1], moved[2], before.rounding, before.saturation)
 
 
 @register_kind

@@ -29,7 +29,7 @@ from pquant_hls.network.kinds.base import (
     layer_kind,
     register_kind,
 )
-from pquant_hls.qor import FixedType
+from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.spec import BACKENDS, HlsSpec
 
 VIVADO_UNROLLS = 4096
@@ -52,7 +52,7 @@ class Product(Kind):
         precisions = dict(zip(("weight", "bias"), (*told, planning.default.text), strict=False))
         if biases is not None:
             precisions["bias"] = replace(hull(holding(biases)), rounding="TRN", saturation="WRAP").text
-        exact = sum_type(call.layer, source, biases)
+        exact = sum_type(call.layer, planning.grids.get(call.inputs[0]) or source, biases)
         accum = planning.default if exact is None else exact
         after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
         alone = len(after) == 1 and call.output not in planning.graph.outputs
@@ -127,9 +127,11 @@ def rounded_to(call: Call, graph: Topology) -> FixedType | None:
     return found.type if found.type.rounding == "RND_CONV" else None
 
 
-def sum_type(layer: Any, source: FixedType, biases: NDArray[np.float64] | None = None) -> FixedType | None:
+def sum_type(
+    layer: Any, source: FixedType | FixedGrid, biases: NDArray[np.float64] | None = None
+) -> FixedType | None:
     """The narrowest type that holds every sum of a dense layer or convolution exactly; None for float weights.
-    ``biases``: in place of the layer's own."""
+    ``source``: the type of its input, or those of the input's single values. ``biases``: in place of the layer's own."""
     parts = weights_of(layer)
     if not 1 <= len(parts) <= 2 or any(part.quantizer is None and np.any(part.values) for part in parts):
         return None
