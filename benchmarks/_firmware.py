@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pquant_hls.qor import FixedArray, FixedType, Node
+from pquant_hls.qor import FixedArray, FixedGrid, FixedType, Node
 
 LARGEST = 2**21
 """Weights or values of one layer beyond which a file is taken for damaged."""
@@ -147,18 +147,31 @@ def layer_node(name: str, layer: Layer, inputs: tuple[str, ...]) -> Node:
     attrs = _attrs(layer, op, called)
     if foreign:
         attrs["foreign"] = True
-    if (
-        op == "quantize" and called != "linear"
-    ):  # HGQ's: each value has a width of its own, which no file tells
-        attrs["untold_widths"] = True
     shape = _shape(layer, op, called)
+    result = read_type(entry.get("output_type")) or layer.before.result
+    grid = _elements(layer, result, shape) if op == "quantize" else None
+    if op == "quantize" and called != "linear" and grid is None:  # HGQ's: types of single values, untold
+        attrs["untold_widths"] = True
     weights = (attrs.get("n_in") or 1) * (attrs.get("n_out") or 1) if op in WEIGHTED else 1
     if not 0 < math.prod(shape) <= LARGEST or min(shape) < 1 or not 0 < weights <= LARGEST:
         raise ValueError(f"layer {entry.get('name')}: {shape} values, {weights} weights")
     stored = {key: array for key in ("weight", "bias", "scale") if (array := _array(layer, key)) is not None}
-    result = read_type(entry.get("output_type")) or layer.before.result
     known = {key: value for key, value in attrs.items() if value is not None}
-    return Node(name, op, inputs, shape, result, types, stored, known)
+    return Node(name, op, inputs, shape, result, types, stored, known, grid)
+
+
+def _elements(layer: Layer, result: FixedType, shape: tuple[int, ...]) -> FixedGrid | None:
+    """The types of single values of one of HGQ's quantizers; None where the file does not hold them.
+
+    It rounds where what it reads has bits below them, and else drops bits: the file does not tell the modes.
+    """
+    stated = (layer.entry.get("arrays") or {}).get("mask_kbi") or {}
+    array = layer.arrays.get(str(stated.get("key")))
+    if array is None or array.shape != (3, *shape):
+        return None
+    keep, width, integer = array.astype(np.int64)
+    rounds = layer.before.result.frac > result.frac
+    return FixedGrid(width, integer, keep.astype(bool), "RND" if rounds else "TRN")
 
 
 def _attrs(layer: Layer, op: str, called: str) -> dict[str, Any]:

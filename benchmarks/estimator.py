@@ -11,7 +11,8 @@ and its designs stay out of the coverage: for those no coverage is promised. Bes
 error of saying the best constant number of cycles for that row, and of saying 10. By default the shipped
 constants are judged, which were fitted on part of such data; ``--cross-validate`` refits everything,
 intervals too, without the group being judged. Designs of trust "low" (changed kernels, a wrapper's report)
-have rows of their own. What cannot be read, and what has no rule, is listed with its reason and counted.
+have rows of their own. Where values have types of their own, LUT and FF are compared by each value's bits and by the
+widest's. What cannot be read, and what has no rule, is listed with its reason and counted.
 ``--quick`` judges a random part of the designs, or refits in four folds.
 """
 
@@ -21,7 +22,7 @@ import argparse
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from _designs import DAMAGED, Design, Designs, read_designs, reason
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate import UNPROMISED, estimate
-from pquant_hls.qor import QoR
+from pquant_hls.qor import FixedPointGraph, QoR
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 QUICK_DESIGNS = 60
@@ -213,6 +214,35 @@ def dense_table(corpus: Path) -> list[dict[str, object]]:
     return [row(name, members) for name, members in sorted(groups.items())]
 
 
+def by_own_bits(found: Sequence[Judged]) -> list[dict[str, object]]:
+    """LUT and FF over the report's where values have types of their own: by each value's bits, and by the widest's."""
+    told = [
+        (design, qor) for design, qor in found if any(node.grid is not None for node in design.graph.nodes)
+    ]
+    ways = {
+        "by each value's bits": told,
+        "all by the widest's": [(d, estimate(_alike(d.graph), d.target)) for d, _ in told],
+    }
+    return [
+        {"counted": way, "n": len(pairs), **_ratios(pairs, "lut"), **_ratios(pairs, "ff")}
+        for way, pairs in ways.items()
+        if pairs
+    ]
+
+
+def _alike(graph: FixedPointGraph) -> FixedPointGraph:
+    """With one type for all values of a node."""
+    return replace(graph, nodes=tuple(replace(node, grid=None) for node in graph.nodes))
+
+
+def _ratios(pairs: Sequence[Judged], what: str) -> dict[str, object]:
+    """Least, median and largest of estimate over report."""
+    stated = [(getattr(qor.resources, what), getattr(design.truth, what)) for design, qor in pairs]
+    ratios = [value / true for value, true in stated if true]
+    names = {"least": np.min, "median": np.median, "most": np.max}
+    return {f"{what.upper()} {name}": float(of(ratios)) for name, of in names.items() if ratios}
+
+
 def left_out(read: Designs, verdicts: Verdicts) -> list[dict[str, object]]:
     """Why files or designs have no figures above, or none that count in the coverage, and how many of each reason."""
     untold = [d.id for d, _ in verdicts.found if d.truth.cycles is None]
@@ -269,12 +299,21 @@ def main() -> None:
     rows, missing = table(verdicts.found), left_out(read, verdicts) + unseen_families(verdicts)
     show("estimate against report" + (", refitted without each group" if args.cross_validate else ""), rows)
     show("designs without figures above", missing)
+    own = by_own_bits(verdicts.found)
+    if own:
+        show("LUT and FF over the report where values have types of their own", own)
     single = dense_table(args.corpus)
     if single:
         show("single dense layers with weights that are not known, by the shipped constants", single)
     total = len(verdicts.found) + len(verdicts.refused) + len(verdicts.failed)
     print(f"{len(verdicts.found)} of {total} designs estimated; {len(read.unread)} files could not be read")
-    results = {"rows": rows, "left_out": missing, "dense": single, "cross_validated": args.cross_validate}
+    results = {
+        "rows": rows,
+        "left_out": missing,
+        "own_bits": own,
+        "dense": single,
+        "cross_validated": args.cross_validate,
+    }
     save(args, "estimator", results)
 
 

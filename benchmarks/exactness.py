@@ -11,6 +11,7 @@ file goes on from there:
 
     python benchmarks/exactness.py --networks 200 --json OUT        # then --networks 400, ... up to 1000
     python benchmarks/exactness.py --seed 17 --networks 1 --refused   # replay one network
+    python benchmarks/exactness.py --networks 40 --holds "types of single values" --io-type io_parallel
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ from pquant_hls.testing.shrink import shrink
 GROUP = 10
 """Networks compiled into one library; the group of a seed decides its backend and io_type."""
 RESULTS = ("exact", "bounded", "refused", "wrong", "crash", "unbuilt", "unjudged", "left out")
-SINCE = frozenset({"active-dropout", "inner-probability", "input-type", "one-value", "weight-mask"})
+SINCE = frozenset(
+    {"active-dropout", "inner-probability", "input-type", "one-value", "stream-elements", "weight-mask"}
+)
 """Rules that version 0.1.0 had not."""
 Row = dict[str, Any]
 
@@ -58,14 +61,20 @@ def options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also networks that hold what the linter refuses by name (constructs.REFUSED)",
     )
+    parser.add_argument(
+        "--holds", choices=CONSTRUCTS, metavar="NAME", help="only networks that hold this construct"
+    )
+    parser.add_argument("--io-type", choices=("io_parallel", "io_stream"), help="this alone")
+    parser.add_argument("--backend", choices=("Vitis", "Vivado"), help="this alone")
     parser.add_argument("--emulator-only", action="store_true", help="leave g++ out: a quarter of the time")
 
 
-def spec_of(seed: int) -> HlsSpec:
-    """io_type alternates from group to group, every fourth group is for Vivado."""
-    group = seed // GROUP
-    io_type = "io_parallel" if group % 2 == 0 else "io_stream"
-    return HlsSpec.parse({"io_type": io_type, "backend": "Vivado" if group % 4 == 3 else "Vitis"})
+def spec_of(group: int, args: argparse.Namespace) -> HlsSpec:
+    """io_type alternates from group to group, every fourth group is for Vivado, where the options do not tell."""
+    io_type = args.io_type or ("io_parallel" if group % 2 == 0 else "io_stream")
+    return HlsSpec.parse(
+        {"io_type": io_type, "backend": args.backend or ("Vivado" if group % 4 == 3 else "Vitis")}
+    )
 
 
 def main() -> int:
@@ -73,11 +82,11 @@ def main() -> int:
     total = min(args.networks, 20) if args.quick else args.networks
     rows = known(args)
     done = {row["seed"] for row in rows}
-    for seeds in groups(args.seed):
+    for group, seeds in groups(args.seed, args.holds):
         if (lack := total - tried(rows)) <= 0:
             break
         start = time.perf_counter()
-        rows += judged([seed for seed in seeds if seed not in done][:lack], args)
+        rows += judged([seed for seed in seeds if seed not in done][:lack], spec_of(group, args), args)
         told = Counter(row["result"] for row in rows)
         print(
             f"{seeds[0]}-{seeds[-1]}: {time.perf_counter() - start:.0f} s, so far {dict(told)}",
@@ -88,10 +97,15 @@ def main() -> int:
     return 1 if summary(rows)["fails"] else 0
 
 
-def groups(first: int) -> Iterator[range]:
-    """Seeds from ``first`` on, those that share a compile together."""
-    for group in itertools.count(first // GROUP):
-        yield range(max(group * GROUP, first), (group + 1) * GROUP)
+def groups(first: int, holds: str | None) -> Iterator[tuple[int, Sequence[int]]]:
+    """Seeds from ``first`` on, those that share a compile together under the group's number; ten that hold a construct
+    are a group."""
+    if holds is None:
+        for group in itertools.count(first // GROUP):
+            yield group, range(max(group * GROUP, first), (group + 1) * GROUP)
+    found = (seed for seed in itertools.count(first) if holds in constructs(draw(seed)))
+    for group in itertools.count():
+        yield group, list(itertools.islice(found, GROUP))
 
 
 def tried(rows: list[Row]) -> int:
@@ -106,10 +120,10 @@ def known(args: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def judged(seeds: list[int], args: argparse.Namespace) -> list[Row]:
+def judged(seeds: list[int], spec: HlsSpec, args: argparse.Namespace) -> list[Row]:
     if not seeds:
         return []
-    spec, drawn = spec_of(seeds[0]), [draw(seed) for seed in seeds]
+    drawn = [draw(seed) for seed in seeds]
     refused = {sketch.seed: constructs(sketch) & REFUSED for sketch in drawn if not args.refused}
     sketches = [sketch for sketch in drawn if not refused.get(sketch.seed)]
     with tempfile.TemporaryDirectory() as scratch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -35,6 +35,7 @@ def account(model: keras.Model) -> Accounting:
     """
     graph = flat(model)
     kinds, grids = tensor_types(model), element_types(graph)
+    widths = {name: _widths(kind, grids[name]) for name, kind in kinds.items()}
     kernels = [(call, kernel) for call in graph.calls for kernel in _kernels(call)]
     stored = [kernel for call, kernel in kernels if call.output == call.name]
     return Accounting(
@@ -44,7 +45,7 @@ def account(model: keras.Model) -> Accounting:
         nonzero_weights=sum(_nonzero(kernel) for kernel in stored),
         weight_bits=sum(_bits(call.layer) for call in graph.layers),
         multiplications=sum(_nonzero(kernel) * positions(call) for call, kernel in kernels),
-        ebops=_total([_ebops(call, kernel, kinds, grids) for call, kernel in kernels]),
+        ebops=_total([_ebops(call, kernel, widths) for call, kernel in kernels]),
         units=units(model),
     )
 
@@ -73,23 +74,25 @@ def _bits(layer: keras.Layer) -> int:
     return total
 
 
+def _widths(kind: FixedType | None, grid: FixedGrid | None) -> NDArray[np.float64] | None:
+    """Bits of one value, (1,), or where values have types of their own of each channel, the mean over its places; None
+    for floats."""
+    if grid is None:
+        return None if kind is None else np.array([float(kind.width)])
+    return np.asarray(grid.width.reshape(-1, grid.width.shape[-1]).mean(axis=0), np.float64)
+
+
 def _ebops(
-    call: Call,
-    kernel: NDArray[np.float32],
-    kinds: dict[str, FixedType | None],
-    grids: dict[str, FixedGrid | None],
+    call: Call, kernel: NDArray[np.float32], widths: Mapping[str, NDArray[np.float64] | None]
 ) -> int | None:
-    """Sum of weight bits x input bits over the non-zero multiplications of one kernel; where each element of the input has
-    bits of its own, the mean over the places of each channel.
-    """
-    source, grid = kinds[call.inputs[0]], grids[call.inputs[0]]
+    """Sum of weight bits x input bits over the non-zero multiplications of one kernel."""
+    own = widths[call.inputs[0]]
     float_weights = any(q is None for q in weight_quantizers(call.layer)[:1])
-    if source is None or float_weights:
+    if own is None or float_weights:
         return None
-    shape = [size or 1 for size in call.node.input_tensors[0].shape[1:]]
-    width = np.broadcast_to(np.asarray(source.width if grid is None else grid.width, float), shape)
-    channels = width.reshape(-1, shape[-1]).mean(axis=0)
-    bits = enclosed_bits(np.asarray(kernel, np.float64)) * channels[:, None]
+    if len(own) not in (1, kernel.shape[-2]):  # the second kernel of a separable convolution
+        own = own.mean(keepdims=True)
+    bits = enclosed_bits(np.asarray(kernel, np.float64)) * own[:, None]
     return round(float(bits.sum()) * positions(call))
 
 

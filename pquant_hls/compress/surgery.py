@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.compress.channels import Channels
+from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.graph import Call, NewLayer, copy_layer, rebuild
 from pquant_hls.network.table import operation
 
@@ -43,10 +45,12 @@ def _sliced(call: Call, feeds: Sequence[Mask], out: Mask) -> Sequence[NewLayer] 
         depthwise, pointwise = arrays[0][..., feeds[0], :], arrays[1][..., middle, :][..., out]
         rest = [bias[out] for bias in arrays[2:]]
         return [_changed(call, [depthwise, pointwise, *rest], filters=int(out.sum()))]
+    if isinstance(call.layer, FixedPointQuantizer):
+        return [_changed(call, [], **call.layer.kept(out))]
     if not arrays:
         return None
     return [_changed(call, [array[..., out] for array in arrays])]
 
 
-def _changed(call: Call, arrays: Sequence[NDArray[np.float32]], **settings: int) -> NewLayer:
+def _changed(call: Call, arrays: Sequence[NDArray[np.float32]], **settings: Any) -> NewLayer:
     return NewLayer(copy_layer(call.layer, **settings), arrays)

@@ -6,10 +6,10 @@ one layer that fits its neighbour's stage moves a border to where more bits cros
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pquant_hls.estimate.elements import own_bits
 from pquant_hls.estimate.module import Module
 from pquant_hls.estimate.site import Mask
 from pquant_hls.qor import FixedPointGraph, Node
@@ -40,14 +40,14 @@ def with_borders(
     held = []
     for node, module in zip(graph.nodes, modules, strict=True):
         staged = {f"staged_{name}": share * module.counts[name] for name in STAGED if name in module.counts}
-        border = {"border_bits": states[node.name] * _bits(node, live)}
+        border = {"border_bits": states[node.name] * _bits(graph, node, live)}
         held.append(replace(module, counts={**module.counts, **staged, **border}))
     return tuple(held)
 
 
-def _bits(node: Node, live: Mapping[str, Mask]) -> float:
-    values = int(live[node.name].sum()) if node.name in live else math.prod(node.shape)
-    return float(values * node.result.width)
+def _bits(graph: FixedPointGraph, node: Node, live: Mapping[str, Mask]) -> float:
+    own = own_bits(graph, node.name)
+    return float(own[live[node.name]].sum() if node.name in live else own.sum())
 
 
 def _waits(

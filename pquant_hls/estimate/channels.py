@@ -12,7 +12,7 @@ from pquant_hls.qor import FixedPointGraph, Node, Target
 MEMORY_BITS = 1024
 """Vivado HLS and Vitis HLS put FIFOs from this size on into block memory (AMD UG1399, ``fifo``)."""
 PARALLEL_DEPTH = 2
-"""Elements of the buffer between two tasks of an io_parallel design."""
+"""InputBits of the buffer between two tasks of an io_parallel design."""
 SRL_DEPTH = 32
 """Places that one LUT of shift register holds (AMD UG574)."""
 

@@ -30,7 +30,7 @@ OFFSET = {"cycles": 1.0, "lut": 200.0, "ff": 200.0, "dsp": 2.0, "bram_18k": 4.0}
 """Added to both sides before ratios are taken, so that small counts have finite ratios."""
 PIPELINES = ("reuse", "distributed", "unseen_weights", "chain", "tree")
 """Rules of one-pipeline tops; the others are tasks that follow each other."""
-APART = ("foreign", "untold")
+APART = ("foreign", "untold", "elements")
 """Classes for which no other speaks, and which speak for no other."""
 UNSEEN = 2.0
 """How much wider the bounds are made for a rule or a family without a single synthesised design."""
@@ -78,10 +78,15 @@ def design_class(graph: FixedPointGraph, modules: list[Module], target: Target) 
 
 
 def resource_class(graph: FixedPointGraph, key: str) -> str:
-    """The class of the errors of resources: designs whose values have widths that the graph does not tell apart."""
-    untold = any(node.attrs.get("untold_widths") for node in graph.nodes)
+    """The class of the errors of resources: pipelines whose values have types of their own, told by the graph or not, are
+    apart."""
     rule, _, rest = key.partition("/")
-    return f"{'untold' if untold and not rule.startswith('foreign') else rule}/{rest}"
+    if rule.startswith("foreign"):
+        return key
+    if any(node.attrs.get("untold_widths") for node in graph.nodes):
+        return f"untold/{rest}"
+    told = any(node.grid is not None for node in graph.nodes)
+    return f"elements/{rest}" if told and rule.partition("@")[0] in PIPELINES else key
 
 
 def fallbacks(key: str) -> tuple[str, ...]:

@@ -41,13 +41,13 @@ def recast(site: Site) -> Module:
 @costs("clip")
 def clip(site: Site) -> Module:
     """A comparison and a selection for each value."""
-    data, bits, rounds = site.data.width, site.result_bits, _rounds(site)
+    read, bits, rounds = site.data_bits, site.result_bits, _rounds(site)
     counts = {
-        "round_bits" if rounds else "relu_bits": site.values * data + bits,
+        "round_bits" if rounds else "relu_bits": read + bits,
         "round_out_bits" if rounds else "out_bits": bits,
-        "round_in_bits" if rounds else "in_bits": float(site.values * data),
+        "round_in_bits" if rounds else "in_bits": read,
     }
-    return site.logic(site.delay.relu_ns(data, rounds=rounds), counts)
+    return site.logic(site.delay.relu_ns(site.data.width, rounds=rounds), counts)
 
 
 def _rounds(site: Site) -> bool:

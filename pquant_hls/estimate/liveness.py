@@ -31,9 +31,9 @@ def _varying(graph: FixedPointGraph) -> dict[str, Mask]:
         if before is not None and codes is not None and len(before) == len(codes):
             varies[node.name] = np.asarray((codes[before] != 0).any(axis=0))
         elif before is not None and node.kind.elementwise and before.shape == node.shape:
-            varies[node.name] = before
+            varies[node.name] = before & _stored(node)
         else:
-            varies[node.name] = np.ones(node.shape, bool)
+            varies[node.name] = _stored(node)
     return varies
 
 
@@ -55,8 +55,13 @@ def _reads(node: Node, own: Mask | None, shape: tuple[int, ...]) -> Mask:
     if own is not None and codes is not None and (len(codes),) == shape:
         return np.asarray((codes[:, own] != 0).any(axis=1))
     if own is not None and node.kind.elementwise and own.shape == shape:
-        return own
+        return own & _stored(node)
     return np.ones(shape, bool)
+
+
+def _stored(node: Node) -> Mask:
+    """The values that have bits (shape of the node)."""
+    return np.array(np.broadcast_to(node.grid is None or node.grid.width > 0, node.shape))
 
 
 def _codes(node: Node) -> NDArray[np.int64] | None:

@@ -66,12 +66,13 @@ class Operators:
         """
         codes = operands.codes
         digits = signed_digits(codes)
-        width = operands.data_bits + code_bits(odd_part(codes))
+        own = operands.inputs.reach
+        width = own + code_bits(odd_part(codes))
         # what is slower than a stage gets one and breaks timing
         in_luts = np.minimum(_at(self.mul_lut, width), budget_ns)
         multiply = np.where(dsp_products(operands) > 0, self._dsp_ns(budget_ns), in_luts)
         negates = (codes < 0) & (digits == 1) & ~_taken_over(operands)
-        single = np.where(negates, min(float(self.add_ns(operands.data_bits + 1)), budget_ns), 0.0)
+        single = np.where(negates, np.minimum(self.add_ns(own + 1), budget_ns), 0.0)
         double = np.minimum(self.add_ns(width), budget_ns)
         return np.select([codes == 0, digits == 1, digits == 2], [0.0, single, double], multiply)
 
@@ -87,13 +88,13 @@ def dsp_products(operands: Operands, part: str = "expected") -> NDArray[np.int64
     ``part`` is ``expected``, ``sure`` (as wide as those that every report multiplies in DSPs) or ``possible`` (as wide
     as any that a report does).
     """
-    first, second = operands.data_bits, code_bits(odd_part(operands.codes)) + 1
+    first, second = operands.inputs.reach, code_bits(odd_part(operands.codes)) + 1
     needed = {"dsp": 0, "fabric": 1 << 30}.get(operands.multiplier, constants()["dsp"]["product_bits"][part])
     wide = (signed_digits(operands.codes) >= 3) & (first + second >= needed)
     return np.where(wide, dsp_tiles(first, second), 0)
 
 
-def dsp_tiles(first: int, second: NDArray[np.int64] | int) -> NDArray[np.int64]:
+def dsp_tiles(first: NDArray[np.int64] | int, second: NDArray[np.int64] | int) -> NDArray[np.int64]:
     """DSPs of a product of two signed factors of so many bits: each DSP multiplies 27 by 18 (AMD UG579; 25 by 18 on
     7 series, UG479, where no report shows the difference), and a factor of several parts needs one for each.
     """

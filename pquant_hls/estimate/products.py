@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.estimate.constants import constants
+from pquant_hls.estimate.elements import InputBits, input_bits
 from pquant_hls.estimate.module import Module, dsps, timed
 from pquant_hls.estimate.operators import dsp_products, dsp_tiles
 from pquant_hls.estimate.schedule import Schedule, schedule_sum
@@ -23,7 +24,7 @@ from pquant_hls.qor import FixedType, Node, Target
 def product_module(site: Site) -> Module:
     """The module of a dense or convolution node, without the sums that the tool removes."""
     node, target = site.node, site.target
-    whole = operands_of(node, site.data)
+    whole = operands_of(node, site.data, input_bits(site.graph, node))
     operands = _built(whole, site.live.get(node.inputs[0]), site.live.get(node.name))
     strategy = node.strategy.lower()
     shares = strategy not in ("latency", "distributed_arithmetic")
@@ -63,27 +64,34 @@ def top_rule(target: Target) -> Mapping[str, int]:
     return table.get(f"{target.family}/{target.tool}", table["other"])
 
 
-def operands_of(node: Node, data: FixedType) -> Operands:
-    """The node's sum of products as integers; a stand-in of the same size where its weights are unknown."""
+def operands_of(node: Node, data: FixedType, elements: InputBits | None = None) -> Operands:
+    """The node's sum of products as integers; a stand-in of the same size where its weights are unknown.
+
+    ``elements``: the bits of its single inputs, where they differ; what has none meets no weight.
+    """
     accum, kind = node.types.get("accum", node.result), node.types.get("weight")
     array = node.arrays.get("weight")
     codes = _stand_in(node, kind or node.result) if array is None else _matrix(node, array.codes)
+    if elements is not None:
+        codes = codes * (elements.own > 0)
     bias = node.arrays.get("bias")
     starts = np.ones(codes.shape[1], bool) if bias is None else np.resize(bias.codes != 0, codes.shape[1])
     frac = array.frac_bits if array is not None else (kind or node.result).frac
     width = kind.width if kind is not None else int(bits(codes).max(initial=0)) + 1
     multiplier = str(node.attrs.get("multiplier", "auto"))
-    return Operands(codes, frac, width, data, accum, starts, array is not None, multiplier)
+    return Operands(codes, frac, width, data, accum, starts, array is not None, multiplier, elements)
 
 
 def _built(operands: Operands, rows: Mask | None, columns: Mask | None) -> Operands:
     """Only varying inputs and read outputs."""
-    codes, bias = operands.codes, operands.bias
+    codes, bias, elements = operands.codes, operands.bias, operands.elements
     if rows is not None and len(rows) == codes.shape[0]:
         codes = codes[rows]
+        if elements is not None and len(elements.own) == len(rows):
+            elements = InputBits(elements.own[rows], elements.reach[rows])
     if columns is not None and len(columns) == codes.shape[1]:
         codes, bias = codes[:, columns], bias[columns]
-    return replace(operands, codes=codes, bias=bias)
+    return replace(operands, codes=codes, bias=bias, elements=elements)
 
 
 def _matrix(node: Node, codes: Codes) -> Codes:
@@ -124,18 +132,18 @@ def product_counts(operands: Operands, schedule: Schedule) -> dict[str, float]:
     Equal products of one input are built once and shared by the outputs. A product of more digits counts among those
     of fewer as well (``negate`` holds ``double`` holds a third of ``multiply``), so that none gets cheaper by it.
     """
-    codes = operands.codes
+    codes, own = operands.codes, operands.inputs.reach
     terms = np.maximum((codes != 0).sum(axis=0) + operands.bias - 1, 0).sum()
     adders = min(terms, shared_sums(codes, operands.bias)) if schedule.chained else terms
     new, digits = _first_of_row(codes), signed_digits(codes)
     negations = new & (digits == 1) & (codes < 0) & (not schedule.chained)
-    double = float((operands.data_bits + bits(odd_part(codes)))[new & (digits == 2)].sum())
+    double = float((own + bits(odd_part(codes)))[new & (digits == 2)].sum())
     multiply = float(_in_luts(operands).sum())
     kind = "chain_" if schedule.chained else ""
     return {
-        f"{kind}add_bits": float(adders * operands.sum_bits),
+        f"{kind}add_bits": float(adders / max(terms, 1) * operands.add_bits),
         "saturate_bits": float(adders * operands.accum.width * operands.saturates),
-        "negate_bits": float(negations.sum() * operands.data_bits) + double + multiply / 3.0,
+        "negate_bits": float((negations * own).sum()) + double + multiply / 3.0,
         "double_bits": double + multiply / 3.0,
         "multiply_bits": multiply,
         **dsps(*(float(count.sum()) for count in _in_dsps(operands))),
@@ -148,7 +156,7 @@ def _in_luts(operands: Operands) -> NDArray[np.int64]:
     """Bits times digits of each multiplier that is built of LUTs, each distinct one of a row (multipliers,)."""
     digits = signed_digits(operands.codes)
     built = _first_of_row(operands.codes) & (digits >= 3) & (dsp_products(operands) == 0)
-    return np.asarray(((operands.data_bits + bits(odd_part(operands.codes))) * digits)[built])
+    return np.asarray(((operands.inputs.reach + bits(odd_part(operands.codes))) * digits)[built])
 
 
 def _in_dsps(operands: Operands) -> tuple[NDArray[np.int64], ...]:

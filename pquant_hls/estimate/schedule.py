@@ -64,8 +64,13 @@ def _chain(operands: Operands, delay: Operators, budget_ns: float, steps: int, s
     full, rest = chain_end(steps, step_ns, budget_ns)
     whole = math.floor(ready / budget_ns + EPS) if ready > budget_ns else 0
     terms, outputs = operands.codes.shape
-    live = full * outputs * operands.sum_bits + whole * terms * operands.data.width
-    waiting = 0.5 * full * operands.data.width * np.count_nonzero(operands.codes.any(axis=1))
+    stored = (
+        np.broadcast_to(operands.inputs.own - (not operands.data.signed), (terms, outputs))
+        .max(axis=1)
+        .clip(0)
+    )
+    live = full * outputs * operands.sum_bits + whole * stored.sum()
+    waiting = 0.5 * full * stored[operands.codes.any(axis=1)].sum()
     end = (whole + full) * budget_ns + rest
     return Schedule(end, float(live), chained=False, waiting_bits=float(waiting))
 

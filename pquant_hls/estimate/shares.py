@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.estimate.compose import Estimate, point_estimate
+from pquant_hls.estimate.elements import input_bits
 from pquant_hls.estimate.liveness import live_values
 from pquant_hls.estimate.module import Module
 from pquant_hls.estimate.operators import dsp_products
@@ -47,7 +48,7 @@ def weight_shares(graph: FixedPointGraph, target: Target, resource: str) -> dict
 
 
 def _charged(graph: FixedPointGraph, node: Node, module: Module, point: Estimate, resource: str) -> Floats:
-    operands = operands_of(node, graph.node(node.inputs[0]).result)
+    operands = operands_of(node, graph.node(node.inputs[0]).result, input_bits(graph, node))
     keys = _keys(node, operands)
     weights = _prices(point, module, resource)
     total = np.zeros(operands.codes.shape)
@@ -98,12 +99,17 @@ def _each_its_own(operands: Operands) -> dict[str, Floats]:
     """The counts of ``products.product_counts``, product by product."""
     codes = operands.codes
     digits, shared = signed_digits(codes), _alike(codes)
-    width = operands.data_bits + bits(odd_part(codes))
+    own = operands.inputs.reach
+    width = own + bits(odd_part(codes))
     in_dsps = dsp_products(operands)
     double = np.where(digits == 2, width, 0) / shared
     multiply = np.where((digits >= 3) & (in_dsps == 0), width * digits, 0) / shared
-    negate = np.where((digits == 1) & (codes < 0), operands.data_bits, 0) / shared
-    adds = (codes != 0).astype(np.float64)
+    negate = np.where((digits == 1) & (codes < 0), own, 0) / shared
+    adds = (
+        np.where(codes != 0, operands.inputs.reach, 0).astype(np.float64)
+        if operands.elements
+        else (codes != 0)
+    )
     every = ("add_bits", "saturate_bits", "live_bits", "waiting_bits", "chain_add_bits", "chain_live_bits")
     return {
         **dict.fromkeys(every, adds),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import NotMeasured
+from pquant_hls.estimate.elements import own_bits
 from pquant_hls.estimate.module import Module, timed
 from pquant_hls.estimate.operators import Operators
 from pquant_hls.qor import FixedPointGraph, FixedType, Node, Target
@@ -55,13 +56,18 @@ class Site:
 
     @property
     def result_bits(self) -> float:
-        """Bits of the results of ``values``, each in its own type where the node has a grid."""
-        grid, width = self.node.grid, self.node.result.width
-        if grid is None:
-            return float(self.values * width)
-        own = np.minimum(np.broadcast_to(grid.width, self.node.shape), width)
-        live = self.live.get(self.node.name)
-        return float(own.mean() * self.values if live is None else own[live].sum())
+        """Bits of the results of ``values``, each in its own type where they have some."""
+        return self._bits(self.node)
+
+    @property
+    def data_bits(self) -> float:
+        """Bits of the values that an operation on each value by itself reads for ``values``."""
+        return self._bits(self.source)
+
+    def _bits(self, node: Node) -> float:
+        own, live = own_bits(self.graph, node.name), self.live.get(self.node.name)
+        each = live is not None and live.shape == own.shape
+        return float(own[live].sum() if each else own.mean() * self.values)
 
     def logic(self, end_ns: float, counts: Mapping[str, float], rule: str = "logic") -> Module:
         """The module of logic without state that ends at ``end_ns``."""

@@ -5,10 +5,12 @@ make chains.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.estimate.elements import InputBits
 from pquant_hls.qor import FixedType
 
 Codes = NDArray[np.int64]
@@ -23,7 +25,7 @@ class Operands:
     ``frac_bits`` is the binary point of the codes, ``width`` the declared bits of a weight. ``bias``
     (outputs,) says which outputs start from a constant that is not zero. ``known`` is False where the
     weights are a stand-in. ``multiplier`` is auto, or dsp or fabric where the build script orders it
-    (``config_op mul -impl``).
+    (``config_op mul -impl``). ``elements`` are the bits of the single inputs where they have types of their own.
     """
 
     codes: Codes
@@ -34,10 +36,16 @@ class Operands:
     bias: NDArray[np.bool_]
     known: bool = True
     multiplier: str = "auto"
+    elements: InputBits | None = None
+
+    @cached_property
+    def inputs(self) -> InputBits:
+        """Bits of each input, which broadcast with ``codes``."""
+        return InputBits.alike(self.data) if self.elements is None else self.elements
 
     @property
     def data_bits(self) -> int:
-        """Bits of one input with its sign."""
+        """Bits of the widest input with its sign."""
         return self.data.width + (0 if self.data.signed else 1)
 
     @property
@@ -50,18 +58,37 @@ class Operands:
         """Whether every addition is rounded or clipped, so that their order may not be changed."""
         return (self.accum.rounding, self.accum.saturation) != ("TRN", "WRAP")
 
+    @cached_property
+    def _grown_bits(self) -> Codes:
+        """Bits of a sum of products as large as each term's may be, without the dropped ones (same shape as an input's)."""
+        top = int(bits(self.codes).max(initial=0))
+        terms = int((self.codes != 0).sum(axis=0).max(initial=1))
+        grown = self.inputs.reach + top - self.dropped_bits + int(np.ceil(np.log2(max(terms, 1))))
+        return np.asarray(np.clip(grown, 1, self.accum.width))
+
     @property
     def sum_bits(self) -> int:
         """Bits that the widest sum really has: a product without the dropped bits, grown by the adders; at least 1."""
-        top = int(bits(self.codes).max(initial=0))
-        terms = int((self.codes != 0).sum(axis=0).max(initial=1))
-        grown = self.data_bits + top - self.dropped_bits + int(np.ceil(np.log2(max(terms, 1))))
-        return max(1, min(self.accum.width, grown))
+        return int(np.max(self._grown_bits * (self.codes != 0), initial=0)) or int(self._grown_bits.max())
+
+    @property
+    def add_bits(self) -> float:
+        """Bits of all adders of the sums of all outputs: neighbours are added two by two, and an adder is as wide as a sum
+        of products as large as the larger of its two sides. Terms keep their places, so that none gets wider where
+        others are taken away."""
+        sides, total = self._grown_bits * (self.codes != 0), 0
+        while len(sides) > 1:
+            first, second = sides[: len(sides) // 2 * 2 : 2], sides[1::2]
+            larger = np.maximum(first, second)
+            total += int(larger[(first > 0) & (second > 0)].sum())
+            sides = np.concatenate([larger, sides[len(sides) // 2 * 2 :]])
+        return float(total + (sides * self.bias).sum())
 
     @property
     def column_bits(self) -> NDArray[np.float64]:
         """Bits of each output's sum (outputs,), from the sizes of its own weights."""
-        size = np.ceil(np.log2(np.abs(self.codes).sum(axis=0) + 1.0))
+        sizes = np.abs(self.codes) * np.exp2(self.inputs.reach - float(self.data_bits))
+        size = np.ceil(np.log2(sizes.sum(axis=0) + 1.0))
         return np.asarray(np.minimum(self.accum.width, self.data_bits + size - self.dropped_bits))
 
     @property

@@ -23,7 +23,10 @@ def teach_hls4ml() -> None:
 
         def handle(self, layer: Any, in_tensors: Any, out_tensors: Any) -> tuple[dict[str, Any], ...]:
             grid = layer.grid
-            parts = (grid.signed, grid.width, np.where(grid.width > 0, grid.integer, 0))
+            # one bit and its sign, symmetric, is 0 alone; ap_fixed gives its least value all the same
+            only_zero = grid.signed & (grid.width == 1) & (grid.saturation == "SAT_SYM")
+            width = np.where(only_zero, 0, grid.width)
+            parts = (grid.signed, width, np.where(width > 0, grid.integer, 0))
             return (
                 {
                     "name": layer.name,

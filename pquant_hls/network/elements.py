@@ -107,6 +107,12 @@ class FixedPointQuantizer(keras.layers.Layer):  # type: ignore[misc]  # Keras ha
             "used": used.astype(float),
         }
 
+    def kept(self, channels: NDArray[np.bool_]) -> dict[str, Any]:
+        """Entries of the configuration for the ``channels`` (of the last axis, truths) alone."""
+        parts = {"width": self.grid.width, "integer": self.grid.integer, "signed": self.grid.signed}
+        shared = self.grid.width.shape[-1:] != channels.shape
+        return {name: (part if shared else part[..., channels]).tolist() for name, part in parts.items()}
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 

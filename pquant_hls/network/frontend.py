@@ -89,7 +89,8 @@ class FrontEnd(ABC):
         """The quantizer of the layer's weights of this role (``kernel``, ``bias``, ``gamma``, ...), None without."""
 
     def put(self, layer: Any, role: str, quantizer: Any) -> None:  # noqa: ARG002
-        """Let a layer that is not built yet pass its weights of this role through ``quantizer``, any callable.
+        """Let a layer that is not built yet pass its weights of this role through ``quantizer``, any callable, and
+        keep within no bounds.
 
         Raises UnsupportedModel for a library whose layers take none but its own, which is what is assumed.
         """

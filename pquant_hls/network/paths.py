@@ -1,7 +1,8 @@
 """Which output values depend on an input, and by which weights: paths of non-zero weights through the graph.
 
 A tensor's values are followed position by position, so that a tap that meets padding alone counts as nothing.
-Activations and normalizations pass what they get; what is not known here passes everything to everything.
+Activations and normalizations pass what they get, but for values without bits; what is not known here passes
+everything to everything.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.graph import Call, Topology, flat
 from pquant_hls.network.table import operation, stored_weights
 
@@ -169,6 +171,8 @@ def _passed(call: Call, feeds: list[tf.Tensor], kernels: list[tf.Tensor], rule: 
     kind = operation(call.layer)
     if kind == "other" or getattr(call.layer, "data_format", "channels_last") != "channels_last":
         return None
+    if isinstance(call.layer, FixedPointQuantizer):
+        return feeds[0] * tf.constant(call.layer.grid.width > 0, tf.float32)
     if kind in ("batchnorm", "activation"):
         return feeds[0]
     if kind == "merge":

@@ -89,6 +89,7 @@ class QKeras(FrontEnd):
     def put(self, layer: Any, role: str, quantizer: Any) -> None:
         before = self.quantizer(layer, role)
         setattr(layer, f"{role}_quantizer_internal", quantizer)
+        setattr(layer, f"{role}_constraint", None)  # QKeras clips weights to the range of its own quantizer
         layer.quantizers = [quantizer if own is before else own for own in layer.quantizers]
 
     def option(self, role: str) -> str:

@@ -38,8 +38,9 @@ def roomy(kind: FixedType, calls: Sequence[Call], *, softmax: bool) -> FixedType
         kind = with_sign(kind)
     for threshold in thresholds:
         kind = raised(kind, 1 + math.ceil(math.log2(max(threshold, 1.0))))
-    for reading in found:
-        kind = kind if reading.type is None else roundable(kind, reading.type)
+    targets = [reading.type for reading in found] + [layer_kind(c.layer).coarsest(c.layer) for c in calls]
+    for target in targets:
+        kind = kind if target is None else roundable(kind, target)
     if softmax and any(map(_is_softmax, calls)):
         kind = replace(kind, width=max(kind.width + 1, SOFTMAX_BITS), integer=kind.integer + 1)
     return kind

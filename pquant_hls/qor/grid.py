@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,12 @@ class FixedGrid:
             here = kinds == kind
             out[:, here] = kind.quantize(values[:, here])
         return out
+
+    def moved(self, shape: tuple[int, ...], move: Callable[[NDArray[Any]], NDArray[Any]]) -> FixedGrid:
+        """The types of values of this shape after ``move``, which changes nothing but their places."""
+        parts = (np.broadcast_to(part, shape) for part in (self.width, self.integer, self.signed))
+        width, integer, signed = map(move, parts)
+        return FixedGrid(width, integer, signed, self.rounding, self.saturation)
 
     def to_array(self) -> NDArray[np.int64]:
         """(3, *shape): widths, integer bits, signs."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pquant_hls.testing.sketch import WEIGHTED, Quantizer, Sketch, SketchNode
+import numpy as np
+
+from pquant_hls.testing.sketch import ELEMENTS, WEIGHTED, Quantizer, Sketch, SketchNode
 
 IDLE = ("Dropout", "GaussianNoise")
 MOVES: tuple[str, ...] = (*IDLE, "Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D")
@@ -206,10 +208,15 @@ CONSTRUCTS: Mapping[str, Test] = {
     "names that clash": _names_clash,
     "whole numbers": _some(lambda node: "int" in str(node.options.get("dtype", ""))),
     "input that nothing rounds": lambda s: any(
-        not all(u.kind in ACTS for u in s.users(n.key)) for n in s.entries
+        not all(u.kind in (*ACTS, ELEMENTS) for u in s.users(n.key)) for n in s.entries
     ),
     "two activations": lambda s: any(
         n.kind in ACTS and sum(u.kind in ACTS for u in s.users(n.key)) > 0 for n in s.nodes
+    ),
+    "types of single values": _kind(ELEMENTS),
+    "single values without bits": _some(lambda node: 0 in np.asarray(node.options.get("width", ()))),
+    "single values that take up an input": lambda s: any(
+        u.kind == ELEMENTS for n in s.entries for u in s.users(n.key)
     ),
     "moved values": _kind("Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D", "UpSampling2D"),
     "merge": _kind("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Concatenate"),

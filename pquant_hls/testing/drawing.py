@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pquant_hls.testing.sketch import Quantizer, SketchNode, apply
+from pquant_hls.testing.sketch import ELEMENTS, Quantizer, SketchNode, apply
 
 
 @dataclass
@@ -122,6 +122,20 @@ class Drawer:
     def act(self, x: int, quantizer: Quantizer | None = None) -> int:
         chosen = self.activation() if quantizer is None else quantizer
         return self.add("QActivation", x, activation=chosen)
+
+    def elements(self, x: int) -> int:
+        """A type for each element, or each place of the last axis; some without bits, some with equal steps."""
+        shape = self.shape(x) if self.chance(0.7) else self.shape(x)[-1:]
+        width = self.rng.integers(0 if self.chance(0.7) else 1, self.bits(2, 9), shape)
+        integer = self.rng.integers(-2, 5, shape)
+        if self.chance(0.2):
+            integer = width - self.bits(-1, 4)
+        types = {"width": width, "integer": integer, "signed": self.rng.random(shape) < 0.6}
+        modes = {
+            "rounding": self.any_of("TRN", "RND", "RND_CONV"),
+            "saturation": self.any_of("WRAP", "SAT", "SAT", "SAT_SYM"),
+        }
+        return self.add(ELEMENTS, x, **{key: part.tolist() for key, part in types.items()}, **modes)
 
     def activated(self, x: int) -> int:
         """An activation, in one of the ways users write one."""

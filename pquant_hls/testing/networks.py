@@ -17,7 +17,7 @@ from pquant_hls.testing.blocks import body, entry, head
 from pquant_hls.testing.constructs import constructs
 from pquant_hls.testing.drawing import Drawer
 from pquant_hls.testing.parts import ENDS, PARTS, SHARES, WHOLES
-from pquant_hls.testing.sketch import Quantizer, Sketch, keras_model
+from pquant_hls.testing.sketch import ELEMENTS, Quantizer, Sketch, keras_model
 
 FAMILIES = ("mlp", "sequence", "image")
 Grid = tuple[float, float, float]
@@ -110,6 +110,8 @@ def _rows(
         return rng.integers(0, 40, shape).astype(np.float32)
     values = rng.normal(0.0, 2.0, shape)
     values[: count // 10] *= 10.0
+    if any(user.kind == ELEMENTS and user.options["rounding"] != "RND_CONV" for user in sketch.users(key)):
+        return values.astype(np.float32)  # the port is as fine as its readers need
     grids = [found.grid for user in sketch.users(key) if (found := _taken_by(user)) is not None]
     if len(set(grids)) != 1 or len(grids) != len(sketch.users(key)) or grids[0] is None:
         return on_grid(values, precision).astype(np.float32)

@@ -204,6 +204,26 @@ def _chained(drawer: Drawer, x: int) -> int:
     return drawer.act(drawer.act(drawer.dense(x, 3)))
 
 
+def _elements(drawer: Drawer, x: int) -> int:
+    """Single values in types of their own: behind sums, behind a relu, or of whatever comes."""
+    way = drawer.bits(0, 3)
+    if way == 0:
+        return drawer.elements(x)
+    x = drawer.dense(x, drawer.bits(2, 6))
+    if way == 1:
+        x = drawer.add("Activation", x, activation="relu")
+    x = drawer.elements(x)
+    return drawer.elements(drawer.dense(x, drawer.bits(2, 4))) if way == 2 else x
+
+
+def _elements_first(drawer: Drawer, x: int) -> int:
+    """An input taken up by types of single values."""
+    other = drawer.elements(drawer.add("Input", shape=(drawer.bits(2, 5),)))
+    return drawer.add(
+        "Concatenate", drawer.dense(other, drawer.bits(1, 3)), drawer.dense(flattened(drawer, x), 3)
+    )
+
+
 PARTS: dict[str, Part] = {
     "ternary after relu": _ternary_after_relu,
     "ternary after average": _ternary_after_average,
@@ -229,6 +249,8 @@ PARTS: dict[str, Part] = {
     "moved values": _moved,
     "average rounded otherwise": _two_averages,
     "two activations": _chained,
+    "types of single values": _elements,
+    "input in types of single values": _elements_first,
 }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pquant_hls.testing.sketch import WEIGHTED, Quantizer, Sketch, SketchNode, apply, is_plain
+import numpy as np
+
+from pquant_hls.testing.sketch import ELEMENTS, WEIGHTED, Quantizer, Sketch, SketchNode, apply, is_plain
 
 PLAIN: Mapping[str, Any] = {
     "use_bias": False,
@@ -130,8 +132,20 @@ def _narrower(sketch: Sketch) -> Iterator[Sketch]:
             for axis in range(len(shape)):
                 if shape[axis] > 2:
                     yield _optioned(sketch, node, shape=(*shape[:axis], 2, *shape[axis + 1 :]))
+        if node.kind == ELEMENTS:
+            yield from _one_type(sketch, node)
         if node.kind in WEIGHTED and node.weights != "zeros":
             yield _changed(sketch, node, weights="zeros")
+
+
+def _one_type(sketch: Sketch, node: SketchNode) -> Iterator[Sketch]:
+    """All elements in each of their types in turn, which fits any shape."""
+    widths = np.asarray(node.options["width"])
+    if widths.ndim:
+        for place in list(np.ndindex(widths.shape))[:8]:
+            names = ("width", "integer", "signed")
+            types = {name: np.asarray(node.options[name])[place].item() for name in names}
+            yield _optioned(sketch, node, **types)
 
 
 def _plainer(sketch: Sketch) -> Iterator[Sketch]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 WEIGHTED = ("QDense", "QConv1D", "QConv2D", "QDepthwiseConv2D")
+ELEMENTS = "FixedPointQuantizer"
 MERGES = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Concatenate")
 OPERATORS: Mapping[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b,
@@ -167,12 +168,16 @@ def _layer(node: SketchNode) -> Any:
     import keras
     import qkeras
 
+    from pquant_hls.network.elements import FixedPointQuantizer
+
     if node.kind == "Nested":
         return _functional(node.options["sketch"], node.options["name"])
     options = {k: v.made() if isinstance(v, Quantizer) else v for k, v in node.options.items()}
     options.pop("active", None)
     if options.get("mask") is not None:
         options["mask"] = np.array(options["mask"], np.float32)
+    if node.kind == ELEMENTS:
+        return FixedPointQuantizer(**options)
     home = qkeras if node.kind.startswith("Q") else keras.layers
     return getattr(home, node.kind)(**options)
 
@@ -207,6 +212,7 @@ def _share(node: SketchNode, word: str, shape: tuple[int, ...], rng: np.random.G
 
 
 __all__ = [
+    "ELEMENTS",
     "MERGES",
     "OPERATORS",
     "WEIGHTED",

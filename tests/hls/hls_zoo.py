@@ -10,6 +10,8 @@ import numpy as np
 import qkeras
 from keras import layers as kl
 
+from pquant_hls.network import FixedPointQuantizer
+
 Build = Callable[[Any], Any]
 Shape = tuple[int | None, ...]
 """Of one input; None where an axis is open."""
@@ -166,6 +168,42 @@ EXACT: dict[str, Branch] = {
     "16-bit sums into a relu": (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0)), act(relu(12, 3)))),
 }
 """What is right as it is."""
+
+
+def elements(seed: int, shape: tuple[int, ...], rounding: str = "RND", saturation: str = "SAT") -> Any:
+    """A type of its own for each element of ``shape``, some without bits."""
+    rng = np.random.default_rng(seed)
+    width, integer = rng.integers(0, 8, shape), rng.integers(-2, 5, shape)
+    return FixedPointQuantizer(width, integer, rng.random(shape) < 0.6, rounding, saturation)
+
+
+ELEMENTS: dict[str, Branch] = {
+    "of an input, cut off": (VECTOR, bare(elements(1, VECTOR, "TRN", "WRAP"), dense(3))),
+    "of an input, rounded": (VECTOR, bare(elements(2, VECTOR, "RND", "SAT_SYM"), dense(3))),
+    "behind sums": (VECTOR, chain(dense(8), elements(3, (8,), "RND_CONV", "SAT_SYM"), dense(3))),
+    "behind a relu, wrapped": (
+        VECTOR,
+        chain(dense(8), kl.ReLU(), elements(4, (8,), "RND", "WRAP"), dense(3)),
+    ),
+    "each channel its own": (SEQUENCE, chain(conv1d(3, 2), elements(5, (3,)), kl.Flatten(), dense(3))),
+    "of an image, moved": (
+        IMAGE,
+        chain(elements(6, IMAGE), kl.Permute((2, 1, 3)), conv2d(2, 3), act(relu(6, 2))),
+    ),
+    "of an image, flat": (IMAGE, chain(conv2d(2, 3), elements(7, (4, 4, 2)), kl.Flatten(), dense(3))),
+    "one upon another": (VECTOR, chain(dense(6), elements(8, (6,)), elements(9, (6,), "TRN", "WRAP"))),
+    "before a ternary": (VECTOR, chain(dense(6), elements(10, (6,)), act(qkeras.ternary(alpha=1)))),
+    "before a padded maximum": (IMAGE, chain(elements(11, (2,)), kl.MaxPooling2D(2, padding="same"))),
+    "steps beyond all that comes": (
+        VECTOR,
+        chain(
+            act(relu(3, 0)), FixedPointQuantizer([2, 3, 1, 2, 0, 5], [6, 5, 1, 9, 0, 2], True, "RND", "SAT")
+        ),
+    ),
+    "a name of hls4ml's": (VECTOR, chain(dense(3), FixedPointQuantizer([3, 2, 4], 2, True, name="product"))),
+}
+"""Single values in types of their own, which are exact in io_parallel."""
+
 
 MENDED: dict[str, tuple[str, Shape, Build]] = {
     "narrowing": ("linear-quantizer", VECTOR, chain(dense(4), act(bits(4, 1)), dense(3))),

@@ -24,6 +24,7 @@ from pquant_hls.testing.networks import seeds_without
 from tests.helpers import known
 from tests.hls.hls_zoo import (
     ALIKE,
+    ELEMENTS,
     EXACT,
     IMAGE,
     MENDED,
@@ -60,6 +61,8 @@ def shares(library: Library, model: Any) -> list[float]:
 @pytest.mark.parametrize(
     ("branches", "options"),
     [
+        pytest.param(ELEMENTS, {}, id="types of single values, Vitis"),
+        pytest.param(ELEMENTS, {"backend": "Vivado"}, id="types of single values, Vivado"),
         pytest.param({**EXACT, **HELPED}, {}, id="right as it is, Vitis, io_parallel"),
         pytest.param(PLAIN, {"backend": "Vivado"}, id="mended, Vivado, io_parallel"),
         pytest.param(STREAMS, {"io_type": "io_stream"}, id="right as it is, io_stream"),

@@ -26,6 +26,7 @@ from tests.helpers import single
 from tests.hls.hls_refused import REFUSED, STREAMED
 from tests.hls.hls_zoo import (
     ALIKE,
+    ELEMENTS,
     EXACT,
     IMAGE,
     MENDED,
@@ -76,6 +77,7 @@ BY_SPEC = {
     "no such reuse": ("reuse-rounded", VECTOR, chain(dense(4)), {"strategy": "resource", "reuse_factor": 7}),
     "unrolled": ("vivado-unroll", VECTOR, chain(dense(64), dense(65)), {"backend": "Vivado"}),
     "flatten": ("stream-flatten", IMAGE, chain(kl.Flatten(), act(relu(4))), {"io_type": "io_stream"}),
+    "elements": ("stream-elements", *ELEMENTS["behind sums"], {"io_type": "io_stream"}),
     "depthwise": ("depthwise-resource", IMAGE, chain(depthwise(3)), {"strategy": "resource"}),
 }
 

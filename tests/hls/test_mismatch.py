@@ -14,7 +14,7 @@ from pquant_hls.csim import Library, build, predict
 from pquant_hls.errors import PquantError, ToolFailed, UnsupportedModel
 from pquant_hls.hls import HlsProject, convert, load_project
 from pquant_hls.hls.handlers import teach_hls4ml
-from pquant_hls.lint import errors, fix, lint
+from pquant_hls.lint import RULES, errors, fix, lint
 from pquant_hls.network import keras_predict
 from pquant_hls.network.capture import captured
 from pquant_hls.spec import HlsSpec
@@ -22,6 +22,7 @@ from pquant_hls.testing.networks import combined
 from tests.hls.hls_refused import REFUSED, STREAMED, Case, halves, keras_answers
 from tests.hls.hls_zoo import (
     ALIKE,
+    ELEMENTS,
     IMAGE,
     MENDED,
     act,
@@ -52,6 +53,7 @@ def convert_alone(
     strategy: str = "Latency",
     reuse_factor: int = 1,
     io_type: str = "io_parallel",
+    **options: Any,
 ) -> HlsProject:
     """hls4ml's own way, as its tutorial goes, with nothing of this package but the reader of QActivation."""
     import hls4ml
@@ -62,9 +64,18 @@ def convert_alone(
         for layer in config["LayerName"].values():
             layer |= {"Strategy": strategy, "ReuseFactor": reuse_factor}
         hls4ml.converters.convert_from_keras_model(
-            model, hls_config=config, backend="Vitis", output_dir=str(folder), io_type=io_type
+            model, hls_config=config, backend="Vitis", output_dir=str(folder), io_type=io_type, **options
         ).write()
     return load_project(folder)
+
+
+def test_hls4ml_refuses_types_of_single_values_in_streams_as_the_rule_quotes_it(tmp_path: Path) -> None:
+    shape, build_branch = ELEMENTS["behind sums"]
+    with pytest.raises(NotImplementedError) as raised:
+        convert_alone(
+            model_of([(shape, build_branch)]), tmp_path / "project", io_type="io_stream", bit_exact=False
+        )
+    assert RULES["stream-elements"].summary == f"hls4ml: '{raised.value}'"
 
 
 def outputs_of(library: Library, x: list[np.ndarray]) -> list[np.ndarray]:
@@ -186,7 +197,7 @@ def test_every_rule_has_its_evidence() -> None:
     from pquant_hls.lint import RULES
 
     shown = {case.rule for case in ALL.values()} | {rule for rule, *_ in [*MENDED.values(), *ALIKE.values()]}
-    shown |= {"depthwise-resource", "stream-flatten", "reuse-factor"}
+    shown |= {"depthwise-resource", "stream-elements", "stream-flatten", "reuse-factor"}
     bounded = {"smooth-quantizer", "table-activation", "softmax-kept", "average-unrounded"}
     bounded |= {"wide-sum", "half-precision", "input-unquantized"}
     of_the_build = {"reuse-rounded", "vivado-unroll"}  # the same numbers; test_lint shows them

@@ -79,9 +79,14 @@ class Learned:
     search: WidthSearch
     history: TrainingHistory
 
+    @property
+    def front(self) -> Front:
+        """The points that no other beats, by EBOPs."""
+        return self.search.front
+
     def __iter__(self) -> Iterator[tuple[FrontPoint, keras.Model]]:
-        """The front by EBOPs: every point and its design."""
-        return ((point, self.design(point)) for point in self.search.front)
+        """Every point of the front and its design."""
+        return ((point, self.design(point)) for point in self.front)
 
     def design(self, point: FrontPoint) -> keras.Model:
         """The hardened model of a point."""
@@ -90,7 +95,7 @@ class Learned:
 
     def chosen(self) -> tuple[FrontPoint, keras.Model, tuple[str, ...]]:
         """The best point within the target, its design, and remarks; without a target the cheapest within the tolerance."""
-        front, config = self.search.front, self.search.config
+        front, config = self.front, self.search.config
         if config.target is None:
             point = front.cheapest(config.tolerance)
             return point, self.design(point), ()

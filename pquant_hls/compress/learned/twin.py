@@ -170,6 +170,10 @@ def _hardened(call: Call, term: Term) -> Sequence[NewLayer]:
             raise UnsupportedModel(
                 f"its {weights.role} needs more than {MAX_WEIGHT_BITS} bits", where=call.name
             )
-        options |= weights.held_by(standard().make("linear", weights.grid.width, weights.grid.integer - 1))
+        quantizer = standard().make("linear", weights.grid.width, weights.grid.integer - 1)
+        options |= {
+            **weights.held_by(quantizer),
+            f"{weights.role}_constraint": None,
+        }  # the new one brings its own
         arrays.append(weights.values.astype(np.float32))
     return [NewLayer(copy_layer(call.layer, **options), arrays)]

@@ -159,6 +159,10 @@ class Kind:
         for none, and for layers whose quantizer tells it (``acting``)."""
         return None
 
+    def coarsest(self, layer: Any) -> FixedType | None:  # noqa: ARG002
+        """Of several types that the layer rounds to the one of the largest step; None where its quantizer tells the one."""
+        return None
+
     def plan(self, call: Call, planning: Planning) -> LayerPlan:
         """What hls4ml is told of the layer's types, in a model in normal form."""
         kind = self.output_type(call, planning.sources(call))

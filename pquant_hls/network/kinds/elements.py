@@ -47,6 +47,10 @@ class Elements(Kind):
         more = int(grid.rounding == "RND")
         return replace(kind, width=kind.width + more, rounding="TRN", saturation=saturation)
 
+    def coarsest(self, layer: Any) -> FixedType | None:
+        kinds = {kind for kind in layer.grid.kinds(layer.grid.width.shape).ravel() if kind is not None}
+        return min(kinds, key=lambda kind: kind.frac, default=None)
+
     def remarks(self, call: Call, context: Context) -> Remarks:
         if context.streams:
             yield Remark("stream-elements", f"{call.kind} in io_stream")

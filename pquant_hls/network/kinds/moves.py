@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.network.frontend import Remark, Remarks
@@ -62,7 +61,7 @@ class Flatten(Kind):
     moves = flattens = silent = True
 
     def elements(self, call: Call, sources: Sequence[FixedGrid | None]) -> FixedGrid | None:
-        return _moved(call, sources, lambda part: part.reshape(call.shape))
+        return _moved(call, sources, lambda part: part.reshape(_closed(call)))
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         after = context.graph.consumers(call.output) if context.streams else ()
@@ -78,19 +77,20 @@ class Reshape(Kind):
 
     def elements(self, call: Call, sources: Sequence[FixedGrid | None]) -> FixedGrid | None:
         if call.kind == "Reshape":
-            return _moved(call, sources, lambda part: part.reshape(call.shape))
+            return _moved(call, sources, lambda part: part.reshape(_closed(call)))
         return _moved(call, sources, lambda part: part.transpose([axis - 1 for axis in call.layer.dims]))
+
+
+def _closed(call: Call) -> tuple[int, ...]:
+    return tuple(size for size in call.shape if size is not None)
 
 
 def _moved(
     call: Call, sources: Sequence[FixedGrid | None], move: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> FixedGrid | None:
-    """The types of values that only change their places."""
+    """The types of values that only change their places; None too where the places are open."""
     before, shape = sources[0], call.node.input_tensors[0].shape[1:]
-    if before is None or None in (*shape, *call.shape):
-        return None
-    moved = [move(np.broadcast_to(part, shape)) for part in (before.width, before.integer, before.signed)]
-    return FixedGrid(moved[0], moved[1], moved[2], before.rounding, before.saturation)
+    return None if before is None or None in (*shape, *call.shape) else before.moved(shape, move)
 
 
 @register_kind
