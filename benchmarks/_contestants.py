@@ -20,7 +20,7 @@ from pquant_hls.compress import PruningCompression, QuantizationCompression
 from pquant_hls.datasets import Dataset
 from pquant_hls.hls import fixed_graph
 from pquant_hls.network import build_mlp, keras_predict
-from pquant_hls.spec.steps import FineTuneConfig, QuantizeConfig
+from pquant_hls.spec.steps import FineTuneConfig
 from pquant_hls.train import fit
 
 LEARN: Row = {"batch_size": 512, "learning_rate": 3e-3}
@@ -65,26 +65,24 @@ def usual(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Desi
 
 
 def ours(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
-    """This package: learned widths, whose one training gives a front, where the steps have them; else designs by many cuts."""
-    known = "learned" in QuantizeConfig.model_json_schema()["properties"]["allocation"]["enum"]
-    if known:
-        yield from learned(task, data, seed, quick=quick)
-    if quick or not known:
-        yield from cut(task, data, seed, quick=quick)
+    """This package: learned widths, whose one training gives a front, and designs by many small cuts."""
+    yield from learned(task, data, seed, quick=quick)
+    yield from cut(task, data, seed, quick=quick)
 
 
 def learned(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
-    """One training of widths by the step's defaults, from the float network; ties out of the way of truncation."""
+    """One training of the widths of weights and of each value, by the step's defaults, from an untrained network."""
     begun = time.process_time()
-    start = teacher(task, data, seed, quick=quick)
-    settings: Row = {"allocation": "learned", "seed": seed, "bits": 8}
-    if quick:
-        settings |= {"epochs": 5, "batch_size": 2000}
-    found = QuantizationCompression(**settings).learn(start, data)
+    start = build_mlp(task.inputs, task.widths, task.outputs, seed=seed)
+    settings: Row = {"epochs": 20, "batch_size": 1000} if quick else {}
+    step = QuantizationCompression(
+        allocation="learned", activation_granularity="element", seed=seed, **settings
+    )
+    found = step.learn(start, data)
     seconds = time.process_time() - begun
-    points = [(point.ebops, point.score, (point, model)) for point, model in found]
-    for point, model in thinned(points):
-        yield Design(f"learned, epoch {point.epoch}", model, {"learned, with its float network": seconds})
+    kept = thinned([(point.ebops, point.score, point) for point in found.front])
+    for point in kept:
+        yield Design(f"learned, epoch {point.epoch}", found.design(point), {"learned": seconds})
 
 
 def cut(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
