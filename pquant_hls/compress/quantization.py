@@ -18,6 +18,7 @@ from pquant_hls.compress.quantized import (
     quantized_twin,
     separated,
     with_clean_names,
+    without_elements,
 )
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
@@ -84,7 +85,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
             raise DataError(
                 "calibration needs inputs", mend="give a data set, or at least a sample of inputs"
             )
-        model = separated(model)
+        model = without_elements(separated(model))
         check_quantizable(model, self.config)
         if self._trains:
             check_training(model, data, self.config, self.teacher)

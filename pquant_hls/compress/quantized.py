@@ -12,6 +12,7 @@ import numpy as np
 from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import Shape, front_of, reading_of, shape_of, standard
 from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, flat, rebuild
 from pquant_hls.network.kinds import layer_kind
@@ -228,6 +229,13 @@ class _Maker:
         name = unused(wanted, self.names)
         self.names.add(name)
         return name
+
+
+def without_elements(model: keras.Model) -> keras.Model:
+    """The model without types of single elements, which make way for new ones; weights keep their quantizers."""
+    if not any(isinstance(layer, FixedPointQuantizer) for layer in model.layers):
+        return model
+    return rebuild(model, lambda call: [] if isinstance(call.layer, FixedPointQuantizer) else None)
 
 
 def separated(model: keras.Model) -> keras.Model:

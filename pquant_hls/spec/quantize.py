@@ -105,6 +105,11 @@ class QuantizeConfig(TrainingConfig):
         "of activation_bits and calibration",
         exclude_if=_default("fixed"),
     )
+    overflow: Literal["wrap", "saturate"] = parameter(
+        "wrap",
+        "learned types of activations: what happens to values beyond those that training and validation inputs give",
+        exclude_if=_default("wrap"),
+    )
     price: Price = parameter(
         RISING,
         "learned: what the loss pays for one EBOP, {start, end}: rising, so that one training passes through designs of "
@@ -178,7 +183,7 @@ class QuantizeConfig(TrainingConfig):
                         f"allocation 'learned' trains all widths for all epochs: no {name}={getattr(self, name)!r}"
                     )
             return self
-        for name in ("granularity", "activation_granularity", "price", "target", "tolerance"):
+        for name in ("granularity", "activation_granularity", "overflow", "price", "target", "tolerance"):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} belongs to allocation 'learned', not to {self.allocation!r}")
         return self

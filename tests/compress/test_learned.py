@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import qkeras
 import tensorflow as tf
 
 from pquant_hls.compress import DesignCost, FineTuning, PruningCompression, QuantizationCompression, account
@@ -147,6 +148,19 @@ def test_types_of_elements_hold_what_the_data_gives(elements: Learned, data: Any
         np.testing.assert_array_equal(np.asarray(stored)[:, used], cut[:, used])
 
 
+def test_the_ends_of_single_types_may_saturate(elements: Learned, data: Any) -> None:
+    twin = elements.search.twin
+    found = [twin.hardened([data.x_train], end) for end in ("WRAP", "SAT")]
+    far = 50 * data.x_val
+    wrapped, held = (predict(model, far)[0] for model in found)
+    near = [predict(model, data.x_train)[0] for model in found]
+    np.testing.assert_array_equal(near[0], near[1])
+    assert np.any(wrapped != held)
+    assert {layer.grid.saturation for layer in found[1].layers if isinstance(layer, FixedPointQuantizer)} == {
+        "SAT"
+    }
+
+
 def test_the_price_of_activations_falls_on_their_bits(elements: Learned) -> None:
     twin = elements.search.twin
     layer = next(layer for layer in twin.model.layers if isinstance(layer, LearnedElements))
@@ -263,6 +277,21 @@ def test_training_goes_on_from_a_learned_design(learned: Learned, data: Any) -> 
     assert account(tuned).nonzero_weights <= account(designs[0]).nonzero_weights
 
 
+@pytest.mark.parametrize(
+    "settings", [{"mode": "ptq"}, {**SHORT, "epochs": 2, "activation_granularity": "channel"}]
+)
+def test_types_of_elements_make_way_for_new_ones(
+    elements: Learned, data: Any, settings: dict[str, Any]
+) -> None:
+    before = elements.design(elements.front.points[-1])
+    after = QuantizationCompression(**settings).compress(before, data).model
+    quantizers = [
+        layer for layer in after.layers if isinstance(layer, FixedPointQuantizer | qkeras.QActivation)
+    ]
+    assert len(quantizers) == 3
+    assert after.get_layer("fc1").kernel.shape == before.get_layer("fc1").kernel.shape
+
+
 def test_only_what_is_not_beaten_is_kept() -> None:
     front = Front()
     for score, ebops in ((0.7, 100), (0.8, 200), (0.75, 300), (0.8, 150), (0.6, 100), (0.9, 400)):
@@ -321,11 +350,12 @@ def test_bad_settings_are_refused_by_their_path(
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["granularity", "activation_granularity", "price", "target", "tolerance"])
+@pytest.mark.parametrize(
+    "name", ["granularity", "activation_granularity", "overflow", "price", "target", "tolerance"]
+)
 def test_words_of_learning_belong_to_it(name: str) -> None:
-    given = {"price": 1e-5, "target": {"lut": 5}, "tolerance": 0.1, "granularity": "layer"}.get(
-        name, "element"
-    )
+    words = {"granularity": "layer", "overflow": "saturate", "activation_granularity": "element"}
+    given = {**words, "price": 1e-5, "target": {"lut": 5}, "tolerance": 0.1}[name]
     with pytest.raises(SpecError, match=f"{name} belongs to allocation 'learned'"):
         QuantizeConfig.parse({name: given})
 

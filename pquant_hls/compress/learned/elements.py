@@ -68,17 +68,21 @@ class LearnedElements(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
         """Bits of each element in the last training batch; what changes a fraction by one bit changes them by one."""
         return _counted(tf.convert_to_tensor(self.used), tf.convert_to_tensor(self.fraction))
 
-    def grid(self, least: NDArray[np.float64], most: NDArray[np.float64]) -> FixedGrid:
+    def grid(
+        self, least: NDArray[np.float64], most: NDArray[np.float64], saturation: str = "WRAP"
+    ) -> FixedGrid:
         """The narrowest types that hold what lies between these values, which are on the grid; 0 bits where both are 0."""
         frac = np.round(np.asarray(self.fraction)).astype(np.int64)
         signed = least < 0
         codes = np.maximum(np.ldexp(most, frac), -np.ldexp(least, frac) - 1)
         bits = np.ceil(np.log2(np.maximum(codes, 0) + 1)).astype(np.int64)
         width = bits + signed
-        return FixedGrid(width, np.where(width > 0, width - frac, 0), signed, "TRN", "WRAP")
+        return FixedGrid(width, np.where(width > 0, width - frac, 0), signed, "TRN", saturation)
 
 
-def element_grids(model: keras.Model, inputs: Sequence[NDArray[Any]]) -> dict[str, FixedGrid]:
+def element_grids(
+    model: keras.Model, inputs: Sequence[NDArray[Any]], saturation: str
+) -> dict[str, FixedGrid]:
     """Types of each layer of trained activations, by its name, that hold all its values on ``inputs``, one array (events,
     ...) for each input of the model.
     """
@@ -93,7 +97,7 @@ def element_grids(model: keras.Model, inputs: Sequence[NDArray[Any]]) -> dict[st
     grids = {}
     for layer, batches in zip(layers, zip(*found, strict=True), strict=True):
         least, most = (np.asarray(ends, np.float64) for ends in zip(*batches, strict=True))
-        grids[layer.name] = layer.grid(least.min(axis=0), most.max(axis=0))
+        grids[layer.name] = layer.grid(least.min(axis=0), most.max(axis=0), saturation)
     return grids
 
 

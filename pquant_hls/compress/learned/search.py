@@ -46,7 +46,12 @@ class WidthSearch:
             self.steering = Steering(next(iter(config.target.given.values())), config.price.start)
         self.per_ebop = 1.0
         if figure is not None:
-            self.per_ebop = figure(twin.hardened(inputs)) / max(float(self.count()), 1.0)
+            self.per_ebop = figure(self.design()) / max(float(self.count()), 1.0)
+
+    def design(self) -> keras.Model:
+        """The hardened model as it is now."""
+        saturation = {"wrap": "WRAP", "saturate": "SAT"}[self.config.overflow]
+        return self.twin.hardened(self.inputs, saturation)
 
     def costs(self, model: keras.Model) -> float:
         """A design in the figure that is aimed at."""
@@ -68,7 +73,7 @@ class WidthSearch:
             self.front.add(FrontPoint(standing, ebops, epoch, self.twin.model.get_weights()))
         if self.steering is not None:
             if self.figure is not None and epoch % max(1, self.config.epochs // MEASURED) == 0:
-                self.per_ebop = self.figure(self.twin.hardened(self.inputs)) / max(ebops, 1.0)
+                self.per_ebop = self.figure(self.design()) / max(ebops, 1.0)
             self.price.assign(self.steering.after(ebops * self.per_ebop, epoch / self.config.epochs))
 
 
@@ -91,7 +96,7 @@ class Learned:
     def design(self, point: FrontPoint) -> keras.Model:
         """The hardened model of a point."""
         self.search.twin.model.set_weights(point.weights)
-        return self.search.twin.hardened(self.search.inputs)
+        return self.search.design()
 
     def chosen(self) -> tuple[FrontPoint, keras.Model, tuple[str, ...]]:
         """The best point within the target, its design, and remarks; without a target the cheapest within the tolerance."""

@@ -105,15 +105,16 @@ class LearnedTwin:
         ]
         return tf.add_n(each)
 
-    def hardened(self, inputs: Sequence[NDArray[Any]]) -> keras.Model:
+    def hardened(self, inputs: Sequence[NDArray[Any]], saturation: str = "WRAP") -> keras.Model:
         """The quantized model with the trained weights, each array behind the narrowest quantizer that holds its values, and
-        the activations in the narrowest types that hold theirs on ``inputs``, one array (events, ...) for each input.
+        the activations in the narrowest types that hold theirs on ``inputs``, one array (events, ...) for each input;
+        ``saturation`` is that of those types.
 
         It computes what ``model`` does, value by value, wherever activations stay in the range that they have on ``inputs``.
         Raises UnsupportedModel where an array needs more than 18 bits.
         """
         trained = {term.layer.name: term for term in self.terms}
-        grids = element_grids(self.model, inputs)
+        grids = element_grids(self.model, inputs, saturation)
         names = {call.name for call in calls(self.quantized)}
 
         def change(call: Call) -> Sequence[NewLayer] | None:
