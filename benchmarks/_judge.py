@@ -132,7 +132,7 @@ def _holding(array: FixedArray) -> FixedType:
     return FixedType.covering(float(values.min(initial=0)), float(values.max(initial=0)), array.frac_bits)
 
 
-def form_of(graph: FixedPointGraph, outputs: Floats, about: Row) -> Form:
+def form_of(graph: FixedPointGraph, outputs: NDArray[Any], about: Row) -> Form:
     """The form of this package's own design: a chain of dense layers, ReLU and changes of type."""
     first, *others = graph.nodes
     types: list[Types] = [_types(first)]

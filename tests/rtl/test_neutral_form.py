@@ -80,7 +80,7 @@ def test_only_what_varies_and_reaches_an_output_costs() -> None:
     form = Form(
         first,
         (Layer(weights, np.ones(3), True, hidden), Layer(after, np.zeros(1), False, None)),
-        np.zeros((0, 1)),
+        np.zeros((0, 1), np.float32),
     )
     assert [int(live.sum()) for live in form.live()] == [1, 1]
     assert form.ebops() == 1 * 4 + 1 * 4
