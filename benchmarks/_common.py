@@ -71,6 +71,7 @@ def save(args: argparse.Namespace, name: str, results: object) -> None:
         "tables": SHOWN,
         "results": results,
     }
+    args.json.parent.mkdir(parents=True, exist_ok=True)
     part = args.json.with_name(args.json.name + ".part")
     part.write_text(json.dumps(record, indent=2, default=str) + "\n")
     part.replace(args.json)
