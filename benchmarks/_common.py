@@ -66,6 +66,7 @@ def save(args: argparse.Namespace, name: str, results: object) -> None:
         "benchmark": name,
         "quick": args.quick,
         "seed": args.seed,
+        "options": {name: value for name, value in vars(args).items() if _is_told(value)},
         "versions": versions(),
         "machine": machine(),
         "tables": SHOWN,
@@ -75,6 +76,12 @@ def save(args: argparse.Namespace, name: str, results: object) -> None:
     part = args.json.with_name(args.json.name + ".part")
     part.write_text(json.dumps(record, indent=2, default=str) + "\n")
     part.replace(args.json)
+
+
+def _is_told(value: Any) -> bool:
+    """Options that change figures: given, and no place on this machine."""
+    given = value is not None and value is not False
+    return given and not isinstance(value, Path)
 
 
 def machine() -> dict[str, str]:
@@ -115,7 +122,9 @@ def cell(value: Any) -> str:
     """A figure as tables show it."""
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    return str(value)
 
 
 __all__ = ["CORPUS", "parse", "save", "show", "versions"]

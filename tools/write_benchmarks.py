@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def read(path: Path) -> Record | None:
     if not path.is_file():
         return None
     found = json.loads(path.read_text())
-    if not isinstance(found, dict) or "tables" not in found or "machine" not in found:
+    if not isinstance(found, dict) or not {"tables", "machine", "options"} <= found.keys():
         raise SystemExit(f"{path} holds no tables: run the script again with --json")
     return found
 
@@ -83,14 +84,22 @@ def section(name: str, record: Record, root: Path, pictures: Sequence[Path]) -> 
     """One script: what it measures in its own first sentence, the command, its tables and figures."""
     doc = ast.get_docstring(ast.parse((root / "benchmarks" / f"{name}.py").read_text())) or name
     said = " ".join(doc.split("\n\n")[0].split())
-    options = f"{' --quick' if record['quick'] else ''} --seed {record['seed']}"
-    lines = [f"## {name}", "", said, "", f"`python benchmarks/{name}.py{options}`", ""]
+    lines = [f"## {name}", "", said, "", f"`{command(name, record['options'])}`", ""]
     if record["quick"]:
         lines += ["A short run: its figures only show that everything works.", ""]
     for table in record["tables"]:
         lines += [f"**{table['title']}**", "", *rows_of(table["rows"]), ""]
     lines += [f"![{path.stem}]({path.relative_to(PAGE.parent).as_posix()})\n" for path in pictures]
     return lines
+
+
+def command(name: str, options: Mapping[str, Any]) -> str:
+    """The script with its options, those without a value alone."""
+    words = ["python", f"benchmarks/{name}.py"]
+    for option, value in options.items():
+        values = [] if value is True else value if isinstance(value, list) else [value]
+        words += [f"--{option.replace('_', '-')}", *(shlex.quote(str(one)) for one in values)]
+    return " ".join(words)
 
 
 def rows_of(rows: Sequence[Mapping[str, str]]) -> Lines:

@@ -14,15 +14,9 @@ MACHINE = {"processor": "P", "cores": "2", "system": "S", "python": "3.12.1"}
 
 def record(name: str, **changes: Any) -> dict[str, Any]:
     table = {"title": "one table", "rows": [{"a": "1.5", "b": "x|y"}, {"a": "-"}]}
-    made = {
-        "benchmark": name,
-        "quick": False,
-        "seed": 3,
-        "machine": MACHINE,
-        "tables": [table],
-        "results": {},
-    }
-    return made | changes
+    options = {"quick": True, "seed": 3} if changes.get("quick") else {"seed": 3, "tasks": ["two words"]}
+    made = {"benchmark": name, "quick": False, "options": options, "machine": MACHINE}
+    return made | {"tables": [table], "results": {}} | changes
 
 
 @pytest.fixture
@@ -45,7 +39,10 @@ def written(root: Path, **records: dict[str, Any]) -> str:
 def test_a_run_is_shown_with_its_command_and_one_that_is_missing_named(root: Path) -> None:
     page = written(root, fast=record("fast"))
     assert "Machine: P, 2 cores, S, Python 3.12.1." in page
-    assert "## fast\n\nWhat fast costs, in words.\n\n`python benchmarks/fast.py --seed 3`" in page
+    assert (
+        "## fast\n\nWhat fast costs, in words.\n\n`python benchmarks/fast.py --seed 3 --tasks 'two words'`"
+        in page
+    )
     assert "**one table**\n\n| a | b |\n| --- | --- |\n| 1.5 | x/y |\n| - | - |" in page
     assert "No file of figures: `benchmarks/front.py`, `benchmarks/slow.py`." in page
     assert "_shared" not in page
