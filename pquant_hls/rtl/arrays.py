@@ -132,7 +132,7 @@ class ArrayProgram:
             self.steps.append(store)
             ends = [_ends(*column) for column in zip(span.low, span.high, kinds, strict=True)]
             low, high = np.array(ends).T
-            self._now(Reaching(low, high, max(min(span.frac, kind.frac) for kind in known)))
+            self._now(Reaching(low, high, max(kind.frac for kind in known)))
 
 
 def _holds(kinds: Sequence[FixedType | None], span: Reaching) -> bool:
