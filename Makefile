@@ -2,7 +2,8 @@
 # make test         environment, then the tests
 # make check        environment, then the static checks
 # make ci           what continuous integration runs: checks, tests with coverage, one notebook (.ci/run)
-# make ci-full      everything that takes longer: benchmarks, all notebooks, the distribution
+# make ci-full      everything that takes longer: benchmarks in short, all notebooks, the distribution
+# make benchmarks   docs/benchmarks.md from the figures in build/benchmarks
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -16,8 +17,9 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 NOTEBOOK := $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -q -o addopts= -p no:warnings
 CORPUS ?= ../shared
+FIGURES ?= build/benchmarks
 
-.PHONY: quickstart test check coverage docs notebook notebooks benchmarks dist ci ci-full install lock clean
+.PHONY: quickstart test check coverage docs notebook notebooks quick-benchmarks benchmarks dist ci ci-full install lock clean
 
 quickstart: $(STAMP)
 	@$(BIN)/pquant-hls quickstart --out $(RUN)
@@ -45,11 +47,19 @@ notebook: $(STAMP)
 notebooks: $(STAMP)
 	$(NOTEBOOK) notebooks
 
-# The estimator's needs the folder of real designs beside the checkout.
-benchmarks: $(STAMP)
+# Every script in its short form: that none rots. The estimator's needs the folder of real designs beside the checkout.
+quick-benchmarks: $(STAMP)
 	@set -e; for file in benchmarks/[a-z]*.py; do \
 	    if [ $$file = benchmarks/estimator.py ] && [ ! -d $(CORPUS)/synthesis_corpus ]; then echo "$$file: no corpus, left out"; continue; fi; \
 	    echo "$$file --quick"; $(BIN)/python $$file --quick; done
+
+# The page from the figures there are; `make build/benchmarks/train.json` takes those of one script, in full.
+benchmarks: $(STAMP)
+	$(BIN)/python tools/write_benchmarks.py $(FIGURES)
+
+$(FIGURES)/%.json: benchmarks/%.py | $(STAMP)
+	@mkdir -p $(FIGURES)
+	$(BIN)/python $< --json $@ $(BENCHMARK_ARGS)
 
 dist: $(STAMP)
 	$(BIN)/python tools/check_dist.py
@@ -57,7 +67,7 @@ dist: $(STAMP)
 ci:
 	.ci/run
 
-ci-full: docs dist notebooks benchmarks
+ci-full: docs dist notebooks quick-benchmarks
 
 install: $(STAMP)
 

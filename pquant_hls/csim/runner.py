@@ -23,8 +23,14 @@ class _TraceData(ctypes.Structure):
 def _top(library: ctypes.CDLL, name: str, count: int) -> Any:
     top = library[f"{name}_double"]
     top.restype = None
-    top.argtypes = [np.ctypeslib.ndpointer(ctypes.c_double, flags="C_CONTIGUOUS")] * count
+    top.argtypes = [ctypes.c_void_p] * count
     return top
+
+
+def _rows(array: NDArray[np.float64]) -> range:
+    """The address of each row of a contiguous array; numpy's own argument types cost a fifth of a small network's time."""
+    start = array.ctypes.data
+    return range(start, start + array.nbytes, array.strides[0])
 
 
 def _collect(library: ctypes.CDLL, traces: dict[str, NDArray[np.float64]], row: int, slots: int) -> None:
@@ -39,7 +45,7 @@ def _collect(library: ctypes.CDLL, traces: dict[str, NDArray[np.float64]], row: 
 
 def run_library(job: dict[str, Any]) -> None:
     """Call the top function once for each row; write outputs and, where asked, traces."""
-    inputs = [np.load(path, allow_pickle=False) for path in job["inputs"]]
+    inputs = [np.ascontiguousarray(np.load(path, allow_pickle=False), np.float64) for path in job["inputs"]]
     rows = inputs[0].shape[0]
     outputs = [np.zeros((rows, size)) for size in job["output_sizes"]]
     traces = {name: np.zeros((rows, size)) for name, size in job["traced"].items()}
@@ -47,8 +53,8 @@ def run_library(job: dict[str, Any]) -> None:
     top = _top(library, job["name"], len(inputs) + len(outputs))
     if traces:
         library.allocate_trace_storage(ctypes.c_size_t(8))
-    for row in range(rows):
-        top(*(array[row] for array in inputs), *(array[row] for array in outputs))
+    for row, addresses in enumerate(zip(*map(_rows, (*inputs, *outputs)), strict=True)):
+        top(*addresses)
         if traces:
             _collect(library, traces, row, job["trace_slots"])
     for path, array in zip(job["outputs"], outputs, strict=True):

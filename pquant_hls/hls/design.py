@@ -11,7 +11,7 @@ from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.hls.adders import widen_results, with_adders
 from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import teach_hls4ml
-from pquant_hls.lint import Finding, changes, errors, lint
+from pquant_hls.lint import Finding, changes, errors, lint_with_form
 from pquant_hls.network.capture import captured
 from pquant_hls.network.graph import Topology, topology
 from pquant_hls.network.kinds import LayerPlan
@@ -56,9 +56,11 @@ def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> tuple[Any, list[s
     the way to it; raises as ``fixed_graph`` does."""
     if spec.strategy == "distributed_arithmetic":
         need_da4ml("hls.strategy")
-    findings = lint(model, spec)
+    findings, normal = lint_with_form(model, spec)
     _refuse(findings, exact)
-    return normal_form(model, keep_softmax=spec.keep_softmax), changes(findings, spec)
+    if normal is None:
+        normal = normal_form(model, keep_softmax=spec.keep_softmax)
+    return normal, changes(findings, spec)
 
 
 def need_da4ml(where: str) -> None:

@@ -26,7 +26,12 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
     ------
     UnsupportedModel : the model has no fixed graph.
     """
-    context = Context(topology(keras_model), HlsSpec() if spec is None else spec)
+    return lint_with_form(keras_model, HlsSpec() if spec is None else spec)[0]
+
+
+def lint_with_form(keras_model: Any, spec: HlsSpec) -> tuple[list[Finding], Any]:
+    """``lint``, and the model in normal form that it looked at; None where errors were found before."""
+    context, normal = Context(topology(keras_model), spec), None
     found = list(model.model_findings(context))
     for call in context.graph.calls:
         found.extend(layers.layer_findings(call, context))
@@ -35,9 +40,9 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
                 [*weights.weight_findings(call, context), *activations.activation_findings(call, context)]
             )
     if not errors(found):
-        normal = topology(normal_form(keras_model, keep_softmax=context.spec.keep_softmax))
-        found.extend(model.check_types(normal, context))
-    return sorted(dict.fromkeys(found), key=lambda finding: ORDER[finding.severity])
+        normal = normal_form(keras_model, keep_softmax=context.spec.keep_softmax)
+        found.extend(model.check_types(topology(normal), context))
+    return sorted(dict.fromkeys(found), key=lambda finding: ORDER[finding.severity]), normal
 
 
 def errors(findings: list[Finding]) -> list[Finding]:

@@ -143,9 +143,9 @@ def _origin(call: Call, graph: Topology, *, heads: bool = False) -> Call:
 
 def check_types(normal: Topology, context: Context) -> Findings:
     """Findings on the widths of sums and on softmax tables, from the types of the model in normal form."""
-    types = plan(normal, FixedType.parse(context.spec.precision)).layers
+    planned = plan(normal, FixedType.parse(context.spec.precision))
     for call in normal.calls:
         if is_softmax(call):
-            yield _softmax(call, types[normal.sources(call)[0].name].result)
-    for call, bits in wide_sums(normal, FixedType.parse(context.spec.precision)):
+            yield _softmax(call, planned.layers[normal.sources(call)[0].name].result)
+    for call, bits in wide_sums(normal, planned):
         yield finding("wide-sum", call, f"its sums are {bits} bits wide")

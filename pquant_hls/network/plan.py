@@ -71,12 +71,11 @@ def is_linear(call: Call) -> bool:
 
 FLOAT32_BITS = 24
 """Bits of an integer that float32 holds exactly (IEEE 754 binary32)."""
-_WIDE = FixedType(16, 6)
 
 
-def wide_sums(normal: Topology, default: FixedType = _WIDE) -> Iterator[tuple[Call, int]]:
+def wide_sums(normal: Topology, planned: Plan) -> Iterator[tuple[Call, int]]:
     """(call, bits) for each layer of a model in normal form whose exact results need more than 24 bits."""
-    types = plan(normal, default).layers
+    types = planned.layers
     for call in normal.calls:
         kind = types[call.name].result
         if layer_kind(call.layer).roles:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,6 +59,41 @@ def quantized_values(quantizer: Any, values: NDArray[np.float32]) -> NDArray[np.
     """``values`` as the quantizer gives them in inference (float64, same shape); unchanged without one."""
     if quantizer is None:
         return np.asarray(values, np.float64)
+    key = _key(quantizer, values)
+    if key in _KNOWN:
+        return _KNOWN[key]
+    given = _given(quantizer, values)
+    if key is not None:
+        given.flags.writeable = False
+        _KNOWN[key] = given
+        if len(_KNOWN) > KEPT:
+            _KNOWN.pop(next(iter(_KNOWN)))
+    return given
+
+
+KEPT, LARGEST = 64, 1 << 16
+"""Arrays that are remembered, and values of the largest of them: one reading of a model asks for each eight times."""
+_KNOWN: dict[object, NDArray[np.float64]] = {}
+
+
+def _key(quantizer: Any, values: NDArray[np.float32]) -> object:
+    """What the values that a quantizer gives depend on; None for what is not remembered, such as one that is a layer and
+    learns."""
+    learns = isinstance(quantizer, keras.layers.Layer)
+    if learns or values.size > LARGEST or not hasattr(quantizer, "get_config"):
+        return None
+    kind = type(quantizer)
+    return (
+        kind.__module__,
+        kind.__qualname__,
+        repr(quantizer.get_config()),
+        values.shape,
+        values.dtype.str,
+        values.tobytes(),
+    )
+
+
+def _given(quantizer: Any, values: NDArray[np.float32]) -> NDArray[np.float64]:
     front, found = front_of(quantizer), reading_of(quantizer)
     scale: Any = None if front is None else front.scale(quantizer)
     mend = f"alpha as one number, it is {scale!r}" if np.ndim(scale) > 0 else None

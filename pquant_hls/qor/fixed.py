@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -154,19 +154,25 @@ class FixedType:
 
 def round_codes(scaled: NDArray[np.float64], rounding: str) -> NDArray[np.float64]:
     """Round values already scaled to LSBs, by the ap_fixed mode's own rule (UG1399, quantization modes)."""
+    return np.asarray(_ROUND[rounding](scaled), np.float64)
+
+
+def _half_down(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
     floor = np.floor(scaled)
-    rest = scaled - floor
-    half = rest == 0.5
-    up = {
-        "TRN": np.zeros_like(half),
-        "TRN_ZERO": (scaled < 0) & (rest > 0),
-        "RND": rest >= 0.5,
-        "RND_ZERO": (rest > 0.5) | (half & (scaled < 0)),
-        "RND_INF": (rest > 0.5) | (half & (scaled > 0)),
-        "RND_MIN_INF": rest > 0.5,
-        "RND_CONV": (rest > 0.5) | (half & (np.mod(floor, 2) == 1)),
-    }[rounding]
-    return np.asarray(floor + up, np.float64)
+    return floor + (scaled - floor > 0.5)
+
+
+_ROUND: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "TRN": np.floor,
+    "TRN_ZERO": np.trunc,
+    "RND": lambda scaled: (
+        np.floor(scaled) + (scaled - np.floor(scaled) >= 0.5)
+    ),  # scaled + 0.5 may not be a float64
+    "RND_ZERO": lambda scaled: np.sign(scaled) * _half_down(np.abs(scaled)),
+    "RND_INF": lambda scaled: np.sign(scaled) * _ROUND["RND"](np.abs(scaled)),
+    "RND_MIN_INF": _half_down,
+    "RND_CONV": np.rint,
+}
 
 
 def wrap_or_saturate(codes: NDArray[np.float64], kind: FixedType) -> NDArray[np.int64]:

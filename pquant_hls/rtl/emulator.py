@@ -1,4 +1,7 @@
-"""The bit-exact emulator: what csim computes, without a C++ compiler."""
+"""The bit-exact emulator: what csim computes, without a C++ compiler.
+
+Chains of dense layers are computed as arrays (``arrays``); any other graph is traced by alkaid.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import DataError
 from pquant_hls.qor import FixedPointGraph
-from pquant_hls.rtl.bridge import Program, bridge, port_sizes
+from pquant_hls.rtl.arrays import ArrayProgram, NotPlain
+from pquant_hls.rtl.bridge import bridge, port_sizes
 
 Floats = NDArray[np.float64]
 Inputs = ArrayLike | Sequence[ArrayLike]
@@ -18,7 +22,7 @@ Outputs = Floats | list[Floats]
 
 
 class Emulator:
-    """One traced graph, ready to predict many batches.
+    """One graph, ready to predict many batches.
 
     Raises
     ------
@@ -27,7 +31,11 @@ class Emulator:
 
     def __init__(self, graph: FixedPointGraph) -> None:
         self.graph = graph
-        self.program: Program = bridge(graph)
+        self.arrays: ArrayProgram | None
+        try:
+            self.arrays = ArrayProgram(graph)
+        except NotPlain:
+            self.arrays, self.program = None, bridge(graph)
 
     def predict(self, x: Inputs) -> Outputs:
         """What the firmware computes, bit for bit.
@@ -47,7 +55,10 @@ class Emulator:
         stored = stored_inputs(self.graph, x)
         count = len(stored)
         width = sum(port_sizes(self.graph)[1])
-        flat = self.program.logic.predict(stored).reshape(count, width) if count else np.zeros((0, width))
+        if self.arrays is not None:
+            flat = self.arrays.run(stored)
+        else:
+            flat = self.program.logic.predict(stored).reshape(count, width) if count else np.zeros((0, width))
         return split_outputs(self.graph, flat)
 
 

@@ -11,15 +11,15 @@ import numpy as np
 
 from pquant_hls.errors import DataError, SpecError
 from pquant_hls.spec.steps import TrainingConfig
-from pquant_hls.train.answers import traced
+from pquant_hls.train.answers import is_compiled_well, traced
 from pquant_hls.train.metrics import accuracy, cross_entropy, efficiency_at
 from pquant_hls.train.records import Array, Parts, TrainingData, is_empty
 from pquant_hls.train.targets import OutputTarget, meanings, targets_of
 
 RARE = 0.8
 """A class is rare below this share of the average class."""
-TRACED_FROM = 10
-"""Epochs from which on tracing the model, a fraction of a second, is won back."""
+TRACED_FROM, COMPILED_FROM = 10, 100
+"""Epochs from which on tracing the model, a fraction of a second, is won back, and compiling it, half a second more."""
 
 
 class Judge:
@@ -29,7 +29,8 @@ class Judge:
         self, model: keras.Model, data: TrainingData, config: TrainingConfig, teacher: keras.Model | None
     ) -> None:
         self.model, self.config = model, config
-        self.run = traced(model) if config.epochs >= TRACED_FROM else None
+        compiled = config.epochs >= COMPILED_FROM and is_compiled_well(model)
+        self.run = traced(model, compiled=compiled) if config.epochs >= TRACED_FROM else None
         seen = validation(data)
         self.x, self.targets = seen.x_val, targets_of(model, seen, config, "val")
         self.labelled = self.targets[0].labels is not None

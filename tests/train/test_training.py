@@ -13,6 +13,8 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network import build_mlp, clone
 from pquant_hls.spec.steps import FineTuneConfig
 from pquant_hls.train import EpochReport, evaluate, fit, mixed, predict
+from pquant_hls.train import loop as gradient_loop
+from pquant_hls.train.answers import is_compiled_well
 from pquant_hls.train.loop import learning_rates
 from tests.helpers import known
 
@@ -55,6 +57,37 @@ def test_same_seed_gives_the_same_bits(data: Any) -> None:
         runs.append(np.concatenate([array.ravel() for array in model.get_weights()]))
     np.testing.assert_array_equal(runs[0], runs[1])
     assert (runs[0] != runs[2]).any()
+
+
+@pytest.mark.parametrize("batch", [100, 64, 1000])
+def test_a_compiled_epoch_learns_what_an_uncompiled_one_does(
+    batch: int, data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole batches, a smaller last one, and one batch for all: 400 events."""
+    start, found = build_mlp(4, (6,), 2, seed=3), []
+    for least in (0, 10**9):
+        monkeypatch.setattr(gradient_loop, "COMPILED_FROM", {"quantized": least, "float": least})
+        model = clone(start)
+        fit(model, data, config(epochs=2, batch_size=batch))
+        found.append(np.concatenate([array.ravel() for array in model.get_weights()]))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    assert np.abs(found[0] - np.concatenate([array.ravel() for array in start.get_weights()])).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("layer", "well"),
+    [
+        (L.Dense(3), True),
+        (L.GRU(3), True),
+        (L.GRU(3, dropout=0.1), False),
+        (L.GRU(3, recurrent_dropout=0.1), False),
+        (L.Dropout(0.1), False),
+        (L.GaussianNoise(0.1), False),
+        (L.Conv1D(3, 2), False),
+    ],
+)
+def test_what_xla_makes_quicker(layer: keras.Layer, well: bool) -> None:
+    assert is_compiled_well(keras.Sequential([keras.Input((5, 4)), layer, L.Dense(2)])) is well
 
 
 def test_the_best_epoch_is_restored(data: Any) -> None:

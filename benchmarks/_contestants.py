@@ -1,0 +1,118 @@
+"""Contestants of ``front.py`` that live in the project's environment: this package, and the usual way.
+
+Each is a function of (task, data, seed, quick) that gives designs. Every other contestant is a script in ``peers`` with an
+environment of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from _judge import Row, form_of
+from _neutral import Form, thinned
+from _tasks import Task
+
+from pquant_hls.compress import PruningCompression, QuantizationCompression
+from pquant_hls.datasets import Dataset
+from pquant_hls.hls import fixed_graph
+from pquant_hls.network import build_mlp, keras_predict
+from pquant_hls.spec.steps import FineTuneConfig
+from pquant_hls.train import fit
+
+LEARN: Row = {"batch_size": 512, "learning_rate": 3e-3}
+TEACHING: Row = {"epochs": 60, "batch_size": 256, "learning_rate": 3e-3}
+USUAL = ((6, 0.5), (6, 0.75), (6, 0.9), (5, 0.9), (4, 0.9), (4, 0.95))
+"""Bits and share of weights at zero of the usual designs."""
+CUT = ((6, 0.5), (6, 0.75), (5, 0.85), (4, 0.9), (4, 0.93), (4, 0.96), (4, 0.98))
+"""The same of this package's, by many small cuts."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A model, and the trainings that it comes of with their CPU seconds; one training may give many designs."""
+
+    name: str
+    model: Any
+    trainings: dict[str, float]
+
+
+def teacher(task: Task, data: Dataset, seed: int, *, quick: bool) -> Any:
+    """The float network, on labels."""
+    model = build_mlp(task.inputs, task.widths, task.outputs, seed=seed)
+    fit(model, data, FineTuneConfig(**(TEACHING | ({"epochs": 3} if quick else {})), seed=seed))
+    return model
+
+
+def usual(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
+    """Uniform QKeras bits and magnitude pruning a layer, labels only: 56 epochs a design after the float network's."""
+    begun = time.process_time()
+    start = teacher(task, data, seed, quick=quick)
+    base = time.process_time() - begun
+    few, many = (1, 2) if quick else (4, 40)
+    for bits, sparsity in USUAL[:2] if quick else USUAL:
+        begun = time.process_time()
+        cut = PruningCompression(
+            method="magnitude", ranking="layer", sparsity=sparsity, rounds=4, epochs=few, seed=seed, **LEARN
+        )
+        narrow = QuantizationCompression(bits=bits, epochs=many, seed=seed, **LEARN)
+        model = narrow.compress(cut.compress(start, data).model, data).model
+        name = f"{bits} bits, {100 * sparsity:g} % zero"
+        yield Design(name, model, {"float": base, name: time.process_time() - begun})
+
+
+def ours(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
+    """This package: learned widths, whose one training gives a front, and designs by many small cuts."""
+    yield from learned(task, data, seed, quick=quick)
+    yield from cut(task, data, seed, quick=quick)
+
+
+def learned(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
+    """One training of the widths of weights and of each value, by the step's defaults, from an untrained network."""
+    begun = time.process_time()
+    start = build_mlp(task.inputs, task.widths, task.outputs, seed=seed)
+    settings: Row = {"epochs": 20, "batch_size": 1000} if quick else {}
+    step = QuantizationCompression(
+        allocation="learned", activation_granularity="element", seed=seed, **settings
+    )
+    found = step.learn(start, data)
+    seconds = time.process_time() - begun
+    kept = thinned([(point.ebops, point.score, point) for point in found.front])
+    for point in kept:
+        yield Design(f"learned, epoch {point.epoch}", found.design(point), {"learned": seconds})
+
+
+def cut(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
+    """Magnitude pruning in fifteen small cuts, then bits by sensitivity, both with a teacher; 305 epochs a design."""
+    begun = time.process_time()
+    start = teacher(task, data, seed, quick=quick)
+    base = time.process_time() - begun
+    rounds, few, many = (2, 1, 2) if quick else (15, 7, 200)
+    taught: Row = {**LEARN, "seed": seed, "teacher": start, "distillation": 0.5}
+    for bits, sparsity in CUT[-2:] if quick else CUT:
+        begun = time.process_time()
+        pruning = PruningCompression(
+            method="magnitude", sparsity=sparsity, rounds=rounds, epochs=few, **taught
+        )
+        narrow = QuantizationCompression(
+            bits=bits, allocation="sensitivity", rounding="odd_bias", epochs=many, **taught
+        )
+        model = narrow.compress(pruning.compress(start, data).model, data).model
+        name = f"{bits} bits, {100 * sparsity:g} % zero"
+        yield Design(name, model, {"float": base, name: time.process_time() - begun})
+
+
+HERE: dict[str, Callable[..., Iterator[Design]]] = {"ours": ours, "usual": usual}
+
+
+def form(design: Design, data: Dataset, contestant: str, seed: int) -> Form:
+    """The neutral form, with the model's own outputs for the validation inputs."""
+    outputs = np.asarray(keras_predict(design.model, data.x_val))
+    about = {"contestant": contestant, "design": design.name, "seed": seed, "trainings": design.trainings}
+    return form_of(fixed_graph(design.model, exact=True), outputs, about)
+
+
+__all__ = ["HERE", "Design", "form"]
