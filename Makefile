@@ -81,7 +81,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 # The lock holds for Python 3.11 to 3.13 by markers; run this after a change of the dependencies.
 lock:
-	uv pip compile --universal --python-version 3.11 --extra data --extra plot --extra rtl --group dev --generate-hashes \
+	uv pip compile --universal --python-version 3.11 --extra data --extra plot --extra rtl --extra da --group dev --generate-hashes \
 	    --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 
 clean:
