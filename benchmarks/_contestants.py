@@ -1,4 +1,5 @@
-"""Contestants of ``front.py`` that live in the project's environment: this package, and the usual way.
+"""Contestants of ``front.py`` that live in the project's environment: this package, by learned widths and by many cuts, and
+the usual way.
 
 Each is a function of (task, data, seed, quick) that gives designs. Every other contestant is a script in ``peers`` with an
 environment of its own.
@@ -64,12 +65,6 @@ def usual(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Desi
         yield Design(name, model, {"float": base, name: time.process_time() - begun})
 
 
-def ours(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
-    """This package: learned widths, whose one training gives a front, and designs by many small cuts."""
-    yield from learned(task, data, seed, quick=quick)
-    yield from cut(task, data, seed, quick=quick)
-
-
 def learned(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
     """One training of the widths of weights and of each value, by the step's defaults, from an untrained network."""
     begun = time.process_time()
@@ -105,7 +100,7 @@ def cut(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design
         yield Design(name, model, {"float": base, name: time.process_time() - begun})
 
 
-HERE: dict[str, Callable[..., Iterator[Design]]] = {"ours": ours, "usual": usual}
+HERE: dict[str, Callable[..., Iterator[Design]]] = {"ours": learned, "cuts": cut, "usual": usual}
 
 
 def form(design: Design, data: Dataset, contestant: str, seed: int) -> Form:

@@ -1,7 +1,8 @@
 """The whole front against the peers: accuracy for what a design costs, all contestants judged by one flow.
 
-Contestants: ``ours``; ``HGQ2`` 0.2, learned bits of every weight and value; ``PQuantML`` 0.1, several methods at their default
-epochs; ``usual``, uniform QKeras bits and magnitude pruning. All get the same splits: they train and choose on training
+Contestants: ``ours``, learned widths; ``cuts``, this package's pruning in many small cuts; ``HGQ2`` 0.2, learned bits of every
+weight and value; ``PQuantML`` 0.1, several methods at their default epochs; ``usual``, uniform QKeras bits and magnitude
+pruning. All get the same splits: they train and choose on training
 and validation events and never see the test split. Each hands over its designs in one neutral form (``peers/_neutral.py``:
 weights, and the type of every value), which must compute the contestant's own outputs bit for bit; LUT (alkaid's cost),
 stages and EBOPs of what reaches an output are all read off that form.
