@@ -67,7 +67,7 @@ class TriggerPlan(Spec):
     bits: Width = 6
     max_accuracy_loss: float | None = Field(None, ge=0, le=1)
     max_rounds: int = Field(12, ge=1, le=100)
-    learned_epochs: int | None = Field(None, ge=0, le=10_000)
+    learned_epochs: int | None = Field(None, ge=0, le=10_000, exclude_if=lambda given: given is None)
     allow: Annotated[tuple[Literal["reuse", "strategy", "clock"], ...], BeforeValidator(several)] = ()
     clocks_ns: Annotated[tuple[ClockNs, ...], BeforeValidator(several)] = (3.125, 2.78)
     reuse_factors: Annotated[tuple[Reuse, ...], BeforeValidator(several)] = (2, 4)
