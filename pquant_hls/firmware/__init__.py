@@ -1,0 +1,33 @@
+"""Any hls4ml firmware, read from its C++ sources: where its parts lie, its ports, its design, and the C++ that csim runs."""
+
+from pquant_hls.firmware.bridge import ENTRY, Probe, probes, unit
+from pquant_hls.firmware.graph import read_graph
+from pquant_hls.firmware.headers import Includes, includes
+from pquant_hls.firmware.layers import FunctionRule, Site, register_function
+from pquant_hls.firmware.layout import LIBRARIES, Layout, find
+from pquant_hls.firmware.ports import TopPort, ports
+from pquant_hls.firmware.top import Call, Top
+from pquant_hls.firmware.weights import Array, Load, Weights
+
+__all__ = [
+    "ENTRY",
+    "LIBRARIES",
+    "Array",
+    "Call",
+    "FunctionRule",
+    "Includes",
+    "Layout",
+    "Load",
+    "Probe",
+    "Site",
+    "Top",
+    "TopPort",
+    "Weights",
+    "find",
+    "includes",
+    "ports",
+    "probes",
+    "read_graph",
+    "register_function",
+    "unit",
+]

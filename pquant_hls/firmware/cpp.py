@@ -24,21 +24,22 @@ _NAMED = frozenset({"identifier", "field_identifier", "qualified_identifier", "a
 
 @dataclass(frozen=True)
 class Parameter:
-    """One argument of a function: ``lengths`` are the expressions in its brackets."""
+    """One argument of a function: ``lengths`` are the expressions in its brackets, ``pointer`` tells ``T *name``."""
 
     name: str
     type: str
     lengths: tuple[Node, ...]
-    reference: bool
+    pointer: bool
     constant: bool
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function that has a body; ``namespace`` is "" outside of any."""
+    """A function that has a body; ``namespace`` is "" outside of any, ``result`` the type of its value."""
 
     name: str
     namespace: str
+    result: str
     parameters: tuple[Parameter, ...]
     body: Node
     source: Source
@@ -281,7 +282,8 @@ def _function(into: Declared, node: Node, namespace: str, source: Source, *, tem
     name = text_of(declarator.child_by_field_name("declarator"))
     spaces, _, last = name.rpartition("::")
     within = "::".join(part for part in (namespace, spaces) if part)
-    into.functions.append(Function(last, within, _parameters(declarator), body, source, templated))
+    result = text_of(node.child_by_field_name("type"))
+    into.functions.append(Function(last, within, result, _parameters(declarator), body, source, templated))
 
 
 def _parameters(declarator: Node) -> tuple[Parameter, ...]:
@@ -292,9 +294,9 @@ def _parameters(declarator: Node) -> tuple[Parameter, ...]:
         if node.type == "parameter_declaration" and inner is not None:
             name, lengths = brackets(inner)
             constant = any(text_of(child) == "const" for child in node.named_children)
-            reference = any(part.type in ("reference_declarator", "pointer_declarator") for part in walk(inner))
+            pointer = any(part.type == "pointer_declarator" for part in walk(inner))
             kind = text_of(node.child_by_field_name("type"))
-            found.append(Parameter(name, kind, lengths, reference, constant))
+            found.append(Parameter(name, kind, lengths, pointer, constant))
     return tuple(found)
 
 

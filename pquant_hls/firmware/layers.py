@@ -10,7 +10,6 @@ from typing import Any
 from pquant_hls.firmware.config import Config
 from pquant_hls.firmware.cpp import text_of
 from pquant_hls.firmware.top import Call
-from pquant_hls.qor import FixedType
 from pquant_hls.qor.ops import load_installed
 from pquant_hls.qor.registry import Registry
 from pquant_hls.qor.tables import table_codes
@@ -22,14 +21,11 @@ CALLED: Mapping[str, str] = {"table": "table_t", "accum": "accum_t"}
 
 @dataclass(frozen=True)
 class Site:
-    """A call with its configuration: ``shapes`` of what it reads, ``declared`` the one that its result is declared with
-    (None for a stream), ``kind`` the type of its result."""
+    """A call with its configuration, and the ``shapes`` of what it reads."""
 
     call: Call
     config: Config
     shapes: tuple[Shape, ...]
-    declared: Shape | None
-    kind: FixedType
 
     def number(self, name: str, default: int = 1) -> int:
         found = self.config.number(name)
@@ -108,16 +104,19 @@ def _options(config: Config, *names: str) -> Attrs:
 
 def _weighted(site: Site) -> Attrs:
     config = site.config
-    product = config.alias("product")
-    coded = "exponent" if "exponential" in product else "xnor" if _is_binary(config) else None
+    coded = coding(config)
     encoding = {} if coded is None else {"weight_encoding": coded}
     return {"strategy": (config.word("strategy") or "latency").lower(), **encoding}
 
 
-def _is_binary(config: Config) -> bool:
-    """One bit a weight, 0 for -1: then hls4ml's product negates where another one would give 0."""
-    kind = config.type("weight_t")
-    return "binary" in config.alias("product") and kind is not None and (kind.width, kind.signed) == (1, False)
+def coding(config: Config) -> str | None:
+    """How weights stand for their values: ``exponent``, powers of two as (sign, exponent); ``xnor``, one bit, 0 for -1, which
+    hls4ml's binary product negates by; None for numbers."""
+    product, kind = config.alias("product"), config.type("weight_t")
+    if "exponential" in product:
+        return "exponent"
+    one_bit = kind is not None and (kind.width, kind.signed) == (1, False)
+    return "xnor" if one_bit and "binary" in product else None
 
 
 def _convolution(site: Site) -> Attrs:
@@ -296,7 +295,7 @@ for _name in ("add", "subtract", "multiply", "average", "maximum", "minimum"):
     register_function(FunctionRule(_name), _name)
 register_function(FunctionRule("clone", types={}), "clone_stream")
 register_function(
-    FunctionRule("reshape", types={}, gives=lambda site: None, attrs=lambda _: {}), "repack_stream", "broadcast_stream"
+    FunctionRule("reshape", types={}, gives=lambda _: None), "repack_stream", "broadcast_stream"
 )
 register_function(
     FunctionRule("concatenate", gives=_joined, attrs=_concatenate), *(f"concatenate{rank}d" for rank in (1, 2, 3))

@@ -26,7 +26,7 @@ SMALL = 65_536
 Kind = Literal["project", "firmware", "deployed"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """The parts of one firmware.
 
@@ -221,11 +221,20 @@ def only_values(file: Path) -> bool:
     return file.parent.name == "weights" or (_VALUED.search(text) is not None and b"struct" not in text)
 
 
+_HEADERS: tuple[tuple[str, str], ...] = (
+    ("1.4", "nnet_snn.h"),
+    ("1.2 to 1.4", "nnet_einsum.h"),
+    ("1.1", "nnet_transpose.h"),
+    ("1.0", "nnet_function_stubs.h"),
+    ("0.8", "nnet_math.h"),
+    ("0.7 to 0.8", "nnet_recr_activations.h"),
+)
+"""The first version that has a header, newest first; deployed firmware may keep only those that it needs."""
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("1.2 to 1.4", ("exp_table_size", "#include <tuple>")),
-    ("1.0 to 1.1", ("nnet::DenseLatency<", "nnet::DenseResource", "using kernel =")),
+    ("1.0 to 1.1", ("nnet::DenseLatency<", "nnet::DenseResource")),
     ("0.8", ("count_pad",)),
-    ("0.7 to 0.8", ("nnet_code_gen.h",)),
+    ("0.7 to 0.8", ("nnet_code_gen.h", "// hls-fpga-machine-learning")),
     ("0.3 to 0.6", ("const_size_in_", "//hls-fpga-machine-learning", "rfnoc-hls-neuralnet")),
 )
 """Marks that a version's writer was the first to leave, newest first."""
@@ -234,4 +243,7 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def guess_version(layout: Layout) -> str | None:
     texts = [file.read_bytes().decode(errors="replace") for file in layout.files if not only_values(file)]
     whole = "\n".join(texts)
-    return next((version for version, marks in _MARKS if any(mark in whole for mark in marks)), None)
+    by_text = next((version for version, marks in _MARKS if any(mark in whole for mark in marks)), None)
+    folder = layout.libraries
+    kept = [version for version, name in _HEADERS if folder is not None and (folder / name).is_file()]
+    return max([*kept[:1], *([] if by_text is None else [by_text])], key=lambda text: text.split()[0], default=None)

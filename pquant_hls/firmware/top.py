@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 
 from tree_sitter import Node
 
@@ -34,15 +35,15 @@ class Variable:
 class Call:
     """One step of the body: a layer's call, or a statement of somebody's own (``function`` is "").
 
-    ``layer`` is the name that hls4ml writes as a comment behind the call; "" without. ``reads`` and ``writes`` name
-    variables and ports, ``others`` are its remaining arguments, weights above all.
+    ``name`` is the one that hls4ml writes as a comment behind the call, else that of what it writes. ``reads`` and ``writes``
+    name variables and ports, ``others`` are its remaining arguments, weights above all.
     """
 
     function: str
     namespace: str
     types: tuple[Node, ...]
     arguments: tuple[Node, ...]
-    layer: str
+    name: str
     statement: Node
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
@@ -71,8 +72,14 @@ class Top:
 
     @cached_property
     def calls(self) -> tuple[Call, ...]:
-        """The layers' calls in order, and between them what somebody wrote by hand."""
-        return tuple(self._roles(_steps(self.function.body)))
+        """The layers' calls in order, and between them what somebody wrote by hand; no two of one name."""
+        found, taken = [], {port.name for port in self.function.parameters}
+        for call in self._roles(_steps(self.function.body)):
+            name = call.name or (call.writes or call.reads)[0].removesuffix("_out")
+            free = next(word for word in _numbered(name) if word not in taken)
+            taken.add(free)
+            found.append(replace(call, name=free))
+        return tuple(found)
 
     @property
     def name(self) -> str:
@@ -124,11 +131,12 @@ class Top:
             reads: list[str] = []
             writes: list[str] = list(step.writes)
             others: list[str] = []
+            known = written | constant
             for place, node in enumerate(step.arguments):
                 name = _base(node)
                 if name is None or self.declaration(name) is None or name in weights:
                     others.append(text_of(node))
-                elif not reads or place == 1 and step.function in TWO_READ or {self.origin(name), name} & (written | constant | {*reads}):
+                elif place < 1 + (step.function in TWO_READ) or {self.origin(name), name} & {*reads, *known}:
                     reads.append(name)
                 else:
                     writes.append(name)
@@ -136,10 +144,7 @@ class Top:
             writes = [name for name in writes if self.declaration(name) is not None]
             written |= {self.origin(name) for name in writes}
             if reads or writes:
-                yield Call(
-                    step.function, step.namespace, step.types, step.arguments, step.layer, step.statement,
-                    tuple(reads), tuple(writes), tuple(others),
-                )  # fmt: skip
+                yield replace(step, reads=tuple(reads), writes=tuple(writes), others=tuple(others))
 
     @cached_property
     def _weights(self) -> set[str]:
@@ -149,6 +154,12 @@ class Top:
             data = 2 + (step.function in TWO_READ) if step.namespace == "nnet" else len(named)
             late, early = late | {*named[data:]}, early | {*named[:data]}
         return {port.name for port in self.function.parameters if port.name in late - early and port.lengths}
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in count(2):
+        yield f"{name}_{number}"
 
 
 def layer_calls(body: Node) -> int:

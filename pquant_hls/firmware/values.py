@@ -40,6 +40,8 @@ LISTED = 64
 """Entries of an array that says sizes, such as the order of axes."""
 _STREAM = re.compile(r"(?:hls|ac_channel)?(?:::)?stream ?< ?(.+?)(?: ?, ?\d+)? ?>$")
 _ARRAY = re.compile(r"nnet::array ?< ?(.+) ?, ?([^,]+?) ?>$")
+_SPARE = re.compile(r",\s*(?:AP|AC)_\w+(?=\s*>$)")
+"""A mode in the place of ap_fixed's fifth argument, which only counts with AP_WRAP."""
 _NUMBER = re.compile(r"\d+")
 
 
@@ -98,7 +100,7 @@ class Names:
         if kind in ("qualified_identifier", "field_identifier", "type_identifier"):
             return text.rpartition("::")[2]
         parts = [self.value(child, depth) for child in node.named_children if child.type != "comment"]
-        if kind == "parenthesized_expression" or kind == "argument_list" and len(parts) == 1:
+        if kind == "parenthesized_expression" or (kind == "argument_list" and len(parts) == 1):
             return parts[0]
         if kind == "call_expression":
             return self._called(node, depth)
@@ -143,8 +145,9 @@ class Names:
         """The fixed-point type behind a name, through ``nnet::array`` and ``hls::stream``; None for any other."""
         text = self.type_text(stream_of(self.type_text(name)) or name)
         inner = _ARRAY.match(text)
+        text = self.type_text(inner[1].strip()) if inner else text
         try:
-            return FixedType.parse(self.type_text(inner[1].strip()) if inner else text)
+            return FixedType.parse(_SPARE.sub("", text) if text.count(",") == 4 else text)
         except PquantError:
             return None
 
