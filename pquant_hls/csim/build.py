@@ -21,9 +21,9 @@ from pquant_hls.csim.cache import (
     publish,
     seal,
 )
-from pquant_hls.errors import OutputError, ToolFailed, UnsupportedModel
+from pquant_hls.errors import OutputError, ToolFailed
 from pquant_hls.files import scratch, sync
-from pquant_hls.firmware import Includes, Layout, includes, unit
+from pquant_hls.firmware import Includes, includes, unit
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.programs import Limits, RunResult, Status, ask, require, run
 from pquant_hls.programs.quoting import cpp_string
@@ -60,7 +60,6 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
     """
     compiler = _compiler()
     layout = project.read
-    _check_whole(layout)
     around, text = includes(layout), unit(layout)
     parts = (project.digest(), compiler.version, _flags(project, compiler), around.digest(), text)
     digest = hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogateescape")).hexdigest()
@@ -76,12 +75,6 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
         drop_oldest(root, limit)
     notes = (f"the kept csim library {harm}; it was built anew",) if harm is not None and there else ()
     return Library(entry / LIBRARY, project, digest, (*notes, *around.notes))
-
-
-def _check_whole(layout: Layout) -> None:
-    """Refuse sources whose own headers are not there."""
-    for place, name in layout.missing:
-        raise UnsupportedModel(f"includes {name!r}, which is not there", where=place, mend="put the header back")
 
 
 def sound(library: Library, *, timeout_s: float = 600.0) -> Library:

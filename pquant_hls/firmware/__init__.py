@@ -1,6 +1,6 @@
 """Any hls4ml firmware, read from its C++ sources: where its parts lie, its ports, its design, and the C++ that csim runs."""
 
-from pquant_hls.firmware.bridge import ENTRY, Probe, probes, unit
+from pquant_hls.firmware.bridge import ENTRY, Probe, event_entry, probes, unit
 from pquant_hls.firmware.graph import read_graph
 from pquant_hls.firmware.headers import Includes, includes
 from pquant_hls.firmware.layers import FunctionRule, Site, register_function
@@ -23,6 +23,7 @@ __all__ = [
     "Top",
     "TopPort",
     "Weights",
+    "event_entry",
     "find",
     "includes",
     "ports",

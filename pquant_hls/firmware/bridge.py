@@ -73,12 +73,11 @@ def _with_probes(layout: Layout, watched: Sequence[Probe]) -> str:
 def _entry(layout: Layout, watched: Sequence[Probe]) -> str:
     inputs, outputs = ports(layout)
     space = layout.namespace
-    locals_ = [f"    {line}" for port in (*inputs, *outputs) for line in _local(port)]
-    locals_ += [f"    static {p.type} {p.name};" for p in layout.top.function.parameters if p.name.startswith("const_size_")]
-    taken = [f"        {_move('take', port, 'inputs', place)}" for place, port in enumerate(inputs)]
-    given = [f"        {_move('give', port, 'outputs', place)}" for place, port in enumerate(outputs)]
-    call = f"{_scoped(layout.name, space)}({', '.join(_argument(layout, port) for port in layout.top.function.parameters)});"
-    call = f"auto {RESULT} = {call}" if any(port.parameter is None for port in outputs) else call
+    taken = [_move("take", port, f"inputs[{place}] + row * {port.size}") for place, port in enumerate(inputs)]
+    given = [
+        _move("give", port, f"outputs[{place}] + row * {port.size}", f"return {place + 1};")
+        for place, port in enumerate(outputs)
+    ]
     sizes = ", ".join(str(probe.size) for probe in watched) or "0"
     return "\n".join(
         [
@@ -91,14 +90,12 @@ def _entry(layout: Layout, watched: Sequence[Probe]) -> str:
             "                           double *const *probes) {",
             f"    static const std::size_t sizes[] = {{{sizes}}};",
             f"    static double *here[{max(1, len(watched))}];",
-            *locals_,
+            *(f"    {line}" for line in _locals(layout)),
             "    for (std::size_t row = 0; row < rows; row++) {",
             f"        for (std::size_t i = 0; probes != nullptr && i < {len(watched)}; i++)",
             "            here[i] = probes[i] + row * sizes[i];",
             "        ::pquant::probes = probes == nullptr ? nullptr : here;",
-            *taken,
-            f"        {call}",
-            *given,
+            *(f"        {line}" for line in (*taken, _call(layout), *given)),
             "    }",
             "    return 0;",
             "}",
@@ -108,9 +105,46 @@ def _entry(layout: Layout, watched: Sequence[Probe]) -> str:
     )
 
 
+def event_entry(layout: Layout, signature: str) -> str:
+    """C++ of a function with this signature, which takes a ``double`` pointer for each port, for one event."""
+    inputs, outputs = ports(layout)
+    space = layout.namespace
+    taken = [_move("take", port, f"pquant_{port.name}") for port in inputs]
+    given = [_move("give", port, f"pquant_{port.name}", "return;") for port in outputs]
+    lines = (*_locals(layout), *taken, _call(layout), *given)
+    pointers = ", ".join(f"double *pquant_{port.name}" for port in (*inputs, *outputs))
+    passed = ", ".join(port.name for port in (*inputs, *outputs))
+    return "\n".join(
+        [
+            *_structs(layout, (*inputs, *outputs)),
+            f"namespace {space} {{" if space else "",
+            f"static void pquant_event({pointers}) {{",
+            *(f"    {line}" for line in lines),
+            "}",
+            f"}} // namespace {space}" if space else "",
+            f"{signature} {{ {_scoped('pquant_event', space)}({passed}); }}",
+        ]
+    )
+
+
+def _call(layout: Layout) -> str:
+    given = ", ".join(port.name for port in layout.top.function.parameters)
+    call = f"{_scoped(layout.name, layout.namespace)}({given});"
+    return call if layout.top.outputs else f"auto {RESULT} = {call}"
+
+
+def _locals(layout: Layout) -> Iterator[str]:
+    for side in ports(layout):
+        for port in side:
+            yield from _local(port)
+    for parameter in layout.top.function.parameters:
+        if parameter.name.startswith("const_size_"):
+            yield f"static {parameter.type} {parameter.name};"
+
+
 def _scoped(name: str, space: str) -> str:
-    """A name from outside of every namespace: another thing there may be called as the top is."""
-    return f"::{space}::{name}" if space else name
+    """A name with its namespace: another thing may be called as the top is."""
+    return f"{space}::{name}" if space else name
 
 
 def _local(port: TopPort) -> Iterator[str]:
@@ -132,24 +166,16 @@ def _lengths(port: TopPort) -> list[str]:
     return [text_of(length) for length in port.parameter.lengths] if port.parameter is not None else []
 
 
-def _move(way: str, port: TopPort, side: str, place: int) -> str:
-    constant = "const double" if way == "take" else "double"
-    row = f"{side}[{place}] + row * {port.size}"
+def _move(way: str, port: TopPort, row: str, otherwise: str = "") -> str:
+    """From or to a row of doubles; ``otherwise`` is what is done where a stream gave another number of values."""
     if port.stream:
-        call = f"::pquant::{way}_stream({port.name}, {port.size}, {row});"
-        return call if way == "take" else f"if (!{call[:-1]}) return {place + 1};"
-    whole = port.parameter is not None and port.parameter.pointer
-    if whole:
-        return f"::pquant::{way}_array({port.name}, {port.size}, {row});"
-    return (
-        f"{{ {constant} *at = {row}; ::pquant::Flat<std::remove_const_t<decltype({port.name})>>::{way}({port.name}, at); }}"
-    )
-
-
-def _argument(layout: Layout, parameter: Parameter) -> str:
-    """A port's local, or the array of weights that a port takes."""
-    weights = {port.name for port in layout.top.weights}
-    return f"::{parameter.name}" if parameter.name in weights and not layout.namespace else parameter.name
+        call = f"pquant::{way}_stream({port.name}, {port.size}, {row})"
+        return f"{call};" if way == "take" else f"if (!{call}) {otherwise}"
+    if port.parameter is not None and port.parameter.pointer:
+        return f"pquant::{way}_array({port.name}, {port.size}, {row});"
+    kind = "const double" if way == "take" else "double"
+    flat = f"pquant::Flat<std::remove_const_t<decltype({port.name})>>"
+    return f"{{ {kind} *pquant_at = {row}; {flat}::{way}({port.name}, pquant_at); }}"
 
 
 def _weight_headers(layout: Layout) -> Iterator[str]:
@@ -170,7 +196,8 @@ def _structs(layout: Layout, sides: Sequence[TopPort]) -> Iterator[str]:
     for struct in found.values():
         name = _scoped(struct.name, layout.namespace)
         yield f"template <> struct Flat<{name}> {{"
-        for way, given in (("take", f"{name} &value, const double *&at"), ("give", f"const {name} &value, double *&at")):
+        ways = (("take", f"{name} &value, const double *&at"), ("give", f"const {name} &value, double *&at"))
+        for way, given in ways:
             moves = [f"Flat<decltype({name}::{part})>::{way}(value.{part}, at);" for _, part, _ in struct.members]
             yield f"    static void {way}({given}) {{ {' '.join(moves)} }}"
         yield "};"

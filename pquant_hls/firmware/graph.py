@@ -45,7 +45,9 @@ class _Builder:
     made: dict[str, str] = field(default_factory=dict)
 
     def graph(self, backend: str) -> FixedPointGraph:
-        top = self.layout.top
+        top, trouble = self.layout.top, self.layout.trouble
+        if trouble is not None:
+            raise UnsupportedModel(trouble, where=top.name, mend=STILL_WORKS)
         for port in top.inputs:
             self._input(port)
         for call in top.calls:
@@ -163,7 +165,7 @@ class _Builder:
         return shape
 
     def _kind(self, text: str, name: str) -> FixedType:
-        kind = self.layout.names.fixed(text)
+        kind = self.layout.names.stored(text)
         if kind is None:
             whole = self.layout.names.type_text(text)
             raise self._cannot(f"the type of {name}, {whole}, is not fixed-point", mend=STILL_WORKS)

@@ -73,6 +73,11 @@ class Layout:
         return found[0] if found else None
 
     @property
+    def trouble(self) -> str | None:
+        """Where the parser stumbled in the top function, as ``file:line: what``; None where it took all of it."""
+        return first_error(self.top.function.body, self.source)
+
+    @property
     def version(self) -> str | None:
         """The hls4ml versions whose writer leaves such sources, as ``0.7 to 0.8``; None where nothing tells."""
         return guess_version(self)
@@ -99,9 +104,6 @@ def _around(path: Path, function: Function) -> Layout:
     root = folder if path.is_file() else path
     if root == folder and folder.name == "firmware" and _builds(folder.parent):
         root = folder.parent
-    trouble = first_error(function.body, function.source)
-    if trouble is not None:
-        raise UnsupportedModel(f"{trouble}", where=function.name, mend="csim needs a top function that compiles")
     declared, files, missing = _included(function.source, root)
     whole = folder.parent == root and folder.name == "firmware" and _builds(root)
     kind: Kind = "project" if whole else "firmware" if folder.name == "firmware" or _plain(folder) else "deployed"

@@ -54,7 +54,10 @@ def ports(layout: Layout) -> tuple[tuple[TopPort, ...], tuple[TopPort, ...]]:
         outputs = (TopPort(RESULT, (count,), kind, False, None),)
     for word, found in (("input", inputs), ("output", outputs)):
         if not found:
-            raise UnsupportedModel(f"{top.name} has no {word} that a layer touches", where=layout.source.path)
+            trouble = f" ({layout.trouble})" if layout.trouble is not None else ""
+            raise UnsupportedModel(
+                f"{top.name} has no {word} that a layer touches{trouble}", where=layout.source.path
+            )
     return inputs, outputs
 
 
@@ -112,7 +115,7 @@ def _leaves(text: str, names: Names, depth: int) -> Iterator[FixedType | None]:
         for kind, _, _ in struct.members:
             yield from _leaves(kind, names, depth + 1)
     elif composed is None:
-        yield names.fixed(text)
+        yield names.stored(text)
     else:
         parts = list(split(composed[2]))
         for part in parts[:1] if composed[1] == "array" else parts:

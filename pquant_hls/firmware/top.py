@@ -99,10 +99,11 @@ class Top:
 
     @property
     def outputs(self) -> tuple[Parameter, ...]:
-        """Ports that are written, and are not inputs."""
+        """Ports that are no inputs: those that are written, and behind the inputs those that the body never names."""
+        taken = {port.name for port in (*self.inputs, *self.weights)}
         written = {self.origin(name) for call in self.calls for name in call.writes}
-        taken = {port.name for port in self.inputs}
-        return tuple(p for p in self.function.parameters if p.name in written - taken and not _is_size(p))
+        ports = [port for port in self.function.parameters if not _is_size(port) and port.name not in taken]
+        return tuple(port for port in ports if port.name in written or not port.constant)
 
     @property
     def weights(self) -> tuple[Parameter, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tree_sitter import Node
 
@@ -42,6 +42,7 @@ _STREAM = re.compile(r"(?:hls|ac_channel)?(?:::)?stream ?< ?(.+?)(?: ?, ?\d+)? ?
 _ARRAY = re.compile(r"nnet::array ?< ?(.+) ?, ?([^,]+?) ?>$")
 _SPARE = re.compile(r",\s*(?:AP|AC)_\w+(?=\s*>$)")
 """A mode in the place of ap_fixed's fifth argument, which only counts with AP_WRAP."""
+_INTEGER = re.compile(r"\ba[pc]_u?int ?<")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -150,6 +151,14 @@ class Names:
             return FixedType.parse(_SPARE.sub("", text) if text.count(",") == 4 else text)
         except PquantError:
             return None
+
+    def stored(self, name: str) -> FixedType | None:
+        """As ``fixed``, of what values are stored in: ap_int and ap_uint cut towards zero, as C's integers do
+        (ap_fixed_base.h, to_ap_int_base), where ap_fixed rounds down."""
+        kind = self.fixed(name)
+        text = self.type_text(stream_of(self.type_text(name)) or name)
+        integer = _INTEGER.search(text) is not None
+        return replace(kind, rounding="TRN_ZERO") if kind is not None and integer else kind
 
     def lanes(self, name: str) -> int | None:
         """Values side by side in one word of a stream; None for what is no ``nnet::array``."""

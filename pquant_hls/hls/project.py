@@ -154,6 +154,9 @@ def _read_info(path: Path) -> dict[str, object]:
 
 def _read_sources(path: Path) -> HlsProject:
     layout = find(path)
+    for place, name in layout.missing:
+        where = layout.folder / name
+        raise UnsupportedModel(f"this file of the HLS project is missing; {place} includes it", where=where)
     inputs, outputs = ports(layout)
     return HlsProject(
         layout.root,

@@ -1,0 +1,152 @@
+"""A graph read from sources, proven by the sources themselves: every layer against csim before anything is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pquant_hls.csim import compiled, predict
+from pquant_hls.errors import NotMeasured, PquantError, UnsupportedModel
+from pquant_hls.firmware import read_graph
+from pquant_hls.firmware.target import backend_of
+from pquant_hls.golden import random_inputs
+from pquant_hls.hls import HlsProject
+from pquant_hls.qor import FixedPointGraph, Node
+
+Floats = NDArray[np.float64]
+VECTORS = 1_000
+BATCH = 1_000
+"""Vectors at a time: all layers of all of them are held."""
+
+
+class Contradicted(PquantError):
+    """csim computes something else than the graph says; ``where`` names the layer."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A graph of which every layer in ``layers`` gives csim's values on ``vectors`` random inputs, all bits of all of them.
+
+    ``unseen`` are layers that no exact rule emulates or csim does not show, each with the reason.
+    """
+
+    graph: FixedPointGraph
+    vectors: int
+    layers: tuple[str, ...]
+    unseen: tuple[tuple[str, str], ...]
+
+    @property
+    def whole(self) -> bool:
+        return not self.unseen
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        total = len(self.layers) + len(self.unseen)
+        said = f"graph read from the C++ sources, {len(self.layers)} of {total} layers equal to csim on {self.vectors:,} vectors"
+        return (said, *(f"not proven: {name}: {why}" for name, why in self.unseen))
+
+
+def prove(
+    project: HlsProject, *, vectors: int = VECTORS, seed: int = 0, cache: Path | None = None, timeout_s: float = 600.0
+) -> Proof:
+    """Read the project's graph from its sources and compare it with the project's own csim, layer by layer.
+
+    Each layer is given what csim gave it, so that one that differs is named itself and not by what follows from it.
+
+    Raises
+    ------
+    UnsupportedModel : no graph can be read, with the line that stands against it.
+    Contradicted : a layer computes other values than its configuration says; the graph is not used.
+    ToolNotFound, ToolFailed : csim cannot be built or run.
+    """
+    layout = project.read
+    graph = read_graph(layout, backend_of(layout) if project.spec is None else project.spec.backend)
+    proven: dict[str, None] = {}
+    unseen: dict[str, str] = {}
+    emulators: dict[str, Any] = {}
+    with compiled(project, cache, timeout_s) as library:
+        for start in range(0, vectors, BATCH):
+            x = _stored(graph, random_inputs(project, min(BATCH, vectors - start), seed + start // BATCH))
+            _, layers = predict(library, _one_or_all(x), trace=True, timeout_s=timeout_s)
+            _compare(graph, _values(graph, x, layers), emulators, proven, unseen)
+    return Proof(graph, vectors, tuple(proven), tuple(unseen.items()))
+
+
+def _stored(graph: FixedPointGraph, x: Any) -> list[Floats]:
+    """Inputs on the grids of their ports, (n, *shape) each: how a double becomes an ap_int is no matter of the design."""
+    given = x if isinstance(x, list) else [x]
+    pairs = zip(graph.inputs, given, strict=True)
+    return [node.result.quantize(np.asarray(a, np.float64)).reshape(len(a), *node.shape) for node, a in pairs]
+
+
+def _values(graph: FixedPointGraph, x: list[Floats], layers: Mapping[str, Floats]) -> dict[str, Floats]:
+    """What every node holds in csim: inputs as stored, layers as noted, other names of an array as that array."""
+    found = {node.name: array for node, array in zip(graph.inputs, x, strict=True)}
+    for node in graph.nodes:
+        if node.name in layers:
+            found[node.name] = layers[node.name].reshape(-1, *node.shape)
+        elif node.op == "reshape" and node.inputs[0] in found:
+            found[node.name] = found[node.inputs[0]].reshape(-1, *node.shape)
+    return found
+
+
+def _compare(
+    graph: FixedPointGraph, values: Mapping[str, Floats], emulators: dict[str, Any], proven: dict[str, None], unseen: dict[str, str]
+) -> None:
+    for node in graph.nodes:
+        if node.is_input or node.name in unseen:
+            continue
+        if node.name not in values or any(name not in values for name in node.inputs):
+            unseen[node.name] = "csim does not show it"
+            continue
+        try:
+            if node.name not in emulators:
+                emulators[node.name] = _emulator(graph, node)
+            sources = dict.fromkeys(node.inputs)
+            expected = emulators[node.name].predict(_one_or_all([values[name] for name in sources]))
+        except NotMeasured as cause:
+            unseen[node.name] = cause.message
+            continue
+        _check(node, np.asarray(expected), values[node.name])
+        proven[node.name] = None
+
+
+def _emulator(graph: FixedPointGraph, node: Node) -> Any:
+    """The emulator of one layer, whose inputs are ports."""
+    from pquant_hls.rtl import Emulator
+
+    sources = [graph.node(name) for name in dict.fromkeys(node.inputs)]
+    ports = tuple(Node(source.name, "input", (), source.shape, source.result) for source in sources)
+    return Emulator(FixedPointGraph((*ports, node), (node.name,), graph.io_type, graph.backend, graph.name))
+
+
+def _one_or_all(arrays: list[Floats]) -> Any:
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _check(node: Node, expected: Floats, found: Floats) -> None:
+    wrong = np.argwhere(expected != found)
+    if len(wrong) == 0:
+        return
+    place = tuple(wrong[0].tolist())
+    share = len(np.unique(wrong[:, 0])) / len(found)
+    raise Contradicted(
+        f"csim gives {found[place]:g} where the graph says {expected[place]:g}, on {100 * share:.3g} % of the vectors "
+        f"({node.op}, {node.result})",
+        where=node.name,
+        mend="the graph is not used; csim, export and reports still work. A changed nnet_utils or a weight that csim reads "
+        "otherwise than synthesis does this",
+    )
+
+
+def proven_graph(project: HlsProject) -> FixedPointGraph:
+    """The saved graph of one of our projects, else the one read from the sources, proven."""
+    return project.graph if project.graph is not None else prove(project).graph
+
+
+__all__ = ["Contradicted", "Proof", "UnsupportedModel", "prove", "proven_graph"]
