@@ -91,7 +91,9 @@ def target_asked(part: str | None, clock: str | None, backend: str | None) -> Hl
     if part is None or clock is None:
         raise SpecError("--part and --clock go together", where="--part" if part is None else "--clock")
     given: dict[str, object] = {"part": part, "clock_ns": clock}
-    return HlsSpec.parse(given | ({} if backend is None else {"backend": backend}), path="--part, --clock, --backend")
+    return HlsSpec.parse(
+        given | ({} if backend is None else {"backend": backend}), path="--part, --clock, --backend"
+    )
 
 
 def is_measured(qor: QoR) -> bool:

@@ -147,10 +147,25 @@ def _run_compiler(
     source.write_text(unit(project.read, probed=probed), errors="surrogateescape")
     compiler = _compiler()
     define = f"-DWEIGHTS_DIR={cpp_string(str(entry / 'weights'))}"
-    own = [f"-iquote{project.firmware.absolute()}", f"-iquote{project.path.absolute()}", f"-I{project.path.absolute()}"]
-    folders = [*own, f"-I{project.firmware.absolute()}", *(f"-I{folder.absolute()}" for folder in around.folders)]
+    own = [
+        f"-iquote{project.firmware.absolute()}",
+        f"-iquote{project.path.absolute()}",
+        f"-I{project.path.absolute()}",
+    ]
+    folders = [
+        *own,
+        f"-I{project.firmware.absolute()}",
+        *(f"-I{folder.absolute()}" for folder in around.folders),
+    ]
     inputs = (*folders, define, str(source.absolute()))
-    command = [compiler.path, *_flags(project, compiler), *inputs, "-shared", "-o", str(part / "entry" / LIBRARY)]
+    command = [
+        compiler.path,
+        *_flags(project, compiler),
+        *inputs,
+        "-shared",
+        "-o",
+        str(part / "entry" / LIBRARY),
+    ]
     return run(command, project.path, Limits(timeout_s), part / "g++.log")
 
 
@@ -162,7 +177,9 @@ def _flags(project: HlsProject, compiler: _Compiler) -> tuple[str, ...]:
 def cpp_standard(project: HlsProject) -> str:
     """C++23 only for the floating types that need it: its headers take a third more time."""
     defines = project.firmware / "defines.h"
-    floating = defines.is_file() and re.search(r"std::b?float\d+", defines.read_text(errors="replace")) is not None
+    floating = (
+        defines.is_file() and re.search(r"std::b?float\d+", defines.read_text(errors="replace")) is not None
+    )
     return "c++23" if floating else "c++17"
 
 

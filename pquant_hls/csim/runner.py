@@ -37,7 +37,9 @@ def run_library(job: dict[str, Any]) -> None:
     entry.argtypes, entry.restype = [ctypes.c_size_t, *[ctypes.c_void_p] * 3], ctypes.c_int
     wrong = entry(rows, _pointers(inputs), _pointers(outputs), _pointers(layers) if layers else None)
     if wrong != 0:
-        sys.exit(f"ERROR: the stream {job['output_names'][wrong - 1]} holds another number of values than its size")
+        sys.exit(
+            f"ERROR: the stream {job['output_names'][wrong - 1]} holds another number of values than its size"
+        )
     for path, array in zip(job["outputs"], outputs, strict=True):
         np.save(path, array)
     for path, array in zip(job["probes"], layers, strict=False):

@@ -98,7 +98,11 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
         "vectors.txt": _vectors(golden),
         "Makefile": _makefile(project, namespace),
     }
-    if all(port.kind is not None and not port.stream and port.parameter is not None for side in ports(project.read) for port in side):
+    if all(
+        port.kind is not None and not port.stream and port.parameter is not None
+        for side in ports(project.read)
+        for port in side
+    ):
         files[f"{namespace}_cmssw.cpp"] = _cmssw(project, namespace)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -78,7 +78,9 @@ def translation_unit(project: HlsProject, namespace: str) -> str:
     """
     layout = project.read
     if layout.top.weights:
-        raise UnsupportedModel("passes weights through ports, which an emulator has none of", where=project.source)
+        raise UnsupportedModel(
+            "passes weights through ports, which an emulator has none of", where=project.source
+        )
     unit = _Unit(project.firmware.resolve(), project.path.resolve(), includes(layout).folders)
     with resources.as_file(resources.files("pquant_hls.firmware").joinpath("csim.h")) as flat:
         prelude = unit.inline(flat)

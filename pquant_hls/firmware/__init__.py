@@ -1,5 +1,6 @@
 """Any hls4ml firmware, read from its C++ sources: where its parts lie, its ports, its design, and the C++ that csim runs."""
 
+from pquant_hls.firmware import functions as _functions  # the rows register themselves
 from pquant_hls.firmware.bridge import ENTRY, Probe, event_entry, probes, unit
 from pquant_hls.firmware.graph import read_graph
 from pquant_hls.firmware.headers import Includes, includes
@@ -32,3 +33,5 @@ __all__ = [
     "register_function",
     "unit",
 ]
+
+del _functions

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from pquant_hls.firmware.cpp import Parameter, Struct, text_of
+from pquant_hls.firmware.cpp import text_of
+from pquant_hls.firmware.declared import Parameter, Struct
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.ports import RESULT, TopPort, ports, structs_of
 from pquant_hls.firmware.shapes import shapes
@@ -41,6 +42,8 @@ def probes(layout: Layout) -> tuple[Probe, ...]:
             continue
         kind = layout.top.declaration(call.writes[0])
         stream = kind is not None and stream_of(layout.names.type_text(kind.type)) is not None
+        if isinstance(kind, Parameter) and not (kind.lengths or kind.pointer or stream):
+            continue  # a part of a struct
         found.append(Probe(call.name, call.writes[0], shape, stream, call.statement.end_byte))
     return tuple(found)
 
@@ -56,7 +59,7 @@ def unit(layout: Layout, *, probed: bool = True) -> str:
     prelude = resources.files("pquant_hls.firmware").joinpath("csim.h").read_text(encoding="utf-8")
     place = layout.source.path.relative_to(layout.root)
     line = f"#line 1 {cpp_string(place.as_posix())}\n"
-    return f"{prelude}\n{line}{_with_probes(layout, watched)}\n#line 1 \"bridge\"\n{_entry(layout, watched)}"
+    return f'{prelude}\n{line}{_with_probes(layout, watched)}\n#line 1 "bridge"\n{_entry(layout, watched)}'
 
 
 def _with_probes(layout: Layout, watched: Sequence[Probe]) -> str:
@@ -65,7 +68,10 @@ def _with_probes(layout: Layout, watched: Sequence[Probe]) -> str:
     for index, probe in sorted(enumerate(watched), key=lambda pair: pair[1].place):
         function = "probe_stream" if probe.stream else "probe"
         values = probe.variable if probe.stream else f"&{probe.variable}[0]"
-        parts += [text[start : probe.place], f" ::pquant::{function}({index}, {values}, {probe.size});".encode()]
+        parts += [
+            text[start : probe.place],
+            f" ::pquant::{function}({index}, {values}, {probe.size});".encode(),
+        ]
         start = probe.place
     return b"".join([*parts, text[start:]]).decode(errors="surrogateescape")
 
@@ -137,9 +143,8 @@ def _locals(layout: Layout) -> Iterator[str]:
     for side in ports(layout):
         for port in side:
             yield from _local(port)
-    for parameter in layout.top.function.parameters:
-        if parameter.name.startswith("const_size_"):
-            yield f"static {parameter.type} {parameter.name};"
+    for parameter in layout.top.others:
+        yield f"static {parameter.type} {parameter.name};"
 
 
 def _scoped(name: str, space: str) -> str:
@@ -185,7 +190,9 @@ def _weight_headers(layout: Layout) -> Iterator[str]:
 
 def _structs(layout: Layout, sides: Sequence[TopPort]) -> Iterator[str]:
     """How to go through the members of the sources' own structs."""
-    texts = [port.parameter.type if port.parameter is not None else layout.top.function.result for port in sides]
+    texts = [
+        port.parameter.type if port.parameter is not None else layout.top.function.result for port in sides
+    ]
     found: dict[str, Struct] = {}
     for text in texts:
         for struct in structs_of(text, layout.names):
@@ -198,7 +205,9 @@ def _structs(layout: Layout, sides: Sequence[TopPort]) -> Iterator[str]:
         yield f"template <> struct Flat<{name}> {{"
         ways = (("take", f"{name} &value, const double *&at"), ("give", f"const {name} &value, double *&at"))
         for way, given in ways:
-            moves = [f"Flat<decltype({name}::{part})>::{way}(value.{part}, at);" for _, part, _ in struct.members]
+            moves = [
+                f"Flat<decltype({name}::{part})>::{way}(value.{part}, at);" for _, part, _ in struct.members
+            ]
             yield f"    static void {way}({given}) {{ {' '.join(moves)} }}"
         yield "};"
     yield "} // namespace pquant"

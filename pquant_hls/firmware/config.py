@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pquant_hls.firmware.cpp import Struct
+from pquant_hls.firmware.declared import Struct
 from pquant_hls.firmware.values import Names, Value
 from pquant_hls.qor import FixedType
 

@@ -74,7 +74,7 @@ template <class T> void give_array(const T *from, std::size_t count, double *int
     for (std::size_t i = 0; i < count; i++)
         Flat<T>::give(from[i], into);
 }
-// One word of a stream after the other; false where more or fewer values come than there is room for.
+// The words of a stream in turn; false where more or fewer values come than there is room for.
 template <class S> void take_stream(S &into, std::size_t count, const double *from) {
     using Word = std::decay_t<decltype(into.read())>;
     for (const double *end = from + count; from < end;) {

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.firmware.cpp import Parameter, text_of
+from pquant_hls.firmware.cpp import text_of
+from pquant_hls.firmware.declared import Parameter
 from pquant_hls.firmware.layers import FunctionRule, Shape, Site, array_names, coding
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.shapes import rule_of, shapes
@@ -145,7 +146,9 @@ class _Builder:
         """As the graph holds kernels; hls4ml's resource strategies have the outputs first."""
         config = site.config
         window = config.numbers("filt_height", "filt_width") or []
-        kernel = (site.number("n_in", site.size),) if operation == "dense" else (*window, site.number("n_chan"))
+        kernel = (
+            (site.number("n_in", site.size),) if operation == "dense" else (*window, site.number("n_chan"))
+        )
         if codes.size == 0 or codes.size % math.prod(kernel) != 0:
             raise self._cannot(f"{name} holds {codes.size} values, and {kernel} are one output's", site.call)
         turned = config.word("strategy") in ("resource", "resource_unrolled")

@@ -70,7 +70,11 @@ def _of_version(layout: Layout) -> Path:
         return named[0]
     installed = _installed()
     release = _RELEASES.get(layout.version or "")
-    if installed is None or release is None or metadata.version("hls4ml").split(".")[:2] != release.split(".")[:2]:
+    if (
+        installed is None
+        or release is None
+        or metadata.version("hls4ml").split(".")[:2] != release.split(".")[:2]
+    ):
         raise _missing(layout, "nnet_utils")
     return installed
 
@@ -102,7 +106,9 @@ def _owner(folder: Path) -> str:
 
 def _missing(layout: Layout, what: str) -> UnsupportedModel:
     release = _RELEASES.get(layout.version or "", "VERSION")
-    by = f"written by hls4ml {layout.version}" if layout.version else "of an hls4ml version that nothing tells"
+    by = (
+        f"written by hls4ml {layout.version}" if layout.version else "of an hls4ml version that nothing tells"
+    )
     return UnsupportedModel(
         f"the headers {what} are missing from this firmware, {by}",
         where=layout.folder,

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.errors.bounds import CPP_BYTES, FOLDER_FILES
-from pquant_hls.firmware.cpp import Declared, Function, Source, first_error
+from pquant_hls.firmware.cpp import Source, first_error
+from pquant_hls.firmware.declared import Declared, Function
 from pquant_hls.firmware.top import Top, called_names, layer_calls
 from pquant_hls.firmware.values import Names
 
@@ -106,15 +107,17 @@ def _around(path: Path, function: Function) -> Layout:
         root = folder.parent
     declared, files, missing = _included(function.source, root)
     whole = folder.parent == root and folder.name == "firmware" and _builds(root)
-    kind: Kind = "project" if whole else "firmware" if folder.name == "firmware" or _plain(folder) else "deployed"
+    kind: Kind = (
+        "project" if whole else "firmware" if folder.name == "firmware" or _plain(folder) else "deployed"
+    )
     return Layout(root, folder, function.source, Top(function), declared, kind, files, missing)
 
 
 def _builds(folder: Path) -> bool:
     """Whether hls4ml's build files lie here."""
-    return any((folder / name).is_file() for name in ("build_prj.tcl", "hls4ml_config.yml", "project.tcl")) or any(
-        folder.glob("*_bridge.cpp")
-    )
+    return any(
+        (folder / name).is_file() for name in ("build_prj.tcl", "hls4ml_config.yml", "project.tcl")
+    ) or any(folder.glob("*_bridge.cpp"))
 
 
 def _plain(folder: Path) -> bool:
@@ -148,7 +151,9 @@ def _files(start: Path) -> Iterator[Path]:
             seen += 1
             if seen > FOLDER_FILES:
                 raise UnsupportedModel(
-                    f"holds more than {FOLDER_FILES:,} files", where=start, mend="give the folder of one project"
+                    f"holds more than {FOLDER_FILES:,} files",
+                    where=start,
+                    mend="give the folder of one project",
                 )
             if entry.is_dir() and not entry.is_symlink():
                 skip = entry.name in PASSED_OVER or entry.name.startswith(".") or entry.name.endswith("_prj")
@@ -176,12 +181,16 @@ def _not_one(path: Path, tops: list[Function]) -> UnsupportedModel:
     if tops:
         places = ", ".join(f"{top.name} in {top.source.path.relative_to(path.parent)}" for top in tops[:8])
         return UnsupportedModel(
-            f"{len(tops)} top functions: {places}", where=path, mend="give the folder or the .cpp of one of them"
+            f"{len(tops)} top functions: {places}",
+            where=path,
+            mend="give the folder or the .cpp of one of them",
         )
     old = [file for file in _candidates(path) if b"compute_layer<" in file.read_bytes()[:CPP_BYTES]]
     if old:
         return UnsupportedModel(
-            "written by an hls4ml before 0.3, whose layers are other functions", where=old[0], mend="convert the model again"
+            "written by an hls4ml before 0.3, whose layers are other functions",
+            where=old[0],
+            mend="convert the model again",
         )
     return UnsupportedModel(
         "not an hls4ml project: no function of its .cpp files calls a layer (nnet::...)",
@@ -248,4 +257,6 @@ def guess_version(layout: Layout) -> str | None:
     by_text = next((version for version, marks in _MARKS if any(mark in whole for mark in marks)), None)
     folder = layout.libraries
     kept = [version for version, name in _HEADERS if folder is not None and (folder / name).is_file()]
-    return max([*kept[:1], *([] if by_text is None else [by_text])], key=lambda text: text.split()[0], default=None)
+    return max(
+        [*kept[:1], *([] if by_text is None else [by_text])], key=lambda text: text.split()[0], default=None
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.errors.bounds import CPP_DEPTH
-from pquant_hls.firmware.cpp import Parameter, Struct
+from pquant_hls.firmware.declared import Parameter, Struct
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.shapes import shapes
 from pquant_hls.firmware.values import Names, stream_of
@@ -66,7 +66,7 @@ def _port(layout: Layout, port: Parameter) -> TopPort:
     stream = stream_of(names.type_text(port.type))
     inner = value_count(port.type, names) if stream is None else 1
     shape = shapes(layout).of(port.name)
-    if shape is None and stream is None and not port.pointer:
+    if stream is None and not port.lengths and not port.pointer:
         shape = (inner,)
     elif shape is not None and stream is None and inner > 1:
         shape = (*shape, inner)
@@ -85,8 +85,8 @@ def value_count(text: str, names: Names, depth: int = 0) -> int:
         raise UnsupportedModel("types within types without an end", where=text[:60])
     struct = _struct(text, names)
     if struct is not None:
-        return sum(math.prod(names.size(n) or 1 for n in lengths) * value_count(kind, names, depth + 1)
-                   for kind, _, lengths in struct.members)  # fmt: skip
+        members = [(kind, math.prod(names.size(n) or 1 for n in sizes)) for kind, _, sizes in struct.members]
+        return sum(count * value_count(kind, names, depth + 1) for kind, count in members)
     whole = names.type_text(text)
     lanes = names.lanes(whole)
     if lanes is not None:
@@ -128,10 +128,18 @@ def structs_of(text: str, names: Names, depth: int = 0) -> list[Struct]:
         return []
     struct = _struct(text, names)
     if struct is not None:
-        return [inner for kind, _, _ in struct.members for inner in structs_of(kind, names, depth + 1)] + [struct]
+        return [inner for kind, _, _ in struct.members for inner in structs_of(kind, names, depth + 1)] + [
+            struct
+        ]
     whole = stream_of(names.type_text(text)) or names.type_text(text)
     composed = _COMPOSED.match(whole)
-    parts = [whole] if composed is None and whole != text else [] if composed is None else list(split(composed[2]))
+    parts = (
+        [whole]
+        if composed is None and whole != text
+        else []
+        if composed is None
+        else list(split(composed[2]))
+    )
     return [inner for part in parts for inner in structs_of(part, names, depth + 1)]
 
 

@@ -8,7 +8,8 @@ from functools import cached_property, lru_cache
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.firmware.config import Config
-from pquant_hls.firmware.cpp import Declared, Parameter, Source, text_of, walk
+from pquant_hls.firmware.cpp import Source, text_of, walk
+from pquant_hls.firmware.declared import Declared, Parameter
 from pquant_hls.firmware.layers import FUNCTIONS, FunctionRule, Shape, Site, alike
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.top import Call, Variable
@@ -69,11 +70,12 @@ class Shapes:
             factors = self.layout.names.factors(length)
             if factors is None:
                 where = self.layout.source.place(length)
-                raise UnsupportedModel(f"the length {text_of(length)} of an array cannot be told", where=where)
+                raise UnsupportedModel(
+                    f"the length {text_of(length)} of an array cannot be told", where=where
+                )
             shape += factors
         if shape and not 0 < math.prod(shape) <= LARGEST:
-            where = self.layout.source.path
-            raise UnsupportedModel(f"an array of {math.prod(shape):,} values", where=where)
+            raise UnsupportedModel(f"an array of {math.prod(shape):,} values", where=self.layout.source.path)
         return tuple(shape) or None
 
     def asked(self, name: str) -> Shape | None:

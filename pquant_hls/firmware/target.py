@@ -13,7 +13,11 @@ from pquant_hls.spec import HlsSpec
 _FILES = ("project.tcl", "build_prj.tcl", "hls4ml_config.yml", "hls4ml_config.yaml")
 _PATTERNS = {
     "backend": (r'^\s*set\s+backend\s+"?(\w+)', r"^Backend:\s*(\w+)"),
-    "part": (r'^\s*set\s+part\s+"?([\w.-]+)', r"^\s*set_part\s+\{?([\w.-]+)", r"^(?:Part|XilinxPart):\s*([\w.-]+)"),
+    "part": (
+        r'^\s*set\s+part\s+"?([\w.-]+)',
+        r"^\s*set_part\s+\{?([\w.-]+)",
+        r"^(?:Part|XilinxPart):\s*([\w.-]+)",
+    ),
     "clock_ns": (
         r'^\s*set\s+clock_period\s+"?([\d.]+)',
         r"^\s*create_clock\s+-period\s+([\d.]+)",
@@ -34,7 +38,9 @@ def read_spec(layout: Layout) -> HlsSpec | None:
     A backend that is not stated is Vivado for hls4ml before 0.7, which knew no other, else Vitis.
     """
     text = "\n".join(_texts(layout))
-    found = {name: value for name, patterns in _PATTERNS.items() if (value := _first(patterns, text)) is not None}
+    found = {
+        name: value for name, patterns in _PATTERNS.items() if (value := _first(patterns, text)) is not None
+    }
     if "part" not in found or "clock_ns" not in found:
         return None
     backend = _BACKENDS.get(found.pop("backend", "").lower(), backend_of(layout))

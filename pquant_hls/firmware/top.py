@@ -9,9 +9,15 @@ from itertools import count
 
 from tree_sitter import Node
 
-from pquant_hls.firmware.cpp import Function, Parameter, active, brackets, text_of, walk
+from pquant_hls.firmware.cpp import active, brackets, text_of, walk
+from pquant_hls.firmware.declared import Function, Parameter
 
-ASIDE = ("load_weights_from_txt", "load_compressed_weights_from_txt", "load_exponent_weights_from_txt", "save_layer_output")
+ASIDE = (
+    "load_weights_from_txt",
+    "load_compressed_weights_from_txt",
+    "load_exponent_weights_from_txt",
+    "save_layer_output",
+)
 """What hls4ml calls for csim alone."""
 TWO_READ = frozenset(
     {"add", "subtract", "multiply", "average", "maximum", "minimum", "dot1d", "einsum"}
@@ -93,8 +99,9 @@ class Top:
             read |= {self.origin(name) for name in call.reads} - written
             written |= {self.origin(name) for name in call.writes}
         ports = [port for port in self.function.parameters if not _is_size(port)]
+        arrays = {port.name for port in ports if port.lengths or port.pointer or "stream" in port.type}
         ends = [place for place, port in enumerate(ports) if port.name in written - read]
-        idle = {port.name for port in ports[: min(ends, default=0)]} - {port.name for port in self.weights}
+        idle = {port.name for port in ports[: min(ends, default=0)]} & arrays - self._weights
         return tuple(port for port in ports if port.name in read | idle)
 
     @property
@@ -103,12 +110,18 @@ class Top:
         taken = {port.name for port in (*self.inputs, *self.weights)}
         written = {self.origin(name) for call in self.calls for name in call.writes}
         ports = [port for port in self.function.parameters if not _is_size(port) and port.name not in taken]
-        return tuple(port for port in ports if port.name in written or not port.constant)
+        return tuple(port for port in ports if port.name in written or (port.lengths and not port.constant))
 
     @property
     def weights(self) -> tuple[Parameter, ...]:
         """Ports through which weights come: hls4ml's calls take them behind the data."""
         return tuple(port for port in self.function.parameters if port.name in self._weights)
+
+    @property
+    def others(self) -> tuple[Parameter, ...]:
+        """Ports that carry no data: sizes that hls4ml before 0.7 told, modes that nothing reads."""
+        known = {port.name for port in (*self.inputs, *self.outputs)} | self._weights
+        return tuple(port for port in self.function.parameters if port.name not in known)
 
     def origin(self, name: str) -> str:
         """The variable or port that a name is another name of."""
@@ -213,7 +226,9 @@ def _step(statement: Node) -> Iterator[Call]:
         if node.type == "call_expression":
             function, namespace, types = _function(node)
             listed = node.child_by_field_name("arguments")
-            arguments = () if listed is None else tuple(n for n in listed.named_children if n.type != "comment")
+            arguments = (
+                () if listed is None else tuple(n for n in listed.named_children if n.type != "comment")
+            )
             if function not in ASIDE:
                 yield Call(function, namespace, types, arguments, _comment(statement), statement)
         elif node.type == "assignment_expression":
@@ -242,7 +257,12 @@ def _function(call: Node) -> tuple[str, str, tuple[Node, ...]]:
 
 def _base(node: Node) -> str | None:
     """The variable of ``name``, ``name[i]``, ``&name`` or ``name.field``."""
-    while node.type in ("subscript_expression", "pointer_expression", "field_expression", "parenthesized_expression"):
+    while node.type in (
+        "subscript_expression",
+        "pointer_expression",
+        "field_expression",
+        "parenthesized_expression",
+    ):
         inner = node.child_by_field_name("argument")
         node = inner if inner is not None else node.named_children[0]
     return text_of(node) if node.type == "identifier" else None
@@ -265,4 +285,8 @@ def _own_line(comment: Node) -> bool:
 def _word(comment: Node) -> str:
     """The comment where it is one word, as a layer's name is."""
     text = text_of(comment).removeprefix("//").removeprefix("/*").removesuffix("*/").strip()
-    return text if text.replace("_", "").replace("-", "").replace(".", "").isalnum() and "hls-fpga" not in text else ""
+    return (
+        text
+        if text.replace("_", "").replace("-", "").replace(".", "").isalnum() and "hls-fpga" not in text
+        else ""
+    )

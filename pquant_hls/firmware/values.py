@@ -11,7 +11,8 @@ from tree_sitter import Node
 
 from pquant_hls.errors import PquantError
 from pquant_hls.errors.bounds import CPP_DEPTH
-from pquant_hls.firmware.cpp import Declared, Struct, text_of
+from pquant_hls.firmware.cpp import text_of
+from pquant_hls.firmware.declared import Declared, Struct
 from pquant_hls.qor import FixedType
 
 Value = int | float | bool | str
@@ -121,7 +122,11 @@ class Names:
 
     def member(self, name: str) -> Node | None:
         """The initializer of a name: the struct's own, one defined outside of it, or the file's."""
-        places = (self.inner.get(name), self.declared.values.get(f"{self.space}::{name}"), self.declared.values.get(name))
+        places = (
+            self.inner.get(name),
+            self.declared.values.get(f"{self.space}::{name}"),
+            self.declared.values.get(name),
+        )
         return next((node for node in places if node is not None), None)
 
     def _called(self, node: Node, depth: int) -> Value | None:
@@ -131,7 +136,9 @@ class Names:
         known = _FUNCTIONS.get(function)
         if known is not None and None not in given:
             return known(*given)
-        return given[0] if len(given) == 1 and function.startswith(("ap_", "float", "double", "int")) else None
+        return (
+            given[0] if len(given) == 1 and function.startswith(("ap_", "float", "double", "int")) else None
+        )
 
     def type_text(self, name: str) -> str:
         """What a type is a typedef of, through typedefs of typedefs."""

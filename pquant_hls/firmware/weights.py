@@ -63,7 +63,9 @@ class Weights:
         names = self.layout.names
         found = {}
         for node in walk(self.layout.top.function.body):
-            if node.type == "call_expression" and "weights_from_txt" in text_of(node.child_by_field_name("function")):
+            if node.type == "call_expression" and "weights_from_txt" in text_of(
+                node.child_by_field_name("function")
+            ):
                 listed = node.child_by_field_name("arguments")
                 words = [] if listed is None else [text_of(part) for part in listed.named_children]
                 sizes = [part for part in walk(node) if part.type == "template_argument_list"]

@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 SHOWN_PER_FILE = 5
 WIDEST = 52
 """Bits of the widest type whose codes are exact in float64, FixedType's own limit."""
+
+
 @dataclass(frozen=True)
 class WeightDifference:
     """``text`` as csim reads it and ``header`` as synthesis does.

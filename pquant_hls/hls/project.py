@@ -81,7 +81,9 @@ class HlsProject:
         inside = [p for p in sorted(self.firmware.rglob("*")) if p.is_file() and p.suffix not in BUILT]
         beside = [p for p in sorted(self.path.glob("*.h*")) if p.is_file() and p.suffix in HEADERS]
         bridge = [p for p in (self.path / f"{self.name}_bridge.cpp",) if p.is_file()]
-        included = [] if self.layout is None else [p for p in self.layout.files if p.is_relative_to(self.path)]
+        included = (
+            [] if self.layout is None else [p for p in self.layout.files if p.is_relative_to(self.path)]
+        )
         return tuple(dict.fromkeys((*bridge, *inside, *beside, *included)))
 
     @property

@@ -134,4 +134,6 @@ def measure_project(
     path = Path(path)
     if using == AUTO:
         using = "report" if offers_reports(path) else "estimate"
-    return measured_by(using, Design(path, folder=work, prefix=tuple(prefix), top=top, asked=spec, on_line=on_line))
+    return measured_by(
+        using, Design(path, folder=work, prefix=tuple(prefix), top=top, asked=spec, on_line=on_line)
+    )

@@ -52,7 +52,12 @@ class Proof:
 
 
 def prove(
-    project: HlsProject, *, vectors: int = VECTORS, seed: int = 0, cache: Path | None = None, timeout_s: float = 600.0
+    project: HlsProject,
+    *,
+    vectors: int = VECTORS,
+    seed: int = 0,
+    cache: Path | None = None,
+    timeout_s: float = 600.0,
 ) -> Proof:
     """Read the project's graph from its sources and compare it with the project's own csim, layer by layer.
 
@@ -96,7 +101,11 @@ def _values(graph: FixedPointGraph, x: list[Floats], layers: Mapping[str, Floats
 
 
 def _compare(
-    graph: FixedPointGraph, values: Mapping[str, Floats], emulators: dict[str, Any], proven: dict[str, None], unseen: dict[str, str]
+    graph: FixedPointGraph,
+    values: Mapping[str, Floats],
+    emulators: dict[str, Any],
+    proven: dict[str, None],
+    unseen: dict[str, str],
 ) -> None:
     for node in graph.nodes:
         if node.is_input or node.name in unseen:

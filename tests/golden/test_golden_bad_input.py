@@ -106,10 +106,14 @@ def test_missing_files_are_named(mini_project: Path, csim_cache: Path, missing: 
 
 
 @pytest.mark.gxx
-def test_a_project_of_hls4ml_0_6_runs(golden: Golden, mini_project: Path, csim_cache: Path, edit: Edit) -> None:
+def test_a_project_of_hls4ml_0_6_runs(
+    golden: Golden, mini_project: Path, csim_cache: Path, edit: Edit
+) -> None:
     """It reads weights from the folder it runs in, and its top tells sizes."""
     edit(mini_project, "firmware/nnet_utils/nnet_helpers.h", "WEIGHTS_DIR", "SOME_DIR")
-    edit(mini_project, "firmware/nnet_utils/nnet_helpers.h", "std::string(SOME_DIR)", 'std::string("weights")')
+    edit(
+        mini_project, "firmware/nnet_utils/nnet_helpers.h", "std::string(SOME_DIR)", 'std::string("weights")'
+    )
     sizes = "unsigned short &const_size_in_1, unsigned short &const_size_out_1) {"
     edit(mini_project, "firmware/mini.cpp", "layer4_out[2]) {", f"layer4_out[2], {sizes}")
     (mini_project / "mini_bridge.cpp").unlink()

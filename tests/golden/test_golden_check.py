@@ -129,7 +129,12 @@ def test_inputs_truncated_to_integers_are_found(
     golden: Golden, mini_project: Path, csim_cache: Path, edit: Edit
 ) -> None:
     truncated = "for (int i = 0; i < 3; i++) x[i] = int(double(x[i]));"
-    edit(mini_project, "firmware/mini.cpp", "    layer2_t layer2_out", f"    {truncated}\n    layer2_t layer2_out")
+    edit(
+        mini_project,
+        "firmware/mini.cpp",
+        "    layer2_t layer2_out",
+        f"    {truncated}\n    layer2_t layer2_out",
+    )
     result = check(mini_project, golden, cache=csim_cache)
     assert not result.passed
     assert result.layer == "fc1"
