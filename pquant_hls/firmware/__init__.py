@@ -7,6 +7,7 @@ from pquant_hls.firmware.headers import Includes, includes
 from pquant_hls.firmware.layers import FunctionRule, Site, register_function
 from pquant_hls.firmware.layout import LIBRARIES, Layout, find
 from pquant_hls.firmware.ports import TopPort, ports
+from pquant_hls.firmware.remarks import Remark, examine
 from pquant_hls.firmware.top import Call, Top
 from pquant_hls.firmware.weights import Array, Load, Weights
 
@@ -20,11 +21,13 @@ __all__ = [
     "Layout",
     "Load",
     "Probe",
+    "Remark",
     "Site",
     "Top",
     "TopPort",
     "Weights",
     "event_entry",
+    "examine",
     "find",
     "includes",
     "ports",

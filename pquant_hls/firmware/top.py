@@ -19,6 +19,7 @@ ASIDE = (
     "save_layer_output",
 )
 """What hls4ml calls for csim alone."""
+_AROUND = frozenset({"for_statement", "while_statement", "if_statement"})
 TWO_READ = frozenset(
     {"add", "subtract", "multiply", "average", "maximum", "minimum", "dot1d", "einsum"}
     | {f"concatenate{rank}d" for rank in (1, 2, 3)}
@@ -270,6 +271,8 @@ def _base(node: Node) -> str | None:
 
 def _comment(statement: Node) -> str:
     """The comment behind a statement on its line, else the one alone on the line before it."""
+    while statement.parent is not None and statement.parent.type in _AROUND:
+        statement = statement.parent
     after, before = statement.next_named_sibling, statement.prev_named_sibling
     if after is not None and after.type == "comment" and after.start_point[0] == statement.end_point[0]:
         return _word(after)
