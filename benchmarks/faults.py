@@ -37,7 +37,7 @@ from _common import parse, save, show
 from numpy.typing import NDArray
 
 from pquant_hls.csim import Library, build, predict
-from pquant_hls.firmware.values import Names
+from pquant_hls.firmware.values import SourceNames
 from pquant_hls.golden import CheckResult, Golden, check, random_inputs, record
 from pquant_hls.golden.check import assess
 from pquant_hls.golden.run import run_traced
@@ -146,7 +146,7 @@ def layer_of_variable(project: HlsProject) -> dict[str, str]:
 
 
 def weight_fault(
-    kind: str, name: str, copies: str, layers: dict[str, str], defines: Names, rng: np.random.Generator
+    kind: str, name: str, copies: str, layers: dict[str, str], defines: SourceNames, rng: np.random.Generator
 ) -> Fault:
     """A flipped bit or a swap in one or both copies of an array."""
     grid = defines.fixed(("weight" if name.startswith("w") else "bias") + name[1:] + "_t")
@@ -181,7 +181,7 @@ def _altered(text: str, grid: FixedType, kind: str, draw: int) -> str:
     return text[:start] + words + text[end:]
 
 
-def source_faults(project: HlsProject, layers: dict[str, str], defines: Names) -> Iterator[Fault]:
+def source_faults(project: HlsProject, layers: dict[str, str], defines: SourceNames) -> Iterator[Fault]:
     """Faults in the C++: narrower or shifted types, a dropped ReLU, inputs truncated to integers."""
     first = layers[project.inputs[0].name]
     for name, text in defines.declared.types.items():

@@ -16,7 +16,7 @@ from pquant_hls.csim import cpp_standard
 from pquant_hls.errors import GoldenError, OutputError, SpecError, ToolFailed, UnsupportedModel
 from pquant_hls.export.unit import translation_unit
 from pquant_hls.files import replacing
-from pquant_hls.firmware import includes, ports
+from pquant_hls.firmware import includes, top_ports
 from pquant_hls.golden import Golden, compare_weights, random_inputs, record
 from pquant_hls.hls import HlsProject, Port
 from pquant_hls.network import is_reserved
@@ -100,7 +100,7 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
     }
     if all(
         port.kind is not None and not port.stream and port.parameter is not None
-        for side in ports(project.read)
+        for side in top_ports(project.read)
         for port in side
     ):
         files[f"{namespace}_cmssw.cpp"] = _cmssw(project, namespace)

@@ -4,36 +4,36 @@ from pquant_hls.firmware import functions as _functions  # the rows register the
 from pquant_hls.firmware.bridge import ENTRY, Probe, event_entry, probes, unit
 from pquant_hls.firmware.graph import read_graph
 from pquant_hls.firmware.headers import Includes, includes
-from pquant_hls.firmware.layers import FunctionRule, Site, register_function
+from pquant_hls.firmware.layers import CallSite, FunctionRule, register_function
 from pquant_hls.firmware.layout import LIBRARIES, Layout, find
-from pquant_hls.firmware.ports import TopPort, ports
-from pquant_hls.firmware.remarks import Remark, examine
-from pquant_hls.firmware.top import Call, Top
-from pquant_hls.firmware.weights import Array, Load, Weights
+from pquant_hls.firmware.ports import TopPort, top_ports
+from pquant_hls.firmware.remarks import SourceRemark, examine
+from pquant_hls.firmware.top import Top, TopCall
+from pquant_hls.firmware.weights import Array, Load, SourceWeights
 
 __all__ = [
     "ENTRY",
     "LIBRARIES",
     "Array",
-    "Call",
+    "CallSite",
     "FunctionRule",
     "Includes",
     "Layout",
     "Load",
     "Probe",
-    "Remark",
-    "Site",
+    "SourceRemark",
+    "SourceWeights",
     "Top",
+    "TopCall",
     "TopPort",
-    "Weights",
     "event_entry",
     "examine",
     "find",
     "includes",
-    "ports",
     "probes",
     "read_graph",
     "register_function",
+    "top_ports",
     "unit",
 ]
 

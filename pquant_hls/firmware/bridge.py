@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from pquant_hls.firmware.cpp import text_of
+from pquant_hls.firmware.cpp import source_text
 from pquant_hls.firmware.declared import Parameter, Struct
 from pquant_hls.firmware.layout import Layout
-from pquant_hls.firmware.ports import RESULT, TopPort, ports, structs_of
-from pquant_hls.firmware.shapes import shapes
+from pquant_hls.firmware.ports import RESULT, TopPort, structs_of, top_ports
+from pquant_hls.firmware.shapes import shapes_of
 from pquant_hls.firmware.values import stream_of
 from pquant_hls.programs.quoting import cpp_string
 
@@ -37,7 +37,7 @@ def probes(layout: Layout) -> tuple[Probe, ...]:
     """One for each call whose result has a known size, in the order of the calls."""
     found = []
     for call in layout.top.calls:
-        shape = shapes(layout).of(call.writes[0]) if call.writes else None
+        shape = shapes_of(layout).of(call.writes[0]) if call.writes else None
         if shape is None:
             continue
         kind = layout.top.declaration(call.writes[0])
@@ -77,7 +77,7 @@ def _with_probes(layout: Layout, watched: Sequence[Probe]) -> str:
 
 
 def _entry(layout: Layout, watched: Sequence[Probe]) -> str:
-    inputs, outputs = ports(layout)
+    inputs, outputs = top_ports(layout)
     space = layout.namespace
     taken = [_move("take", port, f"inputs[{place}] + row * {port.size}") for place, port in enumerate(inputs)]
     given = [
@@ -113,7 +113,7 @@ def _entry(layout: Layout, watched: Sequence[Probe]) -> str:
 
 def event_entry(layout: Layout, signature: str) -> str:
     """C++ of a function with this signature, which takes a ``double`` pointer for each port, for one event."""
-    inputs, outputs = ports(layout)
+    inputs, outputs = top_ports(layout)
     space = layout.namespace
     taken = [_move("take", port, f"pquant_{port.name}") for port in inputs]
     given = [_move("give", port, f"pquant_{port.name}", "return;") for port in outputs]
@@ -140,7 +140,7 @@ def _call(layout: Layout) -> str:
 
 
 def _locals(layout: Layout) -> Iterator[str]:
-    for side in ports(layout):
+    for side in top_ports(layout):
         for port in side:
             yield from _local(port)
     for parameter in layout.top.others:
@@ -168,7 +168,7 @@ def _local(port: TopPort) -> Iterator[str]:
 
 
 def _lengths(port: TopPort) -> list[str]:
-    return [text_of(length) for length in port.parameter.lengths] if port.parameter is not None else []
+    return [source_text(length) for length in port.parameter.lengths] if port.parameter is not None else []
 
 
 def _move(way: str, port: TopPort, row: str, otherwise: str = "") -> str:

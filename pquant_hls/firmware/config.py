@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pquant_hls.firmware.declared import Struct
-from pquant_hls.firmware.values import Names, Value
+from pquant_hls.firmware.values import SourceNames, Value
 from pquant_hls.qor import FixedType
 
 
@@ -14,10 +14,10 @@ class Config:
     """The struct that a call's last template argument names, and with it the one of its products (``mult_config``)."""
 
     structs: tuple[Struct, ...]
-    names: Names
+    names: SourceNames
 
     @classmethod
-    def of(cls, name: str, names: Names) -> Config:
+    def of(cls, name: str, names: SourceNames) -> Config:
         """The struct of this name; one without entries where none is declared."""
         found = names.declared.structs.get(name.rpartition("::")[2])
         if found is None:

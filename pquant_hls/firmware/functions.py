@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pquant_hls.firmware.config import Config
-from pquant_hls.firmware.layers import Attrs, FunctionRule, Shape, Site, coding, register_function
+from pquant_hls.firmware.layers import Attrs, CallSite, FunctionRule, Shape, coding, register_function
 from pquant_hls.qor.tables import table_codes
 
 
@@ -21,7 +21,7 @@ def _sizes(*names: str) -> Callable[[Config], Shape | None]:
     return read
 
 
-def _given(*names: str) -> Callable[[Site], Shape | None]:
+def _given(*names: str) -> Callable[[CallSite], Shape | None]:
     read = _sizes(*names)
     return lambda site: read(site.config)
 
@@ -36,11 +36,11 @@ def _padding(config: Config) -> list[list[int]]:
     return [pair for pair in pairs if pair is not None]
 
 
-def _sides(site: Site) -> Attrs:
+def _sides(site: CallSite) -> Attrs:
     return {"padding": _padding(site.config)}
 
 
-def _channels(site: Site) -> Attrs:
+def _channels(site: CallSite) -> Attrs:
     return {"n_filt": site.number("n_filt", -1)}
 
 
@@ -49,14 +49,14 @@ def _options(config: Config, *names: str) -> Attrs:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _weighted(site: Site) -> Attrs:
+def _weighted(site: CallSite) -> Attrs:
     config = site.config
     coded = coding(config)
     encoding = {} if coded is None else {"weight_encoding": coded}
     return {"strategy": (config.word("strategy") or "latency").lower(), **encoding}
 
 
-def _convolution(site: Site) -> Attrs:
+def _convolution(site: CallSite) -> Attrs:
     config = site.config
     rank = len(_window(config, "filt"))
     dilation = config.number("dilation") or config.number("dilation_width") or 1
@@ -73,7 +73,7 @@ def _convolution(site: Site) -> Attrs:
     }
 
 
-def _pool(site: Site) -> Attrs:
+def _pool(site: CallSite) -> Attrs:
     config = site.config
     implementation = config.word("implementation")
     return {
@@ -94,8 +94,8 @@ def _pooling(rank: int, whole: str = "") -> Callable[[Config], str]:
     return op
 
 
-def _table(function: str) -> Callable[[Site], Attrs]:
-    def attrs(site: Site) -> Attrs:
+def _table(function: str) -> Callable[[CallSite], Attrs]:
+    def attrs(site: CallSite) -> Attrs:
         kind, size = site.config.type("table_t"), site.number("table_size", 1024)
         codes = {} if kind is None else {"table": table_codes(function, kind, size)}
         return {"table_size": size, **codes}
@@ -103,10 +103,10 @@ def _table(function: str) -> Callable[[Site], Attrs]:
     return attrs
 
 
-def _constant(name: str, default: float | None = None) -> Callable[[Site], Attrs]:
+def _constant(name: str, default: float | None = None) -> Callable[[CallSite], Attrs]:
     """A number among the call's arguments or in its struct."""
 
-    def attrs(site: Site) -> Attrs:
+    def attrs(site: CallSite) -> Attrs:
         given = [site.config.names.value(node) for node in site.call.arguments]
         found = next((value for value in given if isinstance(value, int | float)), site.config.value(name))
         number = default if not isinstance(found, int | float) else float(found)
@@ -115,19 +115,19 @@ def _constant(name: str, default: float | None = None) -> Callable[[Site], Attrs
     return attrs
 
 
-def _hard(site: Site) -> Attrs:
+def _hard(site: CallSite) -> Attrs:
     found = {name: site.config.value(name) for name in ("slope", "shift")}
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
 
 
-def _concatenate(site: Site) -> Attrs:
+def _concatenate(site: CallSite) -> Attrs:
     """hls4ml counts the axis with the batch axis."""
     axis = site.config.number("axis")
     rank = len(site.shapes[0])
     return {"axis": rank - 1 if axis is None else axis - 1 if axis > 0 else axis + rank}
 
 
-def _joined(site: Site) -> Shape:
+def _joined(site: CallSite) -> Shape:
     axis = int(_concatenate(site)["axis"])
     first, second = site.shapes[:2]
     if len(first) != len(second) or not 0 <= axis < len(first):
@@ -135,23 +135,23 @@ def _joined(site: Site) -> Shape:
     return (*first[:axis], first[axis] + second[axis], *first[axis + 1 :])
 
 
-def _transpose(site: Site) -> Attrs:
+def _transpose(site: CallSite) -> Attrs:
     return {"perm": list(_order(site) or ())}
 
 
-def _order(site: Site) -> Sequence[int] | None:
+def _order(site: CallSite) -> Sequence[int] | None:
     name = site.config.structs[0].name if site.config else ""
     return site.config.names.list(f"{name}_perm") or site.config.names.list("perm")
 
 
-def _turned(site: Site) -> Shape | None:
+def _turned(site: CallSite) -> Shape | None:
     order, shape = _order(site), site.shapes[0]
     if order is None or sorted(order) != list(range(len(shape))):
         return None
     return tuple(shape[axis] for axis in order)
 
 
-def _softmax(site: Site) -> Attrs:
+def _softmax(site: CallSite) -> Attrs:
     size = site.config.number("table_size") or site.config.number("exp_table_size")
     implementation = site.config.word("implementation")
     return {
@@ -161,7 +161,7 @@ def _softmax(site: Site) -> Attrs:
     }
 
 
-def _with_table_size(site: Site) -> Attrs:
+def _with_table_size(site: CallSite) -> Attrs:
     return _options(site.config, "table_size")
 
 
@@ -173,7 +173,7 @@ _SCALED = {"scale": "scale_t", "bias": "bias_t"}
 _KERNEL, _FLAT = ("weight", "bias"), _sizes("n_in")
 
 
-def _flat_result(site: Site) -> Shape:
+def _flat_result(site: CallSite) -> Shape:
     return (site.number("n_out", site.size),)
 
 
@@ -249,13 +249,13 @@ register_function(
 def _opaque(called: str, *sizes: str) -> FunctionRule:
     """A layer that the graph knows by its class alone: estimated where there is a rule for it, never emulated."""
 
-    def attrs(site: Site) -> Attrs:
+    def attrs(site: CallSite) -> Attrs:
         return {"op_name": called, **_options(site.config, *sizes)}
 
     return FunctionRule("other", gives=lambda _: None, types=_WEIGHTED, attrs=attrs)
 
 
-def _resized(site: Site) -> Shape | None:
+def _resized(site: CallSite) -> Shape | None:
     return _sizes("new_height", "new_width", "n_chan")(site.config)
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.firmware.cpp import text_of
+from pquant_hls.firmware.cpp import source_text
 from pquant_hls.firmware.declared import Parameter
-from pquant_hls.firmware.layers import FunctionRule, Shape, Site, array_names, coding
+from pquant_hls.firmware.layers import CallSite, FunctionRule, Shape, array_names, coding
 from pquant_hls.firmware.layout import Layout
-from pquant_hls.firmware.shapes import rule_of, shapes
-from pquant_hls.firmware.top import Call
+from pquant_hls.firmware.shapes import rule_of, shapes_of
+from pquant_hls.firmware.top import TopCall
 from pquant_hls.firmware.values import stream_of
-from pquant_hls.firmware.weights import Weights
+from pquant_hls.firmware.weights import SourceWeights
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
 from pquant_hls.qor.fixed import fraction_bits
 
@@ -35,13 +35,13 @@ def read_graph(layout: Layout, backend: str = "Vitis") -> FixedPointGraph:
     UnsupportedModel : what no rule reads, with file and line: a function that is not hls4ml's, a statement written by hand,
         a type that is not fixed-point, an array without values, sizes that do not fit.
     """
-    return _Builder(layout, Weights(layout)).graph(backend)
+    return _Builder(layout, SourceWeights(layout)).graph(backend)
 
 
 @dataclass
 class _Builder:
     layout: Layout
-    weights: Weights
+    weights: SourceWeights
     nodes: dict[str, Node] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
 
@@ -62,16 +62,18 @@ class _Builder:
         shape = self._shape(port.name)
         self._add(port.name, Node(port.name, "input", (), shape, self._kind(port.type, port.name)))
 
-    def _call(self, call: Call) -> None:
+    def _call(self, call: TopCall) -> None:
         row = rule_of(call)
         if row is None:
-            name = call.function or text_of(call.statement)[:40]
+            name = call.function or source_text(call.statement)[:40]
             raise self._cannot(f"no rule reads {name!r}", call, mend=STILL_WORKS)
         sources = tuple(self._node_of(name) for name in call.reads)
         result = self.layout.top.declaration(call.writes[0]) if call.writes else None
         if result is None or not sources:
             raise self._cannot(f"what {call.function!r} reads and writes cannot be told", call)
-        site = Site(call, shapes(self.layout).config(call), tuple(self.nodes[name].shape for name in sources))
+        site = CallSite(
+            call, shapes_of(self.layout).config(call), tuple(self.nodes[name].shape for name in sources)
+        )
         shape, operation = self._result(row, site), row.operation(site.config)
         node = Node(
             call.name,
@@ -83,10 +85,25 @@ class _Builder:
             self._arrays(row, site, operation),
             self._attrs(row, site, operation, shape),
         )
+        mean = self._old_mean(node)
+        if mean is not None:
+            self.nodes[mean.name] = mean
+            node = Node(call.name, "quantize", (mean.name,), shape, node.result, attrs={})
         for written in call.writes:
             self._add(written, node)
 
-    def _result(self, row: FunctionRule, site: Site) -> Shape:
+    def _old_mean(self, node: Node) -> Node | None:
+        """hls4ml before 1.0 sums in its input's type, widened, and stores the mean in that type before it is stored as the
+        result; None for what needs no such node."""
+        if node.kind.pooled != "average" or not self.layout.pools_in_input_type:
+            return None
+        kind, cells = self.nodes[node.inputs[0]].result, math.prod(node.attrs.get("pool", ()))
+        count = cells if not node.kind.whole else math.prod(self.nodes[node.inputs[0]].shape[:-1])
+        bits = (count - 1).bit_length()
+        wide = FixedType(kind.width + bits, kind.integer + bits, kind.signed, kind.rounding, kind.saturation)
+        return replace(node, name=f"{node.name}_mean", result=kind, types={**node.types, "accum": wide})
+
+    def _result(self, row: FunctionRule, site: CallSite) -> Shape:
         name = site.call.writes[0]
         shape, said = self._shape(name), row.gives(site)
         if said is not None and len(site.shapes) == 1 and math.prod(said) != math.prod(shape):
@@ -106,7 +123,7 @@ class _Builder:
         self._add(name, Node(called, "reshape", (source,), shape, kind, attrs=attrs))
         return called
 
-    def _types(self, row: FunctionRule, site: Site) -> dict[str, FixedType]:
+    def _types(self, row: FunctionRule, site: CallSite) -> dict[str, FixedType]:
         found = {name: site.config.type(said) for name, said in row.types.items()}
         if "param" in row.types and len(site.call.types) == 4:
             found["param"] = self.layout.names.fixed(site.call.type_names[1])
@@ -116,17 +133,17 @@ class _Builder:
                 found[name] = self.layout.names.fixed(held.type)
         return {name: kind for name, kind in found.items() if kind is not None}
 
-    def _arrays(self, row: FunctionRule, site: Site, operation: str) -> dict[str, FixedArray]:
+    def _arrays(self, row: FunctionRule, site: CallSite, operation: str) -> dict[str, FixedArray]:
         named = zip(row.arrays, array_names(site.call), strict=False)
         return {key: self._array(key, name, site, operation) for key, name in named}
 
-    def _array(self, key: str, name: str, site: Site, operation: str) -> FixedArray:
+    def _array(self, key: str, name: str, site: CallSite, operation: str) -> FixedArray:
         array = self._stored(name, coding(site.config) if key == "weight" else None, site)
         if key != "weight":
             return array
         return FixedArray(self._shaped(array.codes, site, operation, name), array.frac_bits)
 
-    def _stored(self, name: str, coded: str | None, site: Site) -> FixedArray:
+    def _stored(self, name: str, coded: str | None, site: CallSite) -> FixedArray:
         """The values of an array as integers in a row."""
         values = self.weights.numbers(name)
         if coded == "exponent":
@@ -142,7 +159,9 @@ class _Builder:
             raise self._cannot(f"the type of {name}, {held.type}, is not fixed-point", site.call, STILL_WORKS)
         return FixedArray(kind.to_codes(values), kind.frac)
 
-    def _shaped(self, codes: NDArray[np.int64], site: Site, operation: str, name: str) -> NDArray[np.int64]:
+    def _shaped(
+        self, codes: NDArray[np.int64], site: CallSite, operation: str, name: str
+    ) -> NDArray[np.int64]:
         """As the graph holds kernels; hls4ml's resource strategies have the outputs first."""
         config = site.config
         window = config.numbers("filt_height", "filt_width") or []
@@ -156,13 +175,13 @@ class _Builder:
             return np.moveaxis(codes.reshape(-1, *kernel), 0, -1)
         return codes.reshape(*kernel, -1)
 
-    def _attrs(self, row: FunctionRule, site: Site, operation: str, shape: Shape) -> dict[str, Any]:
+    def _attrs(self, row: FunctionRule, site: CallSite, operation: str, shape: Shape) -> dict[str, Any]:
         reuse = site.config.number("reuse_factor")
         found = ({} if reuse is None else {"reuse_factor": reuse}) | row.attrs(site)
         return found | ({"target_shape": list(shape)} if operation == "reshape" else {})
 
     def _shape(self, name: str) -> Shape:
-        shape = shapes(self.layout).of(name)
+        shape = shapes_of(self.layout).of(name)
         if shape is None:
             raise self._cannot(f"the shape of {name} cannot be told", mend=STILL_WORKS)
         return shape
@@ -178,7 +197,7 @@ class _Builder:
         self.nodes[node.name] = node
         self.made[variable] = node.name
 
-    def _cannot(self, why: str, call: Call | None = None, mend: str | None = None) -> UnsupportedModel:
+    def _cannot(self, why: str, call: TopCall | None = None, mend: str | None = None) -> UnsupportedModel:
         source = self.layout.source
         where = source.path if call is None else source.place(call.statement)
         layer = "" if call is None else f"{call.name}: "

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pquant_hls.firmware.config import Config
-from pquant_hls.firmware.cpp import text_of
-from pquant_hls.firmware.top import Call
+from pquant_hls.firmware.cpp import source_text
+from pquant_hls.firmware.top import TopCall
 from pquant_hls.qor.ops import load_installed
 from pquant_hls.qor.registry import Registry
 
@@ -19,10 +19,10 @@ CALLED: Mapping[str, str] = {"table": "table_t", "accum": "accum_t"}
 
 
 @dataclass(frozen=True)
-class Site:
+class CallSite:
     """A call with its configuration, and the ``shapes`` of what it reads."""
 
-    call: Call
+    call: TopCall
     config: Config
     shapes: tuple[Shape, ...]
 
@@ -36,7 +36,7 @@ class Site:
         return math.prod(self.shapes[0])
 
 
-def alike(site: Site) -> Shape | None:
+def alike(site: CallSite) -> Shape | None:
     """The shape of a result that is its first input's."""
     return site.shapes[0]
 
@@ -52,10 +52,10 @@ class FunctionRule:
 
     op: str | Callable[[Config], str]
     takes: Callable[[Config], Shape | None] = lambda _: None
-    gives: Callable[[Site], Shape | None] = alike
+    gives: Callable[[CallSite], Shape | None] = alike
     types: Mapping[str, str] = field(default_factory=lambda: CALLED)
     arrays: tuple[str, ...] = ()
-    attrs: Callable[[Site], Attrs] = lambda _: {}
+    attrs: Callable[[CallSite], Attrs] = lambda _: {}
 
     def operation(self, config: Config) -> str:
         return self.op if isinstance(self.op, str) else self.op(config)
@@ -71,9 +71,11 @@ def register_function(row: FunctionRule, *names: str) -> FunctionRule:
     return row
 
 
-def array_names(call: Call) -> tuple[str, ...]:
+def array_names(call: TopCall) -> tuple[str, ...]:
     """The weights among a call's arguments, in order."""
-    names = {text_of(node) for node in call.arguments if node.type in ("identifier", "qualified_identifier")}
+    names = {
+        source_text(node) for node in call.arguments if node.type in ("identifier", "qualified_identifier")
+    }
     return tuple(name.rpartition("::")[2] for name in call.others if name in names)
 
 

@@ -14,7 +14,7 @@ from pquant_hls.errors.bounds import CPP_BYTES, FOLDER_FILES
 from pquant_hls.firmware.cpp import Source, first_error
 from pquant_hls.firmware.declared import Declared, Function
 from pquant_hls.firmware.top import Top, called_names, layer_calls
-from pquant_hls.firmware.values import Names
+from pquant_hls.firmware.values import SourceNames
 
 LIBRARIES = ("nnet_utils", "nn_utils", "ap_types", "ac_types", "ac_math")
 """Folders of headers that are not the project's own."""
@@ -50,8 +50,8 @@ class Layout:
         return self.top.name
 
     @property
-    def names(self) -> Names:
-        return Names(self.declared)
+    def names(self) -> SourceNames:
+        return SourceNames(self.declared)
 
     @property
     def namespace(self) -> str:
@@ -72,6 +72,12 @@ class Layout:
         places = (self.folder, self.folder.parent, self.root)
         found = [place / "ap_types" for place in places if (place / "ap_types" / "ap_fixed.h").is_file()]
         return found[0] if found else None
+
+    @cached_property
+    def pools_in_input_type(self) -> bool:
+        """Whether nnet_pooling.h knows no accumulator, as before hls4ml 1.0."""
+        file = None if self.libraries is None else self.libraries / "nnet_pooling.h"
+        return file is not None and file.is_file() and b"CONFIG_T::accum_t" not in file.read_bytes()
 
     @property
     def trouble(self) -> str | None:

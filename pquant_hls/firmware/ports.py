@@ -11,8 +11,8 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.errors.bounds import CPP_DEPTH
 from pquant_hls.firmware.declared import Parameter, Struct
 from pquant_hls.firmware.layout import Layout
-from pquant_hls.firmware.shapes import shapes
-from pquant_hls.firmware.values import Names, stream_of
+from pquant_hls.firmware.shapes import shapes_of
+from pquant_hls.firmware.values import SourceNames, stream_of
 from pquant_hls.qor import FixedType
 
 RESULT = "result"
@@ -38,7 +38,7 @@ class TopPort:
         return math.prod(self.shape)
 
 
-def ports(layout: Layout) -> tuple[tuple[TopPort, ...], tuple[TopPort, ...]]:
+def top_ports(layout: Layout) -> tuple[tuple[TopPort, ...], tuple[TopPort, ...]]:
     """Inputs and outputs, in the order of the signature.
 
     Raises
@@ -65,7 +65,7 @@ def _port(layout: Layout, port: Parameter) -> TopPort:
     names = layout.names
     stream = stream_of(names.type_text(port.type))
     inner = value_count(port.type, names) if stream is None else 1
-    shape = shapes(layout).of(port.name)
+    shape = shapes_of(layout).of(port.name)
     if stream is None and not port.lengths and not port.pointer:
         shape = (inner,)
     elif shape is not None and stream is None and inner > 1:
@@ -79,7 +79,7 @@ def _port(layout: Layout, port: Parameter) -> TopPort:
     return TopPort(port.name, shape, single_type(port.type, names), stream is not None, port)
 
 
-def value_count(text: str, names: Names, depth: int = 0) -> int:
+def value_count(text: str, names: SourceNames, depth: int = 0) -> int:
     """How many numbers a value of this type holds: one, or those of its parts."""
     if depth > CPP_DEPTH:
         raise UnsupportedModel("types within types without an end", where=text[:60])
@@ -100,13 +100,13 @@ def value_count(text: str, names: Names, depth: int = 0) -> int:
     return sum(value_count(part, names, depth + 1) for part in parts)
 
 
-def single_type(text: str, names: Names) -> FixedType | None:
+def single_type(text: str, names: SourceNames) -> FixedType | None:
     """The one fixed-point type of all numbers of a value; None where they have several or others."""
     kinds = set(_leaves(text, names, 0))
     return next(iter(kinds)) if len(kinds) == 1 else None
 
 
-def _leaves(text: str, names: Names, depth: int) -> Iterator[FixedType | None]:
+def _leaves(text: str, names: SourceNames, depth: int) -> Iterator[FixedType | None]:
     struct, whole = _struct(text, names), names.type_text(text)
     composed = _COMPOSED.match(whole)
     if depth > CPP_DEPTH:
@@ -122,7 +122,7 @@ def _leaves(text: str, names: Names, depth: int) -> Iterator[FixedType | None]:
             yield from _leaves(part, names, depth + 1)
 
 
-def structs_of(text: str, names: Names, depth: int = 0) -> list[Struct]:
+def structs_of(text: str, names: SourceNames, depth: int = 0) -> list[Struct]:
     """The structs of the sources in a type, innermost first."""
     if depth > CPP_DEPTH:
         return []
@@ -143,12 +143,12 @@ def structs_of(text: str, names: Names, depth: int = 0) -> list[Struct]:
     return [inner for part in parts for inner in structs_of(part, names, depth + 1)]
 
 
-def _struct(text: str, names: Names) -> Struct | None:
+def _struct(text: str, names: SourceNames) -> Struct | None:
     found = names.declared.structs.get(names.type_text(text).rpartition("::")[2])
     return found if found is not None and found.members else None
 
 
-def _length(text: str, names: Names) -> int:
+def _length(text: str, names: SourceNames) -> int:
     node = names.declared.values.get(text)
     found = int(text) if text.isdigit() else None if node is None else names.size(node)
     if found is None:

@@ -14,14 +14,14 @@ from pquant_hls.errors.bounds import YAML_BYTES
 from pquant_hls.firmware.graph import read_graph
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.ranges import Ranges, ranges
-from pquant_hls.firmware.weights import Weights
+from pquant_hls.firmware.weights import SourceWeights
 from pquant_hls.qor import FixedPointGraph, Node
 
 _REUSE = re.compile(r"^\s*ReuseFactor:\s*(\d+)", re.M)
 
 
 @dataclass(frozen=True)
-class Remark:
+class SourceRemark:
     """One finding: a ``warning`` may change what is computed, a ``note`` says how it is built."""
 
     rule: str
@@ -34,7 +34,7 @@ class Remark:
         return f"{self.severity} {self.rule} {self.layer}: {self.message} ({self.mend})"
 
 
-def examine(layout: Layout) -> tuple[Remark, ...]:
+def examine(layout: Layout) -> tuple[SourceRemark, ...]:
     """Remarks on a firmware, in the order of its layers.
 
     Ranges are those that inputs of the ports' types can cause at most, so a type that is said to wrap may never do so on
@@ -44,7 +44,7 @@ def examine(layout: Layout) -> tuple[Remark, ...]:
         graph = read_graph(layout)
     except UnsupportedModel as cause:
         words = cause.message if cause.where is None else f"{cause.where}: {cause.message}"
-        return (Remark("no-graph", "note", layout.name, words, cause.mend or "only csim can tell"),)
+        return (SourceRemark("no-graph", "note", layout.name, words, cause.mend or "only csim can tell"),)
     found = ranges(graph)
     asked = _asked_reuse(layout)
     return (
@@ -53,11 +53,11 @@ def examine(layout: Layout) -> tuple[Remark, ...]:
     )
 
 
-def _of_layer(node: Node, graph: FixedPointGraph, found: Ranges, asked: int | None) -> Iterator[Remark]:
+def _of_layer(node: Node, graph: FixedPointGraph, found: Ranges, asked: int | None) -> Iterator[SourceRemark]:
     yield from _sum(node, graph, found)
     result = found.results.get(node.name)
     if result is not None and result.beyond(node.result) and node.result.saturation == "WRAP":
-        yield Remark(
+        yield SourceRemark(
             "result-wraps",
             "warning",
             node.name,
@@ -66,7 +66,7 @@ def _of_layer(node: Node, graph: FixedPointGraph, found: Ranges, asked: int | No
         )
     yield from _table(node)
     if asked is not None and node.kind.weighted and node.reuse_factor != asked and node.strategy != "latency":
-        yield Remark(
+        yield SourceRemark(
             "reuse-replaced",
             "note",
             node.name,
@@ -75,14 +75,14 @@ def _of_layer(node: Node, graph: FixedPointGraph, found: Ranges, asked: int | No
         )
 
 
-def _sum(node: Node, graph: FixedPointGraph, found: Ranges) -> Iterator[Remark]:
+def _sum(node: Node, graph: FixedPointGraph, found: Ranges) -> Iterator[SourceRemark]:
     accum, weight = node.types.get("accum"), node.types.get("weight")
     sums = found.sums.get(node.name)
     if accum is None or sums is None or weight is None:
         return
     if sums.beyond(accum):
         wraps = accum.saturation == "WRAP"
-        yield Remark(
+        yield SourceRemark(
             "sum-wraps" if wraps else "sum-saturates",
             "warning",
             node.name,
@@ -91,7 +91,7 @@ def _sum(node: Node, graph: FixedPointGraph, found: Ranges) -> Iterator[Remark]:
         )
     needed = graph.node(node.inputs[0]).result.frac + node.arrays["weight"].frac_bits
     if accum.frac < needed:
-        yield Remark(
+        yield SourceRemark(
             "sum-cuts",
             "warning",
             node.name,
@@ -100,10 +100,10 @@ def _sum(node: Node, graph: FixedPointGraph, found: Ranges) -> Iterator[Remark]:
         )
 
 
-def _table(node: Node) -> Iterator[Remark]:
+def _table(node: Node) -> Iterator[SourceRemark]:
     kind = node.types.get("table")
     if kind is not None and node.op in ("sigmoid", "tanh") and kind.high < 1.0 - kind.lsb:
-        yield Remark(
+        yield SourceRemark(
             "table-saturates",
             "warning",
             node.name,
@@ -112,8 +112,8 @@ def _table(node: Node) -> Iterator[Remark]:
         )
 
 
-def _rounded_weights(layout: Layout) -> Iterator[Remark]:
-    weights = Weights(layout)
+def _rounded_weights(layout: Layout) -> Iterator[SourceRemark]:
+    weights = SourceWeights(layout)
     for name, array in weights.arrays.items():
         kind = layout.names.fixed(array.type)
         if kind is None or kind.width > 52:
@@ -123,7 +123,7 @@ def _rounded_weights(layout: Layout) -> Iterator[Remark]:
         # hls4ml prints as many digits as the type has fraction bits, at most half an LSB of decimal rounding away
         count = int(np.sum(moved > kind.lsb / 16))
         if count > 0:
-            yield Remark(
+            yield SourceRemark(
                 "weights-rounded",
                 "note",
                 name,

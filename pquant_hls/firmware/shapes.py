@@ -8,18 +8,18 @@ from functools import cached_property, lru_cache
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.firmware.config import Config
-from pquant_hls.firmware.cpp import Source, text_of, walk
+from pquant_hls.firmware.cpp import Source, source_text, walk
 from pquant_hls.firmware.declared import Declared, Parameter
-from pquant_hls.firmware.layers import FUNCTIONS, FunctionRule, Shape, Site, alike
+from pquant_hls.firmware.layers import FUNCTIONS, CallSite, FunctionRule, Shape, alike
 from pquant_hls.firmware.layout import Layout
-from pquant_hls.firmware.top import Call, Variable
-from pquant_hls.firmware.values import Names
+from pquant_hls.firmware.top import TopCall, Variable
+from pquant_hls.firmware.values import SourceNames
 
 LARGEST = 2**26
 """Values of one array of a design beyond which its sizes are taken for damaged."""
 
 
-def rule_of(call: Call) -> FunctionRule | None:
+def rule_of(call: TopCall) -> FunctionRule | None:
     """The row that reads a call; None for what is not hls4ml's."""
     return FUNCTIONS.get(call.function) if call.is_layer else None
 
@@ -31,7 +31,7 @@ class Shapes:
 
     layout: Layout
 
-    def config(self, call: Call) -> Config:
+    def config(self, call: TopCall) -> Config:
         names = call.type_names
         return Config.of(names[-1], self.layout.names) if names else Config((), self.layout.names)
 
@@ -71,7 +71,7 @@ class Shapes:
             if factors is None:
                 where = self.layout.source.place(length)
                 raise UnsupportedModel(
-                    f"the length {text_of(length)} of an array cannot be told", where=where
+                    f"the length {source_text(length)} of an array cannot be told", where=where
                 )
             shape += factors
         if shape and not 0 < math.prod(shape) <= LARGEST:
@@ -108,18 +108,18 @@ class Shapes:
             fits = asked is not None and math.prod(asked) == math.prod(before)
             found[name] = asked if fits and asked is not None else (math.prod(before),)
 
-    def _result(self, call: Call, name: str, found: dict[str, Shape]) -> Shape | None:
+    def _result(self, call: TopCall, name: str, found: dict[str, Shape]) -> Shape | None:
         declared, row = self.declared(self.layout.top.declaration(name)), rule_of(call)
         sources = tuple(found[read] for read in call.reads if read in found)
         said = None
         if row is not None and sources and len(sources) == len(call.reads):
-            site = Site(call, self.config(call), sources)
+            site = CallSite(call, self.config(call), sources)
             said = self._repacked(site, name) if row.op == "reshape" else row.gives(site)
         if declared is None or (said is not None and math.prod(said) == math.prod(declared)):
             return said
         return declared
 
-    def _repacked(self, site: Site, name: str) -> Shape:
+    def _repacked(self, site: CallSite, name: str) -> Shape:
         asked = self.asked(name)
         if asked is not None and math.prod(asked) == site.size:
             return asked
@@ -135,22 +135,22 @@ def told_by_bridge(layout: Layout) -> dict[str, Shape]:
     if not file.is_file():
         return {}
     source = Source.read(file)
-    names = Names(Declared().take(source))
-    names = Names(Declared({**layout.declared.values, **names.declared.values}))
+    names = SourceNames(Declared().take(source))
+    names = SourceNames(Declared({**layout.declared.values, **names.declared.values}))
     found: dict[str, Shape] = {}
     for node in walk(source.root):
         function = node.child_by_field_name("function") if node.type == "call_expression" else None
-        if function is None or "convert_data" not in text_of(function):
+        if function is None or "convert_data" not in source_text(function):
             continue
         sizes = [part for part in walk(function) if part.type == "template_argument_list"]
         arguments = node.child_by_field_name("arguments")
         shape = names.factors(sizes[0].named_children[-1]) if sizes else None
         for part in arguments.named_children if arguments is not None and shape is not None else ():
-            found.setdefault(text_of(part), shape or ())
+            found.setdefault(source_text(part), shape or ())
     return found
 
 
 @lru_cache(maxsize=16)
-def shapes(layout: Layout) -> Shapes:
+def shapes_of(layout: Layout) -> Shapes:
     """The shapes of a firmware, told once."""
     return Shapes(layout)

@@ -43,14 +43,14 @@ def read_spec(layout: Layout) -> HlsSpec | None:
     }
     if "part" not in found or "clock_ns" not in found:
         return None
-    backend = _BACKENDS.get(found.pop("backend", "").lower(), backend_of(layout))
+    backend = _BACKENDS.get(found.pop("backend", "").lower(), assumed_backend(layout))
     try:
         return HlsSpec(backend=backend, project_name=layout.name, **_numbers(found))
     except (PquantError, ValueError):
         return None
 
 
-def backend_of(layout: Layout) -> str:
+def assumed_backend(layout: Layout) -> str:
     """The backend that sources without build files are taken for."""
     return "Vivado" if (layout.version or "").startswith("0.3") else "Vitis"
 

@@ -9,7 +9,7 @@ from itertools import count
 
 from tree_sitter import Node
 
-from pquant_hls.firmware.cpp import active, brackets, text_of, walk
+from pquant_hls.firmware.cpp import active, brackets, source_text, walk
 from pquant_hls.firmware.declared import Function, Parameter
 
 ASIDE = (
@@ -39,7 +39,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Call:
+class TopCall:
     """One step of the body: a layer's call, or a statement of somebody's own (``function`` is "").
 
     ``name`` is the one that hls4ml writes as a comment behind the call, else that of what it writes. ``reads`` and ``writes``
@@ -62,7 +62,7 @@ class Call:
 
     @property
     def type_names(self) -> tuple[str, ...]:
-        return tuple(text_of(node) for node in self.types)
+        return tuple(source_text(node) for node in self.types)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Top:
         return {entry.name: entry for entry in found}
 
     @cached_property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[TopCall, ...]:
         """The layers' calls in order, and between them what somebody wrote by hand; no two of one name."""
         found, taken = [], {port.name for port in self.function.parameters}
         for call in self._roles(_steps(self.function.body)):
@@ -138,7 +138,7 @@ class Top:
         ports: Mapping[str, Parameter] = {port.name: port for port in self.function.parameters}
         return self.variables.get(name, ports.get(name))
 
-    def _roles(self, steps: Sequence[Call]) -> Iterator[Call]:
+    def _roles(self, steps: Sequence[TopCall]) -> Iterator[TopCall]:
         written: set[str] = set()
         constant = {port.name for port in self.function.parameters if port.constant}
         weights = self._weights
@@ -150,7 +150,7 @@ class Top:
             for place, node in enumerate(step.arguments):
                 name = _base(node)
                 if name is None or self.declaration(name) is None or name in weights:
-                    others.append(text_of(node))
+                    others.append(source_text(node))
                 elif place < 1 + (step.function in TWO_READ) or {self.origin(name), name} & {*reads, *known}:
                     reads.append(name)
                 else:
@@ -183,7 +183,7 @@ def layer_calls(body: Node) -> int:
 
 
 def called_names(body: Node) -> set[str]:
-    """Names of the functions that a body calls, without their namespaces."""
+    """SourceNames of the functions that a body calls, without their namespaces."""
     calls = (node for node in walk(body) if node.type == "call_expression")
     return {_function(node)[0] for node in calls}
 
@@ -197,7 +197,7 @@ def _declared(node: Node) -> Iterator[Variable]:
     """The arrays, streams and other names that a declaration makes."""
     if node.type != "declaration":
         return
-    kind = text_of(node.child_by_field_name("type"))
+    kind = source_text(node.child_by_field_name("type"))
     for part in node.children_by_field_name("declarator"):
         value = part.child_by_field_name("value") if part.type == "init_declarator" else None
         inner = part.child_by_field_name("declarator") if part.type == "init_declarator" else part
@@ -205,13 +205,13 @@ def _declared(node: Node) -> Iterator[Variable]:
             continue
         name, lengths = brackets(inner)
         if inner.type == "reference_declarator" and value is not None and value.type == "identifier":
-            yield Variable(name, kind, (), text_of(value), node)
+            yield Variable(name, kind, (), source_text(value), node)
         elif lengths or "stream" in kind or "ac_channel" in kind:
             yield Variable(name, kind, lengths, None, node)
 
 
-def _steps(body: Node) -> list[Call]:
-    found: list[Call] = []
+def _steps(body: Node) -> list[TopCall]:
+    found: list[TopCall] = []
     waiting = [body]
     while waiting:
         node = waiting.pop()
@@ -222,7 +222,7 @@ def _steps(body: Node) -> list[Call]:
     return found
 
 
-def _step(statement: Node) -> Iterator[Call]:
+def _step(statement: Node) -> Iterator[TopCall]:
     for node in statement.named_children[:1]:
         if node.type == "call_expression":
             function, namespace, types = _function(node)
@@ -231,13 +231,13 @@ def _step(statement: Node) -> Iterator[Call]:
                 () if listed is None else tuple(n for n in listed.named_children if n.type != "comment")
             )
             if function not in ASIDE:
-                yield Call(function, namespace, types, arguments, _comment(statement), statement)
+                yield TopCall(function, namespace, types, arguments, _comment(statement), statement)
         elif node.type == "assignment_expression":
             left, right = (node.child_by_field_name(side) for side in ("left", "right"))
             target = None if left is None else _base(left)
             if target is not None and right is not None:
-                read = tuple(text_of(part) for part in walk(right) if part.type == "identifier")
-                yield Call("", "", (), (), "", statement, tuple(dict.fromkeys(read)), (target,))
+                read = tuple(source_text(part) for part in walk(right) if part.type == "identifier")
+                yield TopCall("", "", (), (), "", statement, tuple(dict.fromkeys(read)), (target,))
 
 
 def _function(call: Node) -> tuple[str, str, tuple[Node, ...]]:
@@ -245,15 +245,15 @@ def _function(call: Node) -> tuple[str, str, tuple[Node, ...]]:
     node = call.child_by_field_name("function")
     spaces = []
     while node is not None and node.type == "qualified_identifier":
-        spaces.append(text_of(node.child_by_field_name("scope")))
+        spaces.append(source_text(node.child_by_field_name("scope")))
         node = node.child_by_field_name("name")
     if node is None or node.type not in ("template_function", "identifier"):
-        return text_of(node), "::".join(spaces), ()
+        return source_text(node), "::".join(spaces), ()
     if node.type == "identifier":
-        return text_of(node), "::".join(spaces), ()
+        return source_text(node), "::".join(spaces), ()
     listed = node.child_by_field_name("arguments")
     types = () if listed is None else tuple(n for n in listed.named_children if n.type != "comment")
-    return text_of(node.child_by_field_name("name")), "::".join(spaces), types
+    return source_text(node.child_by_field_name("name")), "::".join(spaces), types
 
 
 def _base(node: Node) -> str | None:
@@ -266,7 +266,7 @@ def _base(node: Node) -> str | None:
     ):
         inner = node.child_by_field_name("argument")
         node = inner if inner is not None else node.named_children[0]
-    return text_of(node) if node.type == "identifier" else None
+    return source_text(node) if node.type == "identifier" else None
 
 
 def _comment(statement: Node) -> str:
@@ -287,7 +287,7 @@ def _own_line(comment: Node) -> bool:
 
 def _word(comment: Node) -> str:
     """The comment where it is one word, as a layer's name is."""
-    text = text_of(comment).removeprefix("//").removeprefix("/*").removesuffix("*/").strip()
+    text = source_text(comment).removeprefix("//").removeprefix("/*").removesuffix("*/").strip()
     return (
         text
         if text.replace("_", "").replace("-", "").replace(".", "").isalnum() and "hls-fpga" not in text

@@ -11,7 +11,7 @@ from tree_sitter import Node
 
 from pquant_hls.errors import PquantError
 from pquant_hls.errors.bounds import CPP_DEPTH
-from pquant_hls.firmware.cpp import text_of
+from pquant_hls.firmware.cpp import source_text
 from pquant_hls.firmware.declared import Declared, Struct
 from pquant_hls.qor import FixedType
 
@@ -48,16 +48,16 @@ _NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
-class Names:
-    """Names of the sources and what stands for them; ``inner`` those of one struct, which go first, and ``space`` its name,
+class SourceNames:
+    """SourceNames of the sources and what stands for them; ``inner`` those of one struct, which go first, and ``space`` its name,
     under which members are defined outside of it."""
 
     declared: Declared
     inner: Mapping[str, Node] = field(default_factory=dict)
     space: str = ""
 
-    def within(self, struct: Struct) -> Names:
-        return Names(self.declared, struct.values, struct.name)
+    def within(self, struct: Struct) -> SourceNames:
+        return SourceNames(self.declared, struct.values, struct.name)
 
     def list(self, name: str) -> tuple[int, ...] | None:
         """The integers of a small array; None for what is none."""
@@ -83,7 +83,7 @@ class Names:
 
     def factors(self, node: Node) -> tuple[int, ...] | None:
         """``10*13`` as (10, 13): hls4ml writes an array's shape as a product."""
-        if node.type == "binary_expression" and text_of(node.child_by_field_name("operator")) == "*":
+        if node.type == "binary_expression" and source_text(node.child_by_field_name("operator")) == "*":
             left, right = (node.child_by_field_name(side) for side in ("left", "right"))
             if left is not None and right is not None:
                 first, second = self.factors(left), self.factors(right)
@@ -92,7 +92,7 @@ class Names:
         return None if size is None else (size,)
 
     def _value(self, node: Node, depth: int) -> Value | None:
-        kind, text = node.type, text_of(node)
+        kind, text = node.type, source_text(node)
         if kind == "number_literal":
             return _number(text)
         if kind in ("true", "false"):
@@ -109,7 +109,7 @@ class Names:
         if None in parts:
             return None
         if kind == "binary_expression":
-            return _BINARY[text_of(node.child_by_field_name("operator"))](*parts)
+            return _BINARY[source_text(node.child_by_field_name("operator"))](*parts)
         if kind == "unary_expression" and text.startswith("-"):
             return operator.neg(parts[0])  # type: ignore[arg-type]  # a text has no sign: TypeError, no value
         if kind == "conditional_expression":
@@ -130,7 +130,7 @@ class Names:
         return next((node for node in places if node is not None), None)
 
     def _called(self, node: Node, depth: int) -> Value | None:
-        function = text_of(node.child_by_field_name("function"))
+        function = source_text(node.child_by_field_name("function"))
         arguments = node.child_by_field_name("arguments")
         given = [] if arguments is None else [self.value(part, depth) for part in arguments.named_children]
         known = _FUNCTIONS.get(function)

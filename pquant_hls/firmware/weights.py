@@ -1,4 +1,4 @@
-"""Weights as the sources hold them: arrays with their values in headers, and the texts that csim may read instead."""
+"""SourceWeights as the sources hold them: arrays with their values in headers, and the texts that csim may read instead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.errors.bounds import WEIGHT_BYTES
-from pquant_hls.firmware.cpp import text_of, walk
+from pquant_hls.firmware.cpp import source_text, walk
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.qor import FixedType
 
@@ -43,7 +43,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Weights:
+class SourceWeights:
     """All arrays of a firmware, by name."""
 
     layout: Layout
@@ -63,11 +63,11 @@ class Weights:
         names = self.layout.names
         found = {}
         for node in walk(self.layout.top.function.body):
-            if node.type == "call_expression" and "weights_from_txt" in text_of(
+            if node.type == "call_expression" and "weights_from_txt" in source_text(
                 node.child_by_field_name("function")
             ):
                 listed = node.child_by_field_name("arguments")
-                words = [] if listed is None else [text_of(part) for part in listed.named_children]
+                words = [] if listed is None else [source_text(part) for part in listed.named_children]
                 sizes = [part for part in walk(node) if part.type == "template_argument_list"]
                 count = names.size(sizes[0].named_children[-1]) if sizes else None
                 if len(words) >= 2:

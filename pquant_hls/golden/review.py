@@ -123,5 +123,5 @@ def _ports(old: HlsProject, new: HlsProject) -> Iterator[str]:
 
 
 def _facts(one: Port, two: Port) -> Sequence[tuple[str, object, object]]:
-    types = [None if port.type is None else port.type.text for port in (one, two)]
-    return ("shape", one.shape, two.shape), ("type", *types)
+    before, after = (None if port.type is None else port.type.text for port in (one, two))
+    return [("shape", one.shape, two.shape), ("type", before, after)]

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.firmware import Weights
-from pquant_hls.firmware.values import Names
+from pquant_hls.firmware import SourceWeights
+from pquant_hls.firmware.values import SourceNames
 from pquant_hls.firmware.weights import numbers
 from pquant_hls.hls import HlsProject
 from pquant_hls.qor import FixedType
@@ -47,7 +47,7 @@ def compare_weights(project: HlsProject) -> tuple[WeightDifference, ...]:
     At most five are listed for each array, and then how many more there are. A project without text copies,
     whose csim reads the headers, has none.
     """
-    held = Weights(project.read)
+    held = SourceWeights(project.read)
     pairs = {path.stem for path in project.weights.glob("*.txt") if path.with_suffix(".h").is_file()}
     found: list[WeightDifference] = []
     for variable in sorted({*held.loads, *pairs}):
@@ -55,7 +55,7 @@ def compare_weights(project: HlsProject) -> tuple[WeightDifference, ...]:
     return tuple(found)
 
 
-def _compare(held: Weights, variable: str, project: HlsProject) -> list[WeightDifference]:
+def _compare(held: SourceWeights, variable: str, project: HlsProject) -> list[WeightDifference]:
     text, header = held.text_file(variable), project.weights / f"{variable}.h"
     if not text.is_file():
         return [WeightDifference(text.name, None, "no file", f"{header.name}")]
@@ -100,7 +100,7 @@ def _stored(values: Floats, kind: FixedType | None) -> Floats:
     return values if kind is None or kind.width > WIDEST else kind.quantize(values)
 
 
-def _columns(name: str, names: Names) -> list[FixedType | None]:
+def _columns(name: str, names: SourceNames) -> list[FixedType | None]:
     """The types of one element's fields: one for a plain weight, several for a struct."""
     struct = names.declared.structs.get(name.rpartition("::")[2])
     if struct is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.errors.bounds import json_values
-from pquant_hls.firmware import Layout, find, ports, probes
+from pquant_hls.firmware import Layout, find, probes, top_ports
 from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -159,7 +159,7 @@ def _read_sources(path: Path) -> HlsProject:
     for place, name in layout.missing:
         where = layout.folder / name
         raise UnsupportedModel(f"this file of the HLS project is missing; {place} includes it", where=where)
-    inputs, outputs = ports(layout)
+    inputs, outputs = top_ports(layout)
     return HlsProject(
         layout.root,
         layout.name,

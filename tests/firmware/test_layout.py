@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.firmware import Layout, find, layout, ports
+from pquant_hls.firmware import Layout, find, layout, top_ports
 from pquant_hls.hls import load_project
 from tests.firmware import miniature
 
 
 def sides(found: Layout) -> list[tuple[str, tuple[int, ...], str]]:
-    return [(port.name, port.shape, str(port.kind)) for side in ports(found) for port in side]
+    return [(port.name, port.shape, str(port.kind)) for side in top_ports(found) for port in side]
 
 
 EXPECTED = [("x", (3,), "ap_fixed<8,4,AP_RND_CONV,AP_SAT>"), ("layer4_out", (2,), "ap_fixed<12,6>")]

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.firmware import Layout, find, ports, probes, read_graph
+from pquant_hls.firmware import Layout, find, probes, read_graph, top_ports
 from pquant_hls.firmware.cpp import Source
 from pquant_hls.firmware.declared import Declared
 from pquant_hls.firmware.target import read_spec
-from pquant_hls.firmware.values import Names
+from pquant_hls.firmware.values import SourceNames
 from pquant_hls.qor import FixedPointGraph
 from tests.firmware import miniature
 from tests.helpers import known
 
 
-def names(tmp_path: Path, text: str) -> Names:
+def names(tmp_path: Path, text: str) -> SourceNames:
     (tmp_path / "x.h").write_text(text)
-    return Names(Declared().take(Source.read(tmp_path / "x.h")))
+    return SourceNames(Declared().take(Source.read(tmp_path / "x.h")))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def two_inputs(folder: Path) -> Layout:
 
 def test_two_inputs(tmp_path: Path) -> None:
     layout = two_inputs(tmp_path / "firmware")
-    assert [port.name for port in ports(layout)[0]] == ["x", "second"]
+    assert [port.name for port in top_ports(layout)[0]] == ["x", "second"]
     assert read_graph(layout).node("sum").inputs == ("relu1", "second")
 
 
@@ -135,7 +135,7 @@ def test_two_inputs(tmp_path: Path) -> None:
 )
 def test_what_stands_against_a_graph_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     layout = find(miniature.write(tmp_path / "firmware", tail=miniature.LAST.replace(old, new)))
-    assert len(ports(layout)[1]) == 1, "csim still works"
+    assert len(top_ports(layout)[1]) == 1, "csim still works"
     with pytest.raises(UnsupportedModel, match=said):
         read_graph(layout)
 
@@ -161,17 +161,17 @@ def test_a_size_that_nothing_tells_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         UnsupportedModel, match=r"mini\.cpp:\d+: the length N_UNKNOWN of an array cannot be told"
     ):
-        ports(find(folder))
+        top_ports(find(folder))
     other = miniature.write(tmp_path / "other", sizes="#define N_INPUT 100000000\n#define N_LAYER_2 2")
     with pytest.raises(UnsupportedModel, match="an array of 100,000,000 values"):
-        ports(find(other))
+        top_ports(find(other))
 
 
 def test_a_struct_of_arrays_is_counted(tmp_path: Path) -> None:
     more = "struct both_t { result_t scores[2]; std::pair<std::array<input_t, 3>, input_t> more; };"
     tail = miniature.LAST.replace("layer4_out", "y.scores")
     found = find(miniature.write(tmp_path / "firmware", output="both_t &y", more=more, tail=tail))
-    (port,) = ports(found)[1]
+    (port,) = top_ports(found)[1]
     assert (port.name, port.shape, port.kind) == ("y", (6,), None)
 
 
