@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from pquant_hls.firmware.cpp import source_text
+from pquant_hls.firmware.cpp import code_of
 from pquant_hls.firmware.declared import Parameter, Struct
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.ports import RESULT, TopPort, structs_of, top_ports
@@ -168,7 +168,7 @@ def _local(port: TopPort) -> Iterator[str]:
 
 
 def _lengths(port: TopPort) -> list[str]:
-    return [source_text(length) for length in port.parameter.lengths] if port.parameter is not None else []
+    return [code_of(length) for length in port.parameter.lengths] if port.parameter is not None else []
 
 
 def _move(way: str, port: TopPort, row: str, otherwise: str = "") -> str:

@@ -53,14 +53,14 @@ class Source:
             node, spaces = waiting.pop()
             if node.type == "namespace_definition":
                 name = node.child_by_field_name("name")
-                spaces = (*spaces, source_text(name)) if name is not None else spaces
+                spaces = (*spaces, code_of(name)) if name is not None else spaces
             if node.type in _THROUGH:
                 waiting += [(child, spaces) for child in reversed(list(active(node)))]
             else:
                 yield node, spaces
 
 
-def source_text(node: Node | None) -> str:
+def code_of(node: Node | None) -> str:
     """A node's text on one line, each run of white space as one blank."""
     return "" if node is None or node.text is None else " ".join(node.text.decode(errors="replace").split())
 
@@ -91,7 +91,7 @@ def _branch(node: Node) -> Iterator[Node]:
 
 def _holds(condition: Node | None) -> bool:
     """Of an ``#if``: whether it holds with no macro defined; names are 0, as the preprocessor has it."""
-    text = source_text(condition).replace(" ", "")
+    text = code_of(condition).replace(" ", "")
     return (
         condition is not None
         and condition.type != "identifier"
@@ -114,7 +114,7 @@ def first_error(node: Node, source: Source) -> str | None:
         if part.is_missing:
             return f"{source.place(part)}: expected {part.type!r}"
         if part.type == "ERROR":
-            return f"{source.place(part)}: cannot be parsed: {source_text(part)[:60]!r}"
+            return f"{source.place(part)}: cannot be parsed: {code_of(part)[:60]!r}"
     return None
 
 
@@ -133,4 +133,4 @@ def brackets(declarator: Node) -> tuple[str, tuple[Node, ...]]:
             lengths.insert(0, size)
         inner = node.child_by_field_name("declarator")
         node = inner if inner is not None else node.named_children[0]
-    return source_text(node), tuple(lengths)
+    return code_of(node), tuple(lengths)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
-from pquant_hls.firmware.cpp import Source, active, brackets, parser, source_text, walk
+from pquant_hls.firmware.cpp import Source, active, brackets, code_of, parser, walk
 
 _NAMED = frozenset({"identifier", "field_identifier", "qualified_identifier", "array_declarator"})
 """Declarators of initialized names; a qualified one is a struct's member that is defined outside of it."""
@@ -97,7 +97,7 @@ def _macro(into: Declared, node: Node) -> None:
         return
     root = parser().parse(b"auto x = (" + value.text + b");").root_node
     if not root.has_error:
-        _values({}, root.named_children[0], into.values, source_text(name))
+        _values({}, root.named_children[0], into.values, code_of(name))
 
 
 def _values(
@@ -115,17 +115,17 @@ def _typedef(into: Declared, node: Node) -> None:
     kind = node.child_by_field_name("type")
     if kind is not None and kind.type == "struct_specifier":  # typedef struct NAME { ... } NAME;
         for name in node.children_by_field_name("declarator"):
-            _struct(into, kind, source_text(name))
+            _struct(into, kind, code_of(name))
         _struct(into, kind)
         return
     names = node.children_by_field_name("declarator") or node.children_by_field_name("name")
     for name in names:
-        into.types.setdefault(source_text(name), source_text(kind))
+        into.types.setdefault(code_of(name), code_of(kind))
 
 
 def _struct(into: Declared, node: Node, called: str = "") -> None:
     name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
-    known = called or source_text(name)
+    known = called or code_of(name)
     if not known or body is None:
         return
     base = next((child for child in node.named_children if child.type == "base_class_clause"), None)
@@ -137,14 +137,14 @@ def _struct(into: Declared, node: Node, called: str = "") -> None:
                 _typedef(inner, part)
         if child.type == "field_declaration":
             members += _members(child, inner.values, kinds)
-    found = Struct(known, source_text(base).lstrip(": "), inner.values, inner.types, kinds, tuple(members))
+    found = Struct(known, code_of(base).lstrip(": "), inner.values, inner.types, kinds, tuple(members))
     into.structs.setdefault(known, found)
 
 
 def _members(
     node: Node, values: dict[str, Node], kinds: dict[str, str]
 ) -> list[tuple[str, str, tuple[Node, ...]]]:
-    kind, value = source_text(node.child_by_field_name("type")), node.child_by_field_name("default_value")
+    kind, value = code_of(node.child_by_field_name("type")), node.child_by_field_name("default_value")
     found = []
     for declarator in node.children_by_field_name("declarator"):
         name, lengths = brackets(declarator)
@@ -160,10 +160,10 @@ def _function(into: Declared, node: Node, namespace: str, source: Source, *, tem
     declarator, body = node.child_by_field_name("declarator"), node.child_by_field_name("body")
     if declarator is None or body is None or declarator.type != "function_declarator":
         return
-    name = source_text(declarator.child_by_field_name("declarator"))
+    name = code_of(declarator.child_by_field_name("declarator"))
     spaces, _, last = name.rpartition("::")
     within = "::".join(part for part in (namespace, spaces) if part)
-    result = source_text(node.child_by_field_name("type"))
+    result = code_of(node.child_by_field_name("type"))
     into.functions.append(Function(last, within, result, _parameters(declarator), body, source, templated))
 
 
@@ -174,9 +174,9 @@ def _parameters(declarator: Node) -> tuple[Parameter, ...]:
         inner = node.child_by_field_name("declarator")
         if node.type == "parameter_declaration" and inner is not None:
             name, lengths = brackets(inner)
-            constant = any(source_text(child) == "const" for child in node.named_children)
+            constant = any(code_of(child) == "const" for child in node.named_children)
             pointer = any(part.type == "pointer_declarator" for part in walk(inner))
-            kind = source_text(node.child_by_field_name("type"))
+            kind = code_of(node.child_by_field_name("type"))
             found.append(Parameter(name, kind, lengths, pointer, constant))
     return tuple(found)
 
@@ -184,4 +184,4 @@ def _parameters(declarator: Node) -> tuple[Parameter, ...]:
 def _prototype(into: Declared, node: Node, namespace: str) -> None:
     for part in node.named_children:
         if part.type == "function_declarator":
-            into.prototypes.append((namespace, source_text(part.child_by_field_name("declarator"))))
+            into.prototypes.append((namespace, code_of(part.child_by_field_name("declarator"))))

@@ -177,7 +177,9 @@ def _flat_result(site: CallSite) -> Shape:
     return (site.number("n_out", site.size),)
 
 
-register_function(FunctionRule("dense", _FLAT, _flat_result, _WEIGHTED, _KERNEL, _weighted), "dense")
+register_function(
+    FunctionRule("dense", _FLAT, _flat_result, _WEIGHTED, _KERNEL, _weighted), "dense", "compute_layer"
+)
 for _rank, _axes in ((1, ("width",)), (2, ("height", "width"))):
     _read = [f"in_{axis}" for axis in _axes]
     _made = [f"out_{axis}" for axis in _axes]
@@ -253,6 +255,24 @@ def _opaque(called: str, *sizes: str) -> FunctionRule:
         return {"op_name": called, **_options(site.config, *sizes)}
 
     return FunctionRule("other", gives=lambda _: None, types=_WEIGHTED, attrs=attrs)
+
+
+def _recurrent(called: str) -> FunctionRule:
+    """A recurrent layer: over a sequence, giving its last state or all of them."""
+
+    def gives(site: CallSite) -> Shape | None:
+        steps, units = site.number("n_sequence_out"), site.config.number("n_out")
+        return None if units is None else (steps, units) if steps > 1 else (units,)
+
+    def attrs(site: CallSite) -> Attrs:
+        named = _options(site.config, "n_out", "n_state", "n_sequence")
+        return {"op_name": called, "strategy": (site.config.word("strategy") or "latency").lower(), **named}
+
+    return FunctionRule("other", _sizes("n_sequence", "n_in"), gives, _WEIGHTED, attrs=attrs)
+
+
+for _called, _stem in (("LSTM", "lstm"), ("GRU", "gru"), ("SimpleRNN", "simple_rnn")):
+    register_function(_recurrent(_called), _stem, f"{_stem}_stack")
 
 
 def _resized(site: CallSite) -> Shape | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.firmware.cpp import source_text
+from pquant_hls.firmware.cpp import code_of
 from pquant_hls.firmware.declared import Parameter
 from pquant_hls.firmware.layers import CallSite, FunctionRule, Shape, array_names, coding
 from pquant_hls.firmware.layout import Layout
@@ -65,7 +65,7 @@ class _Builder:
     def _call(self, call: TopCall) -> None:
         row = rule_of(call)
         if row is None:
-            name = call.function or source_text(call.statement)[:40]
+            name = call.function or code_of(call.statement)[:40]
             raise self._cannot(f"no rule reads {name!r}", call, mend=STILL_WORKS)
         sources = tuple(self._node_of(name) for name in call.reads)
         result = self.layout.top.declaration(call.writes[0]) if call.writes else None

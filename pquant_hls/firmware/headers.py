@@ -17,6 +17,7 @@ from pquant_hls.firmware.layout import Layout
 HEADERS = "PQUANT_HLS_HEADERS"
 """Environment variable: folders, separated by colons, that hold ``ap_types`` or ``nnet_utils``, looked in before any other."""
 _RELEASES = {
+    "0.1 to 0.2": "0.2.0",
     "0.3 to 0.6": "0.6.0",
     "0.7 to 0.8": "0.8.1",
     "0.8": "0.8.1",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pquant_hls.firmware.config import Config
-from pquant_hls.firmware.cpp import source_text
+from pquant_hls.firmware.cpp import code_of
 from pquant_hls.firmware.top import TopCall
 from pquant_hls.qor.ops import load_installed
 from pquant_hls.qor.registry import Registry
@@ -73,9 +73,7 @@ def register_function(row: FunctionRule, *names: str) -> FunctionRule:
 
 def array_names(call: TopCall) -> tuple[str, ...]:
     """The weights among a call's arguments, in order."""
-    names = {
-        source_text(node) for node in call.arguments if node.type in ("identifier", "qualified_identifier")
-    }
+    names = {code_of(node) for node in call.arguments if node.type in ("identifier", "qualified_identifier")}
     return tuple(name.rpartition("::")[2] for name in call.others if name in names)
 
 

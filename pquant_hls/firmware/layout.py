@@ -194,7 +194,7 @@ def _not_one(path: Path, tops: list[Function]) -> UnsupportedModel:
     old = [file for file in _candidates(path) if b"compute_layer<" in file.read_bytes()[:CPP_BYTES]]
     if old:
         return UnsupportedModel(
-            "written by an hls4ml before 0.3, whose layers are other functions",
+            "written by an hls4ml whose layers are in no namespace, older than 0.1",
             where=old[0],
             mend="convert the model again",
         )
@@ -252,6 +252,7 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("1.0 to 1.1", ("nnet::DenseLatency<", "nnet::DenseResource")),
     ("0.8", ("count_pad",)),
     ("0.7 to 0.8", ("nnet_code_gen.h", "// hls-fpga-machine-learning")),
+    ("0.1 to 0.2", ("nnet::compute_layer<",)),
     ("0.3 to 0.6", ("const_size_in_", "//hls-fpga-machine-learning", "rfnoc-hls-neuralnet")),
 )
 """Marks that a version's writer was the first to leave, newest first."""

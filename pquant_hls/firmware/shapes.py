@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.firmware.config import Config
-from pquant_hls.firmware.cpp import Source, source_text, walk
+from pquant_hls.firmware.cpp import Source, code_of, walk
 from pquant_hls.firmware.declared import Declared, Parameter
 from pquant_hls.firmware.layers import FUNCTIONS, CallSite, FunctionRule, Shape, alike
 from pquant_hls.firmware.layout import Layout
@@ -71,7 +71,7 @@ class Shapes:
             if factors is None:
                 where = self.layout.source.place(length)
                 raise UnsupportedModel(
-                    f"the length {source_text(length)} of an array cannot be told", where=where
+                    f"the length {code_of(length)} of an array cannot be told", where=where
                 )
             shape += factors
         if shape and not 0 < math.prod(shape) <= LARGEST:
@@ -140,13 +140,13 @@ def told_by_bridge(layout: Layout) -> dict[str, Shape]:
     found: dict[str, Shape] = {}
     for node in walk(source.root):
         function = node.child_by_field_name("function") if node.type == "call_expression" else None
-        if function is None or "convert_data" not in source_text(function):
+        if function is None or "convert_data" not in code_of(function):
             continue
         sizes = [part for part in walk(function) if part.type == "template_argument_list"]
         arguments = node.child_by_field_name("arguments")
         shape = names.factors(sizes[0].named_children[-1]) if sizes else None
         for part in arguments.named_children if arguments is not None and shape is not None else ():
-            found.setdefault(source_text(part), shape or ())
+            found.setdefault(code_of(part), shape or ())
     return found
 
 

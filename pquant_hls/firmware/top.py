@@ -9,7 +9,7 @@ from itertools import count
 
 from tree_sitter import Node
 
-from pquant_hls.firmware.cpp import active, brackets, source_text, walk
+from pquant_hls.firmware.cpp import active, brackets, code_of, walk
 from pquant_hls.firmware.declared import Function, Parameter
 
 ASIDE = (
@@ -62,7 +62,7 @@ class TopCall:
 
     @property
     def type_names(self) -> tuple[str, ...]:
-        return tuple(source_text(node) for node in self.types)
+        return tuple(code_of(node) for node in self.types)
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,14 @@ class Top:
             for place, node in enumerate(step.arguments):
                 name = _base(node)
                 if name is None or self.declaration(name) is None or name in weights:
-                    others.append(source_text(node))
+                    others.append(code_of(node))
                 elif place < 1 + (step.function in TWO_READ) or {self.origin(name), name} & {*reads, *known}:
                     reads.append(name)
                 else:
                     writes.append(name)
             reads += [name for name in step.reads if self.declaration(name) is not None]
-            writes = [name for name in writes if self.declaration(name) is not None]
+            sizes = {port.name for port in self.function.parameters if _is_size(port)}
+            writes = [name for name in writes if self.declaration(name) is not None and name not in sizes]
             written |= {self.origin(name) for name in writes}
             if reads or writes:
                 yield replace(step, reads=tuple(reads), writes=tuple(writes), others=tuple(others))
@@ -190,14 +191,14 @@ def called_names(body: Node) -> set[str]:
 
 def _is_size(port: Parameter) -> bool:
     """hls4ml before 0.7 lets its tops tell sizes."""
-    return port.name.startswith("const_size_")
+    return port.name.startswith("const_size")
 
 
 def _declared(node: Node) -> Iterator[Variable]:
     """The arrays, streams and other names that a declaration makes."""
     if node.type != "declaration":
         return
-    kind = source_text(node.child_by_field_name("type"))
+    kind = code_of(node.child_by_field_name("type"))
     for part in node.children_by_field_name("declarator"):
         value = part.child_by_field_name("value") if part.type == "init_declarator" else None
         inner = part.child_by_field_name("declarator") if part.type == "init_declarator" else part
@@ -205,7 +206,7 @@ def _declared(node: Node) -> Iterator[Variable]:
             continue
         name, lengths = brackets(inner)
         if inner.type == "reference_declarator" and value is not None and value.type == "identifier":
-            yield Variable(name, kind, (), source_text(value), node)
+            yield Variable(name, kind, (), code_of(value), node)
         elif lengths or "stream" in kind or "ac_channel" in kind:
             yield Variable(name, kind, lengths, None, node)
 
@@ -236,7 +237,7 @@ def _step(statement: Node) -> Iterator[TopCall]:
             left, right = (node.child_by_field_name(side) for side in ("left", "right"))
             target = None if left is None else _base(left)
             if target is not None and right is not None:
-                read = tuple(source_text(part) for part in walk(right) if part.type == "identifier")
+                read = tuple(code_of(part) for part in walk(right) if part.type == "identifier")
                 yield TopCall("", "", (), (), "", statement, tuple(dict.fromkeys(read)), (target,))
 
 
@@ -245,15 +246,15 @@ def _function(call: Node) -> tuple[str, str, tuple[Node, ...]]:
     node = call.child_by_field_name("function")
     spaces = []
     while node is not None and node.type == "qualified_identifier":
-        spaces.append(source_text(node.child_by_field_name("scope")))
+        spaces.append(code_of(node.child_by_field_name("scope")))
         node = node.child_by_field_name("name")
     if node is None or node.type not in ("template_function", "identifier"):
-        return source_text(node), "::".join(spaces), ()
+        return code_of(node), "::".join(spaces), ()
     if node.type == "identifier":
-        return source_text(node), "::".join(spaces), ()
+        return code_of(node), "::".join(spaces), ()
     listed = node.child_by_field_name("arguments")
     types = () if listed is None else tuple(n for n in listed.named_children if n.type != "comment")
-    return source_text(node.child_by_field_name("name")), "::".join(spaces), types
+    return code_of(node.child_by_field_name("name")), "::".join(spaces), types
 
 
 def _base(node: Node) -> str | None:
@@ -266,7 +267,7 @@ def _base(node: Node) -> str | None:
     ):
         inner = node.child_by_field_name("argument")
         node = inner if inner is not None else node.named_children[0]
-    return source_text(node) if node.type == "identifier" else None
+    return code_of(node) if node.type == "identifier" else None
 
 
 def _comment(statement: Node) -> str:
@@ -287,7 +288,7 @@ def _own_line(comment: Node) -> bool:
 
 def _word(comment: Node) -> str:
     """The comment where it is one word, as a layer's name is."""
-    text = source_text(comment).removeprefix("//").removeprefix("/*").removesuffix("*/").strip()
+    text = code_of(comment).removeprefix("//").removeprefix("/*").removesuffix("*/").strip()
     return (
         text
         if text.replace("_", "").replace("-", "").replace(".", "").isalnum() and "hls-fpga" not in text

@@ -11,7 +11,7 @@ from tree_sitter import Node
 
 from pquant_hls.errors import PquantError
 from pquant_hls.errors.bounds import CPP_DEPTH
-from pquant_hls.firmware.cpp import source_text
+from pquant_hls.firmware.cpp import code_of
 from pquant_hls.firmware.declared import Declared, Struct
 from pquant_hls.qor import FixedType
 
@@ -81,18 +81,20 @@ class SourceNames:
         found = self.value(node)
         return int(found) if isinstance(found, int) else None
 
-    def factors(self, node: Node) -> tuple[int, ...] | None:
+    def factors(self, node: Node, depth: int = 0) -> tuple[int, ...] | None:
         """``10*13`` as (10, 13): hls4ml writes an array's shape as a product."""
-        if node.type == "binary_expression" and source_text(node.child_by_field_name("operator")) == "*":
+        if depth > CPP_DEPTH:
+            return None
+        if node.type == "binary_expression" and code_of(node.child_by_field_name("operator")) == "*":
             left, right = (node.child_by_field_name(side) for side in ("left", "right"))
             if left is not None and right is not None:
-                first, second = self.factors(left), self.factors(right)
+                first, second = self.factors(left, depth + 1), self.factors(right, depth + 1)
                 return None if first is None or second is None else (*first, *second)
         size = self.size(node)
         return None if size is None else (size,)
 
     def _value(self, node: Node, depth: int) -> Value | None:
-        kind, text = node.type, source_text(node)
+        kind, text = node.type, code_of(node)
         if kind == "number_literal":
             return _number(text)
         if kind in ("true", "false"):
@@ -109,7 +111,7 @@ class SourceNames:
         if None in parts:
             return None
         if kind == "binary_expression":
-            return _BINARY[source_text(node.child_by_field_name("operator"))](*parts)
+            return _BINARY[code_of(node.child_by_field_name("operator"))](*parts)
         if kind == "unary_expression" and text.startswith("-"):
             return operator.neg(parts[0])  # type: ignore[arg-type]  # a text has no sign: TypeError, no value
         if kind == "conditional_expression":
@@ -130,7 +132,7 @@ class SourceNames:
         return next((node for node in places if node is not None), None)
 
     def _called(self, node: Node, depth: int) -> Value | None:
-        function = source_text(node.child_by_field_name("function"))
+        function = code_of(node.child_by_field_name("function"))
         arguments = node.child_by_field_name("arguments")
         given = [] if arguments is None else [self.value(part, depth) for part in arguments.named_children]
         known = _FUNCTIONS.get(function)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.errors.bounds import WEIGHT_BYTES
-from pquant_hls.firmware.cpp import source_text, walk
+from pquant_hls.firmware.cpp import code_of, walk
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.qor import FixedType
 
 Floats = NDArray[np.float64]
-_ARRAY = re.compile(r"([\w:]+)\s+(\w+)\s*\[([^\]\n]*)\]\s*=\s*\{")
+_ARRAY = re.compile(r"([\w:]+)\s+(\w+)\s*\[([^\]\n]*)\](?:\s*\[[^\]\n]*\])*\s*=\s*\{")
 _COMMENT = re.compile(r"//[^\n]*")
 
 
@@ -63,11 +63,11 @@ class SourceWeights:
         names = self.layout.names
         found = {}
         for node in walk(self.layout.top.function.body):
-            if node.type == "call_expression" and "weights_from_txt" in source_text(
+            if node.type == "call_expression" and "weights_from_txt" in code_of(
                 node.child_by_field_name("function")
             ):
                 listed = node.child_by_field_name("arguments")
-                words = [] if listed is None else [source_text(part) for part in listed.named_children]
+                words = [] if listed is None else [code_of(part) for part in listed.named_children]
                 sizes = [part for part in walk(node) if part.type == "template_argument_list"]
                 count = names.size(sizes[0].named_children[-1]) if sizes else None
                 if len(words) >= 2:

@@ -189,3 +189,38 @@ def test_build_files_tell_what_it_is_built_for(tmp_path: Path) -> None:
     assert (spec.backend, spec.part, spec.clock_ns) == ("Vitis", "xcvu13p-flga2577-2-e", 2.5)
     assert spec.clock_uncertainty_ns == pytest.approx(0.3125)
     assert read_spec(find(miniature.deployed(tmp_path))) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("defines.h", "#define N_LAYER_2 2", f"#define N_LAYER_2 {'1*' * 5000}2"),
+        ("defines.h", "#define N_LAYER_2 2", f"#define N_LAYER_2 {'(' * 5000}2{')' * 5000}"),
+        (
+            "defines.h",
+            "typedef ap_fixed<12,6> result_t",
+            "typedef again_t result_t;\ntypedef result_t again_t",
+        ),
+        (
+            "mini.cpp",
+            "result_t layer4_out[N_LAYER_2]",
+            f"std::pair<{'std::pair<' * 5000}result_t layer4_out[2]",
+        ),
+        ("mini.cpp", "void mini(", f"{'namespace a {' * 3000}\nvoid mini("),
+        ("weights.h", "0.50000, -0.25000", "0.50000, nonsense"),
+    ],
+)
+def test_hostile_sources_end_in_one_of_our_errors(tmp_path: Path, file: str, old: str, new: str) -> None:
+    """Or are read as what a compiler would make of them."""
+    folder = miniature.write(tmp_path / "firmware")
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    said = ""
+    try:
+        layout = find(folder)
+        assert len(top_ports(layout)) == 2
+        assert len(read_graph(layout).nodes) == 4
+    except UnsupportedModel as cause:
+        said = str(cause)
+    assert len(said) < 2000
