@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.errors.bounds import json_values
-from pquant_hls.firmware import Layout, find, probes, top_ports
+from pquant_hls.firmware import LIBRARIES, Layout, find, probes, top_ports
 from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -91,6 +91,20 @@ class HlsProject:
         """What the conversion dropped, replaced, renamed or rounded; nothing is known of other projects."""
         found = self.info.get("notes")
         return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    def edited(self) -> tuple[str, ...]:
+        """Files of the design that are not as they were written, by place; none of a project that another tool wrote.
+
+        Headers of the library and the bridge, which csim does not use, are left out: the graph says nothing of them.
+        """
+        known = self.info.get("sources")
+        if not isinstance(known, dict):
+            return ()
+        now = self.source_digests()
+        apart = sorted(name for name in {*known, *now} if known.get(name) != now.get(name))
+        return tuple(
+            name for name in apart if name.startswith("firmware/") and not {*LIBRARIES} & {*name.split("/")}
+        )
 
     def digest(self) -> str:
         """sha256 (hex) of sources and weights, by content and place inside the project."""

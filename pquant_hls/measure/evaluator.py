@@ -112,8 +112,11 @@ class Design:
 
     @property
     def graph(self) -> FixedPointGraph:
-        """The design's fixed-point graph: the saved one, else the one that ``proof`` read and proved."""
-        return self.project.graph if self.project.graph is not None else self.proof.graph
+        """The design's fixed-point graph: the saved one, or that which ``proof`` read and proved where there is none, or
+        where the sources have been edited since it was saved."""
+        if self.project.graph is None or self.project.edited():
+            return self.proof.graph
+        return self.project.graph
 
     @cached_property
     def proof(self) -> Proof:
@@ -131,7 +134,11 @@ class Design:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is to be said beside every figure of it: how its graph was proven, where that was needed."""
-        return self.proof.notes if "proof" in self.__dict__ else ()
+        if "proof" not in self.__dict__:
+            return ()
+        edited = self.project.edited()
+        said = (f"edited since the conversion: {', '.join(edited[:5])}",) if edited else ()
+        return (*said, *self.proof.notes)
 
 
 class Evaluator(ABC):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.csim import compiled, predict
-from pquant_hls.errors import NotMeasured, PquantError, UnsupportedModel
+from pquant_hls.errors import NotMeasured
 from pquant_hls.firmware import read_graph
 from pquant_hls.firmware.target import assumed_backend
 from pquant_hls.golden import random_inputs
@@ -24,7 +24,7 @@ BATCH = 1_000
 """Vectors at a time: all layers of all of them are held."""
 
 
-class Contradicted(PquantError):
+class Contradicted(NotMeasured):
     """csim computes something else than the graph says; ``where`` names the layer."""
 
 
@@ -187,11 +187,3 @@ def _check(node: Node, expected: Floats, found: Floats) -> None:
         mend="the graph is not used; csim, export and reports still work. A changed nnet_utils or a weight that csim reads "
         "otherwise than synthesis does this",
     )
-
-
-def proven_graph(project: HlsProject) -> FixedPointGraph:
-    """The saved graph of one of our projects, else the one read from the sources, proven."""
-    return project.graph if project.graph is not None else prove(project).graph
-
-
-__all__ = ["Contradicted", "Proof", "UnsupportedModel", "prove", "proven_graph"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -276,3 +277,16 @@ def test_an_error_of_the_compiler_names_the_sources_own_line(whole: Path, csim_c
     source.write_text(source.read_text().replace("nnet::relu<", "nnet::rely<"))
     with pytest.raises(ToolFailed, match=r"g\+\+: firmware/mini\.cpp:9:\d+: error: .*rely"):
         build(load_project(whole), cache=csim_cache)
+
+
+def test_a_firmware_without_its_types_gets_those_of_the_installed_hls4ml(
+    tmp_path: Path, csim_cache: Path, expected: np.ndarray
+) -> None:
+    """AMD's own ap_fixed, where the miniature has a small one: the same numbers."""
+    place = miniature.deployed(tmp_path)
+    shutil.rmtree(place / "NN" / "ap_types")
+    library = build(load_project(place), cache=csim_cache)
+    assert re.fullmatch(
+        r"the firmware is kept without ap_types: those of hls4ml [\d.]+ are used", library.notes[0]
+    )
+    assert np.array_equal(single(predict(library, X)), expected)
