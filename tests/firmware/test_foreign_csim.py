@@ -290,3 +290,12 @@ def test_a_firmware_without_its_types_gets_those_of_the_installed_hls4ml(
         r"the firmware is kept without ap_types: those of hls4ml [\d.]+ are used", library.notes[0]
     )
     assert np.array_equal(single(predict(library, X)), expected)
+
+
+def test_a_merge_request_is_gated(tmp_path: Path, shell: Shell) -> None:
+    place = miniature.deployed(tmp_path)
+    target = ("--part", "xcvu13p-flga2577-2-e", "--clock", "2.5")
+    status, told, _ = shell("gate", place, *target, "--limit", "latency_ns=60 ns", "--limit", "lut=100000")
+    assert status == 0, told
+    status, _, _ = shell("gate", place, *target, "--limit", "lut=1")
+    assert status == 1
