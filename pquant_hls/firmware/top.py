@@ -184,7 +184,7 @@ def layer_calls(body: Node) -> int:
 
 
 def called_names(body: Node) -> set[str]:
-    """SourceNames of the functions that a body calls, without their namespaces."""
+    """Names of the functions that a body calls, without their namespaces."""
     calls = (node for node in walk(body) if node.type == "call_expression")
     return {_function(node)[0] for node in calls}
 

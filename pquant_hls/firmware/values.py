@@ -49,7 +49,7 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class SourceNames:
-    """SourceNames of the sources and what stands for them; ``inner`` those of one struct, which go first, and ``space`` its name,
+    """Names of the sources and what stands for them; ``inner`` those of one struct, which go first, and ``space`` its name,
     under which members are defined outside of it."""
 
     declared: Declared

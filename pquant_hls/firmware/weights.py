@@ -1,4 +1,4 @@
-"""SourceWeights as the sources hold them: arrays with their values in headers, and the texts that csim may read instead."""
+"""Weights as the sources hold them: arrays with their values in headers, and the texts that csim may read instead."""
 
 from __future__ import annotations
 
