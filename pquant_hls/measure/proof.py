@@ -16,6 +16,7 @@ from pquant_hls.firmware import read_graph
 from pquant_hls.firmware.target import assumed_backend
 from pquant_hls.golden import random_inputs
 from pquant_hls.hls import HlsProject
+from pquant_hls.measure.places import at_one_place, windows
 from pquant_hls.qor import FixedPointGraph, Node
 
 Floats = NDArray[np.float64]
@@ -129,6 +130,11 @@ def _expected(
     """What the graph says a layer gives for what csim gave it; NotMeasured where no exact rule tells."""
     if node.op in REACH and "table" in node.attrs and node.inputs[0] in values:
         return _looked_up(node, values[node.inputs[0]])
+    if node.kind.convolution and "weight" in node.arrays and node.inputs[0] in values:
+        if node.name not in emulators:
+            emulators[node.name] = _emulator(at_one_place(graph, node))
+        found = emulators[node.name].predict(windows(node, values[node.inputs[0]]))
+        return np.asarray(found).reshape(-1, *node.shape)
     part = _part(graph, node, values)
     if node.name not in emulators:
         emulators[node.name] = _emulator(part)
