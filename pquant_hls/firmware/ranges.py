@@ -103,6 +103,8 @@ def _product(node: Node, x: Interval) -> Interval | None:
         x = x.channels()
         if any(sum(pair) for pair in node.attrs.get("padding", ())):
             x = Interval(np.minimum(x.low, 0.0), np.maximum(x.high, 0.0))
+    if weight.size % (x.low.size * weight.shape[-1]) != 0:
+        return None
     kernel = weight.reshape(-1, x.low.size, weight.shape[-1])
     up, down = np.maximum(kernel, 0.0).sum(axis=0), np.minimum(kernel, 0.0).sum(axis=0)
     low, high = x.low @ up + x.high @ down + bias, x.high @ up + x.low @ down + bias

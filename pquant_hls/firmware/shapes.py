@@ -44,7 +44,7 @@ class Shapes:
         found: dict[str, Shape] = {}
         told = told_by_bridge(self.layout)
         for port in self.layout.top.function.parameters:
-            shape = self.declared(port) or told.get(port.name) or self.asked(port.name)
+            shape = self._of_port(port, told.get(port.name))
             if shape is not None:
                 found[port.name] = shape
         for call in self.layout.top.calls:
@@ -57,6 +57,13 @@ class Shapes:
         for port in self.layout.top.outputs:
             self._other_name(port.name, found)
         return found
+
+    def _of_port(self, port: Parameter, told: Shape | None) -> Shape | None:
+        """As it is declared, or as its reader takes it where it is declared flat."""
+        shape = self.declared(port) or told
+        asked = self.asked(port.name) if shape is None or len(shape) == 1 else None
+        fits = asked is not None and (shape is None or math.prod(asked) == math.prod(shape))
+        return asked if fits else shape
 
     def declared(self, found: Variable | Parameter | None) -> Shape | None:
         """The lengths in the brackets, each product as its factors; None for a stream or a pointer.
