@@ -37,11 +37,11 @@ from _common import parse, save, show
 from numpy.typing import NDArray
 
 from pquant_hls.csim import Library, build, predict
+from pquant_hls.firmware.values import SourceNames
 from pquant_hls.golden import CheckResult, Golden, check, random_inputs, record
 from pquant_hls.golden.check import assess
 from pquant_hls.golden.run import run_traced
 from pquant_hls.hls import HlsProject, convert, load_project
-from pquant_hls.hls.project import Defines
 from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -121,7 +121,7 @@ def prepare(sizes: tuple[int, ...], seed: int, counts: tuple[int, int], folder: 
 def faults(project: HlsProject, rng: np.random.Generator, per_array: int, compiled: int) -> Iterator[Fault]:
     """``per_array`` weight faults for each array, kind and copy; about ``compiled`` faults of other kinds."""
     layers = layer_of_variable(project)
-    defines = Defines.read(project.firmware / "defines.h")
+    defines = project.read.names
     for name in sorted(path.stem for path in project.weights.glob("*.txt")):
         for copies in COPIES:
             for _ in range(per_array):
@@ -146,7 +146,7 @@ def layer_of_variable(project: HlsProject) -> dict[str, str]:
 
 
 def weight_fault(
-    kind: str, name: str, copies: str, layers: dict[str, str], defines: Defines, rng: np.random.Generator
+    kind: str, name: str, copies: str, layers: dict[str, str], defines: SourceNames, rng: np.random.Generator
 ) -> Fault:
     """A flipped bit or a swap in one or both copies of an array."""
     grid = defines.fixed(("weight" if name.startswith("w") else "bias") + name[1:] + "_t")
@@ -181,10 +181,10 @@ def _altered(text: str, grid: FixedType, kind: str, draw: int) -> str:
     return text[:start] + words + text[end:]
 
 
-def source_faults(project: HlsProject, layers: dict[str, str], defines: Defines) -> Iterator[Fault]:
+def source_faults(project: HlsProject, layers: dict[str, str], defines: SourceNames) -> Iterator[Fault]:
     """Faults in the C++: narrower or shifted types, a dropped ReLU, inputs truncated to integers."""
     first = layers[project.inputs[0].name]
-    for name, text in defines.types.items():
+    for name, text in defines.declared.types.items():
         layer = _layer_of_type(name, layers, project, first)
         if layer is not None and text.startswith(("ap_fixed<", "ap_ufixed<")):
             width, integer = map(int, re.findall(r"-?\d+", text)[:2])
@@ -200,14 +200,15 @@ def source_faults(project: HlsProject, layers: dict[str, str], defines: Defines)
         drop = _replacing(source, call, copy)
         yield Fault("relu", layer, layer, True, drop)
         kind = f"{out.removesuffix('_out')}_t"
-        width, integer = map(int, re.findall(r"-?\d+", defines.types[kind])[:2])
-        signed = defines.types[kind].replace(f"ufixed<{width},{integer}", f"fixed<{width + 1},{integer + 1}")
-        types = f"typedef {defines.types[kind]} {kind};", f"typedef {signed} {kind};"
+        width, integer = map(int, re.findall(r"-?\d+", defines.declared.types[kind])[:2])
+        signed = defines.declared.types[kind].replace(
+            f"ufixed<{width},{integer}", f"fixed<{width + 1},{integer + 1}"
+        )
+        types = f"typedef {defines.declared.types[kind]} {kind};", f"typedef {signed} {kind};"
         yield Fault("relu signed", layer, layer, True, _both(drop, _replacing("firmware/defines.h", *types)))
-    bridge, port = f"{project.name}_bridge.cpp", project.inputs[0]
-    call = f"nnet::convert_data<double, input_t, {port.size}>({port.name}, {port.name}_ap);"
-    cast = f"for (int i = 0; i < {port.size}; i++) {port.name}_ap[i] = int({port.name}[i]);"
-    yield Fault("to_int", port.name, first, True, _replacing(bridge, call, cast))
+    port, place = project.inputs[0], "    // hls-fpga-machine-learning insert layers"
+    cast = f"    for (int i = 0; i < {port.size}; i++) {port.name}[i] = int({port.name}[i]);"
+    yield Fault("to_int", port.name, first, True, _replacing(source, place, f"{place}\n{cast}"))
 
 
 def _layer_of_type(name: str, layers: dict[str, str], project: HlsProject, first: str) -> str | None:

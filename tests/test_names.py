@@ -22,6 +22,10 @@ SHARED: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "doctor": ("a command, and the function it calls", ("cli.measure", "toolchain.doctor")),
     "check": ("a command, and the function it calls", ("cli.csim", "golden.check")),
+    "compare": (
+        "a command for two firmwares, and the function for firmware and Keras",
+        ("cli.csim", "csim.comparison"),
+    ),
     "record": ("a command, and the function it calls", ("cli.csim", "golden.check")),
 }
 """Names that several modules define on purpose: why, and which modules."""

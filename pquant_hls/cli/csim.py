@@ -13,7 +13,7 @@ from pquant_hls.cli.plain import echo
 
 if TYPE_CHECKING:
     from pquant_hls.csim import Comparison
-    from pquant_hls.golden import Golden, Rule
+    from pquant_hls.golden import Golden, Review, Rule
     from pquant_hls.hls import HlsProject
     from pquant_hls.spec import HlsSpec
 
@@ -21,7 +21,7 @@ EXIT_FAILED = 1
 TEXT_SUFFIXES = {".dat", ".txt"}
 SHOWN_VECTORS = 3
 
-Project = Annotated[Path, typer.Argument(help="HLS project folder, the one that holds build_prj.tcl")]
+Project = Annotated[Path, typer.Argument(help="folder of hls4ml firmware, or the .cpp of its top function")]
 GoldenFile = Annotated[Path, typer.Option("--golden", help="golden file, to be kept in version control")]
 Mode = Annotated[str | None, typer.Option("--mode", help="exact | lsb | argmax | decision")]
 Tolerance = Annotated[int | None, typer.Option("--tolerance-lsb", help="LSBs allowed with --mode lsb")]
@@ -50,6 +50,7 @@ def register(app: typer.Typer) -> None:
     group.command()(check)
     group.command()(show)
     group.command()(diff)
+    group.command()(compare)
     app.add_typer(group, name="csim")
 
 
@@ -167,6 +168,86 @@ def diff(
         lines = [f"{fix} beside {model}: {part}" for part in apart]
         echo("\n".join([*lines, *_difference(result)]))
     return 0 if result.first is None else EXIT_FAILED
+
+
+def compare(
+    old: Annotated[Path, typer.Argument(help="folder of hls4ml firmware")],
+    new: Annotated[Path, typer.Argument(help="the other one")],
+    *,
+    inputs: Inputs = None,
+    random: Count = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="of the random inputs")] = 0,
+    threshold: Threshold = None,
+    channel: Channel = None,
+    part: Annotated[str | None, typer.Option("--part", help="AMD part, where build files tell none")] = None,
+    clock: Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")] = None,
+    json: Json = False,
+    timeout: Timeout = 600.0,
+) -> int:
+    """Two firmwares on the same inputs: same ports, same numbers, where not, how often, by how many LSB, at what cost."""
+    from dataclasses import asdict
+
+    from pquant_hls import golden as csim
+    from pquant_hls.cli.console import print_json
+    from pquant_hls.cli.measure import target_asked
+    from pquant_hls.hls import load_project
+
+    before = load_project(old)
+    x = csim.random_inputs(before, random, seed) if not inputs else input_arrays(inputs)
+    rule = None if threshold is None else _rule(csim.Rule("decision"), None, None, threshold, channel, None)
+    found = csim.review(before, new, x, decision=rule, timeout_s=timeout)
+    spec = target_asked(part, clock, None)
+    costs = [_cost(path, spec) for path in (old, new)]
+    if json:
+        print_json({"schema_version": 1, "same": found.same, **asdict(found), "cost": costs})
+    else:
+        echo("\n".join([*_reviewed(found), *_costs(costs)]))
+    return 0 if found.same else EXIT_FAILED
+
+
+def _cost(path: Path, spec: HlsSpec | None) -> dict[str, Any]:
+    """The estimator's figures of a firmware; the reason where it gives none."""
+    from pquant_hls.errors import PquantError
+    from pquant_hls.measure import measure_project
+
+    try:
+        qor = measure_project(path, "estimate", spec=spec)
+    except PquantError as cause:
+        return {"reason": str(cause)}
+    latency = None if qor.latency is None else qor.latency.cycles_max
+    used = {} if qor.resources is None else qor.resources.model_dump(include={"lut", "ff", "dsp", "bram_18k"})
+    return {"cycles": latency, **used}
+
+
+def _costs(costs: Sequence[dict[str, Any]]) -> list[str]:
+    old, new = costs
+    if "reason" in old or "reason" in new:
+        return [f"no estimate: {old.get('reason') or new.get('reason')}"]
+    known = [name for name in old if old[name] is not None and new.get(name) is not None]
+    return [f"{name}: {old[name]:,.0f} -> {new[name]:,.0f} (estimated)" for name in known]
+
+
+def _reviewed(found: Review) -> list[str]:
+    lines = [f"{found.old} -> {found.new}, {found.count} inputs", *found.ports]
+    if not found.differing:
+        lines.append("every output value is equal")
+    else:
+        share = 100 * len(found.differing) / found.count
+        lines.append(f"outputs differ on {share:.3g} % of the inputs, by up to {found.worst_lsbs:g} LSB")
+        lines += [
+            f"  input {one.index}, {one.output}[{one.channel}]: {one.expected:g} -> {one.obtained:g} ({one.lsbs:+g} LSB)"
+            for one in found.mismatches[:5]
+        ]
+    if found.layer is not None:
+        lines.append(f"first layer that differs: {found.layer}, on {found.layer_inputs} inputs")
+    if found.decision is not None:
+        rates = (found.decision.rate_expected or 0.0, found.decision.rate_obtained or 0.0)
+        events = ", ".join(map(str, found.flipped[:10])) or "none"
+        lines.append(
+            f"fires on {100 * rates[0]:.4g} % -> {100 * rates[1]:.4g} %; events that change sides: {events}"
+        )
+    lines += [f"changed: {', '.join(found.changed[:10])}"] if found.changed else []
+    return [*lines, *(f"note: {note}" for note in found.notes)]
 
 
 @contextmanager

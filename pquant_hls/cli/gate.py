@@ -13,7 +13,7 @@ from pquant_hls.cli.measure import RESOURCES
 if TYPE_CHECKING:
     from pquant_hls.decide import Judgement
     from pquant_hls.qor import QoR
-    from pquant_hls.spec import Budget
+    from pquant_hls.spec import Budget, HlsSpec
 
 QOR = Path("handover", "qor.json")
 LIMITS = (
@@ -50,24 +50,30 @@ def gate(
     junit: Annotated[
         Path | None, typer.Option("--junit", help="write JUnit XML, a test case a limit")
     ] = None,
+    part: Annotated[
+        str | None, typer.Option("--part", help="AMD part of firmware without build files")
+    ] = None,
+    clock: Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> int:
     """Judge a design by limits and by its last record: exit 0 met, 1 missed, 4 not known."""
     from pquant_hls.cli.compress import EXIT_OF_VERDICT
     from pquant_hls.cli.console import output_console, print_json
+    from pquant_hls.cli.measure import target_asked
     from pquant_hls.decide import Check, Judgement, drift, judge
     from pquant_hls.reporting import checks_to_junit
     from pquant_hls.spec import Budget
     from pquant_hls.store import write_bytes
 
-    qor, checks = record_of(design), list[Check]()
+    spec = target_asked(part, clock, None)
+    qor, checks = record_of(design, spec), list[Check]()
     budget = budget_of(limit or [], recipe, needed=against is None)
     if budget is not None:
         checks += judge(qor, budget, baseline_accuracy=qor.metrics.get("baseline_accuracy")).checks
     else:  # growth alone is asked about; a design that is known not to fit its part is none all the same
         checks += [c for c in judge(qor, Budget(exact=False)).checks if c.low is not None]
     if against is not None:
-        checks += drift(record_of(against), qor, _share(tolerance)).checks
+        checks += drift(record_of(against, spec), qor, _share(tolerance)).checks
     found = Judgement.of(checks)
     if junit is not None:
         text = checks_to_junit(str(design), str(found.verdict), f"source: {qor.source}", found.checks)
@@ -79,8 +85,9 @@ def gate(
     return EXIT_OF_VERDICT[str(found.verdict)]
 
 
-def record_of(path: Path) -> QoR:
-    """A QoR kept as JSON (a run's ``qor.json``, ``measure --json``), or what a project or report says."""
+def record_of(path: Path, spec: HlsSpec | None = None) -> QoR:
+    """A QoR kept as JSON (a run's ``qor.json``, ``measure --json``), or what a project or report says; ``spec`` is what a
+    firmware without build files is built for."""
     from pquant_hls.errors import SpecError
     from pquant_hls.measure import measure_project
     from pquant_hls.reporting import read_qor
@@ -91,7 +98,7 @@ def record_of(path: Path) -> QoR:
     if (path / QOR).is_file():
         path = path / QOR
     if path.suffix != ".json":
-        return measure_project(path)
+        return measure_project(path, spec=spec)
     return read_qor(read_json(path), path)
 
 

@@ -20,7 +20,12 @@ def register(app: typer.Typer) -> None:
 
 
 def lint(
-    model: Annotated[Path, typer.Argument(help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3; or a folder of hls4ml firmware"
+        ),
+    ],
     recipe: Annotated[
         str | None, typer.Option("--recipe", help="whose HLS options count; left out: the defaults")
     ] = None,
@@ -29,7 +34,12 @@ def lint(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> int:
-    """Say where the firmware would compute something else than Keras: rule, layer, what happens, the mend."""
+    """Say where the firmware would compute something else than Keras: rule, layer, what happens, the mend.
+
+    Of a firmware folder: which types can wrap, which sums are cut, where its two copies of the weights differ.
+    """
+    if model.is_dir() or model.suffix in (".cpp", ".cc"):
+        return _lint_firmware(model, json=json)
     from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
     from pquant_hls.spec import HlsSpec, Recipe
 
@@ -59,6 +69,37 @@ def lint(
     else:
         _show(model, findings, left, fix, apart)
     return 1 if errors(left) else 0
+
+
+def _lint_firmware(path: Path, *, json: bool) -> int:
+    """Warnings give 1: what is computed may not be what was meant."""
+    from dataclasses import asdict
+
+    from pquant_hls.cli.console import print_json
+    from pquant_hls.cli.plain import echo
+    from pquant_hls.firmware import examine
+    from pquant_hls.golden import compare_weights
+    from pquant_hls.hls import load_project
+
+    project = load_project(path)
+    remarks, apart = examine(project.read), compare_weights(project)
+    passed = not apart and all(remark.severity == "note" for remark in remarks)
+    if json:
+        found = [asdict(remark) for remark in remarks]
+        weights = [str(difference) for difference in apart]
+        print_json(
+            {
+                "schema_version": 1,
+                "firmware": str(path),
+                "findings": found,
+                "weights": weights,
+                "passed": passed,
+            }
+        )
+    else:
+        lines = [f"error {difference}" for difference in apart] + [str(remark) for remark in remarks]
+        echo("\n".join(lines) or f"{project.name}: nothing to say")
+    return 0 if passed else 1
 
 
 def check_new(fix: Path | None) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pquant_hls.qor import LayerQoR, QoR, Resources
+    from pquant_hls.spec import HlsSpec
 
 EXIT_NOT_MEASURED = 4
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
@@ -39,6 +40,15 @@ def measure(
     prefix: Annotated[
         str, typer.Option("--prefix", help="command that runs the vendor's tool elsewhere: 'ssh build01'")
     ] = "",
+    part: Annotated[
+        str | None, typer.Option("--part", help="AMD part, of a firmware without build files that tell it")
+    ] = None,
+    clock: Annotated[
+        str | None, typer.Option("--clock", help="its clock, in ns or as a frequency: 2.5 or '360 MHz'")
+    ] = None,
+    backend: Annotated[
+        str | None, typer.Option("--backend", help="Vitis or Vivado, where its build files do not tell")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Latency, clock and resources of a design, from reports, tools, the estimator or its Verilog."""
@@ -61,6 +71,7 @@ def measure(
             work=work,
             top=top,
             prefix=shlex.split(prefix),
+            spec=target_asked(part, clock, backend),
             on_line=lambda line: progress.print(line, style="dim", markup=False),
         )
     if json:
@@ -68,6 +79,21 @@ def measure(
     else:
         _show(qor)
     return 0 if is_measured(qor) else EXIT_NOT_MEASURED
+
+
+def target_asked(part: str | None, clock: str | None, backend: str | None) -> HlsSpec | None:
+    """The HLS options of a firmware as the command line tells them; None where it tells no part and no clock."""
+    from pquant_hls.errors import SpecError
+    from pquant_hls.spec import HlsSpec
+
+    if part is None and clock is None and backend is None:
+        return None
+    if part is None or clock is None:
+        raise SpecError("--part and --clock go together", where="--part" if part is None else "--clock")
+    given: dict[str, object] = {"part": part, "clock_ns": clock}
+    return HlsSpec.parse(
+        given | ({} if backend is None else {"backend": backend}), path="--part, --clock, --backend"
+    )
 
 
 def is_measured(qor: QoR) -> bool:

@@ -21,8 +21,9 @@ from pquant_hls.csim.cache import (
     publish,
     seal,
 )
-from pquant_hls.errors import OutputError, ToolFailed, UnsupportedModel
+from pquant_hls.errors import OutputError, ToolFailed
 from pquant_hls.files import scratch, sync
+from pquant_hls.firmware import Includes, includes, unit
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.programs import Limits, RunResult, Status, ask, require, run
 from pquant_hls.programs.quoting import cpp_string
@@ -58,11 +59,10 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
     UnsupportedModel : a file of the project is missing.
     """
     compiler = _compiler()
-    if not (project.firmware / "ap_types").is_dir():
-        raise UnsupportedModel("the project lacks its ap_types headers", where=project.firmware / "ap_types")
-    digest = hashlib.sha256(
-        f"{project.digest()}\0{compiler.version}\0{_flags(project, compiler)}".encode()
-    ).hexdigest()
+    layout = project.read
+    around, text = includes(layout), unit(layout)
+    parts = (project.digest(), compiler.version, _flags(project, compiler), around.digest(), text)
+    digest = hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogateescape")).hexdigest()
     root = (default_cache() if cache is None else Path(cache)).absolute()
     entry = root / digest[:2] / digest
     mark_used(entry)
@@ -71,10 +71,10 @@ def build(project: HlsProject, *, cache: Path | None = None, timeout_s: float = 
         limit = limit_bytes()
         entry.parent.mkdir(parents=True, exist_ok=True)
         with scratch(entry.parent, "") as part:
-            _compile(project, part, entry, timeout_s)
+            _compile(project, around, part, entry, timeout_s)
         drop_oldest(root, limit)
     notes = (f"the kept csim library {harm}; it was built anew",) if harm is not None and there else ()
-    return Library(entry / LIBRARY, project, digest, notes)
+    return Library(entry / LIBRARY, project, digest, (*notes, *around.notes))
 
 
 def sound(library: Library, *, timeout_s: float = 600.0) -> Library:
@@ -117,27 +117,56 @@ def compiled(project: HlsProject, cache: Path | None, timeout_s: float) -> Itera
     yield library
 
 
-def _compile(project: HlsProject, part: Path, entry: Path, timeout_s: float) -> None:
-    """Into ``part``, whose last move makes it the cache entry ``entry``."""
+def _compile(project: HlsProject, around: Includes, part: Path, entry: Path, timeout_s: float) -> None:
+    """Into ``part``, whose last move makes it the cache entry ``entry``.
+
+    A source in which probes do not compile is compiled without them: its layers stay unseen.
+    """
     made = part / "entry"
     made.mkdir()
     if project.weights.is_dir():
         shutil.copytree(project.weights, made / "weights")
-    # One translation unit: the headers cost more than the design, and are read once this way.
-    source = part / "csim.cpp"
-    source.write_text(f'#include "firmware/{project.name}.cpp"\n#include "{project.name}_bridge.cpp"\n')
-    compiler = _compiler()
-    define = f"-DWEIGHTS_DIR={cpp_string(str(entry / 'weights'))}"
-    inputs = ("-Ifirmware/ap_types/", "-I.", define, str(source.absolute()))
-    command = [compiler.path, *_flags(project, compiler), *inputs, "-shared", "-o", str(made / LIBRARY)]
-    done = run(command, project.path, Limits(timeout_s), part / "g++.log")
+    done = _run_compiler(project, around, part, entry, timeout_s, probed=True)
+    if done.status is Status.FAILED and "pquant" in done.log.read_text(errors="replace"):
+        done = _run_compiler(project, around, part, entry, timeout_s, probed=False)
     if done.status is Status.FAILED:
-        raise ToolFailed(_first_error(done), where=project.path, mend="see the C++ file named here")
+        mend = "; ".join(("see the C++ file named here", *around.notes))
+        raise ToolFailed(_first_error(done), where=project.path, mend=mend)
     if not done.ok:
         raise done.failure("g++", where=project.path)
     seal(made)
     sync(made)
     publish(made, entry)
+
+
+def _run_compiler(
+    project: HlsProject, around: Includes, part: Path, entry: Path, timeout_s: float, *, probed: bool
+) -> RunResult:
+    """One translation unit: the headers cost more than the design, and are read once this way."""
+    source = part / "csim.cpp"
+    source.write_text(unit(project.read, probed=probed), errors="surrogateescape")
+    compiler = _compiler()
+    define = f"-DWEIGHTS_DIR={cpp_string(str(entry / 'weights'))}"
+    own = [
+        f"-iquote{project.firmware.absolute()}",
+        f"-iquote{project.path.absolute()}",
+        f"-I{project.path.absolute()}",
+    ]
+    folders = [
+        *own,
+        f"-I{project.firmware.absolute()}",
+        *(f"-I{folder.absolute()}" for folder in around.folders),
+    ]
+    inputs = (*folders, define, str(source.absolute()))
+    command = [
+        compiler.path,
+        *_flags(project, compiler),
+        *inputs,
+        "-shared",
+        "-o",
+        str(part / "entry" / LIBRARY),
+    ]
+    return run(command, project.path, Limits(timeout_s), part / "g++.log")
 
 
 def _flags(project: HlsProject, compiler: _Compiler) -> tuple[str, ...]:
@@ -147,7 +176,11 @@ def _flags(project: HlsProject, compiler: _Compiler) -> tuple[str, ...]:
 
 def cpp_standard(project: HlsProject) -> str:
     """C++23 only for the floating types that need it: its headers take a third more time."""
-    return "c++23" if "std::" in (project.firmware / "defines.h").read_text() else "c++17"
+    defines = project.firmware / "defines.h"
+    floating = (
+        defines.is_file() and re.search(r"std::b?float\d+", defines.read_text(errors="replace")) is not None
+    )
+    return "c++23" if floating else "c++17"
 
 
 def _first_error(done: RunResult) -> str:

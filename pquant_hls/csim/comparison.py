@@ -16,7 +16,7 @@ from pquant_hls.hls.project import HlsProject
 from pquant_hls.lint import lint
 from pquant_hls.network.graph import Topology
 
-UNTRACED = "the project's sources report no layers (Trace: false): only its outputs are compared"
+UNTRACED = "no layer of the project's top can be seen in csim: only its outputs are compared"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pquant_hls.csim.build import Library, build, sound
 from pquant_hls.errors import DataError, OutputError, ToolFailed
 from pquant_hls.files import scratch
+from pquant_hls.firmware import ENTRY
 from pquant_hls.hls.project import HlsProject, Port
 from pquant_hls.programs import Limits, run
 
@@ -56,12 +58,12 @@ def predict(
     ----------
     library : a compiled library, or a project, which is then built with the default cache.
     x : real numbers (n, *input shape), or a list of such arrays for several inputs.
-    trace : also return every layer's result, by the firmware's layer names, float64 (n, *layer shape).
+    trace : also return every layer's result, by the firmware's layer names, float64 (n, *layer shape); none of a top
+        in which no probes could be set.
 
     Returns
     -------
-    float64 (n, *output shape), a list of them for several outputs. Values come through the library's double
-    entry, exact for types of up to 53 bits.
+    float64 (n, *output shape), a list of them for several outputs. Values come as doubles, exact for types of up to 53 bits.
 
     Raises
     ------
@@ -122,17 +124,18 @@ def _as_inputs(ports: tuple[Port, ...], x: ArrayLike | Sequence[ArrayLike]) -> l
 def _write_job(lib: Library, arrays: list[Floats], scratch: Path, trace: bool) -> Path:
     for index, array in enumerate(arrays):
         np.save(scratch / f"in{index}.npy", array)
-    traced = {name: int(np.prod(shape)) for name, shape in lib.project.traced.items()} if trace else {}
+    traced = lib.project.traced if trace else {}
     job = {
         "library": str(lib.path),
-        "name": lib.project.name,
+        "folder": str(lib.path.parent),
+        "entry": ENTRY,
         "inputs": [str(scratch / f"in{index}.npy") for index in range(len(arrays))],
         "outputs": [str(scratch / f"out{index}.npy") for index in range(len(lib.project.outputs))],
+        "output_names": [port.name for port in lib.project.outputs],
         "output_sizes": [port.size for port in lib.project.outputs],
-        "traced": traced,
-        "trace_slots": len(lib.project.traced) + 64,
+        "probe_sizes": [math.prod(shape) for shape in traced.values()],
+        "probes": [str(scratch / f"trace{index}.npy") for index in range(len(traced))],
         "done": str(scratch / _DONE),
-        "trace_files": {name: str(scratch / f"trace{index}.npy") for index, name in enumerate(traced)},
     }
     path = scratch / "job.json"
     path.write_text(json.dumps(job))
@@ -161,9 +164,10 @@ def _read(job: Path, project: HlsProject, trace: bool) -> Outputs | tuple[Output
     outputs = shaped[0] if len(shaped) == 1 else shaped
     if not trace:
         return outputs
-    files = plan["trace_files"]
+    files = dict(zip(project.traced, plan["probes"], strict=True))
     layers = {
         name: np.load(path, allow_pickle=False).reshape(-1, *project.traced[name])
         for name, path in files.items()
+        if Path(path).is_file()
     }
     return outputs, layers

@@ -34,6 +34,14 @@ DATA_BYTES = 8 * 2**30
 CSV_LINE = 1_000_000
 """Characters of a line, and of a label 1,000."""
 LABEL_CHARACTERS = 1_000
+CPP_BYTES = 8 * 2**20
+"""Of a C++ source of firmware without its weights; the largest of a real project has 0.2 million."""
+CPP_DEPTH = 64
+"""Expressions within expressions, and names that stand for names."""
+WEIGHT_BYTES = 128 * 2**20
+"""Of one header or text of weights; a million weights take 20 million."""
+FOLDER_FILES = 20_000
+"""Files that are looked at for the parts of firmware; a repository of many versions has 1,000."""
 
 
 def json_values(text: str | bytes) -> Any:

@@ -16,6 +16,7 @@ from pquant_hls.csim import cpp_standard
 from pquant_hls.errors import GoldenError, OutputError, SpecError, ToolFailed, UnsupportedModel
 from pquant_hls.export.unit import translation_unit
 from pquant_hls.files import replacing
+from pquant_hls.firmware import includes, top_ports
 from pquant_hls.golden import Golden, compare_weights, random_inputs, record
 from pquant_hls.hls import HlsProject, Port
 from pquant_hls.network import is_reserved
@@ -87,10 +88,8 @@ def _check_name(namespace: str) -> None:
 
 
 def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) -> None:
-    if not (project.firmware / "ap_types").is_dir():
-        raise UnsupportedModel("the project lacks its ap_types headers", where=project.firmware / "ap_types")
     folder.mkdir()
-    shutil.copytree(project.firmware / "ap_types", folder / "ap_types")
+    shutil.copytree(includes(project.read).folders[0], folder / "ap_types")
     unit = f'{_origin(project)}\n#include "{namespace}.h"\n{translation_unit(project, namespace)}'
     files = {
         f"{namespace}.h": _header(project, namespace),
@@ -99,7 +98,11 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
         "vectors.txt": _vectors(golden),
         "Makefile": _makefile(project, namespace),
     }
-    if project.spec is None or project.spec.io_type == "io_parallel":
+    if all(
+        port.kind is not None and not port.stream and port.parameter is not None
+        for side in top_ports(project.read)
+        for port in side
+    ):
         files[f"{namespace}_cmssw.cpp"] = _cmssw(project, namespace)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -250,6 +253,7 @@ def _cmssw(project: HlsProject, namespace: str) -> str:
     types = _top_types(project)
     members = "\n".join(f"    {types[p.name]} _{p.name}[{p.size}];" for p in (*inputs, *outputs))
     call = ", ".join(f"_{p.name}" for p in (*inputs, *outputs))
+    top = "::".join(part for part in (project.read.namespace, project.name) if part)
     return f"""{_origin(project)}
 // Inputs and results are pointers to the firmware's own types, in a std::any; of several ports a std::tuple of them.
 #include "{namespace}.cpp"
@@ -262,14 +266,14 @@ def _cmssw(project: HlsProject, namespace: str) -> str:
 #endif
 
 namespace {namespace} {{
-
+{f"using namespace {project.read.namespace};" if project.read.namespace else ""}
 class Emulator final : public hls4mlEmulator::Model {{
 {members}
 
   public:
     void prepare_input(std::any given) override {{
 {_copies(inputs, types, into_member=True)}    }}
-    void predict() override {{ {project.name}({call}); }}
+    void predict() override {{ {top}({call}); }}
     void read_result(std::any given) override {{
 {_copies(outputs, types, into_member=False)}    }}
 }};
@@ -293,11 +297,10 @@ def _copies(ports: Sequence[Port], types: dict[str, str], *, into_member: bool) 
 
 
 def _top_types(project: HlsProject) -> dict[str, str]:
-    """The typedef of each port, as the prototype of the top function names it."""
-    header = project.firmware / f"{project.name}.h"
-    pairs = re.findall(r"(\w+)\s+(\w+)\s*\[[^\]]+\]", header.read_text(encoding="utf-8"))
-    found = {name: kind for kind, name in pairs}
+    """The typedef of each port, as the top function names it; raises UnsupportedModel for one without brackets."""
+    layout = project.read
+    found = {port.name: port for port in layout.top.function.parameters if len(port.lengths) == 1}
     missing = [port.name for port in (*project.inputs, *project.outputs) if port.name not in found]
     if missing:
-        raise UnsupportedModel(f"cannot find the type of port {missing[0]}", where=header)
-    return found
+        raise UnsupportedModel(f"cannot find the type of port {missing[0]}", where=project.source)
+    return {name: port.type for name, port in found.items()}

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 
 from pquant_hls.errors import UnsupportedModel
+from pquant_hls.firmware import event_entry, includes
 from pquant_hls.hls import HlsProject
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>).*$', re.M)
@@ -22,14 +24,20 @@ _EITHER = re.compile(
     r"^[ \t]*#ifndef __SYNTHESIS__\n(?:(?!^[ \t]*#).*\n)*?^[ \t]*#else.*\n((?:(?!^[ \t]*#).*\n)*?)^[ \t]*#endif.*\n",
     re.M,
 )
+_IF_DEFINED = re.compile(r"^[ \t]*#ifdef \w+[ \t]*\n(?:(?!^[ \t]*#).*\n)*?^[ \t]*#endif.*\n", re.M)
+_ASKED_FOR = re.compile(r"weights_from_txt|save_layer_output")
+"""What deployed firmware does where a macro asks for it, which nobody defines."""
 _FILES_READ = re.compile(r"\bload_\w*weights_from_txt\s*<")
 
 
 @dataclass
 class _Unit:
-    """``outside`` collects the includes that stay outside the namespace, in the order first met."""
+    """``outside`` collects the includes that stay outside the namespace, in the order first met; ``folders`` hold headers that
+    the project is kept without."""
 
     firmware: Path
+    root: Path
+    folders: tuple[Path, ...] = ()
     seen: set[Path] = field(default_factory=set)
     outside: dict[str, None] = field(default_factory=dict)
 
@@ -54,10 +62,10 @@ class _Unit:
 
     def _own(self, name: str, folder: Path) -> Path | None:
         """The project's file behind a quoted include; None for the ``ap_types`` headers and for others' files."""
-        for base in (folder, self.firmware, self.firmware.parent):
+        for base in (folder, self.firmware, self.firmware.parent, self.root, *self.folders):
             path = (base / name).resolve()
             if path.is_file():
-                return None if "ap_types" in path.relative_to(self.firmware.parent.resolve()).parts else path
+                return None if "ap_types" in path.parts else path
         return None
 
 
@@ -68,35 +76,32 @@ def translation_unit(project: HlsProject, namespace: str) -> str:
     ------
     UnsupportedModel : the sources read weights in a way that is not known, or take them through ports.
     """
-    unit = _Unit(project.firmware.resolve())
-    source = project.firmware / f"{project.name}.cpp"
-    text = unit.inline(source)
-    body = _CSIM_ONLY.sub("", text[_start_of_top(text, project) :])
-    head = text[: _start_of_top(text, project)]
+    layout = project.read
+    if layout.top.weights:
+        raise UnsupportedModel(
+            "passes weights through ports, which an emulator has none of", where=project.source
+        )
+    unit = _Unit(project.firmware.resolve(), project.path.resolve(), includes(layout).folders)
+    with resources.as_file(resources.files("pquant_hls.firmware").joinpath("csim.h")) as flat:
+        prelude = unit.inline(flat)
+    text = unit.inline(project.source)
+    start = _start_of_top(text, project)
+    body = _IF_DEFINED.sub(_kept, _CSIM_ONLY.sub("", text[start:]))
     if _FILES_READ.search(body):
-        raise UnsupportedModel("reads weights in a way this version does not know", where=source)
+        raise UnsupportedModel("reads weights in a way this version does not know", where=project.source)
     outside = "\n".join(unit.outside)
-    entry = _entry(project)
-    return f"{outside}\n\nnamespace {namespace} {{\n{head}{body}\n{entry}\n}} // namespace {namespace}\n"
+    pointers = ", ".join(f"double *{port.name}" for port in (*project.inputs, *project.outputs))
+    entry = event_entry(layout, f"void predict({pointers})")
+    return f"{outside}\n\nnamespace {namespace} {{\n{prelude}{text[:start]}{body}\n{entry}\n}} // namespace {namespace}\n"
+
+
+def _kept(block: re.Match[str]) -> str:
+    return "" if _ASKED_FOR.search(block[0]) else block[0]
 
 
 def _start_of_top(text: str, project: HlsProject) -> int:
     """Where the definition of the top function begins; its prototype ends in a semicolon."""
-    found = re.search(rf"^void {project.name}\([^;{{]*\)\s*{{", text, re.M)
+    found = re.search(rf"^[ \t]*[\w:<>, ]+[ \t\n]{project.name}\s*\([^;{{]*\)\s*{{", text, re.M)
     if found is None:
-        raise UnsupportedModel(
-            f"has no function {project.name}", where=project.firmware / f"{project.name}.cpp"
-        )
+        raise UnsupportedModel(f"has no function {project.name}", where=project.source)
     return found.start()
-
-
-def _entry(project: HlsProject) -> str:
-    """``predict``: the bridge's wrapper in double precision, which converts, calls the top and converts back."""
-    bridge = project.path / f"{project.name}_bridge.cpp"
-    text = bridge.read_text(encoding="utf-8")
-    if '#include "firmware/weights' in text:
-        raise UnsupportedModel("passes weights through ports, which an emulator has none of", where=bridge)
-    found = re.search(rf"^void {project.name}_double\(.*?^\}}", text, re.M | re.S)
-    if found is None:
-        raise UnsupportedModel(f"has no entry {project.name}_double", where=bridge)
-    return found[0].replace(f"{project.name}_double(", "predict(", 1)

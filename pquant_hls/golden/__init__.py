@@ -7,6 +7,7 @@ from pquant_hls.golden.check import check, record
 from pquant_hls.golden.compare import Decision, Mismatch, Mode, Rule
 from pquant_hls.golden.file import Golden
 from pquant_hls.golden.result import CheckResult
+from pquant_hls.golden.review import Review, review
 from pquant_hls.golden.sight import blind_spots, label_accuracy
 from pquant_hls.golden.testbench import write_testbench
 from pquant_hls.golden.vectors import Vectors, random_inputs, same_inputs
@@ -18,6 +19,7 @@ __all__ = [
     "Golden",
     "Mismatch",
     "Mode",
+    "Review",
     "Rule",
     "Vectors",
     "WeightDifference",
@@ -27,6 +29,7 @@ __all__ = [
     "label_accuracy",
     "random_inputs",
     "record",
+    "review",
     "same_inputs",
     "write_testbench",
 ]

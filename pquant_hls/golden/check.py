@@ -192,7 +192,7 @@ def _notes(golden: Golden, project: HlsProject, layers: Sums) -> list[str]:
         found.append(f"the project was written by hls4ml {now}, the golden's by {golden.hls4ml}")
     if not golden.layers or not layers:
         where = "project" if golden.layers else "recorded project"
-        found.append(f"no trace calls in the {where}: outputs are compared, layers are not")
+        found.append(f"no layers seen in the {where}: outputs are compared, layers are not")
     elif set(golden.layers) != set(layers):
         found.append(f"layers traced on one side only: {', '.join(sorted(set(golden.layers) ^ set(layers)))}")
     return found

@@ -5,27 +5,23 @@ csim stays right when a ``.h`` is altered and the firmware does not, so every ch
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.errors import PquantError
+from pquant_hls.errors import UnsupportedModel
+from pquant_hls.firmware import SourceWeights
+from pquant_hls.firmware.values import SourceNames
+from pquant_hls.firmware.weights import numbers
 from pquant_hls.hls import HlsProject
-from pquant_hls.hls.project import Defines
 from pquant_hls.qor import FixedType
 
 Floats = NDArray[np.float64]
 SHOWN_PER_FILE = 5
 WIDEST = 52
 """Bits of the widest type whose codes are exact in float64, FixedType's own limit."""
-_LOAD = re.compile(
-    r'nnet::load_(?:\w+_)?weights_from_txt<\s*[\w:]+\s*,\s*(\d+)\s*>\(\s*([\w:]+)\s*,\s*"([^"]+)"'
-)
-_STRUCT = re.compile(r"typedef\s+struct\s+(\w+)\s*\{([^}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -51,44 +47,36 @@ def compare_weights(project: HlsProject) -> tuple[WeightDifference, ...]:
     At most five are listed for each array, and then how many more there are. A project without text copies,
     whose csim reads the headers, has none.
     """
-    source = project.firmware / f"{project.name}.cpp"
-    calls = _LOAD.findall(source.read_text())
-    loads = {variable.rpartition("::")[2]: (file, int(size)) for size, variable, file in calls}
+    held = SourceWeights(project.read)
     pairs = {path.stem for path in project.weights.glob("*.txt") if path.with_suffix(".h").is_file()}
-    defines = project.firmware / "defines.h"
     found: list[WeightDifference] = []
-    for variable in sorted({*loads, *pairs}):
-        text, size = loads.get(variable, (f"{variable}.txt", None))
-        found += _compare(project.weights / text, project.weights / f"{variable}.h", size, defines)
+    for variable in sorted({*held.loads, *pairs}):
+        found += _compare(held, variable, project)
     return tuple(found)
 
 
-def _compare(text: Path, header: Path, size: int | None, defines: Path) -> list[WeightDifference]:
-    variable = header.stem
+def _compare(held: SourceWeights, variable: str, project: HlsProject) -> list[WeightDifference]:
+    text, header = held.text_file(variable), project.weights / f"{variable}.h"
     if not text.is_file():
         return [WeightDifference(text.name, None, "no file", f"{header.name}")]
-    declared = _declaration(header)
-    if declared is None:
+    array = held.arrays.get(variable)
+    if array is None:
         return [WeightDifference(header.name, None, text.name, "no values")]
     try:
-        read, built = _numbers((text.read_text().splitlines() or [""])[0]), _numbers(declared[3])
-    except ValueError as cause:
-        return [WeightDifference(variable, None, "numbers", f"or text: {cause}")]
+        read = numbers((text.read_text().splitlines() or [""])[0], text)
+        built = held.numbers(variable)
+    except (UnsupportedModel, UnicodeDecodeError) as cause:
+        why = cause.message if isinstance(cause, UnsupportedModel) else str(cause)
+        return [WeightDifference(variable, None, "numbers", f"or text: {why}")]
     if len(read) != len(built):
         return [WeightDifference(variable, None, f"{len(read)} numbers", str(len(built)))]
-    columns = _columns(declared[1], defines)
+    columns = _columns(array.type, project.read.names)
     count = len(read) // len(columns)
-    if count != int(declared[2]) or size not in (None, count):
-        return [WeightDifference(variable, None, f"{count} of {size}", f"an array of {declared[2]}")]
+    load = held.loads.get(variable)
+    size = None if load is None else load.count
+    if (array.length.isdigit() and int(array.length) != count) or size not in (None, count):
+        return [WeightDifference(variable, None, f"{count} of {size}", f"an array of {array.length}")]
     return _values(variable, read, built, columns)
-
-
-def _declaration(header: Path) -> re.Match[str] | None:
-    """Type, length and values of the array that synthesis sees."""
-    if not header.is_file():
-        return None
-    pattern = rf"([\w:]+)\s+{re.escape(header.stem)}\s*\[(\d+)\]\s*=\s*\{{(.*?)\}}\s*;"
-    return re.search(pattern, header.read_text(), re.S)
 
 
 def _values(
@@ -112,26 +100,9 @@ def _stored(values: Floats, kind: FixedType | None) -> Floats:
     return values if kind is None or kind.width > WIDEST else kind.quantize(values)
 
 
-def _numbers(text: str) -> Floats:
-    """All numbers of a list, through the braces of compressed weights and exponents."""
-    words = re.sub(r"[{}]", " ", text).split(",")
-    return np.array([float(word) for word in words if word.strip()], np.float64)
-
-
-def _columns(name: str, defines: Path) -> list[FixedType | None]:
+def _columns(name: str, names: SourceNames) -> list[FixedType | None]:
     """The types of one element's fields: one for a plain weight, several for a struct."""
-    types = Defines.read(defines).types
-    fields = next((body for struct, body in _STRUCT.findall(defines.read_text()) if struct == name), None)
-    if fields is None:
-        return [_fixed(name, types)]
-    return [_fixed(field.rsplit(None, 1)[0].strip(), types) for field in fields.split(";") if field.strip()]
-
-
-def _fixed(text: str, types: Mapping[str, str]) -> FixedType | None:
-    """The fixed-point type behind a name, through typedefs of typedefs; None for any other type."""
-    for _ in types:
-        text = types.get(text, text)
-    try:
-        return FixedType.parse(text)
-    except PquantError:
-        return None
+    struct = names.declared.structs.get(name.rpartition("::")[2])
+    if struct is None:
+        return [names.fixed(name)]
+    return [names.fixed(kind) for kind, _, _ in struct.members]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
-from functools import cached_property
 
 from pquant_hls.errors import PquantError, UnsupportedModel
-from pquant_hls.hls.project import Defines, HlsProject, Port
+from pquant_hls.firmware.config import Config
+from pquant_hls.hls.project import HlsProject, Port
 from pquant_hls.lint.model import USEFUL_BOUND, table_bound
 from pquant_hls.qor import FixedType
 
-_CALL = re.compile(r"nnet::(\w+)<([^;]*?)>\s*\(([^;]*?)\);(?:[ \t]*//[ \t]*(\w+))?")
-"""A layer's call as hls4ml writes it, its name behind it as a comment."""
 SOFTMAX_FUNCTIONS = ("softmax", "softmax_multidim")
 SLOPE = 0.25
 """The steepest slope of a sigmoid."""
@@ -37,11 +34,10 @@ class Writer:
 
 
 def writer_of(project: HlsProject, port: Port) -> Writer | None:
-    """The call of ``firmware/<name>.cpp`` that makes this output; None where the sources are not hls4ml's own."""
-    text = (project.firmware / f"{project.name}.cpp").read_text(errors="replace")
-    for function, arguments, values, layer in _CALL.findall(text):
-        if port.name in [value.strip() for value in values.split(",")][1:]:
-            return Writer(function, tuple(part.strip() for part in arguments.split(",")), layer)
+    """The call of the top function that makes this output; None where no layer does."""
+    for call in reversed(project.read.top.calls):
+        if port.name in call.writes and call.is_layer:
+            return Writer(call.function, call.type_names, call.name)
     return None
 
 
@@ -93,41 +89,32 @@ def table_head(project: HlsProject, port: Port) -> Head | None:
 class _Tables:
     """The configuration struct of one activation, and what stands for what it leaves out (hls4ml before 1.0)."""
 
-    text: str
-    defines: Defines
-    source: str
+    config: Config
+    source: FixedType | None
     where: str
 
     @classmethod
     def read(cls, project: HlsProject, writer: Writer) -> _Tables:
-        name = writer.arguments[-1]
-        text = (project.firmware / "parameters.h").read_text(errors="replace")
-        found = re.search(rf"struct\s+{re.escape(name)}\b[^{{]*{{(.*?)^}};", text, re.S | re.M)
-        defines = Defines.read(project.firmware / "defines.h")
-        return cls("" if found is None else found[1], defines, writer.arguments[0], f"parameters.h: {name}")
+        names, name = project.read.names, writer.arguments[-1]
+        return cls(Config.of(name, names), names.fixed(writer.arguments[0]), f"parameters.h: {name}")
 
     @property
     def implementation(self) -> str:
-        found = re.search(r"softmax_implementation::(\w+)", self.text)
-        return "stable" if found is None else found[1]
-
-    @cached_property
-    def types(self) -> dict[str, str]:
-        own = {name: kind.strip() for kind, name in re.findall(r"typedef\s+(.+?)\s+(\w+);", self.text)}
-        first = own.get("exp_table_t", "")
-        return {"inp_norm_t": self.source, "inv_inp_t": first, "accum_t": first} | own
+        return self.config.word("implementation") or "stable"
 
     def type(self, name: str) -> FixedType:
-        found = self.defines.fixed(self.types.get(name, ""))
+        first = self.config.type("exp_table_t")
+        instead = {"inp_norm_t": self.source, "inv_inp_t": first, "accum_t": first}
+        found = self.config.type(name) or instead.get(name)
         if found is None:
             raise self.unread(name)
         return found
 
     def size(self, name: str) -> int:
         for wanted in (name, "table_size"):
-            found = re.search(rf"unsigned\s+{wanted}\s*=\s*(\d+)", self.text)
-            if found is not None and int(found[1]) > 0:
-                return int(found[1])
+            found = self.config.number(wanted)
+            if found is not None and found > 0:
+                return found
         raise self.unread(name)
 
     def unread(self, name: str) -> PquantError:

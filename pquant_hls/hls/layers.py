@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.qor.ops import load_installed
 from pquant_hls.qor.registry import Registry
+from pquant_hls.qor.tables import table_codes
 
 Attrs = dict[str, Any]
 
@@ -159,22 +160,6 @@ def _elements(node: Any) -> FixedGrid:
     return FixedGrid(width, integer, keep.astype(bool), node.RND, node.SAT)
 
 
-def _lookup(reach: float, function: Callable[[Any], Any], kind: FixedType, size: int) -> list[int]:
-    """hls4ml's look-up table, ``size`` codes of ``kind`` over [-reach, reach), in its own floats."""
-    index = np.arange(size, dtype=np.float32)
-    half = np.float32(size) / np.float32(2)
-    x = (2 * reach * (index - half).astype(np.float64) / size).astype(np.float32)
-    return [int(code) for code in kind.to_codes(np.asarray(function(x), np.float64))]
-
-
-def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (1.0 / (1.0 + np.exp(-x).astype(np.float64))).astype(np.float32)
-
-
-def _tanh(x: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.tanh(x.astype(np.float64))
-
-
 _OTHER = LayerRule("other", _other)
 _ternary = _number("threshold", "threshold", 0.5)
 _slope = _number("activ_param", "slope")
@@ -208,8 +193,8 @@ register_layer(
     "Activation ternary_tanh",
     "BatchNormalizationQuantizedTanh 3",  # a scale fused with the activation behind it, as two thresholds
 )
-register_layer(LayerRule("sigmoid", table=partial(_lookup, 8.0, _sigmoid)), "Activation sigmoid")
-register_layer(LayerRule("tanh", table=partial(_lookup, 4.0, _tanh)), "Activation tanh")
+register_layer(LayerRule("sigmoid", table=partial(table_codes, "sigmoid")), "Activation sigmoid")
+register_layer(LayerRule("tanh", table=partial(table_codes, "tanh")), "Activation tanh")
 register_layer(_softmax, "Softmax", "Activation softmax")
 for _name in ("add", "subtract", "multiply", "average", "maximum", "minimum"):
     register_layer(LayerRule(_name), f"Merge {_name}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pquant_hls.errors import PquantError, UnsupportedModel
+from pquant_hls.errors import UnsupportedModel
 from pquant_hls.errors.bounds import json_values
+from pquant_hls.firmware import LIBRARIES, Layout, find, probes, top_ports
 from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
 
@@ -39,10 +39,11 @@ class Port:
 
 @dataclass(frozen=True)
 class HlsProject:
-    """A project folder with sources that ``vitis_hls -f build_prj.tcl`` takes.
+    """A project folder: ours, or anyone's firmware.
 
     ``spec`` and ``graph`` are None for a project this package did not write. ``traced`` maps the layers whose
-    results the sources report in csim to their shapes, in the order in which they are computed.
+    results csim can note to their shapes, in the order in which they are computed. ``layout`` says where the sources lie;
+    without it they are in ``firmware``, as hls4ml writes them.
     """
 
     path: Path
@@ -53,10 +54,22 @@ class HlsProject:
     graph: FixedPointGraph | None = None
     traced: dict[str, tuple[int, ...]] = field(default_factory=dict)
     info: dict[str, object] = field(default_factory=dict)
+    layout: Layout | None = field(default=None, compare=False, repr=False)
 
     @property
     def firmware(self) -> Path:
-        return self.path / "firmware"
+        """The folder of the top's sources."""
+        return self.path / "firmware" if self.layout is None else self.layout.folder
+
+    @property
+    def source(self) -> Path:
+        """The file of the top function."""
+        return self.firmware / f"{self.name}.cpp" if self.layout is None else self.layout.source.path
+
+    @property
+    def read(self) -> Layout:
+        """The sources as they are read; raises UnsupportedModel as ``firmware.find``."""
+        return find(self.path) if self.layout is None else self.layout
 
     @property
     def weights(self) -> Path:
@@ -67,13 +80,31 @@ class HlsProject:
         """Every file the csim library depends on, in a fixed order."""
         inside = [p for p in sorted(self.firmware.rglob("*")) if p.is_file() and p.suffix not in BUILT]
         beside = [p for p in sorted(self.path.glob("*.h*")) if p.is_file() and p.suffix in HEADERS]
-        return (self.path / f"{self.name}_bridge.cpp", *inside, *beside)
+        bridge = [p for p in (self.path / f"{self.name}_bridge.cpp",) if p.is_file()]
+        included = (
+            [] if self.layout is None else [p for p in self.layout.files if p.is_relative_to(self.path)]
+        )
+        return tuple(dict.fromkeys((*bridge, *inside, *beside, *included)))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the conversion dropped, replaced, renamed or rounded; nothing is known of other projects."""
         found = self.info.get("notes")
         return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    def edited(self) -> tuple[str, ...]:
+        """Files of the design that are not as they were written, by place; none of a project that another tool wrote.
+
+        Headers of the library and the bridge, which csim does not use, are left out: the graph says nothing of them.
+        """
+        known = self.info.get("sources")
+        if not isinstance(known, dict):
+            return ()
+        now = self.source_digests()
+        apart = sorted(name for name in {*known, *now} if known.get(name) != now.get(name))
+        return tuple(
+            name for name in apart if name.startswith("firmware/") and not {*LIBRARIES} & {*name.split("/")}
+        )
 
     def digest(self) -> str:
         """sha256 (hex) of sources and weights, by content and place inside the project."""
@@ -97,9 +128,8 @@ def load_project(path: Path) -> HlsProject:
     ------
     UnsupportedModel : not an hls4ml project, or a file of it is missing or damaged.
     """
-    path = Path(path)
-    name = _project_name(path)
-    foreign = _read_sources(path, name)
+    foreign = _read_sources(Path(path))
+    path = foreign.path
     if not (path / PROJECT_FILE).is_file():
         return foreign
     info = _read_info(path / PROJECT_FILE)
@@ -109,15 +139,14 @@ def load_project(path: Path) -> HlsProject:
     shapes = info["shapes"]
     if not isinstance(shapes, dict):
         raise UnsupportedModel("damaged project file: no shapes", where=path / PROJECT_FILE)
-    return HlsProject(
-        path,
-        name,
-        _with_shapes(foreign.inputs, shapes),
-        _with_shapes(foreign.outputs, shapes),
-        spec,
-        graph,
-        {layer: tuple(shapes.get(layer, shape)) for layer, shape in foreign.traced.items()},
-        info,
+    return replace(
+        foreign,
+        inputs=_with_shapes(foreign.inputs, shapes),
+        outputs=_with_shapes(foreign.outputs, shapes),
+        spec=spec,
+        graph=graph,
+        traced={layer: tuple(shapes.get(layer, shape)) for layer, shape in foreign.traced.items()},
+        info=info,
     )
 
 
@@ -139,99 +168,19 @@ def _read_info(path: Path) -> dict[str, object]:
     return info
 
 
-def _project_name(path: Path) -> str:
-    if not path.is_dir():
-        raise UnsupportedModel("no such project folder", where=path)
-    bridges = sorted(path.glob("*_bridge.cpp"))
-    names = [bridge.name.removesuffix("_bridge.cpp") for bridge in bridges]
-    names = [name for name in names if (path / "firmware" / f"{name}.cpp").is_file()]
-    if len(names) != 1:
-        raise UnsupportedModel(
-            "not an hls4ml project: expected one <name>_bridge.cpp beside firmware/<name>.cpp",
-            where=path,
-            mend="give the folder that holds build_prj.tcl",
-        )
-    if not re.fullmatch(r"[A-Za-z_]\w*", names[0], re.ASCII):
-        raise UnsupportedModel(f"{names[0]!r} is no name that a C++ function can have", where=path)
-    return names[0]
-
-
-def _read_sources(path: Path, name: str) -> HlsProject:
-    firmware = path / "firmware"
-    for needed in (f"{name}.h", "defines.h", "parameters.h"):
-        if not (firmware / needed).is_file():
-            raise UnsupportedModel("this file of the HLS project is missing", where=firmware / needed)
-    defines = Defines.read(firmware / "defines.h")
-    source = (firmware / f"{name}.cpp").read_text()
-    inputs, outputs = _ports(path / f"{name}_bridge.cpp", name, defines)
+def _read_sources(path: Path) -> HlsProject:
+    layout = find(path)
+    for place, name in layout.missing:
+        if Path(name).parent.name == "weights":
+            continue  # told by what compares the two copies
+        where = layout.folder / name
+        raise UnsupportedModel(f"this file of the HLS project is missing; {place} includes it", where=where)
+    inputs, outputs = top_ports(layout)
     return HlsProject(
-        path,
-        name,
-        inputs,
-        outputs,
-        traced=_traced(source, (path / f"{name}_bridge.cpp").read_text(), defines),
+        layout.root,
+        layout.name,
+        tuple(Port(port.name, port.shape, port.kind) for port in inputs),
+        tuple(Port(port.name, port.shape, port.kind) for port in outputs),
+        traced={probe.layer: probe.shape for probe in probes(layout)},
+        layout=layout,
     )
-
-
-@dataclass(frozen=True)
-class Defines:
-    """Macros and typedefs of ``defines.h``."""
-
-    macros: dict[str, int]
-    types: dict[str, str]
-
-    @classmethod
-    def read(cls, path: Path) -> Defines:
-        text = path.read_text()
-        macros = {name: int(value) for name, value in re.findall(r"^#define\s+(\w+)\s+(\d+)\s*$", text, re.M)}
-        types = {name: kind.strip() for kind, name in re.findall(r"^typedef\s+(.+?)\s+(\w+);", text, re.M)}
-        return cls(macros, types)
-
-    def shape(self, expression: str) -> tuple[int, ...]:
-        """The factors of a size such as ``N_INPUT_1_1*16`` or ``24``."""
-        parts = [part.strip() for part in expression.split("*")]
-        try:
-            return tuple(self.macros[part] if part in self.macros else int(part) for part in parts)
-        except ValueError as cause:
-            raise UnsupportedModel(f"cannot read the size {expression!r}", where="defines.h") from cause
-
-    def fixed(self, name: str) -> FixedType | None:
-        """The fixed-point type behind a typedef, through ``nnet::array`` of a stream."""
-        text = self.types.get(name, name)
-        inner = re.match(r"nnet::array<\s*(.+?)\s*,\s*[\w*\s]+>$", text)
-        try:
-            return FixedType.parse(inner[1] if inner else text)
-        except PquantError:
-            return None
-
-
-_CONVERT = re.compile(
-    r"nnet::convert_data<\s*(\w+)\s*,\s*(\w+)\s*,\s*([\w*\s]+?)\s*>\(\s*(\w+)\s*,\s*(\w+)\s*\)"
-)
-
-
-def _ports(bridge: Path, name: str, defines: Defines) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-    """Inputs and outputs with sizes, from the bridge's float wrapper; it states each size once."""
-    text = bridge.read_text()
-    body = text[text.find(f"void {name}_float(") : text.find(f"void {name}_double(")]
-    inputs, outputs = [], []
-    for first, second, size, left, right in _CONVERT.findall(body):
-        if first == "float":
-            inputs.append(Port(left, defines.shape(size), defines.fixed(second)))
-        else:
-            outputs.append(Port(right, defines.shape(size), defines.fixed(first)))
-    if not inputs or not outputs:
-        raise UnsupportedModel("cannot find inputs and outputs in the bridge", where=bridge)
-    return tuple(inputs), tuple(outputs)
-
-
-_TRACE = re.compile(r'nnet::save_layer_output<\s*\w+\s*>\(\s*\w+\s*,\s*"([^"]+)"\s*,\s*([\w*\s]+?)\s*\)')
-
-
-_STORAGE = re.compile(r'trace_outputs->insert\(std::pair<std::string, void \*>\("([^"]+)"')
-
-
-def _traced(source: str, bridge: str, defines: Defines) -> dict[str, tuple[int, ...]]:
-    """Layers that report their results and have storage for them, with their sizes."""
-    stored = set(_STORAGE.findall(bridge))
-    return {layer: defines.shape(size) for layer, size in _TRACE.findall(source) if layer in stored}

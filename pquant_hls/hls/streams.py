@@ -45,14 +45,14 @@ def with_fifo_depths(project: HlsProject, depths: Mapping[str, int]) -> HlsProje
         return f"{found[1]}{found[2]}{found[3]}{depths.get(found[2], int(found[4]))}"
 
     text = _PRAGMA.sub(rewritten, _source(project))
-    write_bytes(project.firmware / f"{project.name}.cpp", text.encode())
+    write_bytes(project.source, text.encode())
     if (project.path / PROJECT_FILE).is_file():
         _note(project, {**known, **depths})
     return load_project(project.path)
 
 
 def _source(project: HlsProject) -> str:
-    return (project.firmware / f"{project.name}.cpp").read_text(encoding="utf-8")
+    return project.source.read_text(encoding="utf-8")
 
 
 def _note(project: HlsProject, depths: Mapping[str, int]) -> None:

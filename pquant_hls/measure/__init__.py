@@ -11,11 +11,14 @@ from pquant_hls.measure.design import (
     source_of,
 )
 from pquant_hls.measure.evaluator import EVALUATORS, Design, Evaluator, measured_by, target_of
+from pquant_hls.measure.proof import Contradicted, Proof, prove
 
 __all__ = [
     "EVALUATORS",
+    "Contradicted",
     "Design",
     "Evaluator",
+    "Proof",
     "check_source",
     "estimated",
     "has_synthesis",
@@ -24,6 +27,7 @@ __all__ = [
     "measure_project",
     "measured_by",
     "offers_reports",
+    "prove",
     "source_of",
     "target_of",
 ]

@@ -110,17 +110,20 @@ def measure_project(
     prefix: Sequence[str] = (),
     on_line: OnLine | None = None,
     top: str | None = None,
+    spec: HlsSpec | None = None,
 ) -> QoR:
     """QoR of a project folder or of one report file.
 
     Parameters
     ----------
     using : an evaluator's name. ``report`` reads what the tools left; ``csynth``, ``cosim`` and ``vsynth`` run
-        them; ``estimate`` and ``rtl`` work from the fixed-point graph; further ones come from other packages;
+        them; ``estimate`` and ``rtl`` work from the fixed-point graph, of a project without one from that of its
+        sources, once csim has borne it out; further ones come from other packages;
         ``auto`` reads reports where there are any, else estimates.
     work : where an evaluator may write, as ``rtl`` its Verilog project; left out: the project itself.
     top : the function whose reports are read, where the folder does not tell it.
     prefix : command that runs the vendor's tool elsewhere, e.g. ``("ssh", "build01")``.
+    spec : backend, part and clock of a firmware whose own files do not tell them.
 
     Raises
     ------
@@ -131,4 +134,6 @@ def measure_project(
     path = Path(path)
     if using == AUTO:
         using = "report" if offers_reports(path) else "estimate"
-    return measured_by(using, Design(path, folder=work, prefix=tuple(prefix), top=top, on_line=on_line))
+    return measured_by(
+        using, Design(path, folder=work, prefix=tuple(prefix), top=top, asked=spec, on_line=on_line)
+    )

@@ -38,9 +38,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.errors import NotMeasured, SpecError
+from pquant_hls.errors import NotMeasured, SpecError, UnsupportedModel
+from pquant_hls.firmware.target import read_spec
 from pquant_hls.hls import HlsProject, load_project
 from pquant_hls.hls.project import PROJECT_FILE
+from pquant_hls.measure.proof import Contradicted, Proof, prove
 from pquant_hls.qor import FixedPointGraph, QoR, Target
 from pquant_hls.qor.parts import available
 from pquant_hls.spec import EVALUATOR_GROUP, HlsSpec, Plugins
@@ -68,6 +70,7 @@ class Design:
     golden : inputs (n, *shape) and csim's outputs for them (n, *output shape), float64.
     prefix : command that runs a vendor's tool elsewhere, e.g. ``("ssh", "build01")``; left out: the recipe's.
     top : the function whose reports are read, where the folder does not tell it.
+    asked : backend, part and clock of a firmware whose own files do not tell them.
     on_line : gets each line that a program prints.
     thorough : whether a second opinion that takes minutes is wanted, as it is not in every round of a loop.
     """
@@ -78,6 +81,7 @@ class Design:
     golden: Golden | None = None
     prefix: tuple[str, ...] = ()
     top: str | None = None
+    asked: HlsSpec | None = None
     on_line: OnLine | None = None
     thorough: bool = True
 
@@ -92,12 +96,15 @@ class Design:
 
     @property
     def spec(self) -> HlsSpec:
-        """What it was built for; NotMeasured for a project that another tool wrote."""
-        if self.project.spec is None:
+        """What it is built for: as it was asked for, converted, or as its build files say; NotMeasured where nothing tells."""
+        known = self.asked or self.project.spec or read_spec(self.project.read)
+        if known is None:
             raise NotMeasured(
-                "a project of another tool: its target is not known", where=self.path, mend=OTHERWISE
+                "nothing tells the part and clock that this firmware is built for",
+                where=self.path,
+                mend="give them: --part xcvu13p-flga2577-2-e --clock 2.5",
             )
-        return self.project.spec
+        return known
 
     @property
     def target(self) -> Target:
@@ -105,10 +112,33 @@ class Design:
 
     @property
     def graph(self) -> FixedPointGraph:
-        """The design's fixed-point graph; NotMeasured for a project without one."""
-        if self.project.graph is None:
-            raise NotMeasured("this project has no fixed-point graph", where=self.path, mend=OTHERWISE)
+        """The design's fixed-point graph: the saved one, or that which ``proof`` read and proved where there is none, or
+        where the sources have been edited since it was saved."""
+        if self.project.graph is None or self.project.edited():
+            return self.proof.graph
         return self.project.graph
+
+    @cached_property
+    def proof(self) -> Proof:
+        """The graph read from the sources, each layer compared with csim.
+
+        Raises
+        ------
+        NotMeasured : no graph can be read, or csim contradicts it, with the layer.
+        """
+        try:
+            return prove(self.project)
+        except (UnsupportedModel, Contradicted) as cause:
+            raise NotMeasured(cause.message, where=cause.where, mend=cause.mend or OTHERWISE) from cause
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said beside every figure of it: how its graph was proven, where that was needed."""
+        if "proof" not in self.__dict__:
+            return ()
+        edited = self.project.edited()
+        said = (f"edited since the conversion: {', '.join(edited[:5])}",) if edited else ()
+        return (*said, *self.proof.notes)
 
 
 class Evaluator(ABC):
@@ -144,9 +174,11 @@ def measured_by(name: str, design: Design) -> QoR:
 
 
 def _told(qor: QoR, design: Design) -> QoR:
-    """With what the conversion of this design dropped, replaced, renamed or rounded among the notes, once."""
+    """With what the conversion of this design dropped, replaced, renamed or rounded among the notes, once, and with how a
+    graph of foreign sources was proven."""
     ours = design.given is not None or (design.path / PROJECT_FILE).is_file()
-    return qor.with_(notes=tuple(dict.fromkeys((*qor.notes, *design.project.notes)))) if ours else qor
+    told = (*(design.project.notes if ours else ()), *design.remarks)
+    return qor.with_(notes=tuple(dict.fromkeys((*qor.notes, *told)))) if told else qor
 
 
 def measured_or_reason(name: str, design: Design) -> QoR:

@@ -56,7 +56,7 @@ def test_a_header_that_two_files_include_is_taken_in_once(mini_project: Path, ed
     edit(mini_project, "firmware/mini.h", '#include "defines.h"', '#include <vector>\n#include "defines.h"')
     text = unit(mini_project)
     assert text.count("typedef ap_fixed<16,8> layer2_t;") == 1
-    assert text.startswith("#include <vector>\n")
+    assert "#include <vector>\n" in text.partition("namespace jets_v1")[0]
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,7 @@ def test_a_header_that_two_files_include_is_taken_in_once(mini_project: Path, ed
             "#if 1\n    static bool",
             "reads weights in a way",
         ),
-        ("firmware/mini.cpp", "void mini(", "int mini(", r"mini\.cpp: has no function mini"),
-        ("mini_bridge.cpp", "mini_double", "mini_half", r"mini_bridge\.cpp: has no entry mini_double"),
-        (
-            "mini_bridge.cpp",
-            '#include "firmware/mini.h"',
-            '#include "firmware/mini.h"\n#include "firmware/weights/w2.h"',
-            "passes weights through ports",
-        ),
+        ("firmware/mini.cpp", "void mini(", "void mini2(", r"mini\.cpp: has no function mini"),
     ],
 )
 def test_sources_that_cannot_be_taken_apart_are_named(
@@ -122,6 +115,6 @@ def test_the_plugin_copies_the_firmwares_own_types(mini_project: Path, edit: Edi
     assert "for (std::size_t i = 0; i < 3; i++) _x[i] = ports[i];" in text
     assert "for (std::size_t i = 0; i < 2; i++) ports[i] = _layer4_out[i];" in text
     assert "mini(_x, _layer4_out);" in text
-    edit(mini_project, "firmware/mini.h", "input_t x[3]", "input_t *x")
-    with pytest.raises(UnsupportedModel, match=r"mini\.h: cannot find the type of port x"):
-        _cmssw(project, "jets_v1")
+    edit(mini_project, "firmware/mini.cpp", "input_t x[3]", "input_t x[3][1]")
+    with pytest.raises(UnsupportedModel, match=r"mini\.cpp: cannot find the type of port x"):
+        _cmssw(load_project(mini_project), "jets_v1")

@@ -128,18 +128,12 @@ def test_another_output_word_fails_the_exact_rule_only(
 def test_inputs_truncated_to_integers_are_found(
     golden: Golden, mini_project: Path, csim_cache: Path, edit: Edit
 ) -> None:
-    edit(mini_project, "mini_bridge.cpp", "double, input_t, 3>(x, x_ap);", "double, int, 3>(x, truncated);")
+    truncated = "for (int i = 0; i < 3; i++) x[i] = int(double(x[i]));"
     edit(
         mini_project,
-        "mini_bridge.cpp",
-        "    nnet::convert_data<double, int",
-        "    int truncated[3];\n    nnet::convert_data<double, int",
-    )
-    edit(
-        mini_project,
-        "mini_bridge.cpp",
-        "truncated);",
-        "truncated);\n    for (int i = 0; i < 3; i++) x_ap[i] = truncated[i];",
+        "firmware/mini.cpp",
+        "    layer2_t layer2_out",
+        f"    {truncated}\n    layer2_t layer2_out",
     )
     result = check(mini_project, golden, cache=csim_cache)
     assert not result.passed
@@ -235,8 +229,9 @@ def test_two_projects_in_one_process_do_not_share_symbols(
         "import ctypes, sys\n"
         "loaded = [ctypes.CDLL(path, mode=ctypes.RTLD_LOCAL) for path in sys.argv[1:]]\n"
         "for library in loaded:\n"
-        "    out = (ctypes.c_double * 2)()\n"
-        "    library.mini_double((ctypes.c_double * 3)(1, 1, 1), out)\n"
+        "    x, out = (ctypes.c_double * 3)(1, 1, 1), (ctypes.c_double * 2)()\n"
+        "    sides = [(ctypes.c_void_p * 1)(ctypes.addressof(side)) for side in (x, out)]\n"
+        "    library.pquant_csim(ctypes.c_size_t(1), *sides, None)\n"
         "    print(out[0])"
     )
     done = subprocess.run(

@@ -137,7 +137,7 @@ def test_alone_their_firmware_does_not_run(
         found = outputs_of(
             build(convert_alone(model, tmp_path / "alone", **options), cache=cache), inputs_of(model, 4)
         )
-    except ToolFailed:
+    except (ToolFailed, UnsupportedModel):  # the latter where the top calls no layer at all
         return
     assert found[0].size != keras_answers(model, inputs_of(model, 4))[0].size
 

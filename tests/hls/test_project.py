@@ -35,7 +35,10 @@ def library_of(body: str, tmp_path: Path, project: HlsProject) -> Library:
     """A csim library whose top function is this C."""
     source = tmp_path / "top.c"
     source.write_text(
-        f"#include <stdlib.h>\n#include <stdio.h>\nvoid myproject_double(double *x, double *y) {{ {body} }}\n"
+        "#include <stdlib.h>\n#include <stdio.h>\n#include <string.h>\nconst int pquant_csim_probes = 0;\n"
+        f"static void top(const double *x, double *y) {{ {body} }}\n"
+        "int pquant_csim(size_t rows, const double *const *x, double *const *y, double *const *probes) {\n"
+        "    for (size_t i = 0; i < rows; i++) top(x[0] + 6 * i, y[0] + 3 * i);\n    return 0;\n}\n"
     )
     subprocess.run(["gcc", "-shared", "-fPIC", str(source), "-o", str(tmp_path / "top.so")], check=True)
     return Library(tmp_path / "top.so", project, "0")
@@ -117,12 +120,11 @@ def test_a_project_without_our_files_is_read_from_its_sources(project: HlsProjec
     ("damage", "words"),
     [
         (shutil.rmtree, "no such project folder"),
-        (lambda p: (p / "myproject_bridge.cpp").unlink(), "not an hls4ml project"),
+        (lambda p: (p / "firmware/myproject.cpp").unlink(), "not an hls4ml project"),
         (lambda p: (p / "firmware/defines.h").unlink(), "missing"),
         (lambda p: (p / "pquant_project.json").write_text("{"), "damaged"),
         (lambda p: (p / "pquant_project.json").write_text('{"schema_version": 9}'), "this version"),
         (lambda p: (p / "pquant_graph.zip").write_bytes(b"PK"), "damaged"),
-        (lambda p: (p / "myproject_bridge.cpp").write_text("// gone"), "inputs and outputs"),
     ],
 )
 def test_a_damaged_project_is_named(copy: Path, damage: Callable[[Path], object], words: str) -> None:

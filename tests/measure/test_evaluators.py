@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from pquant_hls.hls import HlsProject
 from pquant_hls.measure import EVALUATORS, Evaluator, check_source, measure_design, measure_project
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
 from pquant_hls.spec import Budget, HlsSpec, Recipe
+from tests.helpers import Tiny, known, resources_of
 
 Install = Callable[..., None]
 BUILT_IN = ("cosim", "csynth", "estimate", "report", "rtl", "vsynth")
@@ -167,7 +169,7 @@ def test_the_design_is_asked_for_only_what_it_has(project: HlsProject, tmp_path:
     bare = replace(project, graph=None)
     found = measure_design(bare, Budget(latency_ns=60, measure="estimate"), tmp_path)
     assert (found.source, found.latency) == ("estimate", None)
-    assert "no fixed-point graph" in found.notes[0]
+    assert "calls a layer" in found.notes[0], "there is neither a graph nor sources to read one from"
     foreign = replace(project, spec=None)
     assert measure_design(foreign, Budget(latency_ns=60), tmp_path).latency is None
 
@@ -180,3 +182,21 @@ def test_looking_at_every_evaluator_and_backend_loads_no_training_stack() -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.gxx
+def test_a_project_that_was_edited_is_measured_as_it_is_now(tiny: Tiny, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny.project, tmp_path / "edited"))
+    before = measure_project(folder, "estimate")
+    assert not any("edited" in note for note in before.notes)
+    defines = folder / "firmware" / "defines.h"
+    text = defines.read_text()
+    assert text.count("typedef ap_fixed<8,4,AP_RND_CONV,AP_SAT,0> input_t;") == 1
+    defines.write_text(
+        text.replace(
+            "ap_fixed<8,4,AP_RND_CONV,AP_SAT,0> input_t", "ap_fixed<14,4,AP_RND_CONV,AP_SAT,0> input_t"
+        )
+    )
+    after = measure_project(folder, "estimate")
+    assert "edited since the conversion: firmware/defines.h" in after.notes
+    assert known(resources_of(after).lut) != known(resources_of(before).lut)
