@@ -251,9 +251,10 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("1.2 to 1.4", ("exp_table_size", "#include <tuple>")),
     ("1.0 to 1.1", ("nnet::DenseLatency<", "nnet::DenseResource")),
     ("0.8", ("count_pad",)),
-    ("0.7 to 0.8", ("nnet_code_gen.h", "// hls-fpga-machine-learning")),
+    ("0.7 to 0.8", ("nnet_code_gen.h",)),
     ("0.1 to 0.2", ("nnet::compute_layer<",)),
     ("0.3 to 0.6", ("const_size_in_", "//hls-fpga-machine-learning", "rfnoc-hls-neuralnet")),
+    ("0.7 to 0.8", ("// hls-fpga-machine-learning",)),
 )
 """Marks that a version's writer was the first to leave, newest first."""
 
