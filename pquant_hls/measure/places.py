@@ -22,7 +22,7 @@ def at_one_place(graph: FixedPointGraph, node: Node) -> FixedPointGraph:
     return FixedPointGraph((port, alone), (node.name,), graph.io_type, graph.backend, graph.name)
 
 
-def windows(node: Node, x: Floats) -> Floats:
+def window_values(node: Node, x: Floats) -> Floats:
     """Every window that the convolution sees of ``x`` (n, *places, channels): (n * output places, *kernel, channels)."""
     rank, kernel = node.kind.rank, _kernel(node)
     axes = tuple(range(1, rank + 1))

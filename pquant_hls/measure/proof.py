@@ -16,7 +16,7 @@ from pquant_hls.firmware import read_graph
 from pquant_hls.firmware.target import assumed_backend
 from pquant_hls.golden import random_inputs
 from pquant_hls.hls import HlsProject
-from pquant_hls.measure.places import at_one_place, windows
+from pquant_hls.measure.places import at_one_place, window_values
 from pquant_hls.qor import FixedPointGraph, Node
 
 Floats = NDArray[np.float64]
@@ -133,7 +133,7 @@ def _expected(
     if node.kind.convolution and "weight" in node.arrays and node.inputs[0] in values:
         if node.name not in emulators:
             emulators[node.name] = _emulator(at_one_place(graph, node))
-        found = emulators[node.name].predict(windows(node, values[node.inputs[0]]))
+        found = emulators[node.name].predict(window_values(node, values[node.inputs[0]]))
         return np.asarray(found).reshape(-1, *node.shape)
     part = _part(graph, node, values)
     if node.name not in emulators:
