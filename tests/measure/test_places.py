@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pquant_hls.measure.places import at_one_place, windows
+from pquant_hls.measure.places import at_one_place, window_values
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
 from pquant_hls.rtl import emulate
 
@@ -47,5 +47,5 @@ def test_every_window_gives_its_place(
     whole = graph(op, shape, rng.integers(-8, 8, kernel), result, **{**plain, **attrs})
     x = KIND.quantize(rng.uniform(-4, 4, (20, *shape)))
     node = whole.node("conv")
-    found = np.asarray(emulate(at_one_place(whole, node), windows(node, x)))
+    found = np.asarray(emulate(at_one_place(whole, node), window_values(node, x)))
     assert np.array_equal(found.reshape(20, *result), np.asarray(emulate(whole, x)))
