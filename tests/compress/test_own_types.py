@@ -41,7 +41,7 @@ def model() -> Any:
 
 
 def test_multiplications_count_the_bits_of_their_own_input(model: Any) -> None:
-    first = (1 + 2) * 2 + (3 + 1) * 0 + (1 + 2 + 1) * 5
+    first = 1 * 2 + (3 + 1) * 0 + (1 + 1) * 5  # the second sum keeps nothing: its weights lead nowhere
     second = 2 * 1 * 3 + 2 * 1 * 0 + 2 * 1 * 4
     assert account(model).ebops == first + second
 

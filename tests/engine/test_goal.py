@@ -35,6 +35,9 @@ class Bench:
     def score(self, point: Point) -> Score:
         return score(self.now)
 
+    def swept(self, point: Point) -> Point:
+        return point
+
     def measure(self, point: Point, *, exact: bool = True, hls: Any = None) -> Point:
         self.asked.append((exact, hls))
         return replace(point, qor=QoR(part=PART, resources=SMALL, csim_match=1.0 if exact else 0.5))
@@ -47,7 +50,7 @@ def point(cycles: int | None = 8, match: float | None = 1.0, ratio: float | None
 
 
 def whole(bench: Bench) -> Workbench:
-    """Taken for a whole bench: a verdict asks for no more than these two methods."""
+    """Taken for a whole bench: a verdict asks for no more than these methods."""
     return cast("Workbench", bench)
 
 

@@ -16,6 +16,7 @@ import pytest
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedArray, FixedType
 from pquant_hls.qor.fixed import SATURATIONS
+from pquant_hls.rtl.bridge import bridge
 from tests.qor.exact import ZERO, edges, every, stored
 from tests.rtl.exact import (
     RESULTS,
@@ -78,9 +79,20 @@ def test_a_saturating_sum_is_taken_only_where_it_cannot_saturate(
         emulated(one("dense", SOURCES[0], wide, (3,), (2,), **parts), x)
 
 
-@pytest.mark.parametrize("op", ["dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d"])
+def test_a_chain_of_dense_layers_takes_wider_weights_than_alkaids_matrices() -> None:
+    """As arrays; its Verilog is refused as that of other layers."""
+    wide = {"weight": FixedArray(np.array([[2**25 + 1]], np.int64), 25)}
+    source = FixedType(8, 4)
+    layer = one("dense", source, FixedType(40, 8), (1,), (1,), arrays=wide)
+    ((found,),) = emulated(layer, fractions(np.array([[1.5]])))[0]
+    assert found == Fraction(3, 2) * (1 + Fraction(1, 2**25))
+    with pytest.raises(NotMeasured, match=r"y: .*weight"):
+        bridge(layer)
+
+
+@pytest.mark.parametrize("op", ["conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d"])
 def test_a_weight_wider_than_alkaids_matrices_is_refused(op: str) -> None:
-    rank = 0 if op == "dense" else int(op[-2])
+    rank = int(op[-2])
     shape = (*(1,) * rank, 1, 1)
     wide = FixedArray(np.full(shape, 2**25 + 1, np.int64), 0)
     inside = (*(1,) * rank, 1)

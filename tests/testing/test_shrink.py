@@ -88,10 +88,13 @@ def without_relu(normal: Any) -> Any:
 
 @pytest.fixture
 def dropped_relu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A normal form that drops an activation, in the conversion."""
-    home = importlib.import_module("pquant_hls.hls.design")
-    real = home.normal_form
-    monkeypatch.setattr(home, "normal_form", lambda model, **options: without_relu(real(model, **options)))
+    """A normal form that drops an activation, in the conversion and in the lint that hands it on."""
+    for name in ("pquant_hls.hls.design", "pquant_hls.lint.check"):
+        home = importlib.import_module(name)
+        real = home.normal_form
+        monkeypatch.setattr(
+            home, "normal_form", lambda model, real=real, **options: without_relu(real(model, **options))
+        )
 
 
 @pytest.mark.slow
