@@ -31,8 +31,9 @@ def family_loop(
 ) -> LoopResult:
     """Look for the most accurate design of the recipe's learned widths that meets the budget.
 
-    The designs come by EBOPs. A cheaper one is taken to fit where a dearer one does, so that a few looks find the dearest
-    that fits by bisection; the dearest of all is looked at first. Parameters and result are those of ``closed_loop``.
+    The designs come by EBOPs, better ones last. Where an HLS project is delivered, the estimator tells which are expected to
+    fit, and the best of those is looked at first. Elsewhere, or where none is, a cheaper design is taken to fit where a dearer
+    one does, and the dearest that fits is found by bisection. Parameters and result are those of ``closed_loop``.
     """
     found = learner(recipe.steps)
     if found is None:
@@ -53,6 +54,9 @@ class _Search:
         self.bench, self.original, self.recipe, self.view = bench, original, recipe, view
         self.place, self.step = found
         self.path = f"steps.{self.place}.design"
+        self.expected: list[int] = []
+        """Designs that are expected to fit and were not looked at, the best last."""
+        self.low, self.high = -1, 0
         self.history: list[Round] = []
         self.points: list[Point] = []
         self.entries: list[Entry] = []
@@ -61,14 +65,16 @@ class _Search:
         baseline, entry = look_at_float(self.bench, self.original, self.view)
         self.entries.append(entry)
         family = self._family()
-        low, high, now = -1, len(family), len(family) - 1
-        action = Action("tighten", f"the dearest of {len(family)} designs")
+        self.expected, self.high = self._forecast(family), len(family)
+        foreseen = bool(self.expected)
+        now = self.expected.pop() if foreseen else len(family) - 1
+        action = Action("tighten", f"design {now + 1} of {len(family)}")
         while action.kind != "stop":
             point = self._look(family[now], now, action)
             fits = all(check.verdict is Verdict.MET for check in self.history[-1].judgement.design)
-            low, high = (now, high) if fits else (low, now)
-            before, now = now, (low + high) // 2
-            action = self._next(before, now) if high - low > 1 else self._end(len(family))
+            before, after = now, self._expected_next(fits=fits) if foreseen else self._halved(now, fits)
+            action = self._end(len(family)) if after is None else self._next(before, after)
+            now = before if after is None else after
             self._tell(point, action)
         verdict = final_verdict(self.history, action)
         return LoopResult(
@@ -80,6 +86,24 @@ class _Search:
         for step in self.recipe.steps[: self.place]:
             point = self.bench.apply(point, step, hls=self.view.hls)
         return self.bench.family(point, self.step, hls=self.view.hls)
+
+    def _forecast(self, family: Sequence[Point]) -> list[int]:
+        """The designs that the estimator expects to fit, in their order; none where it does not tell of what is delivered."""
+        if self.recipe.budget.deliver != "hls" or self.place + 1 < len(self.recipe.steps):
+            return []
+        seen = (self.bench.sketch(self.bench.swept(point), hls=self.view.hls) for point in family)
+        return [
+            index
+            for index, point in enumerate(seen)
+            if all(check.verdict is Verdict.MET for check in self.bench.judge(point, exact=False).design)
+        ]
+
+    def _expected_next(self, *, fits: bool) -> int | None:
+        return None if fits or not self.expected else self.expected.pop()
+
+    def _halved(self, now: int, fits: bool) -> int | None:
+        self.low, self.high = (now, self.high) if fits else (self.low, now)
+        return (self.low + self.high) // 2 if self.high - self.low > 1 else None
 
     def _look(self, point: Point, index: int, action: Action) -> Point:
         for step in self.recipe.steps[self.place + 1 :]:
@@ -103,8 +127,7 @@ class _Search:
         met = any(done.judgement.verdict is Verdict.MET for done in self.history)
         if met and best is not None:
             design = int(self.history[best].knobs[self.path])
-            more = "the dearest" if design == count else "the dearest that meets every limit"
-            return Action("stop", f"design {design} of {count} is {more}", best=best)
+            return Action("stop", f"design {design} of {count} is the best that meets every limit", best=best)
         open_ones = "; ".join(map(str, self.history[-1].judgement.failing()))
         reason = f"{Limit.BITS}: the cheapest of {count} designs of learned widths is open too: {open_ones}"
         return Action("stop", reason, limit=Limit.BITS, best=best)
