@@ -220,6 +220,8 @@ def _included(source: Source, root: Path) -> tuple[Declared, tuple[Path, ...], t
             file = next((base / name for base in bases if (base / name).is_file()), None)
             if _VENDOR.match(name) or (file is not None and file.parent.name in LIBRARIES):
                 continue
+            if file is None and any((base / name).exists() for base in bases):
+                continue  # no regular file: the compiler may wait for it, this does not
             if file is None:
                 line = here.text[: found.start()].count(b"\n") + 1
                 missing.append((f"{here.path}:{line}", name))

@@ -166,7 +166,10 @@ class Top:
     def _weights(self) -> set[str]:
         late, early = set[str | None](), set[str | None]()
         for step in _steps(self.function.body):
-            named = [name for node in step.arguments if (name := _base(node)) is not None]
+            names = [name for node in step.arguments if (name := _base(node)) is not None]
+            named = [
+                name for name in names if self.declaration(name) is not None
+            ]  # PReLU's slopes stand between
             data = 2 + (step.function in TWO_READ) if step.namespace == "nnet" else len(named)
             late, early = late | {*named[data:]}, early | {*named[:data]}
         return {port.name for port in self.function.parameters if port.name in late - early and port.lengths}
