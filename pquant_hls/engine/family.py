@@ -129,7 +129,9 @@ class _Search:
             design = int(self.history[best].knobs[self.path])
             return Action("stop", f"design {design} of {count} is the best that meets every limit", best=best)
         open_ones = "; ".join(map(str, self.history[-1].judgement.failing()))
-        reason = f"{Limit.BITS}: the cheapest of {count} designs of learned widths is open too: {open_ones}"
+        last = int(self.history[-1].knobs[self.path])
+        seen = f"{len(self.history)} of {count} designs of learned widths were looked at"
+        reason = f"{Limit.BITS}: {seen}, none meets every limit; of the last, design {last}: {open_ones}"
         return Action("stop", reason, limit=Limit.BITS, best=best)
 
     def _tell(self, point: Point, action: Action) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
@@ -21,6 +22,19 @@ SCALE = 2.0**MAX_FRACTION
 Granularity = Literal["weight", "channel", "layer"]
 
 
+def _stored(
+    values: Any, fraction: Any, whole: Callable[[Any], Any]
+) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
+    """Values as whole steps of 2^-fraction, and the derivatives that ``rounded_at`` states."""
+    step = tf.pow(2.0, -tf.round(fraction))
+    stored = whole(values / step) * step
+
+    def gradient(upstream: Any) -> tuple[Any, Any]:
+        return upstream, summed_to(upstream * LN2 * (values - stored), fraction.shape)
+
+    return stored, gradient
+
+
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def rounded_at(values: Any, fraction: Any) -> Any:
     """``values`` rounded half to even to ``fraction`` bits behind the point, both float32, ``fraction`` broadcast.
@@ -28,25 +42,13 @@ def rounded_at(values: Any, fraction: Any) -> Any:
     Derivatives (Sun et al., arXiv:2405.00645, section III): 1 for the values; for the bits ln 2 times the rounding error,
     as an error of 2^-f changes by -ln 2 of itself with each bit.
     """
-    step = tf.pow(2.0, -tf.round(fraction))
-    stored = tf.round(values / step) * step
-
-    def gradient(upstream: Any) -> tuple[Any, Any]:
-        return upstream, summed_to(upstream * LN2 * (values - stored), fraction.shape)
-
-    return stored, gradient
+    return _stored(values, fraction, tf.round)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def truncated_at(values: Any, fraction: Any) -> Any:
     """As ``rounded_at``, but cut off towards minus infinity; its error, too, changes by -ln 2 of itself with each bit."""
-    step = tf.pow(2.0, -tf.round(fraction))
-    stored = tf.floor(values / step) * step
-
-    def gradient(upstream: Any) -> tuple[Any, Any]:
-        return upstream, summed_to(upstream * LN2 * (values - stored), fraction.shape)
-
-    return stored, gradient
+    return _stored(values, fraction, tf.floor)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
