@@ -131,8 +131,10 @@ class _Search:
         open_ones = "; ".join(map(str, self.history[-1].judgement.failing()))
         last = int(self.history[-1].knobs[self.path])
         seen = f"{len(self.history)} of {count} designs of learned widths were looked at"
-        reason = f"{Limit.BITS}: {seen}, none meets every limit; of the last, design {last}: {open_ones}"
-        return Action("stop", reason, limit=Limit.BITS, best=best)
+        missed = any(check.verdict is Verdict.MISSED for check in self.history[-1].judgement.failing())
+        limit = Limit.BITS if missed else Limit.UNDECIDED
+        reason = f"{limit}: {seen}, none meets every limit; of the last, design {last}: {open_ones}"
+        return Action("stop", reason, limit=limit, best=best)
 
     def _tell(self, point: Point, action: Action) -> None:
         done = self.history[-1]
