@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from _neutral import Form, thinned
 from _tasks import Task
 
 from pquant_hls.compress import PruningCompression, QuantizationCompression
+from pquant_hls.compress.odd_bias import with_odd_biases
 from pquant_hls.datasets import Dataset
 from pquant_hls.hls import fixed_graph
 from pquant_hls.network import build_mlp, keras_predict
@@ -65,35 +67,47 @@ def usual(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Desi
         yield Design(name, model, {"float": base, name: time.process_time() - begun})
 
 
-def learned(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
-    """One training of the widths of weights and of each value, by the step's defaults, from an untrained network."""
+def learned(task: Task, data: Dataset, seed: int, *, quick: bool, **otherwise: Any) -> Iterator[Design]:
+    """One training of the widths of weights and of each value, by the step's defaults but for ``otherwise``, from an
+    untrained network."""
     begun = time.process_time()
     start = build_mlp(task.inputs, task.widths, task.outputs, seed=seed)
-    settings: Row = {"epochs": 20, "batch_size": 1000} if quick else {}
-    step = QuantizationCompression(
-        allocation="learned", activation_granularity="element", seed=seed, **settings
-    )
+    settings: Row = {"activation_granularity": "element", **otherwise, "seed": seed}
+    settings |= {"epochs": 20, "batch_size": 1000} if quick else {}
+    step = QuantizationCompression(allocation="learned", **settings)
     found = step.learn(start, data)
     seconds = time.process_time() - begun
     kept = thinned([(point.ebops, point.score, point) for point in found.front])
     for point in kept:
-        yield Design(f"learned, epoch {point.epoch}", found.design(point), {"learned": seconds})
+        design = found.design(point)
+        design = with_odd_biases(design) if step.config.rounding == "odd_bias" else design
+        yield Design(f"learned, epoch {point.epoch}", design, {"learned": seconds})
 
 
-def cut(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design]:
-    """Magnitude pruning in fifteen small cuts, then bits by sensitivity, both with a teacher; 305 epochs a design."""
+def cut(
+    task: Task,
+    data: Dataset,
+    seed: int,
+    *,
+    quick: bool,
+    schedule: tuple[int, int, int] = (15, 7, 200),
+    rounding: str = "odd_bias",
+    **otherwise: Any,
+) -> Iterator[Design]:
+    """Magnitude pruning in small cuts with epochs after each, then epochs of bits by sensitivity, as ``schedule`` counts
+    them, both with a teacher; 305 epochs a design."""
     begun = time.process_time()
     start = teacher(task, data, seed, quick=quick)
     base = time.process_time() - begun
-    rounds, few, many = (2, 1, 2) if quick else (15, 7, 200)
+    rounds, few, many = (2, 1, 2) if quick else schedule
     taught: Row = {**LEARN, "seed": seed, "teacher": start, "distillation": 0.5}
     for bits, sparsity in CUT[-2:] if quick else CUT:
         begun = time.process_time()
         pruning = PruningCompression(
-            method="magnitude", sparsity=sparsity, rounds=rounds, epochs=few, **taught
+            method="magnitude", sparsity=sparsity, rounds=rounds, epochs=few, **taught, **otherwise
         )
         narrow = QuantizationCompression(
-            bits=bits, allocation="sensitivity", rounding="odd_bias", epochs=many, **taught
+            bits=bits, allocation="sensitivity", rounding=rounding, epochs=many, **taught
         )
         model = narrow.compress(pruning.compress(start, data).model, data).model
         name = f"{bits} bits, {100 * sparsity:g} % zero"
@@ -101,6 +115,21 @@ def cut(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Design
 
 
 HERE: dict[str, Callable[..., Iterator[Design]]] = {"ours": learned, "cuts": cut, "usual": usual}
+LEVERS: dict[str, Callable[..., Iterator[Design]]] = {
+    "ours, 600 epochs": partial(learned, epochs=600),
+    "ours, 150 epochs": partial(learned, epochs=150),
+    "activations fixed, odd biases": partial(learned, activation_granularity="fixed", rounding="odd_bias"),
+    "activations fixed": partial(learned, activation_granularity="fixed"),
+    "activations fixed, bits a channel": partial(
+        learned, activation_granularity="fixed", granularity="channel"
+    ),
+    "activations fixed, bits a layer": partial(learned, activation_granularity="fixed", granularity="layer"),
+    "cuts, even biases": partial(cut, rounding="half_even"),
+    "cuts, equal shares": partial(cut, ranking="layer"),
+    "cuts, one ranking": partial(cut, ranking="global"),
+    "cuts, three and 60 epochs": partial(cut, schedule=(3, 10, 30)),
+}
+"""``ours`` and ``cuts`` with one lever taken away each, or two where one stands on the other."""
 
 
 def form(design: Design, data: Dataset, contestant: str, seed: int) -> Form:
@@ -110,4 +139,4 @@ def form(design: Design, data: Dataset, contestant: str, seed: int) -> Form:
     return form_of(fixed_graph(design.model, exact=True), outputs, about)
 
 
-__all__ = ["HERE", "Design", "form"]
+__all__ = ["HERE", "LEVERS", "Design", "form"]

@@ -39,7 +39,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from _common import parse, save, show
-from _contestants import HERE, form
+from _contestants import HERE, LEVERS, form
 from _judge import Row, judged, share
 from _neutral import Form
 from _tasks import Task, tasks
@@ -106,8 +106,8 @@ def ran(name: str, task: Task, seed: int, folder: Path, args: argparse.Namespace
     if not place.is_dir():
         made = place.with_name(f"{place.name}.part")
         made.mkdir(parents=True, exist_ok=True)
-        if name in HERE:
-            for number, design in enumerate(HERE[name](task, data, seed, quick=args.quick)):
+        if (own := (HERE | LEVERS).get(name)) is not None:
+            for number, design in enumerate(own(task, data, seed, quick=args.quick)):
                 form(design, data, name, seed).save(made / f"{name}_{seed}_{number:02d}.npz")
         else:
             train_peer(name, task, seed, data, made, args)
