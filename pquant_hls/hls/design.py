@@ -13,6 +13,7 @@ from pquant_hls.hls.graph import extract
 from pquant_hls.hls.handlers import teach_hls4ml
 from pquant_hls.lint import Finding, changes, errors, lint_with_form
 from pquant_hls.network.capture import captured
+from pquant_hls.network.freeze import weights_read_once
 from pquant_hls.network.graph import Topology, topology
 from pquant_hls.network.kinds import LayerPlan
 from pquant_hls.network.normal import normal_form
@@ -46,9 +47,10 @@ def fixed_graph(model: Any, spec: HlsSpec | None = None, *, exact: bool = False)
     SpecError : the strategy needs a package that is not installed.
     """
     spec = HlsSpec() if spec is None else spec
-    normal, _ = checked_form(model, spec, exact=exact)
-    with captured():
-        return designed(normal, spec, Path("unwritten"), exact=exact)[1]
+    with weights_read_once():
+        normal, _ = checked_form(model, spec, exact=exact)
+        with captured():
+            return designed(normal, spec, Path("unwritten"), exact=exact)[1]
 
 
 def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> tuple[Any, list[str]]:

@@ -7,7 +7,11 @@ a plain linear one on whose grid they lie, so the model computes the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +51,7 @@ class Weights:
         unmasked = {"mask": None, "kernel_size": self.values.shape[:2]} if self.masked else {}
         return {self.key: quantizer, **unmasked}
 
-    @property
+    @cached_property
     def grid(self) -> FixedType | None:
         """The type a replacing quantizer needs, None where the values need more than MAX_WEIGHT_BITS bits."""
         kind = hull(holding(self.values))
@@ -57,8 +61,33 @@ class Weights:
         return FixedType(width, width - frac) if width <= MAX_WEIGHT_BITS else None
 
 
+_READ: ContextVar[dict[int, tuple[Any, tuple[Weights, ...]]] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def weights_read_once() -> Iterator[None]:
+    """Inside, ``weights_of`` reads each layer once: for work that changes none."""
+    if _READ.get() is not None:
+        yield
+        return
+    token = _READ.set({})
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
 def weights_of(layer: Any) -> tuple[Weights, ...]:
     """Kernels and bias of a layer of a kind that has ``roles``; empty for any other layer."""
+    known = _READ.get()
+    if known is None:
+        return _weights_of(layer)
+    if id(layer) not in known:
+        known[id(layer)] = (layer, _weights_of(layer))  # the layer too, so that its id is not given away
+    return known[id(layer)][1]
+
+
+def _weights_of(layer: Any) -> tuple[Weights, ...]:
     roles, front = layer_kind(layer).roles, front_of(layer)
     found = []
     for role, variable in zip(roles, layer.weights if roles else (), strict=False):

@@ -182,7 +182,8 @@ def computed(call: Call, name: str, inputs: list[Any], changes: Mapping[str, Any
     if chain is None and front is not None:
         chain = front.lowered(call, changes, weights)
     if chain is None:
-        chain = [NewLayer(copied(call.layer, changes), weights)]
+        empty = {name: "zeros" for name in call.layer.get_config() if name.endswith("_initializer")}
+        chain = [NewLayer(copied(call.layer, {**empty, **changes}), weights)]  # random ones take longer
     result = call.on(inputs, chain[0].layer)
     for entry in chain[1:]:
         result = entry.layer(result)
