@@ -67,12 +67,16 @@ def usual(task: Task, data: Dataset, seed: int, *, quick: bool) -> Iterator[Desi
         yield Design(name, model, {"float": base, name: time.process_time() - begun})
 
 
-def learned(task: Task, data: Dataset, seed: int, *, quick: bool, **otherwise: Any) -> Iterator[Design]:
+def learned(
+    task: Task, data: Dataset, seed: int, *, quick: bool, taught: float = 0.0, **otherwise: Any
+) -> Iterator[Design]:
     """One training of the widths of weights and of each value, by the step's defaults but for ``otherwise``, from an
-    untrained network."""
+    untrained network; ``taught`` is the share of the loss that a float teacher has."""
     begun = time.process_time()
     start = build_mlp(task.inputs, task.widths, task.outputs, seed=seed)
     settings: Row = {"activation_granularity": "element", **otherwise, "seed": seed}
+    if taught:
+        settings |= {"teacher": teacher(task, data, seed, quick=quick), "distillation": taught}
     settings |= {"epochs": 20, "batch_size": 1000} if quick else {}
     step = QuantizationCompression(allocation="learned", **settings)
     found = step.learn(start, data)
@@ -118,6 +122,7 @@ HERE: dict[str, Callable[..., Iterator[Design]]] = {"ours": learned, "cuts": cut
 LEVERS: dict[str, Callable[..., Iterator[Design]]] = {
     "ours, 600 epochs": partial(learned, epochs=600),
     "ours, 150 epochs": partial(learned, epochs=150),
+    "ours, with a teacher": partial(learned, taught=0.5),
     "activations fixed, odd biases": partial(learned, activation_granularity="fixed", rounding="odd_bias"),
     "activations fixed": partial(learned, activation_granularity="fixed"),
     "activations fixed, bits a channel": partial(

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from pquant_hls.engine.progress import PlainConsole, Terminal, error_console
 from pquant_hls.qor.words import count, latency_texts, percent, points, source_text
@@ -51,8 +53,9 @@ PLAIN_WIDTH = 150
 
 
 def output_console() -> Console:
-    """stdout, wide enough for the table where it is a file or a pipe; for plain texts."""
-    return PlainConsole(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    """stdout, as wide as the terminal or as COLUMNS says, else wide enough for the table; for plain texts."""
+    told = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return PlainConsole(width=None if told else PLAIN_WIDTH)
 
 
 @contextmanager
@@ -108,47 +111,91 @@ SPARE = (
     "weights kept",
     "ratio",
     "bits",
-    "cycles",
-    "csim accuracy",
-    "accuracy",
-    "loss",
     "what",
     "source",
+    "cycles",
+    "loss",
+    "csim accuracy",
+    "accuracy",
 )
-"""What a narrow terminal does without, the first ones first: what a verdict is about stays."""
+"""What stands beneath on a narrow terminal, the first ``BESIDE`` always, the others one by one: what a verdict is about stays
+above."""
+BESIDE, GAP = 6, 2
 
 
 def fitting_table(
     console: Console, names: Sequence[str], rows: Iterable[Sequence[str]], **looks: Any
-) -> Table:
-    """A table of the columns that fit the console, one cell of ``rows`` a column; what is left out stands beneath.
+) -> Table | Group:
+    """A table of one cell of ``rows`` a column, whose last column takes what the others leave; on a narrow console two lines a
+    row, the figures above, the rest with its names beneath.
 
-    The last column takes what the others leave. rich is told every width: left alone, it takes figures down to nothing.
+    rich is told every width: left alone, it takes figures down to nothing.
     """
     cells = [dict(zip(names, row, strict=True)) for row in rows]
     longest = {name: max(map(cell_len, (name, *(row[name] for row in cells)))) for name in names}
-    spare, out, last = [name for name in SPARE if name in names], list[str](), names[-1]
-    while True:
-        kept = [name for name in names if name not in out]
-        width = {name: longest[name] if name in FIGURES else min(longest[name], WRAPPED) for name in kept}
-        left = console.width - 3 * len(kept) - 1 - sum(width.values()) + width[last]
-        if left >= width[last] or not spare:
-            break
-        out.append(spare.pop(0))
+    width = {name: longest[name] if name in FIGURES else min(longest[name], WRAPPED) for name in names}
+    last = names[-1]
+    left = console.width - 3 * len(names) - 1 - sum(width.values()) + width[last]
+    if left < width[last] and any(name in SPARE for name in names):
+        return stacked_table(console, cells, longest, str(looks.get("title", "")))
     width[last] = max(min(left, longest[last]), 1)
-    beneath = f"{console.width} columns wide: without {', '.join(out)} (--json has all)" if out else None
-    table = Table(caption=beneath, caption_justify="left", **looks)
-    for name in kept:
-        justify: Literal["right", "left"] = "right" if name in FIGURES else "left"
-        table.add_column(name, justify=justify, width=width[name], overflow="fold")
+    table = Table(**looks)
+    for name in names:
+        table.add_column(name, justify=_side(name), width=width[name], overflow="fold")
     for row in cells:
-        table.add_row(*(row[name] for name in kept))
+        table.add_row(*(_coloured(name, row[name]) for name in names))
     return table
+
+
+def stacked_table(
+    console: Console, cells: Sequence[Mapping[str, str]], longest: Mapping[str, int], title: str
+) -> Group:
+    """Two lines a row: the first for what a verdict is about, with as many of the columns as the console has room for."""
+    *others, last = longest
+    beneath = [last, *(name for name in SPARE[:BESIDE] if name in others)]
+    spare = [name for name in SPARE[BESIDE:] if name in others]
+    while True:
+        above = [name for name in others if name not in beneath]
+        if sum(longest[name] + GAP for name in above) - GAP <= console.width or not spare:
+            break
+        beneath.append(spare.pop(0))
+    room = max(1, (console.width + GAP) // max(len(above), 1) - GAP)
+    fits = sum(longest[name] + GAP for name in above) - GAP <= console.width
+    widths = [longest[name] if fits else min(longest[name], room) for name in above]
+
+    def line(texts: Sequence[str | Text], style: str = "") -> Table:
+        grid = Table.grid(padding=(0, GAP, 0, 0))
+        for name, width in zip(above, widths, strict=True):
+            grid.add_column(justify=_side(name), width=width, overflow="fold", style=style)
+        grid.add_row(*texts)
+        return grid
+
+    parts: list[Any] = [title] if title else []
+    parts += [line(above, "bold"), "─" * min(console.width, sum(widths) + GAP * (len(widths) - 1))]
+    for row in cells:
+        told = [f"{name} {row[name]}" for name in others if name in beneath and row[name] not in ("", "-")]
+        rest = "; ".join(part for part in (", ".join(told), row[last]) if part not in ("", "-"))
+        parts.append(line([_coloured(name, row[name]) for name in above]))
+        parts += [Padding(rest, (0, 0, 0, GAP))] if rest else []
+    return Group(*parts)
+
+
+COLOURS = {"MET": "green", "within budget": "green", "MISSED": "red", "failed": "red", "UNKNOWN": "yellow"}
+
+
+def _coloured(name: str, text: str) -> str | Text:
+    """A verdict in its colour, which says no more than its word."""
+    colour = COLOURS.get(text) if name in ("verdict", "outcome") else None
+    return text if colour is None else Text(text, style=colour)
+
+
+def _side(name: str) -> Literal["right", "left"]:
+    return "right" if name in FIGURES else "left"
 
 
 def rounds_table(
     console: Console, entries: Iterable[Entry], baseline_accuracy: float | None, limit: str
-) -> Table:
+) -> Table | Group:
     """One row for each round: size, bits, accuracy and its loss, latency with interval and source, verdict, next action."""
     rows = [_row(entry, baseline_accuracy) for entry in entries]
     return fitting_table(
@@ -194,7 +241,7 @@ def notes_lines(notes: Iterable[str]) -> str:
     return "".join(f"note: {note}\n" for note in notes)
 
 
-def lines_table(console: Console, found: Iterable[Line]) -> Table:
+def lines_table(console: Console, found: Iterable[Line]) -> Table | Group:
     """One row for each thing a pipeline or a study did."""
     return fitting_table(console, LINES, map(_line, found))
 

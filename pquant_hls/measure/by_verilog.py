@@ -24,5 +24,13 @@ class ByVerilog(Evaluator):
 
         inputs, expected = (None, None) if design.golden is None else design.golden
         out = design.work / FOLDER
-        found = measure_rtl(design.graph, design.target, out, inputs, expected, yosys=design.thorough)
+        found = measure_rtl(
+            design.graph,
+            design.target,
+            out,
+            inputs,
+            expected,
+            yosys=design.thorough,
+            simulation=design.thorough or design.golden is not None,
+        )
         return of_the_part(found)

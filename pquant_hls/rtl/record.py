@@ -30,6 +30,7 @@ def measure_rtl(
     expected: Outputs | None = None,
     *,
     yosys: bool = True,
+    simulation: bool = True,
 ) -> QoR:
     """Write the Verilog project into ``out``, simulate it on golden vectors, say what routing makes of it.
 
@@ -37,6 +38,7 @@ def measure_rtl(
     ----------
     x_golden : golden inputs (n, *shape), float64; 64 random ones when left out.
     expected : what csim gave for them, compared bit for bit with the Verilog's golden outputs.
+    simulation : prove outputs and cycles by the simulator, where it is there; without, cycles are those of construction.
     yosys : also count cells by Yosys, where it is there, as a second opinion (minutes for a large design).
 
     Returns
@@ -56,7 +58,9 @@ def measure_rtl(
         emulated = vectors.unpack(project.ports[1], golden_words(project)[1])
         same_outputs(split_outputs(graph, emulated), expected, project.path)
     notes = [CLOCK_NOTE, project.note]
-    simulated = _simulated(project, notes)
+    simulated = simulation and _simulated(project, notes)
+    if not simulation:
+        notes.append("cycles by construction, not simulated")
     counted = _counted(project, target, notes) if yosys else {}
     return QoR(
         design="rtl",

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import re
 import shutil
+import struct
 import subprocess
+import sys
+import termios
+from contextlib import suppress
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -13,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from defusedxml import ElementTree
+from rich.table import Table
 
 from pquant_hls.errors import OutputError
 from pquant_hls.qor import QoR
@@ -233,8 +242,9 @@ def test_a_repeated_step_shows_each_of_its_values() -> None:
     (line,) = lines([entry])
     assert line.what == "steps.0.bits 8, sparsity 0.25, steps.2.bits 6"
     assert line.why == "stop: why"
-    bits = rounds_table(output_console(), [entry], None, "").columns[3]
-    assert list(bits.cells) == ["8, 6"]
+    table = rounds_table(output_console(), [entry], None, "")
+    assert isinstance(table, Table)
+    assert list(table.columns[3].cells) == ["8, 6"]
 
 
 @pytest.mark.parametrize("columns", [60, 72, 80, 100, 132, 150])
@@ -250,25 +260,73 @@ def test_every_width_of_terminal_shows_the_figures_a_verdict_is_about(columns: i
         Entry.read(record(1, "MET", latency(6, 8), reason="/runs/[a] " + "a long sentence why " * 4)),
     ]
     console = Console(width=columns, file=StringIO(), markup=False)
-    for table in (
+    tables = (
         rounds_table(console, entries, 0.75, "latency <= 40 ns | [x]"),
         lines_table(console, lines(entries, 0.75)),
-    ):
+    )
+    for table in tables:
         with console.capture() as heard:
             console.print(table)
         said = heard.get().splitlines()
         assert max(map(len, said)) <= columns
-        assert all(line.rstrip()[-1] in "┓┃┩│┤┘" for line in said if line[0] in "┏┃┡│├└"), (
+        assert all(line.rstrip()[-1] in "┓┃┩│┤┘" for line in said if line[:1] in tuple("┏┃┡│├└")), (
             "the edge is not cut"
         )
-        text = "\n".join(said)
+        text = " ".join(" ".join(said).split())
         assert "75.0 [60.0..75.0]" in text
         assert "40.0 [30.0..40.0]" in text
         assert "MISSED" in text
-        if "next action" in text and columns >= 80:
+        for figure in ("70.00 %", "+5.00", "15 [12..15]", "a long", "8 [6..8]"):
+            assert figure in text
+        if table is tables[0]:
             assert "estimate" in text, "each number says its source"
         assert "/runs/[a]" in text
-        assert ("columns wide: without" in text) == (columns < 150)
+
+
+MAIN = "round csim accuracy loss cycles ns verdict"
+"""What a verdict is about."""
+
+
+@pytest.mark.parametrize("columns", [80, 100, 132, 200])
+def test_a_terminal_shows_what_a_verdict_is_about_on_one_line(folder: Path, columns: int) -> None:
+    lines = on_terminal(["report", str(folder)], columns)
+    assert max(map(len, lines)) <= columns
+    (head,) = [line for line in lines if "csim accuracy" in line]
+    assert set(MAIN.split()) <= set(head.replace("┃", " ").split())
+    (row,) = [line for line in lines if "40.0 [30.0..40.0]" in line]
+    for figure in ("1", "70.00 %", "+5.00", "8 [6..8]", "MET"):
+        assert figure in row
+
+
+def test_columns_is_heeded_without_a_terminal_and_colours_are_left_out(folder: Path) -> None:
+    command = [sys.executable, "-m", "pquant_hls", "report", str(folder)]
+    told = {**os.environ, "COLUMNS": "90"}
+    lines = subprocess.run(command, capture_output=True, text=True, check=True, env=told).stdout.splitlines()
+    assert max(map(len, lines)) <= 90
+    assert any(len(line) > 80 for line in lines)
+    green = "\x1b[32mMET"
+    assert green in "".join(on_terminal(["report", str(folder)], 80, raw=True))
+    assert green not in "".join(on_terminal(["report", str(folder)], 80, raw=True, NO_COLOR="1"))
+
+
+def on_terminal(words: list[str], columns: int, *, raw: bool = False, **variables: str) -> list[str]:
+    """The lines that a pseudo-terminal of this width is sent."""
+    told = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    command = [sys.executable, "-m", "pquant_hls", *words]
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(
+        command, stdout=its, stdin=its, env={**told, "TERM": "xterm", **variables}
+    ) as process:
+        os.close(its)
+        sent = b""
+        with suppress(OSError):  # what Linux says at the end of a pseudo-terminal
+            while part := os.read(ours, 65536):
+                sent += part
+    os.close(ours)
+    assert process.returncode == 0
+    seen = sent.decode() if raw else re.sub("\x1b\\[[0-9;]*m", "", sent.decode())
+    return seen.replace("\r", "").splitlines()
 
 
 QUIET = (

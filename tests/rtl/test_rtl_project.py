@@ -231,6 +231,18 @@ def test_without_any_tool_the_record_holds_cycles_and_says_what_is_missing(
     assert sum("pip install 'pquant_hls[rtl]'" in note for note in qor.notes) == 1
 
 
+def test_without_simulation_the_cycles_are_those_of_construction(
+    net: FixedPointGraph, tmp_path: Path
+) -> None:
+    whole, bare = (
+        measure_rtl(net, TARGET, tmp_path / name, yosys=False, simulation=name == "whole")
+        for name in ("whole", "bare")
+    )
+    assert known(bare.latency).cycles_max == known(whole.latency).cycles_max
+    assert "cycles by construction, not simulated" in bare.notes
+    assert not any("not simulated" in note for note in whole.notes)
+
+
 def test_golden_outputs_that_are_not_csims_are_refused(net: FixedPointGraph, tmp_path: Path) -> None:
     x = inputs_in_range(net, 8)
     expected = single(emulate(net, x))
