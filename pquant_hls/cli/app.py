@@ -30,7 +30,6 @@ app = typer.Typer(
     name="pquant-hls",
     help="Compress Keras models for FPGA triggers until the firmware meets a latency budget in nanoseconds.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -75,7 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
         status = EXIT_INTERRUPTED
     except UsageProblem as cause:
         said = cause.format_message()  # type: ignore[attr-defined]  # click
-        echo(f"error: {said} (pquant-hls {' '.join(words[:1])} --help)", err=True)
+        if said.strip():  # without a command the help is all there is to say
+            echo(f"error: {said} ({' '.join(['pquant-hls', *words[:1], '--help'])})", err=True)
         status = EXIT_BAD_INPUT
     except PquantError as cause:
         _explain(cause, "--debug" in words)

@@ -145,6 +145,13 @@ def test_debug_shows_the_traceback(shell: Shell) -> None:
     assert "Traceback" in err
 
 
+def test_without_a_command_there_is_help_and_no_empty_error(shell: Shell) -> None:
+    code, out, err = shell()
+    assert code == 2
+    assert "Usage: pquant-hls" in out
+    assert "error" not in err
+
+
 def test_help_is_quick_to_import_and_names_every_command() -> None:
     code = (
         "import sys\nsys.argv = ['pquant-hls', '--help']\nfrom pquant_hls.cli import main\n"
