@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     _stop_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        status = app(words, standalone_mode=False)
+        status = app(words, prog_name="pquant-hls", standalone_mode=False)
     except typer.Abort:
         status = EXIT_INTERRUPTED
     except UsageProblem as cause:
