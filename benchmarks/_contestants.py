@@ -30,7 +30,7 @@ LEARN: Row = {"batch_size": 512, "learning_rate": 3e-3}
 TEACHING: Row = {"epochs": 60, "batch_size": 256, "learning_rate": 3e-3}
 USUAL = ((6, 0.5), (6, 0.75), (6, 0.9), (5, 0.9), (4, 0.9), (4, 0.95))
 """Bits and share of weights at zero of the usual designs."""
-CUT = ((6, 0.5), (6, 0.75), (5, 0.85), (4, 0.9), (4, 0.93), (4, 0.96), (4, 0.98))
+CUT = ((6, 0.75), (5, 0.85), (4, 0.93), (4, 0.96))
 """The same of this package's, by many small cuts."""
 
 
@@ -131,7 +131,6 @@ LEVERS: dict[str, Callable[..., Iterator[Design]]] = {
     "activations fixed, bits a layer": partial(learned, activation_granularity="fixed", granularity="layer"),
     "cuts, even biases": partial(cut, rounding="half_even"),
     "cuts, equal shares": partial(cut, ranking="layer"),
-    "cuts, one ranking": partial(cut, ranking="global"),
     "cuts, three and 60 epochs": partial(cut, schedule=(3, 10, 30)),
 }
 """``ours`` and ``cuts`` with one lever taken away each, or two where one stands on the other."""

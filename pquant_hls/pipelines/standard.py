@@ -11,8 +11,10 @@ from pydantic import Field
 
 from pquant_hls.compress import Accounting
 from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench
+from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.climb import Climb, bits_between, halfway
+from pquant_hls.pipelines.learned import lacks_accuracy, learned_epochs, learning
 from pquant_hls.pipelines.sensitivity import LayerSensitivity, sensitivity
 from pquant_hls.pipelines.setup import Setup, validated
 from pquant_hls.pipelines.split import FLOAT_BITS, MARGIN, kept_at, kept_from, width_for, zeros_save
@@ -35,18 +37,21 @@ LEAST_CUT = 0.05
 """A share of zeros that is not worth a training of its own."""
 
 MOST_CUTS = 4
+LEARNED = "learned widths"
 LEARNING: dict[str, Any] = {"batch_size": 256, "learning_rate": 2e-3, "distillation": 0.8}
 """How stages train unless told otherwise; the original is the teacher."""
 
 
 Ratio = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 Preserved = Annotated[float, Field(gt=0, le=1)]
+Epochs = Annotated[int, Field(ge=0, le=10_000)] | None
 
 
 class StandardCompressionPipeline(Trainable):
-    """Weights set to zero and fewer bits by sensitivity, with the original as teacher; where a zero weight saves nothing
-    (resource strategy, reuse, io_stream) low rank, whole units and fewer bits. Each stage only while the target is not
-    reached.
+    """Learned widths: one training passes through designs of all ratios. Where none of the target's ratio is as accurate as
+    the original, also weights set to zero and fewer bits by sensitivity, with the original as teacher; where a zero weight
+    saves nothing (resource strategy, reuse, io_stream) low rank, whole units and fewer bits alone. Each stage only while
+    the target is not reached; the most accurate end of these ways is handed over.
 
     Parameters
     ----------
@@ -55,6 +60,8 @@ class StandardCompressionPipeline(Trainable):
         falls below is rolled back and tried once with half the step.
     analyse : also measure how sensitive each layer is to rank, sparsity and bits; where units go, those that stand out
         are spared.
+    learned_epochs : of the training that learns widths; None: ``learned.LEARNED_EPOCHS`` for each of ``epochs``, fewer for
+        networks of more than ``learned.SMALL`` multiplications; 0 leaves it out.
     options : of Setup. With a budget the verdict demands its limits too.
 
     >>> StandardCompressionPipeline(target_compression=6, epochs=2).target
@@ -69,18 +76,22 @@ class StandardCompressionPipeline(Trainable):
         preserve_accuracy: float = 0.98,
         *,
         analyse: bool = True,
+        learned_epochs: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.target: float = validated(Ratio, target_compression, "target_compression")
         self.preserve: float = validated(Preserved, preserve_accuracy, "preserve_accuracy")
         self.analyse: bool = validated(bool, analyse, "analyse")
+        self.learned_epochs: int | None = validated(Epochs, learned_epochs, "learned_epochs")
 
     def settings(self) -> dict[str, Any]:
+        learnt = {} if self.learned_epochs is None else {"learned_epochs": self.learned_epochs}
         return {
             "target_compression": self.target,
             "preserve_accuracy": self.preserve,
             "analyse": self.analyse,
+            **learnt,
         }
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
@@ -88,6 +99,48 @@ class StandardCompressionPipeline(Trainable):
         floor = Gate("accuracy", max_loss=(1 - self.preserve) * baseline)
         goal = Goal(self.target, (floor, *setup.gates), setup.budget)
         walk, zeros = Walk(bench, start), zeros_save(bench.hls)
+        epochs = learned_epochs(self.learned_epochs, setup.epochs, start.account) if zeros else 0
+        step = learning(setup, epochs) if epochs else None
+        learnt = None if step is None else self._learned(walk, goal, step)
+        if step is not None and learnt is not None and not lacks_accuracy(bench, learnt):
+            return self._by_learning(walk, step, learnt, goal)
+        climb = self._climbed(bench, walk, goal, setup)
+        if (
+            step is None
+            or learnt is None
+            or (climb.reached and _accuracy(bench, walk.point) >= _accuracy(bench, learnt))
+        ):
+            return Ending(walk.point, goal, climb.summary(), tuple(walk.history))
+        return self._by_learning(walk, step, learnt, goal)
+
+    def _learned(self, walk: Walk, goal: Goal, step: QuantizeConfig) -> Point | None:
+        """The most accurate of the designs that one training passes through at the target's ratio; None where it has none
+        above the floors, or widths cannot be learned."""
+        try:
+            family = walk.bench.family(walk.point, step)
+        except (SpecError, UnsupportedModel) as cause:
+            walk.write(LEARNED, [step], walk.point, None, ("failed", str(cause)))
+            return None
+        small = [point for point in family if (point.ratio or 0.0) >= self.target]
+        kept = [point for point in small if goal.lost(walk.bench, point) is None]
+        if not kept:
+            far = (
+                f"none of {len(family)} designs has a ratio of {self.target:g}"
+                if not small
+                else (goal.lost(walk.bench, small[-1]) or "")
+            )
+            walk.write(LEARNED, [step], walk.point, small[-1] if small else None, ("rolled_back", far))
+            return None
+        return max(kept, key=lambda point: _accuracy(walk.bench, point))
+
+    def _by_learning(self, walk: Walk, step: QuantizeConfig, learnt: Point, goal: Goal) -> Ending:
+        walk.write(LEARNED, [step], walk.point, learnt)
+        reason = f"compression ratio {learnt.ratio or 1.0:.2f} reaches the target of {self.target:g} by learned widths"
+        return Ending(learnt, goal, reason, tuple(walk.history))
+
+    def _climbed(self, bench: Workbench, walk: Walk, goal: Goal, setup: Setup) -> Climb:
+        """Stage by stage, from where ``walk`` stands."""
+        start, zeros = walk.point, zeros_save(bench.hls)
         spared = LayerSensitivity()
         if self.analyse:
             spared = sensitivity(bench, start, "magnitude" if zeros else "structured")
@@ -98,7 +151,7 @@ class StandardCompressionPipeline(Trainable):
         else:
             self._by_units(climb, start, spared, setup)
         walk.attempt("fine-tuning", [_tune(setup)], climb.worse)
-        return Ending(walk.point, goal, climb.summary(), tuple(walk.history))
+        return climb
 
     def _by_zeros(self, climb: Climb, start: Point, setup: Setup) -> None:
         """Most zeros while weights are float, then the width, then as many zeros as the ratio still needs.
@@ -174,6 +227,10 @@ class StandardCompressionPipeline(Trainable):
     def _quantize(self, bits: float, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         wider = {name: min(16, int(bits) + 2) for name in spared.layers("bits")}
         return [QuantizeConfig(bits=int(bits), layers=wider, **_fit(setup))]
+
+
+def _accuracy(bench: Workbench, point: Point) -> float:
+    return bench.score(point).value() or 0.0
 
 
 def _fit(setup: Setup, times: float = 1.0) -> dict[str, Any]:

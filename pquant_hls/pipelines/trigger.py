@@ -20,7 +20,6 @@ from pquant_hls.engine import (
     View,
     Workbench,
     closed_loop,
-    dropped,
     family_loop,
     figures,
     quantized,
@@ -28,6 +27,7 @@ from pquant_hls.engine import (
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.measure import has_synthesis
 from pquant_hls.pipelines.base import Pipeline
+from pquant_hls.pipelines.learned import lacks_accuracy, learned_epochs, learning
 from pquant_hls.pipelines.setup import Setup, several
 from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder, Spec, StepConfig
 from pquant_hls.spec.steps import Bits as Width
@@ -42,9 +42,6 @@ GENTLER = ((1.0, 0), (0.67, 2), (0.33, 2))
 MOST_SPARSITY, CLOSE = 0.97, 0.06
 LEAST_BITS, MOST_BITS = 2, 8
 
-LEARNED_EPOCHS = 300
-"""Epochs of learning widths for each of a usual training: those are small steps, 2,400 of them by default."""
-
 NARROWER = (
     "the estimate leaves the verdict open; with wider accumulators its interval is narrower: the loop again"
 )
@@ -58,7 +55,7 @@ class TriggerPlan(Spec):
 
     ``sparsity`` : share of the weights first taken away, by removing whole units. ``bits`` : first width.
     ``max_accuracy_loss`` : floor against the original (a share); None puts the latency first and gives back
-    what accuracy it can. ``learned_epochs`` : of the training that learns widths; None: LEARNED_EPOCHS for each of
+    what accuracy it can. ``learned_epochs`` : of the training that learns widths; None: ``learned.LEARNED_EPOCHS`` for each of
     ``epochs``, 0: none. ``allow`` : what of the target may change when nothing else meets the budget;
     ``clocks_ns`` and ``reuse_factors`` are tried for ``clock`` and ``reuse``.
     """
@@ -110,15 +107,10 @@ class TriggerPipeline(Pipeline):
 
     def _learned(self, bench: Workbench, start: Point, setup: Setup) -> LoopResult | None:
         """The designs that one training of widths passes through, looked at as the loop would; None without epochs."""
-        epochs = self.plan.learned_epochs
-        if epochs is None:
-            epochs = LEARNED_EPOCHS * setup.epochs
+        epochs = learned_epochs(self.plan.learned_epochs, setup.epochs, start.account)
         if epochs == 0:
             return None
-        single = setup.hls.io_type == "io_parallel"  # a stream has one type for all its places
-        own = {"activation_granularity": "element"} if single else {"rounding": "odd_bias"}
-        config = {"allocation": "learned", **own, **setup.fit(epochs=epochs)}
-        recipe = self._asked(setup, [QuantizeConfig.parse(config)], LoopSpec())
+        recipe = self._asked(setup, [learning(setup, epochs)], LoopSpec())
         view = in_loop(bench)
         return family_loop(bench, start, recipe, fidelity=view.fidelity, hls=view.hls)
 
@@ -257,11 +249,6 @@ def _too_wide(result: LoopResult) -> Point | None:
         if any(check.says_little for check in done.judgement.failing()):
             return point
     return result.best if result.verdict is Verdict.UNKNOWN else None
-
-
-def lacks_accuracy(bench: Workbench, point: Point) -> bool:
-    """Whether a point is less accurate than the original by more than the error of that."""
-    return bench.baseline is not None and dropped(bench.baseline, bench.score(point))
 
 
 def _accuracy(bench: Workbench, point: Point) -> float:

@@ -21,6 +21,7 @@ from pquant_hls.pipelines import (
     StandardCompressionPipeline,
     ValidationPipeline,
 )
+from pquant_hls.pipelines.learned import learned_epochs
 from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget, StudySpec
@@ -176,7 +177,9 @@ def test_a_stage_that_falls_below_the_floor_is_tried_with_half_the_step() -> Non
 
 
 def test_zeros_bits_and_zeros_again_where_zeros_save() -> None:
-    pipeline = StandardCompressionPipeline(50, analyse=False, epochs=4, training={"batch_size": 64})
+    pipeline = StandardCompressionPipeline(
+        50, analyse=False, epochs=4, learned_epochs=0, training={"batch_size": 64}
+    )
     bench, ending, final, verdict = ended(pipeline, Law(per_sparsity=0.005, per_bit=0.001))
     assert verdict is Verdict.MET
     assert 50 <= final.ratio < 55
@@ -199,7 +202,7 @@ def test_zeros_bits_and_zeros_again_where_zeros_save() -> None:
 
 def test_zeros_that_break_the_floor_are_fewer_then_and_bits_make_up_for_them() -> None:
     law = Law(per_sparsity=0.03, per_bit=0.0, training=0.0)  # 2 points lost at two thirds of zeros
-    _, ending, final, _ = ended(StandardCompressionPipeline(50, 0.968, analyse=False), law)
+    _, ending, final, _ = ended(StandardCompressionPipeline(50, 0.968, analyse=False, learned_epochs=0), law)
     outcomes = [(entry["stage"], entry["kept"]) for entry in ending.history if entry["kind"] == "stage"]
     assert outcomes[2:5] == [
         ("further pruning", False),
@@ -211,6 +214,40 @@ def test_zeros_that_break_the_floor_are_fewer_then_and_bits_make_up_for_them() -
     stuck = ended(StandardCompressionPipeline(120, 0.968, analyse=False), law)[1]
     assert "stopped at compression ratio" in stuck.reason
     assert "further pruning: accuracy" in stuck.reason
+
+
+def test_widths_are_learned_first_and_stages_come_where_they_lose_accuracy() -> None:
+    bench, ending, final, verdict = ended(StandardCompressionPipeline(4.0), Law(per_bit=0.0))
+    assert verdict is Verdict.MET
+    assert "by learned widths" in ending.reason
+    assert [entry["stage"] for entry in ending.history] == ["learned widths"]
+    assert final.ratio >= 4
+    assert bench.lost(final) <= 0
+
+    costly = Law(per_bit=0.01, per_sparsity=0.0)  # five bits lose more than zeros do
+    _, ending, final, verdict = ended(StandardCompressionPipeline(6.0, 0.95, analyse=False), costly)
+    assert verdict is Verdict.MET
+    assert "by learned widths" not in ending.reason
+    assert ending.history[0]["stage"] == "pruning"
+
+    bare = Law(per_bit=0.01, per_sparsity=0.5)  # nothing else gets there
+    _, ending, final, verdict = ended(StandardCompressionPipeline(6.0, 0.95, analyse=False), bare)
+    assert "by learned widths" in ending.reason
+    assert ending.best.digest == [entry for entry in ending.history if entry["kept"]][-1]["digest"]
+
+
+def test_no_learned_design_of_the_ratio_is_a_line_of_history_that_says_so() -> None:
+    _, ending, _, _ = ended(StandardCompressionPipeline(50, analyse=False), Law(per_sparsity=0.005))
+    first = ending.history[0]
+    assert (first["stage"], first.status) == ("learned widths", "rolled_back")
+    assert "none of 5 designs has a ratio of 50" in first["reason"]
+
+
+@pytest.mark.parametrize(("work", "epochs"), [(4_000, 2400), (10_000, 2400), (100_000, 240), (10**9, 160)])
+def test_large_networks_learn_widths_for_fewer_epochs(work: int, epochs: int) -> None:
+    account = known(InstantBench(Law()).start(Toy()).account)
+    assert learned_epochs(None, 8, account.model_copy(update={"multiplications": work})) == epochs
+    assert learned_epochs(7, 8, account) == 7
 
 
 def test_a_small_ratio_needs_no_zeros() -> None:

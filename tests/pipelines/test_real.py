@@ -37,7 +37,9 @@ def standard(
     out = tmp_path_factory.mktemp("standard") / "run"
     model.compile("adam", "sparse_categorical_crossentropy")
     before = _state(model)
-    result = StandardCompressionPipeline(6, 0.9, epochs=3, out=out).execute(model, train, val, test_events)
+    result = StandardCompressionPipeline(6, 0.9, epochs=3, learned_epochs=0, out=out).execute(
+        model, train, val, test_events
+    )
     assert _state(model) == before, "the caller's model is never changed"
     return result
 
@@ -87,14 +89,16 @@ def test_a_run_is_taken_up_where_it_stopped(
 ) -> None:
     heard: list[str] = []
     options = {"epochs": 3, "out": standard.folder, "listen": lambda event: heard.append(event.kind)}
-    again = StandardCompressionPipeline(6, 0.9, **options).execute(
+    again = StandardCompressionPipeline(6, 0.9, learned_epochs=0, **options).execute(
         model, train, val, test_events, resume=True
     )
     assert "epoch" not in heard, "nothing is trained twice"
     assert again.history == standard.history
     assert model_digest(again.model) == model_digest(standard.model)
     with pytest.raises(OutputError, match="not empty"):
-        StandardCompressionPipeline(6, 0.9, **options).execute(model, train, val, test_events)
+        StandardCompressionPipeline(6, 0.9, learned_epochs=0, **options).execute(
+            model, train, val, test_events
+        )
     with pytest.raises(OutputError, match="another"):
         StandardCompressionPipeline(7, 0.9, **options).execute(model, train, val, test_events, resume=True)
 
