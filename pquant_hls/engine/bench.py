@@ -104,6 +104,11 @@ class Bench:
     report: Path | None = None
     """With ``measure: report``: the report, or the folder of reports, of the design that the run waits for."""
 
+    @property
+    def events(self) -> int:
+        """Events to train on."""
+        return len(as_list(self.data.x_train)[0])
+
     def start(self, model: Any) -> Point:
         """The original as a point; its Keras accuracy on the validation split is what losses count from."""
         self.teacher = model

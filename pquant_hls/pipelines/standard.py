@@ -14,7 +14,7 @@ from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.climb import Climb, bits_between, halfway
-from pquant_hls.pipelines.learned import lacks_accuracy, learned_epochs, learning
+from pquant_hls.pipelines.learned import lacks_accuracy, learning
 from pquant_hls.pipelines.sensitivity import LayerSensitivity, sensitivity
 from pquant_hls.pipelines.setup import Setup, validated
 from pquant_hls.pipelines.split import FLOAT_BITS, MARGIN, kept_at, kept_from, width_for, zeros_save
@@ -99,8 +99,7 @@ class StandardCompressionPipeline(Trainable):
         floor = Gate("accuracy", max_loss=(1 - self.preserve) * baseline)
         goal = Goal(self.target, (floor, *setup.gates), setup.budget)
         walk, zeros = Walk(bench, start), zeros_save(bench.hls)
-        epochs = learned_epochs(self.learned_epochs, setup.epochs, start.account) if zeros else 0
-        step = learning(setup, epochs) if epochs else None
+        step = learning(self.learned_epochs, bench, setup) if zeros else None
         learnt = None if step is None else self._learned(walk, goal, step)
         if step is not None and learnt is not None and not lacks_accuracy(bench, learnt):
             return self._by_learning(walk, step, learnt, goal)

@@ -27,7 +27,7 @@ from pquant_hls.engine import (
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.measure import has_synthesis
 from pquant_hls.pipelines.base import Pipeline
-from pquant_hls.pipelines.learned import lacks_accuracy, learned_epochs, learning
+from pquant_hls.pipelines.learned import lacks_accuracy, learning
 from pquant_hls.pipelines.setup import Setup, several
 from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder, Spec, StepConfig
 from pquant_hls.spec.steps import Bits as Width
@@ -107,10 +107,10 @@ class TriggerPipeline(Pipeline):
 
     def _learned(self, bench: Workbench, start: Point, setup: Setup) -> LoopResult | None:
         """The designs that one training of widths passes through, looked at as the loop would; None without epochs."""
-        epochs = learned_epochs(self.plan.learned_epochs, setup.epochs, start.account)
-        if epochs == 0:
+        step = learning(self.plan.learned_epochs, bench, setup)
+        if step is None:
             return None
-        recipe = self._asked(setup, [learning(setup, epochs)], LoopSpec())
+        recipe = self._asked(setup, [step], LoopSpec())
         view = in_loop(bench)
         return family_loop(bench, start, recipe, fidelity=view.fidelity, hls=view.hls)
 

@@ -96,6 +96,7 @@ class InstantBench:
     made: dict[str, Toy] = field(default_factory=dict)
     measured: list[HlsSpec] = field(default_factory=list)
     applied: int = 0
+    events: int = 30_000
 
     def start(self, model: Toy) -> Point:
         self.original = self._account(model)

@@ -21,7 +21,7 @@ from pquant_hls.pipelines import (
     StandardCompressionPipeline,
     ValidationPipeline,
 )
-from pquant_hls.pipelines.learned import learned_epochs
+from pquant_hls.pipelines.learned import learned_epochs, learning
 from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget, StudySpec
@@ -246,8 +246,28 @@ def test_no_learned_design_of_the_ratio_is_a_line_of_history_that_says_so() -> N
 @pytest.mark.parametrize(("work", "epochs"), [(4_000, 2400), (10_000, 2400), (100_000, 240), (10**9, 160)])
 def test_large_networks_learn_widths_for_fewer_epochs(work: int, epochs: int) -> None:
     account = known(InstantBench(Law()).start(Toy()).account)
-    assert learned_epochs(None, 8, account.model_copy(update={"multiplications": work})) == epochs
-    assert learned_epochs(7, 8, account) == 7
+    assert learned_epochs(8, account.model_copy(update={"multiplications": work})) == epochs
+
+
+@pytest.mark.parametrize(
+    ("asked", "events", "training", "epochs", "batch"),
+    [
+        (None, 30_000, {}, 2400, 2000),
+        (None, 3_000, {}, 2400, 200),
+        (None, 500, {}, 2400, 64),
+        (None, 30_000, {"batch_size": 500}, 600, 500),
+        (None, 30_000, {"batch_size": 2}, 160, 2),
+        (30, 3_000, {"batch_size": 500}, 30, 500),
+    ],
+)
+def test_learned_widths_take_as_many_steps_whatever_the_batch(
+    asked: int | None, events: int, training: dict[str, int], epochs: int, batch: int
+) -> None:
+    bench, setup = InstantBench(Law(), events=events), StandardCompressionPipeline(training=training).setup
+    bench.start(Toy())
+    step = known(learning(asked, bench, setup))
+    assert (step.epochs, step.batch_size, step.allocation) == (epochs, batch, "learned")
+    assert learning(0, bench, setup) is None
 
 
 def test_a_small_ratio_needs_no_zeros() -> None:
