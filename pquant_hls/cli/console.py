@@ -213,7 +213,7 @@ def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
     knobs = entry.settings.get("knobs") or {}
     bits = [f"{value:.0f}" for path, value in knobs.items() if path.rpartition(".")[2] == "bits"]
     action = (
-        "compress: this is the float model, converted at hls.precision"
+        f"compress: this is the float model, converted at hls.precision{f', {entry.reason}' if entry.reason else ''}"
         if entry.kind == "float"
         else f"{entry.settings.get('action')}: {entry.reason}"
     )

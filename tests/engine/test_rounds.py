@@ -17,7 +17,16 @@ from pquant_hls.decide.knobs import DISTRIBUTED_PATH, REUSE_PATH
 from pquant_hls.engine import closed_loop
 from pquant_hls.engine.bench import Point
 from pquant_hls.engine.forecast import floor_ns, imagine
-from pquant_hls.engine.loop import LoopResult, View, knobs_of, reusing, round_entry, targeted, turned
+from pquant_hls.engine.loop import (
+    LoopResult,
+    View,
+    knobs_of,
+    look_at_float,
+    reusing,
+    round_entry,
+    targeted,
+    turned,
+)
 from pquant_hls.errors import SpecError
 from pquant_hls.estimate import estimate
 from pquant_hls.qor import (
@@ -450,3 +459,14 @@ def test_a_loop_builds_by_shared_adders_where_nothing_else_is_left(monkeypatch: 
     built = [hls.strategy for _, exact, hls in bench.looks if exact]
     assert found.verdict is not Verdict.MET
     assert built == ["latency", "distributed_arithmetic"]
+
+
+def test_a_float_model_is_looked_at_with_multipliers_where_adders_are_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    bench = Looked(Law())
+    shared = View(HlsSpec(strategy="distributed_arithmetic"))
+    _, entry = look_at_float(bench, bench.start(Toy()), shared)
+    assert [hls.strategy for _, exact, hls in bench.looks if not exact] == ["latency"]
+    assert entry.reason == "strategy latency"
