@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress, csim, export, fifo, gate, lint, measure, report, suggest, tune
+from pquant_hls.cli import compress, csim, export, fifo, gate, lint, measure, report, schema, suggest, tune
 
 
 def register(app: typer.Typer) -> None:
@@ -18,4 +18,5 @@ def register(app: typer.Typer) -> None:
     suggest.register(app)
     gate.register(app)
     report.register(app)
+    schema.register(app)
     export.register(app)

@@ -56,10 +56,20 @@ def parse_uncertainty(value: object) -> str | float | None:
     return parse_time_ns(value)
 
 
-TimeNs = Annotated[float, BeforeValidator(parse_time_ns), Field(gt=0, allow_inf_nan=False)]
+TimeNs = Annotated[
+    float,
+    BeforeValidator(parse_time_ns, json_schema_input_type=float | str),
+    Field(gt=0, allow_inf_nan=False),
+]
 """A positive time in ns; recipes may write units."""
 
-ClockNs = Annotated[float, BeforeValidator(parse_clock_ns), Field(gt=0, allow_inf_nan=False)]
+ClockNs = Annotated[
+    float,
+    BeforeValidator(parse_clock_ns, json_schema_input_type=float | str),
+    Field(gt=0, allow_inf_nan=False),
+]
 """A positive clock period in ns; recipes may write a frequency."""
 
-Uncertainty = Annotated[str | float | None, BeforeValidator(parse_uncertainty)]
+Uncertainty = Annotated[
+    str | float | None, BeforeValidator(parse_uncertainty, json_schema_input_type=float | str | None)
+]
