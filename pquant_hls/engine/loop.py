@@ -315,14 +315,12 @@ class _Loop:
 
 
 def look_at_float(bench: Workbench, original: Point, view: View, number: int = 0) -> tuple[Point, Entry]:
-    """The float model as hls4ml converts it by itself: the point to compare with, written down. Its wide weights would take
-    minutes to share adders, so that it is looked at with multipliers."""
+    """The float model as hls4ml converts it by itself: the point to compare with, written down."""
     deliver = "hls" if bench.budget is None else bench.budget.deliver
-    shared = view.hls.strategy == "distributed_arithmetic"
-    hls = view.hls.with_(keep_softmax=deliver == "hls", strategy="latency" if shared else view.hls.strategy)
-    point = view.at(bench, original, exact=False, hls=hls)
+    hls = view.hls.multiplying
+    point = view.at(bench, original, exact=False, hls=hls.with_(keep_softmax=deliver == "hls"))
     entry = round_entry(bench, number, point, Round({}, bench.judge(point, exact=False)), None)
-    entry = entry.with_(reason="strategy latency") if shared else entry
+    entry = entry if hls == view.hls else entry.with_(reason=f"strategy {hls.strategy}")
     bench.record(entry, f"round {number}")
     return point, entry
 

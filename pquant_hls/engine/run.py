@@ -10,6 +10,7 @@ from pquant_hls.datasets import Dataset, check_dataset
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.files import scratch
 from pquant_hls.hls import convert
+from pquant_hls.hls.design import need_da4ml
 from pquant_hls.measure import check_source
 from pquant_hls.network import input_shapes, n_outputs
 from pquant_hls.programs import require
@@ -56,5 +57,7 @@ def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = N
         check_source(budget, hls)
     check_model(model)
     check_dataset(data, input_shapes(model)[0], n_outputs(model))
+    if hls.multiplying != hls:
+        need_da4ml("hls.strategy")
     with scratch() as folder:
-        convert(model, hls, folder / "project", exact=False)
+        convert(model, hls.multiplying, folder / "project", exact=False)

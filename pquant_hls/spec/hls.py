@@ -108,6 +108,13 @@ class HlsSpec(Spec):
         return self.strategy in ("resource", "resource_unrolled")
 
     @property
+    def multiplying(self) -> HlsSpec:
+        """The same with multipliers where adders are shared: what a float model, whose wide weights would take minutes to
+        share, is looked at with."""
+        shared = self.strategy == "distributed_arithmetic"
+        return self.with_(strategy="latency") if shared else self
+
+    @property
     def tools(self) -> Backend:
         """The record of the backend."""
         return BACKENDS.find(self.backend)
