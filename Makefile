@@ -3,6 +3,7 @@
 # make check        environment, then the static checks
 # make ci           what continuous integration runs: checks, tests with coverage, one notebook (.ci/run)
 # make ci-full      everything that takes longer: benchmarks in short, all notebooks, the distribution
+# make site         the documentation, build/site/index.html
 # make benchmarks   docs/benchmarks.md from the figures in build/benchmarks
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,7 +20,7 @@ NOTEBOOK := $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -q -o addopts=
 CORPUS ?= ../shared
 FIGURES ?= build/benchmarks
 
-.PHONY: quickstart test check coverage docs notebook notebooks quick-benchmarks benchmarks dist ci ci-full install lock clean
+.PHONY: quickstart test check coverage docs site notebook notebooks quick-benchmarks benchmarks dist ci ci-full install lock clean
 
 quickstart: $(STAMP)
 	@$(BIN)/pquant-hls quickstart --out $(RUN)
@@ -40,6 +41,10 @@ coverage: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python tools/check_docs.py
+
+# The site from pages, docstrings, commands and the schema of recipes: build/site/index.html. A warning is an error.
+site: $(STAMP)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site
 
 notebook: $(STAMP)
 	$(NOTEBOOK) notebooks/01_quickstart.ipynb
@@ -67,7 +72,7 @@ dist: $(STAMP)
 ci:
 	.ci/run
 
-ci-full: docs dist notebooks quick-benchmarks
+ci-full: docs site dist notebooks quick-benchmarks
 
 install: $(STAMP)
 

@@ -21,8 +21,8 @@ class AutoTuningPipeline:
 
     Parameters
     ----------
-    search_space : ranges by parameter, e.g. ``{"bits": [4, 8], "sparsity": [0.0, 0.8], "rank": [4, 32],
-        "order": True, "bits_per_layer": True, "reuse_factor": [1, 2]}``; any ``<step>.<parameter>`` too.
+    search_space : ranges by parameter, e.g. ``{"bits": [4, 8], "sparsity": [0.0, 0.8], "rank": [4, 32]}``; ``order``,
+        ``bits_per_layer``, ``reuse_factor`` and any ``<step>.<parameter>`` too.
         None: bits and sparsity.
     objective : ``compression_accuracy`` (accuracy * ln ratio), ``compression_only``, ``latency_accuracy``,
         ``resources_accuracy``, or a function of TrialFigures, higher is better.

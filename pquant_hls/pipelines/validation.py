@@ -14,14 +14,14 @@ from pquant_hls.pipelines.walk import Walk, name_of
 class ValidationPipeline(Trainable):
     """Apply ``steps`` in order and validate after each; stop at the first that degrades too much.
 
+    ``execute`` unpacks to (compressed, history); each entry has ``step``, ``accuracy``, ``degradation``, ``parent`` and
+    ``digest``.
+
     Parameters
     ----------
     steps : steps as ``CompressionPipeline`` takes them.
     max_degradation : largest drop of validation accuracy against the original's on the same split, as a share
         (0.05 is five points). A drop inside its own statistical error is not called one.
-
-    ``execute`` unpacks to (compressed, history); each entry has ``step``, ``accuracy``, ``degradation``,
-    ``parent`` and ``digest``.
 
     >>> ValidationPipeline([{"step": "prune", "sparsity": 0.5}]).max_degradation
     0.05

@@ -23,9 +23,9 @@ FIELDS = ("x_train", "y_train", "x_val", "y_val")
 class TrainingData(Protocol):
     """What training reads of a data set.
 
-    x : numbers (events, ...), read as float32; a list in the model's order for several inputs.
-    y : class numbers (events,), one-hot rows, 0/1 flags or values to be met, or None; for several outputs a
-        list in the model's order or a dict by output name.
+    Each x holds numbers (events, ...), read as float32; a list in the model's order for several inputs. Each y holds class
+    numbers (events,), one-hot rows, 0/1 flags or values to be met, or None; for several outputs a list in the model's order
+    or a dict by output name.
     """
 
     @property
