@@ -18,8 +18,11 @@ import tensorflow as tf
 from pquant_hls.errors import OutputError, PquantError, UnsupportedModel
 from pquant_hls.errors.bounds import CONFIG_BYTES, MODEL_BYTES, MODEL_UNITS, json_values, unpacked
 from pquant_hls.files import replacing, scratch
+from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import FRONT_ENDS
+from pquant_hls.network.lookup import FixedPointTable
+from pquant_hls.network.sums import SumOver
 from pquant_hls.spec.plugins import custom_classes
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -52,11 +55,15 @@ _DAMAGE = (
 """What Keras raises for a file that is damaged or not whole."""
 
 
+OWN = (FixedPointQuantizer, FixedPointScale, FixedPointTable, SumOver)
+"""This package's own layers."""
+
+
 def custom_objects() -> dict[str, Any]:
     """Layers, quantizers and constraints by name, as Keras' loaders want them: this package's, the front-ends' and those
     that the user named (``spec.plugins.use_custom``).
     """
-    own = {FixedPointQuantizer.__name__: FixedPointQuantizer}
+    own = {layer.__name__: layer for layer in OWN}
     fronts = {name: found for front in FRONT_ENDS.values() for name, found in front.objects().items()}
     return {**own, **fronts, **custom_classes()}
 

@@ -47,7 +47,7 @@ def scaled_after(layer: Any, arrays: Sequence[Vector], norm: Any) -> list[Vector
     return [*kernels[:-1], last * wide, bias * scale + shift]
 
 
-def _scaled_before(layer: Any, arrays: Sequence[Vector], norm: Any) -> list[Vector]:
+def scaled_before(layer: Any, arrays: Sequence[Vector], norm: Any) -> list[Vector]:
     """Kernel and bias (float64) of a layer of these weights that reads what ``norm`` gives."""
     scale, shift = scale_and_shift(norm)
     kernel, bias = arrays[0], arrays[1] if layer.use_bias else np.zeros(arrays[0].shape[-1])
@@ -75,7 +75,7 @@ def _alone(call: Call, graph: Topology) -> bool:
     return len(graph.consumers(call.output)) == 1 and call.output not in graph.outputs
 
 
-def _readers(norm: Call, graph: Topology) -> list[Call]:
+def readers_of(norm: Call, graph: Topology) -> list[Call]:
     """The layers into which the normalization can go: every reader is a dense layer or an unpadded convolution
     (padding would add zeros after the shift) that reads nothing else; empty where one is not."""
     outputs = [use.output for use in graph.uses[norm.name]]
@@ -112,7 +112,7 @@ def _changes(graph: Topology) -> dict[str, Sequence[NewLayer]] | None:
     elif folds_back(norm, graph):
         changed = [(graph.sources(norm)[0], scaled_after)]
     else:
-        changed = [(reader, _scaled_before) for reader in _readers(norm, graph)]
+        changed = [(reader, scaled_before) for reader in readers_of(norm, graph)]
     if not changed:
         raise UnsupportedModel(
             "this BatchNormalization cannot be folded exactly",
