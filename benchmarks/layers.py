@@ -9,12 +9,14 @@ csim, many forms in one compile:
     python benchmarks/layers.py --only attention --emulator-only
 
 ``exact``: as it is. ``mended``: exact after ``fix``, which moved outputs by the share of their spread that is told.
+``by ptq``: float layers, exact after ``quantize`` at 8 bits, calibrated on the same inputs without training.
 ``bound``: within what a warning states. ``refused``: with the linter's reason. WRONG and CRASH end the script with 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -30,13 +32,13 @@ from pquant_hls.testing.trials import check_forms
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--io-type", choices=("io_parallel", "io_stream"), default="io_parallel")
     parser.add_argument("--backend", choices=("Vitis", "Vivado"), default="Vitis")
-    parser.add_argument("--only", metavar="WORD", help="forms whose name holds this word")
+    parser.add_argument("--only", metavar="PATTERN", help="forms whose name holds this pattern")
     parser.add_argument("--emulator-only", action="store_true", help="leave g++ out")
 
 
 def main() -> int:
     args = parse(__doc__, options)
-    names = [name for name in forms() if args.only is None or args.only in name]
+    names = [name for name in forms() if args.only is None or re.search(args.only, name)]
     spec = HlsSpec.parse({"io_type": args.io_type, "backend": args.backend})
     with tempfile.TemporaryDirectory() as scratch:
         places = Path(scratch) / "projects", Path(scratch) / "cache"

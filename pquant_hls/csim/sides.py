@@ -16,6 +16,7 @@ from pquant_hls.hls.heads import Head, table_head, writer_of
 from pquant_hls.hls.project import HlsProject, Port
 from pquant_hls.network.capture import captured
 from pquant_hls.network.graph import Topology, topology
+from pquant_hls.network.heads import exact_heads
 from pquant_hls.network.inline import inlined
 from pquant_hls.network.normal import Counterpart, traced_form
 from pquant_hls.network.plan import is_linear
@@ -49,6 +50,8 @@ class Sides:
             expected = reference(model, x)
             check_sizes("output", project, project.outputs, [part[0].size for part in expected.outputs])
             return cls(project, expected, x, list(range(len(heads))), heads)
+        if project.info.get("spec", {}).get("keep_softmax") == "exact":
+            model = exact_heads(model)
         inner = inlined(model)
         graph = topology(inner)
         order = output_order(project, graph)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pquant_hls.lint.finding import Context, Findings, finding, remarked
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call
+from pquant_hls.network.heads import is_final, is_softmax
 from pquant_hls.network.kinds import layer_kind
-from pquant_hls.network.normal import is_final, is_softmax
 from pquant_hls.network.tabled import Tabled, is_function
 
 EXACT_FUNCTIONS = ("linear", "relu")

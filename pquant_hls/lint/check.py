@@ -9,6 +9,7 @@ from pquant_hls.lint import activations, layers, model, weights
 from pquant_hls.lint.finding import ORDER, Context, Finding
 from pquant_hls.lint.rules import RULES
 from pquant_hls.network.graph import topology
+from pquant_hls.network.heads import exact_heads
 from pquant_hls.network.inline import inlined
 from pquant_hls.network.kinds import is_exact
 from pquant_hls.network.normal import normal_form
@@ -33,7 +34,8 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
 
 def lint_with_form(keras_model: Any, spec: HlsSpec) -> tuple[list[Finding], Any]:
     """``lint``, and the model in normal form that it looked at; None where errors were found before."""
-    keras_model = inlined(keras_model)
+    keep = spec.keep_softmax
+    keras_model = exact_heads(keras_model) if keep == "exact" else inlined(keras_model)
     context, normal = Context(topology(keras_model), spec), None
     found = list(model.model_findings(context))
     tables = typed(context.graph)[1]

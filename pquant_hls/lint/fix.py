@@ -17,9 +17,10 @@ from pquant_hls.network.freeze import MAX_WEIGHT_BITS, Weights, weights_of
 from pquant_hls.network.frontend import front_of, standard
 from pquant_hls.network.graph import Call, remake, topology
 from pquant_hls.network.grids import bits_below
+from pquant_hls.network.heads import exact_heads, is_final, is_probability, is_softmax
 from pquant_hls.network.inline import inlined
 from pquant_hls.network.kinds import layer_kind
-from pquant_hls.network.normal import Names, copied, is_final, is_probability, is_softmax, merged, normal_form
+from pquant_hls.network.normal import Names, copied, merged, normal_form
 from pquant_hls.network.quantizers import keras_computes, quantizer_bits
 from pquant_hls.network.reference import reference
 from pquant_hls.network.tabled import is_function, is_native
@@ -46,7 +47,7 @@ def fix(model: Any, spec: HlsSpec | None = None) -> tuple[Any, list[Finding]]:
     UnsupportedModel : the model has no fixed graph, or a layer that cannot be copied.
     """
     spec = HlsSpec() if spec is None else spec
-    model = inlined(model)
+    model = exact_heads(model) if spec.keep_softmax == "exact" else inlined(model)
     graph = topology(model)
     mended = remake(model, _Mender(Context(graph, spec)).apply, Names(graph).enter)
     fixed = normal_form(mended, keep_softmax=spec.keep_softmax)

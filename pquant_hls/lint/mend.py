@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.network.affine import FixedPointScale
-from pquant_hls.network.folding import scale_and_shift
+from pquant_hls.network.affine import CONSTANT_BITS, on_grid, rounded_scale
+from pquant_hls.network.folding import along_axis
 from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.kinds.scales import Affine
@@ -20,8 +20,6 @@ from pquant_hls.network.tabled import applied_to
 from pquant_hls.qor import FixedType
 
 Array = NDArray[np.float64]
-CONSTANT_BITS = 16
-"""Bits of a scale, a shift or a slope that is rounded."""
 ADDRESS_BITS, ENTRY_BITS = 10, 12
 """Bits of a table's addresses and entries."""
 USUAL_REACH = 3
@@ -34,7 +32,7 @@ def mended_layer(call: Call) -> Made | None:
     """What makes and applies the layer in place of this one, by its name; None where it stays what it is."""
     layer, kind = call.layer, layer_kind(call.layer)
     if kind.operation == "batchnorm":
-        scale, shift = _along_axis(call)
+        scale, shift = along_axis(call)
         return lambda name, inputs: rounded_scale(scale, shift, name)(inputs[0])
     if isinstance(kind, Affine):
         constants = kind.constants(layer)
@@ -44,28 +42,6 @@ def mended_layer(call: Call) -> Made | None:
         return None
     slope = on_grid(form.slope, CONSTANT_BITS)
     return lambda name, inputs: replace(form, slope=slope).apply(inputs[0], name)
-
-
-def _along_axis(call: Call) -> tuple[Array, Array]:
-    """A normalization's factors, shaped to broadcast along its own axis."""
-    axis = call.layer.axis if isinstance(call.layer.axis, int) else call.layer.axis[0]
-    behind = len(call.shape) - (axis if axis > 0 else axis + len(call.shape) + 1)
-    scale, shift = (part.reshape(-1, *[1] * behind) for part in scale_and_shift(call.layer))
-    return scale, shift
-
-
-def rounded_scale(scale: Array, shift: Array, name: str) -> FixedPointScale:
-    """The layer with both rounded to 16 bits."""
-    return FixedPointScale(on_grid(scale, CONSTANT_BITS), on_grid(shift, CONSTANT_BITS), name=name)
-
-
-def on_grid(values: Array, bits: int) -> Array:
-    """``values`` rounded to steps of which the largest of them takes ``bits`` bits, sign included."""
-    peak = float(np.abs(values).max(initial=0.0))
-    if peak == 0:
-        return values
-    step = 2.0 ** (np.floor(np.log2(peak)) + 2 - bits)
-    return np.asarray(np.round(values / step) * step)
 
 
 def rounded_table(call: Call, name: str, kind: FixedType | None) -> FixedPointTable:
@@ -88,4 +64,4 @@ def _address(call: Call, kind: FixedType | None) -> FixedType:
     return addressable(FixedType(width, integer + int(signed), signed))
 
 
-__all__ = ["mended_layer", "on_grid", "rounded_scale", "rounded_table"]
+__all__ = ["mended_layer", "rounded_table"]

@@ -14,6 +14,10 @@ from pquant_hls.errors import SpecError
 Floats = NDArray[np.float64]
 
 
+CONSTANT_BITS = 16
+"""Bits of a scale, a shift or a slope that is rounded."""
+
+
 @keras.saving.register_keras_serializable(package="pquant_hls")
 class FixedPointScale(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """``x * scale + shift``, as a batch normalization in inference, with constants that firmware holds exactly.
@@ -75,3 +79,17 @@ class FixedPointScale(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self._scale.tolist(), "shift": self._shift.tolist()}
+
+
+def rounded_scale(scale: Floats, shift: Floats, name: str) -> FixedPointScale:
+    """The layer with both rounded to 16 bits."""
+    return FixedPointScale(on_grid(scale, CONSTANT_BITS), on_grid(shift, CONSTANT_BITS), name=name)
+
+
+def on_grid(values: Floats, bits: int) -> Floats:
+    """``values`` rounded to steps of which the largest of them takes ``bits`` bits, sign included."""
+    peak = float(np.abs(values).max(initial=0.0))
+    if peak == 0:
+        return values
+    step = 2.0 ** (np.floor(np.log2(peak)) + 2 - bits)
+    return np.asarray(np.round(values / step) * step)

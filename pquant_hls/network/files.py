@@ -22,6 +22,8 @@ from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import FRONT_ENDS
 from pquant_hls.network.lookup import FixedPointTable
+from pquant_hls.network.recurrent import RecurrentState
+from pquant_hls.network.softmax import FixedPointSoftmax
 from pquant_hls.network.sums import SumOver
 from pquant_hls.spec.plugins import custom_classes
 
@@ -55,7 +57,7 @@ _DAMAGE = (
 """What Keras raises for a file that is damaged or not whole."""
 
 
-OWN = (FixedPointQuantizer, FixedPointScale, FixedPointTable, SumOver)
+OWN = (FixedPointQuantizer, FixedPointScale, FixedPointSoftmax, FixedPointTable, RecurrentState, SumOver)
 """This package's own layers."""
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, flat, rebuild
 from pquant_hls.network.quantizers import quantized_values
@@ -29,6 +29,14 @@ def scale_and_shift(layer: Any) -> tuple[Vector, Vector]:
     beta = _part(layer, "beta", "beta") if layer.center else np.zeros_like(mean)
     scale = gamma / np.sqrt(variance + layer.epsilon)
     return scale, beta - mean * scale
+
+
+def along_axis(norm: Call) -> tuple[Vector, Vector]:
+    """A normalization's scale and shift, shaped to broadcast along its own axis."""
+    axis = norm.layer.axis if isinstance(norm.layer.axis, int) else norm.layer.axis[0]
+    behind = len(norm.shape) - (axis if axis > 0 else axis + len(norm.shape) + 1)
+    scale, shift = (part.reshape(-1, *[1] * behind) for part in scale_and_shift(norm.layer))
+    return scale, shift
 
 
 def _part(layer: Any, role: str, variable: str) -> Vector:
@@ -95,7 +103,7 @@ def fold_batchnorm(model: keras.Model) -> keras.Model:
     """A model without BatchNormalization that computes the same, to float32 rounding (done in float64).
 
     A normalization directly behind a linear layer goes into it; one whose readers are all dense layers, or
-    convolutions without padding, goes into those. Raises UnsupportedModel naming one that fits neither.
+    convolutions without padding, goes into those; any other becomes a ``FixedPointScale``.
     """
     while (found := _changes(flat(model))) is not None:
         model = rebuild(model, lambda call, new=found: new.get(call.name))  # type: ignore[misc]  # new= binds
@@ -114,11 +122,7 @@ def _changes(graph: Topology) -> dict[str, Sequence[NewLayer]] | None:
     else:
         changed = [(reader, scaled_before) for reader in readers_of(norm, graph)]
     if not changed:
-        raise UnsupportedModel(
-            "this BatchNormalization cannot be folded exactly",
-            where=norm.name,
-            mend="put it directly behind a dense or convolution layer without activation",
-        )
+        return {norm.name: [NewLayer(FixedPointScale(*along_axis(norm), name=norm.name))]}
     return {norm.name: [], **{call.name: [_with(call, fold, norm.layer)] for call, fold in changed}}
 
 

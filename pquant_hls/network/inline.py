@@ -13,9 +13,13 @@ import keras
 import numpy as np
 
 from pquant_hls.network.affine import FixedPointScale
+from pquant_hls.network.attention import attention, einsum_axes, einsum_dense
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, remake, topology
 from pquant_hls.network.names import unused
+from pquant_hls.network.products import dotted
+from pquant_hls.network.recurrent import GATES, MOST_STEPS, cell_kind, unrolled
+from pquant_hls.network.softmax import FixedPointSoftmax, softmax_in_layers
 from pquant_hls.network.sums import SumOver
 
 Apply = Callable[[list[Any], str], Any]
@@ -195,24 +199,42 @@ def _dot(call: Call) -> Apply | None:
     return lambda feeds, name: dotted(feeds, shapes, last, name)
 
 
-def dotted(feeds: list[Any], shapes: list[tuple[Any, ...]], last: list[bool], name: str) -> Any:
-    """The contraction of the last axes (or of the first, where ``last`` is not true) of two tensors."""
-    layers = keras.layers
-
-    def rows(place: int) -> Any:
-        feed, shape, word = feeds[place], shapes[place], f"{name}_rows{place}"
-        if len(shape) == 1:
-            return feed
-        if not last[place]:
-            feed, shape = layers.Permute((2, 1), name=f"{word}_turned")(feed), shape[::-1]
-        return layers.Reshape((shape[0], 1, shape[1]) if place == 0 else (1, *shape), name=word)(feed)
-
-    turned = [rows(0), rows(1)]
-    products = layers.Multiply(name=f"{name}_products")(turned)
-    return SumOver(-1, len(shapes[0]) == 1, name=name)(products)
+def _softmax(call: Call) -> Apply | None:
+    if not isinstance(call.layer, FixedPointSoftmax):
+        return None
+    return lambda feeds, name: softmax_in_layers(call.layer, feeds[0], name)
 
 
-_LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {"Dot": _dot}
+def _attention(call: Call) -> Apply | None:
+    """Without masks, over one axis of rows."""
+    shapes = [tensor.shape for tensor in call.node.input_tensors]
+    options = {key: value for key, value in call.node.arguments.kwargs.items() if value not in (None, False)}
+    if len(shapes) not in (2, 3) or any(len(shape) != 3 or None in shape[1:] for shape in shapes) or options:
+        return None
+    return lambda feeds, name: attention(call.layer, feeds, name)
+
+
+def _einsum(call: Call) -> Apply | None:
+    shape = call.node.input_tensors[0].shape
+    if None in shape[1:] or einsum_axes(call.layer.equation, len(shape)) is None:
+        return None
+    return lambda feeds, name: einsum_dense(call.layer, feeds[0], name)
+
+
+def _recurrent(call: Call) -> Apply | None:
+    steps = call.node.input_tensors[0].shape[1]
+    if steps is None or steps > MOST_STEPS or len(call.inputs) > 1 or cell_kind(call.layer) is None:
+        return None
+    return lambda feeds, name: unrolled(call.layer, feeds[0], name)
+
+
+_LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {
+    "Dot": _dot,
+    "FixedPointSoftmax": _softmax,
+    "MultiHeadAttention": _attention,
+    "EinsumDense": _einsum,
+    **{f"{mark}{name}": _recurrent for name in GATES for mark in ("", "Q")},
+}
 
 
 _OPERATIONS: Mapping[str, Callable[[Call], Apply | None]] = {

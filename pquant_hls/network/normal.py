@@ -18,6 +18,7 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
 from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, made_by, remake, topology
+from pquant_hls.network.heads import Keep, exact_heads, is_final, is_pass_through, is_probability
 from pquant_hls.network.inline import inlined
 from pquant_hls.network.kinds import acts_alone, function_name, layer_kind
 from pquant_hls.network.kinds.merges import expanded
@@ -30,29 +31,7 @@ from pquant_hls.network.tabled import Tabled
 from pquant_hls.network.types import typed
 
 
-def is_softmax(call: Call) -> bool:
-    return layer_kind(call.layer).acts_as(call.layer) == "softmax"
-
-
-def is_probability(call: Call) -> bool:
-    """Whether the layer only turns logits into probabilities: argmax and thresholds work on either."""
-    return layer_kind(call.layer).acts_as(call.layer) in ("softmax", "sigmoid")
-
-
-def is_pass_through(call: Call) -> bool:
-    """Whether the layer changes nothing in inference."""
-    return layer_kind(call.layer).passes(call.layer)
-
-
-def is_final(call: Call, graph: Topology) -> bool:
-    """Whether the result leaves the model, possibly through layers that change nothing."""
-    after = graph.consumers(call.output)
-    return call.output in graph.outputs or (
-        len(after) == 1 and is_pass_through(after[0]) and is_final(after[0], graph)
-    )
-
-
-def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
+def normal_form(model: Any, *, keep_softmax: Keep = False) -> Any:
     """A new functional Keras model in normal form with copies of the weights; ``model`` is left as it is.
 
     Raises
@@ -62,14 +41,14 @@ def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
     return traced_form(model, keep_softmax=keep_softmax)[0]
 
 
-def traced_form(model: Any, *, keep_softmax: bool = False) -> tuple[Any, dict[str, Counterpart]]:
+def traced_form(model: Any, *, keep_softmax: Keep = False) -> tuple[Any, dict[str, Counterpart]]:
     """``normal_form``, and by the name of a layer of it where its values stand in ``model``.
 
     A layer that has no counterpart there, such as the first of a chain of sums, is left out.
     """
-    model = inlined(model)
+    model = exact_heads(model) if keep_softmax == "exact" else inlined(model)
     graph = topology(model)
-    builder = _Builder(graph, keep_softmax, Names(graph), typed(graph)[1])
+    builder = _Builder(graph, bool(keep_softmax), Names(graph), typed(graph)[1])
     return remake(model, builder.apply, builder.names.enter), builder.origins
 
 

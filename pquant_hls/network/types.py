@@ -70,6 +70,16 @@ def _alone(call: Call) -> FixedType | None:
     return None if layer_kind(call.layer).function(call.layer) is None else activated(call.layer, None)
 
 
+def bare_types(graph: Topology) -> dict[str, FixedType | None]:
+    """``tensor_types`` of a graph, and of layers with weights and a function inside what the function is applied to."""
+    found = dict(_types(graph))
+    for call in graph.calls:
+        source = found[call.inputs[0]] if layer_kind(call.layer).roles else None
+        if source is not None and layer_kind(call.layer).function(call.layer) is not None:
+            found[call.output] = sum_type(call.layer, source)
+    return found
+
+
 def element_types(graph: Topology) -> dict[str, FixedGrid | None]:
     """Types of the single values of each tensor, by its name; None where all have the tensor's."""
     found: dict[str, FixedGrid | None] = {}

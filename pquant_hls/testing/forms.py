@@ -10,6 +10,8 @@ import numpy as np
 import qkeras
 from keras import layers as kl
 
+from pquant_hls.network.softmax import FixedPointSoftmax
+
 Shape = tuple[int, ...]
 Build = Callable[[Any], Any]
 Form = tuple[Shape, Build]
@@ -283,6 +285,8 @@ def _activations() -> Mapping[str, Form]:
             chain(dense(4, activation="sigmoid"), act(relu(6, 0)), dense(3)),
         ),
         **{f"{name}, after a quantizer": (VECTOR, narrow(act(found))) for name, found in odd.items()},
+        "FixedPointSoftmax": (VECTOR, narrow(FixedPointSoftmax(3))),
+        "FixedPointSoftmax over rows": (SEQUENCE, chain(conv(1, 4, 1), FixedPointSoftmax(3), conv(1, 2, 3))),
         "softmax inside": (VECTOR, narrow(kl.Softmax())),
         "sigmoid at the end": (VECTOR, chain(dense(1), kl.Activation("sigmoid"))),
         "softmax at the end": (VECTOR, chain(dense(4), kl.Softmax())),

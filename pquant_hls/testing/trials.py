@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.compress import QuantizationCompression
 from pquant_hls.csim import build as compiled
 from pquant_hls.csim import predict
 from pquant_hls.errors import NotMeasured, PquantError
@@ -24,7 +25,7 @@ from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.exactness import BOUNDED, difference
 from pquant_hls.testing.forms import form_model, forms
 
-Result = Literal["exact", "mended", "bound", "refused", "WRONG", "CRASH"]
+Result = Literal["exact", "mended", "by ptq", "bound", "refused", "WRONG", "CRASH"]
 Floats = list[NDArray[np.float64]]
 
 
@@ -43,6 +44,7 @@ class Trial:
     expected: Floats | None = None
     bounded: bool = False
     mended: bool = False
+    by_ptq: bool = False
 
     def ends(self, result: Result, said: str) -> Trial:
         self.result, self.said = result, said[:300]
@@ -75,8 +77,28 @@ def check_forms(
         _compiled(left, spec, folder, cache)
     for trial in left:
         if trial.result is None:
-            trial.result = "bound" if trial.bounded else "mended" if trial.mended else "exact"
+            trial.result = (
+                "bound"
+                if trial.bounded
+                else "by ptq"
+                if trial.by_ptq
+                else "mended"
+                if trial.mended
+                else "exact"
+            )
     return trials
+
+
+def quantized(model: Any, x: Any) -> Any:
+    """The model at 8 bits, calibrated on ``x`` without training."""
+    config = {"mode": "ptq", "bits": 8}
+    found = QuantizationCompression(config).compress(model, (x, np.zeros(len(x), int))).model
+    return renamed(found, model.name)
+
+
+def renamed(model: Any, name: str) -> Any:
+    """The model by another name, which files of a project carry."""
+    return keras.Model(model.inputs, model.outputs, name=name)
 
 
 def inputs(model: Any, spec: HlsSpec, rows: int) -> Any:
@@ -103,6 +125,14 @@ def _prepared(name: str, form: Any, spec: HlsSpec, word: str, rows: int) -> Tria
             if errors(found) and all(finding.fixable for finding in errors(found)):
                 original, (trial.model, found) = trial.model, fix(trial.model, spec)
                 trial.mended = True
+                moved = moved_by_fix(original, trial.model, trial.x, spec)
+                trial.said = "; ".join(
+                    f"{100 * m.mean / m.spread:.2g} % of its spread" for m in moved if m.differing
+                )
+            elif errors(found):
+                original, trial.model = trial.model, quantized(trial.model, trial.x)
+                found = lint(trial.model, spec)
+                trial.mended = trial.by_ptq = not errors(found)
                 moved = moved_by_fix(original, trial.model, trial.x, spec)
                 trial.said = "; ".join(
                     f"{100 * m.mean / m.spread:.2g} % of its spread" for m in moved if m.differing

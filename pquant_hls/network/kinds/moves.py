@@ -21,6 +21,7 @@ from pquant_hls.network.kinds.base import (
     layer_kind,
     register_kind,
 )
+from pquant_hls.network.recurrent import RecurrentState
 from pquant_hls.qor import FixedGrid, FixedType
 
 
@@ -184,6 +185,7 @@ class InTrainingOnly(Kind):
         "SpatialDropout2D",
         "ActivityRegularization",
         "Identity",
+        RecurrentState,
     )
     operation = "pass"
     moves = True
