@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
     from pquant_hls.spec import Budget, Recipe
 
-NAMES = ("standard", "auto", "trigger", "tagger", "validation", "adaptive", "custom")
+NAMES = ("standard", "auto", "trigger", "tagger", "validation", "adaptive", "ptq", "custom")
 ALIASES = {"compression": "custom", "auto_tuning": "auto"}
 TRAINING = ("epochs", "batch_size", "learning_rate", "schedule")
 
@@ -51,12 +51,19 @@ def _call(name: str, recipe: Recipe, options: dict[str, Any], model: Any, data: 
         return pipelines.HEPCompressionPipeline(**options).compress_jet_tagger(model, data)
     if name == "standard":
         return pipelines.StandardCompressionPipeline(**options).execute(model, data)
+    if name == "ptq":
+        return pipelines.PtqPipeline(**_untrained(options)).execute(model, data)
     if name == "adaptive":
         return pipelines.AdaptivePipeline(**options).execute(model, data)
     if name == "auto":
         return pipelines.AutoTuningPipeline(**options).execute(model, data)
     made = pipelines.ValidationPipeline if name == "validation" else pipelines.CompressionPipeline
     return made(recipe.steps, **options).execute(model, data)
+
+
+def _untrained(options: dict[str, Any]) -> dict[str, Any]:
+    """Without what a recipe says of training."""
+    return {key: value for key, value in options.items() if key not in ("epochs", "training")}
 
 
 def _latency(recipe: Recipe) -> float:

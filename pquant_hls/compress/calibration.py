@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.network.frontend import standard
 from pquant_hls.network.graph import calls
+from pquant_hls.network.inline import inlined
 from pquant_hls.qor import FixedType
 from pquant_hls.spec.steps import LowRankConfig, PruneConfig, PruneLayersConfig, QuantizeConfig
 from pquant_hls.train import EVALUATION_BATCH, as_list
@@ -78,6 +79,7 @@ def sample(
 
 def layer_values(model: keras.Model, inputs: list[Values]) -> Mapping[str, Values]:
     """Every tensor on the inputs, float32 (events, ...), by its name (its layer's, see ``Call``)."""
+    model = inlined(model)
     names = [call.output for call in calls(model)]
     inner = keras.Model(model.inputs, [call.tensor for call in calls(model)])
     parts: dict[str, list[Values]] = {name: [] for name in names}

@@ -20,6 +20,7 @@ from pquant_hls.compress.quantized import (
     quantized_twin,
     separated,
     with_clean_names,
+    with_functions_apart,
     without_elements,
 )
 from pquant_hls.compress.record import CompressedModel
@@ -104,7 +105,7 @@ class QuantizationCompression(Step[QuantizeConfig]):
         check_quantizable(model, self.config)
         if self._trains:
             check_training(model, data, self.config, self.teacher)
-        folded = fold_batchnorm(model)
+        folded = fold_batchnorm(with_functions_apart(model, self.config))
         inputs, widths = sample(data, self.config), Widths.of(folded, self.config)
         notes: tuple[str, ...] = ()
         if self.config.allocation == "sensitivity":

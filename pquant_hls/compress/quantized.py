@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,13 +13,18 @@ import numpy as np
 from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
+from pquant_hls.network.affine import CONSTANT_BITS, on_grid, rounded_scale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import Shape, front_of, reading_of, shape_of, standard
-from pquant_hls.network.graph import Call, NewLayer, calls, copy_layer, flat, rebuild
+from pquant_hls.network.graph import Call, NewLayer, Topology, calls, copy_layer, flat, rebuild
 from pquant_hls.network.kinds import layer_kind
+from pquant_hls.network.lookup import MOST_INDEX_BITS
 from pquant_hls.network.names import identifier, unused
 from pquant_hls.network.plan import is_linear
+from pquant_hls.network.recurrent import RecurrentState
+from pquant_hls.network.softmax import FixedPointSoftmax
 from pquant_hls.network.table import activation_text, masked, operation
+from pquant_hls.network.tabled import is_function
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
 
@@ -83,16 +89,20 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
             raise UnsupportedModel(
                 f"activation {inner!r} has no exact quantized twin",
                 where=call.name,
-                mend=f"use {', '.join(_PLAIN)}",
+                mend=f"use {', '.join(_PLAIN)} or another function of each value by itself",
             )
 
 
 def _has_twin(call: Call, inner: str) -> bool:
-    """Whether an activation has a quantized twin; quantizers are their own, where hls4ml computes them exactly."""
+    """Whether an activation has a quantized twin; quantizers are their own, where hls4ml computes them exactly, and
+    functions of few bits become tables.
+    """
     activation = layer_kind(call.layer).function(call.layer)
     found = reading_of(activation)
     leaky = getattr(activation, "negative_slope", 0)
-    return inner in _PLAIN if found is None else found.shape != "other" and not leaky
+    if found is not None:
+        return found.shape != "other" and not leaky
+    return inner in _PLAIN or inner == "softmax" or is_function(call)
 
 
 def _twin(call: Call) -> Any:
@@ -135,6 +145,8 @@ class _Maker:
         self.graph = flat(model)
         self.widths, self.values, self.config = widths, values, config
         self.ends = final_layers(model)
+        self.read = _read(self.graph, values)
+        """What each activation is applied to, by its layer."""
         self.names = {call.name for call in self.graph.layers if not is_linear(call)}
 
     def make(self, call: Call) -> Sequence[NewLayer] | None:
@@ -145,11 +157,19 @@ class _Maker:
             return self._weighted(call)
         if kind == "activation":
             return self._activation(call)
+        if kind == "scale":
+            return self._scaled(call)
+        if isinstance(call.layer, RecurrentState):
+            return [self._quantize(call.name, call.name)]
         if layer_kind(
             call.layer
         ).averages:  # means leave the grid: they are rounded back by a quantizer behind
             return [NewLayer(copy_layer(call.layer)), self._quantize(call.name)]
         return None
+
+    def _scaled(self, call: Call) -> Sequence[NewLayer]:
+        scale = NewLayer(rounded_scale(*layer_kind(call.layer).constants(call.layer), call.name))
+        return [scale, self._quantize(call.name)] if self._feeds_weights(call) else [scale]
 
     def _weighted(self, call: Call) -> Sequence[NewLayer]:
         arrays = masked(call.layer, call.weights)
@@ -166,7 +186,7 @@ class _Maker:
             return [made, self._quantize(call.name)] if self._feeds_weights(call) else [made]
         if call.name in self.ends and inner in ("softmax", "sigmoid"):
             return [made, NewLayer(keras.layers.Activation(inner, name=self._name(f"{call.name}_{inner}")))]
-        return [made, self._activate(call, self._name(f"{call.name}_{_short(call)}"))]
+        return [made, *self._acting(call, self._name(f"{call.name}_{_short(call)}"))]
 
     def _weight_quantizer(self, kernel: Values, bits: int) -> Any:
         if self.widths.kernel == "fixed":
@@ -181,7 +201,37 @@ class _Maker:
             if all(map(self._quantized_anew, self.graph.uses[call.name])):
                 return []
             return [self._quantize(self.graph.sources(call)[0].name, call.name)]
-        return [self._activate(call, call.name)]
+        return self._acting(call, call.name)
+
+    def _acting(self, call: Call, name: str) -> list[NewLayer]:
+        """The quantized twin of an activation: a quantizer, relus and scales, or what becomes a table between quantizers."""
+        inner, kind = str(activation_text(call.layer)), layer_kind(call.layer)
+        own = reading_of(kind.function(call.layer)) is not None
+        if own or inner == "relu" or (inner in _PLAIN and self.config.mode == "qat"):
+            return [self._activate(call, name)]
+        values, bits = self.values[call.name], self.widths.activations[call.name]
+        after = NewLayer(
+            standard().activation(linear_quantizer(values, bits, self.config), self._name(f"{name}_q"))
+        )
+        if inner == "softmax":
+            reach = float(np.abs(self.read[call.name]).max(initial=1.0))
+            return [
+                NewLayer(
+                    FixedPointSoftmax(max(1, math.ceil(math.log2(reach)) if reach > 1 else 1), name=name)
+                ),
+                after,
+            ]
+        form = kind.form(call.layer)
+        if form is not None:
+            return [_in_form(call, name), after]
+        before = linear_quantizer(self.read[call.name], min(bits + 2, MOST_INDEX_BITS), self.config)
+        alone = kind.operation == "activation"
+        function = (
+            copy_layer(call.layer, name=name)
+            if alone
+            else keras.layers.Activation(kind.function(call.layer), name=name)
+        )
+        return [NewLayer(standard().activation(before, self._name(f"{name}_in"))), NewLayer(function), after]
 
     def _quantized_anew(self, call: Call) -> bool:
         """Whether the layer before already gets a quantizer of its own behind it."""
@@ -229,6 +279,42 @@ class _Maker:
         name = unused(wanted, self.names)
         self.names.add(name)
         return name
+
+
+def _in_form(call: Call, name: str) -> NewLayer:
+    """A bounded or leaky relu with its slopes on a grid of 16 bits."""
+    config, arrays = call.layer.get_config(), [on_grid(array, CONSTANT_BITS) for array in call.weights]
+    slope = {
+        key: float(on_grid(np.array(float(config[key])), CONSTANT_BITS))
+        for key in ("negative_slope",)
+        if key in config
+    }
+    return NewLayer(
+        copy_layer(call.layer, name=name, **slope), [array.astype(np.float32) for array in arrays]
+    )
+
+
+def _read(graph: Topology, values: Mapping[str, Values]) -> Mapping[str, Values]:
+    """What each activation is applied to, by its layer."""
+    calls = [call for call in graph.layers if operation(call.layer) == "activation"]
+    return {call.name: values[graph.sources(call)[0].name] for call in calls}
+
+
+def with_functions_apart(model: keras.Model, config: QuantizeConfig) -> keras.Model:
+    """The model with functions that become tables, and softmaxes inside it, as layers of their own."""
+    ends = final_layers(model)
+
+    def split(call: Call) -> Sequence[NewLayer] | None:
+        kind = layer_kind(call.layer)
+        inner, function = activation_text(call.layer), kind.function(call.layer)
+        if not kind.roles or inner in (None, "relu") or reading_of(function) is not None or call.name in ends:
+            return None
+        if inner in _PLAIN and config.mode == "qat":
+            return None
+        bare = NewLayer(copy_layer(call.layer, activation="linear"), call.weights)
+        return [bare, NewLayer(keras.layers.Activation(function, name=f"{call.name}_{inner}"))]
+
+    return rebuild(model, split)
 
 
 def without_elements(model: keras.Model) -> keras.Model:

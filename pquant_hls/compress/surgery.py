@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.compress.channels import Channels
+from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.graph import Call, NewLayer, copy_layer, rebuild
 from pquant_hls.network.table import operation
@@ -45,7 +46,7 @@ def _sliced(call: Call, feeds: Sequence[Mask], out: Mask) -> Sequence[NewLayer] 
         depthwise, pointwise = arrays[0][..., feeds[0], :], arrays[1][..., middle, :][..., out]
         rest = [bias[out] for bias in arrays[2:]]
         return [_changed(call, [depthwise, pointwise, *rest], filters=int(out.sum()))]
-    if isinstance(call.layer, FixedPointQuantizer):
+    if isinstance(call.layer, FixedPointQuantizer | FixedPointScale):
         return [_changed(call, [], **call.layer.kept(out))]
     if not arrays:
         return None

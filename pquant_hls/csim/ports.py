@@ -13,8 +13,8 @@ from pquant_hls.errors import DataError, UnsupportedModel
 from pquant_hls.hls.heads import writer_of
 from pquant_hls.hls.project import HlsProject, Port
 from pquant_hls.network.graph import Call, Topology
+from pquant_hls.network.heads import is_pass_through, is_probability
 from pquant_hls.network.kinds import layer_kind
-from pquant_hls.network.normal import is_pass_through, is_probability
 
 MOSTLY = 0.5
 """A share of the data beyond a port's range from which on it is another scale, and no tail."""

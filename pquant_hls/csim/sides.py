@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from pquant_hls.hls.heads import Head, table_head, writer_of
 from pquant_hls.hls.project import HlsProject, Port
 from pquant_hls.network.capture import captured
 from pquant_hls.network.graph import Topology, topology
+from pquant_hls.network.heads import exact_heads
+from pquant_hls.network.inline import inlined
 from pquant_hls.network.normal import Counterpart, traced_form
 from pquant_hls.network.plan import is_linear
 from pquant_hls.network.reference import Reference, reference
@@ -48,11 +50,17 @@ class Sides:
             expected = reference(model, x)
             check_sizes("output", project, project.outputs, [part[0].size for part in expected.outputs])
             return cls(project, expected, x, list(range(len(heads))), heads)
-        graph = topology(model)
+        if project.info.get("spec", {}).get("keep_softmax") == "exact":
+            model = exact_heads(model)
+        inner = inlined(model)
+        graph = topology(inner)
         order = output_order(project, graph)
         keep = [heads[order.index(place)] is not None for place in range(len(order))]
-        normal, origins = _form(model, keep=any(keep))
-        expected = reference(model, x, keep_softmax=keep, places=origins)
+        normal, origins = _form(inner, keep=any(keep))
+        expected = reference(model, x, keep_softmax=keep, places=origins if inner is model else {})
+        if inner is not model:  # its layers stand in a model of one level
+            inside = reference(inner, x, keep_softmax=keep, places=origins).inside
+            expected = replace(expected, inside=inside)
         fed = [_listed(x, graph)[place] for place in input_order(project, graph)]
         ready = fed[0] if len(fed) == 1 else fed
         return cls(project, expected, ready, order, heads, graph, normal)

@@ -7,13 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from pquant_hls.hls.scale import add_scale_layer
+from pquant_hls.network.grids import holding, hull
+
+
+def _named(layer: Any, in_tensors: Any, out_tensors: Any) -> dict[str, Any]:
+    """What hls4ml's dispatcher asks of every layer."""
+    return {
+        "name": layer.name,
+        "input_keras_tensor_names": [tensor.name for tensor in in_tensors],
+        "output_keras_tensor_names": [tensor.name for tensor in out_tensors],
+    }
+
 
 @cache
 def teach_hls4ml() -> None:
-    """Register, once, a reader of ``FixedPointQuantizer``, and one of QActivation where this hls4ml has none (before 1.4)."""
+    """Register, once, readers of this package's own layers, and one of QActivation where this hls4ml has none (before 1.4)."""
     from hls4ml.converters.keras.qkeras import get_activation_quantizer
     from hls4ml.converters.keras_v3._base import KerasV3LayerHandler, registry
+    from hls4ml.model.types import FixedPrecisionType
 
+    add_scale_layer()
     known = any(name.startswith("qkeras") and name.endswith("QActivation") for name in registry)
 
     class ElementsHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
@@ -30,17 +44,46 @@ def teach_hls4ml() -> None:
             shape = (1, *in_tensors[0].shape[1:])  # its distributed arithmetic takes no other
             return (
                 {
-                    "name": layer.name,
+                    **_named(layer, in_tensors, out_tensors),
                     "class_name": "FixedPointQuantizer",
                     "mask_kbi": tuple(np.broadcast_to(part, shape).astype(np.int16) for part in parts),
                     "RND": grid.rounding,
                     "SAT": grid.saturation,
                     "fusible": None,
                     "overrides": {},
-                    "input_keras_tensor_names": [tensor.name for tensor in in_tensors],
-                    "output_keras_tensor_names": [tensor.name for tensor in out_tensors],
                 },
             )
+
+    class TableHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
+        handles = ("pquant_hls.network.lookup.FixedPointTable",)
+
+        def handle(self, layer: Any, in_tensors: Any, out_tensors: Any) -> tuple[dict[str, Any], ...]:
+            """The entries in the order of the address' raw bits: those of values below zero come last."""
+            kind = hull(holding(layer.table))
+            entries = np.roll(layer.table, layer.kind.code_min)
+            found = {
+                "class_name": "UnaryLUT",
+                "table_data": entries,
+                "table_t": FixedPrecisionType(kind.width, kind.integer, kind.signed),
+                "activation": "unary_lut",
+            }
+            return ({**_named(layer, in_tensors, out_tensors), **found},)
+
+    class ScaleHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
+        handles = ("pquant_hls.network.affine.FixedPointScale",)
+
+        def handle(self, layer: Any, in_tensors: Any, out_tensors: Any) -> tuple[dict[str, Any], ...]:
+            shape = tuple(in_tensors[0].shape[1:])
+            by_channel = len(shape) > 1 and layer.scales.ndim < 2
+            own = shape[-1:] if by_channel else shape
+            found = {
+                "class_name": "FixedPointScale",
+                "n_in": int(np.prod(shape)),
+                "n_filt": int(shape[-1]) if by_channel else -1,
+                "scale_data": np.broadcast_to(layer.scales, own).ravel(),
+                "bias_data": np.broadcast_to(layer.shifts, own).ravel(),
+            }
+            return ({**_named(layer, in_tensors, out_tensors), **found},)
 
     class QActivationHandler(KerasV3LayerHandler):  # type: ignore[misc]  # hls4ml has no types
         handles = () if known else ("qkeras.qlayers.QActivation",)

@@ -66,6 +66,8 @@ def _word(node: Any) -> str:
         return f"Merge {node.get_attr('op', '').lower()}"
     if kind in ("Pooling1D", "Pooling2D", "GlobalPooling1D", "GlobalPooling2D"):
         return f"{kind} {node.get_attr('pool_op').lower()}"
+    if kind == "Resize":
+        return f"{kind} {node.get_attr('algorithm', '').lower()}"
     if kind == "BatchNormalizationQuantizedTanh":
         return f"{kind} {node.get_attr('quantize')}"
     return kind
@@ -100,6 +102,25 @@ def _sides(node: Any) -> Attrs:
     if node.get_attr("pad_top") is not None:
         pads.insert(0, _ints(node, ("pad_top", "pad_bottom")))
     return {"padding": pads}
+
+
+def _cropped(node: Any) -> Attrs:
+    """Values left out before and behind, outermost axis first."""
+    pairs = [_ints(node, ("crop_left", "crop_right"))]
+    if node.get_attr("crop_top") is not None:
+        pairs.insert(0, _ints(node, ("crop_top", "crop_bottom")))
+    return {"cropping": pairs}
+
+
+def _factors(node: Any) -> Attrs:
+    """How often each row and column is repeated."""
+    height, width, _ = node.get_output_variable().shape
+    return {
+        "factors": [
+            int(height) // int(node.get_attr("in_height")),
+            int(width) // int(node.get_attr("in_width")),
+        ]
+    }
 
 
 def _axes(node: Any, what: str) -> list[str]:
@@ -169,8 +190,10 @@ _transpose = LayerRule("transpose", lambda node: {"perm": plain(node.get_attr("p
 _scale = LayerRule("batchnorm", lambda node: {"n_filt": int(node.get_attr("n_filt", -1))})
 
 register_layer(LayerRule("input"), "Input")
+register_layer(LayerRule("upsampling2d", _factors), "Resize nearest")
 register_layer(LayerRule("dense", weights=_matrix), "Dense")
-register_layer(_scale, "BatchNormalization", "ApplyAlpha")
+register_layer(_scale, "BatchNormalization", "ApplyAlpha", "FixedPointScale")
+register_layer(LayerRule("lookup", arrays=("table",)), "UnaryLUT")
 register_layer(_shape, "Reshape", "Repack")
 register_layer(_transpose, "Transpose")
 register_layer(LayerRule("clone"), "Clone")
@@ -202,6 +225,7 @@ for _rank in ("1D", "2D"):
     register_layer(LayerRule(f"conv{_rank.lower()}", _conv, _kernel), f"Conv{_rank}", f"PointwiseConv{_rank}")
     register_layer(LayerRule(f"depthwise_conv{_rank.lower()}", _conv, _kernel), f"DepthwiseConv{_rank}")
     register_layer(LayerRule(f"zero_padding{_rank.lower()}", _sides), f"ZeroPadding{_rank}")
+    register_layer(LayerRule(f"cropping{_rank.lower()}", _cropped), f"Cropping{_rank}")
     for _what in ("max", "average"):
         _pooling = f"{_what}_pooling{_rank.lower()}"
         register_layer(LayerRule(_pooling, _pool), f"Pooling{_rank} {_what}")

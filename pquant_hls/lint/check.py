@@ -9,8 +9,11 @@ from pquant_hls.lint import activations, layers, model, weights
 from pquant_hls.lint.finding import ORDER, Context, Finding
 from pquant_hls.lint.rules import RULES
 from pquant_hls.network.graph import topology
+from pquant_hls.network.heads import exact_heads
+from pquant_hls.network.inline import inlined
 from pquant_hls.network.kinds import is_exact
 from pquant_hls.network.normal import normal_form
+from pquant_hls.network.types import typed
 from pquant_hls.spec import HlsSpec
 
 
@@ -31,13 +34,19 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
 
 def lint_with_form(keras_model: Any, spec: HlsSpec) -> tuple[list[Finding], Any]:
     """``lint``, and the model in normal form that it looked at; None where errors were found before."""
+    keep = spec.keep_softmax
+    keras_model = exact_heads(keras_model) if keep == "exact" else inlined(keras_model)
     context, normal = Context(topology(keras_model), spec), None
     found = list(model.model_findings(context))
+    tables = typed(context.graph)[1]
     for call in context.graph.calls:
         found.extend(layers.layer_findings(call, context))
         if is_exact(call.layer):
             found.extend(
-                [*weights.weight_findings(call, context), *activations.activation_findings(call, context)]
+                [
+                    *weights.weight_findings(call, context),
+                    *activations.activation_findings(call, context, tables),
+                ]
             )
     if not errors(found):
         normal = normal_form(keras_model, keep_softmax=context.spec.keep_softmax)

@@ -7,18 +7,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.lint.activations import activation_findings
 from pquant_hls.lint.check import lint
 from pquant_hls.lint.finding import Context, Finding
-from pquant_hls.lint.layers import can_fold
-from pquant_hls.network.folding import scaled_after
+from pquant_hls.lint.layers import can_fold, folds_forward
+from pquant_hls.lint.mend import mended_layer, rounded_table
+from pquant_hls.network.folding import Fold, scaled_after, scaled_before
 from pquant_hls.network.freeze import MAX_WEIGHT_BITS, Weights, weights_of
 from pquant_hls.network.frontend import front_of, standard
 from pquant_hls.network.graph import Call, remake, topology
 from pquant_hls.network.grids import bits_below
+from pquant_hls.network.heads import exact_heads, is_final, is_probability, is_softmax
+from pquant_hls.network.inline import inlined
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.normal import Names, copied, merged, normal_form
 from pquant_hls.network.quantizers import keras_computes, quantizer_bits
 from pquant_hls.network.reference import reference
+from pquant_hls.network.tabled import is_function, is_native
+from pquant_hls.network.types import typed
+from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 
 Array = NDArray[np.float64]
@@ -40,6 +47,7 @@ def fix(model: Any, spec: HlsSpec | None = None) -> tuple[Any, list[Finding]]:
     UnsupportedModel : the model has no fixed graph, or a layer that cannot be copied.
     """
     spec = HlsSpec() if spec is None else spec
+    model = exact_heads(model) if spec.keep_softmax == "exact" else inlined(model)
     graph = topology(model)
     mended = remake(model, _Mender(Context(graph, spec)).apply, Names(graph).enter)
     fixed = normal_form(mended, keep_softmax=spec.keep_softmax)
@@ -100,9 +108,11 @@ def unit_inputs(model: Any, rows: int = 1000, seed: int = 0) -> Any:
 class _Mender:
     def __init__(self, context: Context) -> None:
         self.context, self.names = context, Names(context.graph)
+        self.types, self.tables = typed(context.graph)
 
     def apply(self, call: Call, inputs: list[Any]) -> Any:
-        if call.kind == "InputLayer" or can_fold(call, self.context):
+        folds = can_fold(call, self.context) or folds_forward(call, self.context)
+        if call.kind == "InputLayer" or folds:
             return inputs[0]
         with keras_computes(call.name):
             return self.applied(call, self.names.of[call.output], inputs)
@@ -110,23 +120,48 @@ class _Mender:
     def applied(self, call: Call, name: str, inputs: list[Any]) -> Any:
         if call.is_operation:
             return merged(call, name, inputs)
+        kind = layer_kind(call.layer)
+        mended = mended_layer(call)
+        if mended is not None:
+            return mended(name, inputs)
+        if self.needs_table(call) and kind.operation == "activation":
+            return self.looked_up(call, name, inputs[0], self.types[call.inputs[0]])
         changes, weights = self.mended(call)
-        layer = copied(call.layer, {"name": name, **changes})
+        inside = self.needs_table(call)
+        layer = copied(call.layer, {"name": name, **changes, **({"activation": None} if inside else {})})
         result = call.on(inputs, layer)
         if weights:
             layer.set_weights(weights)
-        return result
+        return self.looked_up(call, self.names.another(f"{name}_table"), result, None) if inside else result
+
+    def needs_table(self, call: Call) -> bool:
+        """Whether its function is none of hls4ml's and reads too many bits, or gives values on no grid."""
+        known = call.output in self.tables or is_native(call) or is_softmax(call)
+        head = is_probability(call) and is_final(call, self.context.graph)
+        if known or head or not is_function(call):
+            return False
+        return any(
+            found.severity == "error" for found in activation_findings(call, self.context, self.tables)
+        )
+
+    def looked_up(self, call: Call, name: str, value: Any, kind: FixedType | None) -> Any:
+        return rounded_table(call, name, kind)(value)
 
     def mended(self, call: Call) -> tuple[dict[str, Any], list[Any]]:
         """(options, weights) of the mended layer."""
         changes: dict[str, Any] = {}
         activation = layer_kind(call.layer).function(call.layer)
         front = front_of(activation)
-        if front is not None:
+        if front is not None and not self.needs_table(call):
             changes["activation"] = front.settled(activation)
         after = self.context.graph.consumers(call.output)
+        before = [
+            source for source in self.context.graph.sources(call) if folds_forward(source, self.context)
+        ]
         if after and can_fold(after[0], self.context):
-            options, weights = folded(call, after[0])
+            options, weights = folded(call, after[0], scaled_after)
+        elif before:
+            options, weights = folded(call, before[0], scaled_before)
         elif front_of(call.layer) is not None:
             options, weights = regridded(call)
         else:
@@ -164,10 +199,10 @@ def fitted(values: Array, bits: int) -> Any:
     return standard().make("linear", max(need, integer + 2), integer)
 
 
-def folded(call: Call, norm: Call) -> tuple[dict[str, Any], list[Any]]:
-    """Kernel and bias with the batch normalization after them folded in, each on a grid that holds them."""
+def folded(call: Call, norm: Call, fold: Fold) -> tuple[dict[str, Any], list[Any]]:
+    """Kernel and bias with the batch normalization before or after them folded in, each on a grid that holds them."""
     parts = weights_of(call.layer)
-    values = scaled_after(call.layer, [part.values for part in parts], norm.layer)
+    values = fold(call.layer, [part.values for part in parts], norm.layer)
     changes = {
         "use_bias": True,
         **parts[0].held_by(fitted(values[0], _bits(parts[0]))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding, remarked
-from pquant_hls.network.folding import by_channel, folds_back
+from pquant_hls.network.folding import by_channel, folds_back, readers_of
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds import is_exact, layer_kind
@@ -57,9 +57,19 @@ def can_fold(call: Call, context: Context) -> bool:
     return quantized and layer_kind(source).folds and folds_back(call, context.graph)
 
 
+def folds_forward(call: Call, context: Context) -> list[Call]:
+    """The quantized layers behind a batch normalization that take it into their kernels; none where one cannot."""
+    if layer_kind(call.layer).operation != "batchnorm" or not by_channel(call) or can_fold(call, context):
+        return []
+    found = readers_of(call, context.graph)
+    quantized = all(front_of(each.layer) is not None and is_exact(each.layer) for each in found)
+    return found if quantized and len(context.graph.uses[call.name]) == 1 else []
+
+
 def _batchnorm(call: Call, context: Context) -> Finding:
-    text = f"{call.kind} is not exact in firmware"
     if can_fold(call, context):
-        return finding("batchnorm", call, text)
-    mend = "put it right after a QDense or QConv without activation, or scale the data instead"
-    return finding("batchnorm", call, text, mend=mend, fixable=False)
+        return finding("batchnorm", call, f"{call.kind} goes into the layer before")
+    ahead = ", ".join(each.name for each in folds_forward(call, context))
+    return finding(
+        "batchnorm", call, f"{call.kind} {f'goes into {ahead}' if ahead else 'becomes a scale and a shift'}"
+    )

@@ -7,10 +7,10 @@ import math
 from pquant_hls.lint.finding import Context, Finding, Findings, finding
 from pquant_hls.network.frontend import reading_of
 from pquant_hls.network.graph import Call, Topology
+from pquant_hls.network.heads import is_final, is_pass_through, is_probability, is_softmax
 from pquant_hls.network.kinds import acting, layer_kind
 from pquant_hls.network.kinds.moves import first_type
 from pquant_hls.network.names import safe_names
-from pquant_hls.network.normal import is_final, is_pass_through, is_probability, is_softmax
 from pquant_hls.network.plan import is_linear, plan, wide_sums
 from pquant_hls.network.room import SOFTMAX_BITS, own_type, pads_maximum, readers, roomy
 from pquant_hls.qor import FixedType

@@ -87,6 +87,13 @@ RULES: Mapping[str, LintRule] = {
         "use the hard form: use_real_tanh=False, use_real_sigmoid=False",
         told=True,
     ),
+    "table": LintRule(
+        "note",
+        "a function of few bits: the values that it can read are the addresses of a table that holds its results, the same "
+        "in Keras and in the firmware",
+        _CONVERSION,
+        told=True,
+    ),
     "ternary-threshold": LintRule(
         "error",
         "a threshold that is itself a value of the input: hls4ml takes > where QKeras takes >=",
@@ -114,8 +121,9 @@ RULES: Mapping[str, LintRule] = {
     ),
     "unsupported-activation": LintRule(
         "error",
-        "an activation that hls4ml refuses or computes differently",
-        "use quantized_relu, quantized_bits, quantized_tanh, quantized_sigmoid, binary or ternary (alpha=1)",
+        "an activation that hls4ml refuses or computes differently, and that reads more than 12 bits or gives values on no grid",
+        "--fix, which makes a table of it; or a quantizer of 12 bits or fewer before it and one behind it; or quantized_relu, "
+        "quantized_bits, quantized_tanh, quantized_sigmoid, binary or ternary (alpha=1)",
     ),
     # layers
     "unsupported-layer": LintRule(
@@ -126,8 +134,8 @@ RULES: Mapping[str, LintRule] = {
     "lambda": LintRule("error", "a Lambda layer holds code, not a layer", "replace it by layers"),
     "batchnorm": LintRule(
         "error",
-        "a batch normalization is rounded differently than the layer it follows",
-        "fold it into the layer before; this moves its weights on their grid, so check the accuracy",
+        "a batch normalization's factors lie on no grid, and hls4ml rounds them to the type of its default",
+        "--fix folds it into the layer before or behind, or makes it a scale of 16 bits; check the accuracy",
         fixable=True,
     ),
     "dropout": LintRule(
@@ -139,20 +147,29 @@ RULES: Mapping[str, LintRule] = {
         _CONVERSION,
         fixable=True,
     ),
-    "depth-multiplier": LintRule(
-        "error",
-        "hls4ml computes a depth multiplier above 1 wrongly",
-        "repeat the channels before, or use QConv2D",
-    ),
     "depthwise-resource": LintRule(
         "error",
         "hls4ml has no depthwise convolution for io_parallel with the resource strategy",
         "strategy: latency, or io_stream",
     ),
-    "dilation": LintRule("error", "hls4ml ignores dilation and groups", "use a plain kernel"),
+    "written-out": LintRule(
+        "note",
+        "hls4ml ignores dilation and groups, computes a depth multiplier above 1 wrongly and has no depthwise convolution of "
+        "QKeras' in one dimension; it becomes a plain convolution with zeros in its kernel, which cost nothing",
+        _CONVERSION,
+        fixable=True,
+        told=True,
+    ),
     "channels-first": LintRule("error", "hls4ml's layers take channels last", "data_format='channels_last'"),
     "many-inputs": LintRule(
         "note", "hls4ml merges two tensors; more become a chain of merges", _CONVERSION, fixable=True
+    ),
+    "broadcast": LintRule(
+        "note",
+        "a merge of shapes that differ by axes of length 1; these are repeated before it",
+        _CONVERSION,
+        fixable=True,
+        told=True,
     ),
     "merge": LintRule(
         "error",

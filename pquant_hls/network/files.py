@@ -18,8 +18,14 @@ import tensorflow as tf
 from pquant_hls.errors import OutputError, PquantError, UnsupportedModel
 from pquant_hls.errors.bounds import CONFIG_BYTES, MODEL_BYTES, MODEL_UNITS, json_values, unpacked
 from pquant_hls.files import replacing, scratch
+from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import FRONT_ENDS
+from pquant_hls.network.lookup import FixedPointTable
+from pquant_hls.network.parted import architecture, is_by_layer, joined, of_keras_2, weights_beside
+from pquant_hls.network.recurrent import RecurrentState
+from pquant_hls.network.softmax import FixedPointSoftmax
+from pquant_hls.network.sums import SumOver
 from pquant_hls.spec.plugins import custom_classes
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -52,11 +58,15 @@ _DAMAGE = (
 """What Keras raises for a file that is damaged or not whole."""
 
 
+OWN = (FixedPointQuantizer, FixedPointScale, FixedPointSoftmax, FixedPointTable, RecurrentState, SumOver)
+"""This package's own layers."""
+
+
 def custom_objects() -> dict[str, Any]:
     """Layers, quantizers and constraints by name, as Keras' loaders want them: this package's, the front-ends' and those
     that the user named (``spec.plugins.use_custom``).
     """
-    own = {FixedPointQuantizer.__name__: FixedPointQuantizer}
+    own = {layer.__name__: layer for layer in OWN}
     fronts = {name: found for front in FRONT_ENDS.values() for name, found in front.objects().items()}
     return {**own, **fronts, **custom_classes()}
 
@@ -68,7 +78,7 @@ def load_model(path: str | Path) -> keras.Model:
 
     Raises
     ------
-    UnsupportedModel : no such file, not a model (what it is instead is told), written by Keras 2 as a zip, with a layer
+    UnsupportedModel : no such file, not a model (what it is instead is told), of Keras 2 with layers not its own, with a layer
         that carries code or of a class that is not known here, or larger than ``errors.bounds`` allow.
     """
     path = Path(path)
@@ -77,22 +87,53 @@ def load_model(path: str | Path) -> keras.Model:
     if path.is_dir() and (path / "saved_model.pb").is_file():
         mend = "load it with the Keras 2 that wrote it and save it as .h5"
         raise UnsupportedModel("is a SavedModel folder, which Keras 3 does not load", where=path, mend=mend)
+    if path.suffix == ".json" and path.is_file():
+        return _of_two_files(path)
     if path.suffix not in SUFFIXES or not path.is_file():
-        raise UnsupportedModel("is not a model file", where=path, mend=f"give a {', '.join(SUFFIXES)} file")
+        known = ", ".join((*SUFFIXES, ".json"))
+        raise UnsupportedModel("is not a model file", where=path, mend=f"give a {known} file")
+    suffix = _format(path)
+    if suffix == ".keras" and (version := _version(path)).startswith("2."):
+        with scratch() as folder:
+            return _loaded(of_keras_2(path, Path(folder), version), path)
+    return _loaded(path, path)
+
+
+def _of_two_files(path: Path) -> keras.Model:
+    """An architecture in JSON, with its weights in a file beside it (``parted.WEIGHTS``)."""
+    weights, config = weights_beside(path), architecture(path)
+    _check(config, path)
+    with scratch() as folder:
+        if is_by_layer(weights):
+            return _loaded(joined(path, weights, Path(folder)), path)
+        named = Path(folder) / "model.weights.h5"  # Keras takes no other name
+        named.symlink_to(weights.absolute())
+        try:
+            model = keras.models.model_from_json(
+                path.read_text(encoding="utf-8"), custom_objects=custom_objects()
+            )
+            model.load_weights(named)
+        except _DAMAGE as cause:
+            raise _unloadable(cause, path) from cause
+    return model
+
+
+def _loaded(path: Path, where: Path) -> keras.Model:
+    """The model in the file ``path``, which the user calls ``where``, once its configuration is checked."""
     suffix = _format(path)
     try:
         config = _read_keras(path) if suffix == ".keras" else _read_h5(path)
-        _check(config, path)
+        _check(config, where)
         if suffix != ".keras":
-            _refuse_operations(_operations(config), path, UnsupportedModel)
+            _refuse_operations(_operations(config), where, UnsupportedModel)
     except RecursionError as cause:
-        raise UnsupportedModel("its configuration is nested too deeply", where=path) from cause
+        raise UnsupportedModel("its configuration is nested too deeply", where=where) from cause
     if suffix == path.suffix or (suffix, path.suffix) == (".h5", ".hdf5"):
-        return _load(path, path)
+        return _load(path, where)
     with scratch() as folder:
         named = Path(folder) / f"model{suffix}"
         named.symlink_to(path.absolute())
-        return _load(named, path)
+        return _load(named, where)
 
 
 def _format(path: Path) -> str:
@@ -115,15 +156,22 @@ def _read_keras(path: Path) -> Any:
             unpacked(archive, MODEL_BYTES)
             unpacked(archive, CONFIG_BYTES, "config.json")
             unpacked(archive, CONFIG_BYTES, "metadata.json")
-            config = json_values(archive.read("config.json"))
-            version = json_values(archive.read("metadata.json")).get("keras_version", "3")
+            return json_values(archive.read("config.json"))
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, AttributeError) as cause:
         raise UnsupportedModel(f"is not a Keras model: {cause}", where=path) from cause
-    if str(version).startswith("2."):
-        raise UnsupportedModel(
-            f"was written by Keras {version}", where=path, mend="save it there as .h5, which this stack reads"
-        )
-    return config
+
+
+def _version(path: Path) -> str:
+    """The Keras that wrote a zip, 3 where it is not told; whether it is a model is told when it is read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked(archive, MODEL_BYTES)
+            unpacked(archive, CONFIG_BYTES, "metadata.json")
+            unpacked(archive, CONFIG_BYTES, "config.json")
+            _check(json_values(archive.read("config.json")), path)
+            return str(json_values(archive.read("metadata.json")).get("keras_version", "3"))
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, AttributeError, RecursionError):
+        return "3"
 
 
 def _read_h5(path: Path) -> Any:
@@ -235,21 +283,24 @@ def _load(path: Path, where: Path) -> keras.Model:
                 path, custom_objects=custom_objects(), compile=False, safe_mode=True
             )
     except _DAMAGE as cause:
-        reason = " ".join(str(cause).split())
-        unknown = _UNKNOWN_CLASS.search(reason)
-        if unknown is not None:
-            name = unknown["name"].rpartition(">")[2]
-            raise UnsupportedModel(
-                f"holds a {name}, a class that neither Keras nor a front-end has",
-                where=where,
-                mend=f"name its module before the command: pquant-hls --custom MODULE:{name} ...",
-            ) from cause
-        raise UnsupportedModel(
-            f"cannot be loaded: {type(cause).__name__}: {reason[:300]}", where=where
-        ) from cause
+        raise _unloadable(cause, where) from cause
     if not isinstance(model, keras.Model):
         raise UnsupportedModel(f"holds a {type(model).__name__}, not a model", where=where)
     return model
+
+
+def _unloadable(cause: Exception, where: Path) -> UnsupportedModel:
+    """What Keras said of a file, and the mend where a class is missing."""
+    reason = " ".join(str(cause).split())
+    unknown = _UNKNOWN_CLASS.search(reason)
+    if unknown is None:
+        return UnsupportedModel(f"cannot be loaded: {type(cause).__name__}: {reason[:300]}", where=where)
+    name = unknown["name"].rpartition(">")[2]
+    return UnsupportedModel(
+        f"holds a {name}, a class that neither Keras nor a front-end has",
+        where=where,
+        mend=f"name its module before the command: pquant-hls --custom MODULE:{name} ...",
+    )
 
 
 def save_model(model: keras.Model, path: str | Path) -> Path:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.errors import UnsupportedModel
+from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, flat, rebuild
 from pquant_hls.network.quantizers import quantized_values
@@ -31,6 +31,14 @@ def scale_and_shift(layer: Any) -> tuple[Vector, Vector]:
     return scale, beta - mean * scale
 
 
+def along_axis(norm: Call) -> tuple[Vector, Vector]:
+    """A normalization's scale and shift, shaped to broadcast along its own axis."""
+    axis = norm.layer.axis if isinstance(norm.layer.axis, int) else norm.layer.axis[0]
+    behind = len(norm.shape) - (axis if axis > 0 else axis + len(norm.shape) + 1)
+    scale, shift = (part.reshape(-1, *[1] * behind) for part in scale_and_shift(norm.layer))
+    return scale, shift
+
+
 def _part(layer: Any, role: str, variable: str) -> Vector:
     front = front_of(layer)
     quantizer = None if front is None else front.quantizer(layer, role)
@@ -47,7 +55,7 @@ def scaled_after(layer: Any, arrays: Sequence[Vector], norm: Any) -> list[Vector
     return [*kernels[:-1], last * wide, bias * scale + shift]
 
 
-def _scaled_before(layer: Any, arrays: Sequence[Vector], norm: Any) -> list[Vector]:
+def scaled_before(layer: Any, arrays: Sequence[Vector], norm: Any) -> list[Vector]:
     """Kernel and bias (float64) of a layer of these weights that reads what ``norm`` gives."""
     scale, shift = scale_and_shift(norm)
     kernel, bias = arrays[0], arrays[1] if layer.use_bias else np.zeros(arrays[0].shape[-1])
@@ -75,7 +83,7 @@ def _alone(call: Call, graph: Topology) -> bool:
     return len(graph.consumers(call.output)) == 1 and call.output not in graph.outputs
 
 
-def _readers(norm: Call, graph: Topology) -> list[Call]:
+def readers_of(norm: Call, graph: Topology) -> list[Call]:
     """The layers into which the normalization can go: every reader is a dense layer or an unpadded convolution
     (padding would add zeros after the shift) that reads nothing else; empty where one is not."""
     outputs = [use.output for use in graph.uses[norm.name]]
@@ -95,7 +103,7 @@ def fold_batchnorm(model: keras.Model) -> keras.Model:
     """A model without BatchNormalization that computes the same, to float32 rounding (done in float64).
 
     A normalization directly behind a linear layer goes into it; one whose readers are all dense layers, or
-    convolutions without padding, goes into those. Raises UnsupportedModel naming one that fits neither.
+    convolutions without padding, goes into those; any other becomes a ``FixedPointScale``.
     """
     while (found := _changes(flat(model))) is not None:
         model = rebuild(model, lambda call, new=found: new.get(call.name))  # type: ignore[misc]  # new= binds
@@ -112,13 +120,9 @@ def _changes(graph: Topology) -> dict[str, Sequence[NewLayer]] | None:
     elif folds_back(norm, graph):
         changed = [(graph.sources(norm)[0], scaled_after)]
     else:
-        changed = [(reader, _scaled_before) for reader in _readers(norm, graph)]
+        changed = [(reader, scaled_before) for reader in readers_of(norm, graph)]
     if not changed:
-        raise UnsupportedModel(
-            "this BatchNormalization cannot be folded exactly",
-            where=norm.name,
-            mend="put it directly behind a dense or convolution layer without activation",
-        )
+        return {norm.name: [NewLayer(FixedPointScale(*along_axis(norm), name=norm.name))]}
     return {norm.name: [], **{call.name: [_with(call, fold, norm.layer)] for call, fold in changed}}
 
 

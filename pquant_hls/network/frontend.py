@@ -51,7 +51,8 @@ class Reading:
 
     ``type`` is that of its values, None where no single one holds them. ``bits`` are what one weight takes.
     ``plain``: hls4ml reads weights behind it as they are. ``random``: drawn in inference too. ``threshold``: the
-    magnitude from which on a ternary gives 1 or -1, None for others.
+    magnitude from which on a ternary gives 1 or -1, None for others. ``native``: hls4ml has a function for it as an
+    activation, and computes it exactly.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Reading:
     plain: bool = False
     random: bool = False
     threshold: float | None = None
+    native: bool = True
 
 
 class FrontEnd(ABC):
@@ -139,6 +141,11 @@ class FrontEnd(ABC):
         ``changes`` to its configuration and ``weights`` as ``Kind.parts`` takes them.
         """
         del call, changes, weights
+        return None
+
+    def unfolded(self, layer: Any) -> NewLayer | None:
+        """A layer that folds a batch normalization into its kernel, without it, in inference; None for others."""
+        del layer
         return None
 
     def objects(self) -> dict[str, Any]:

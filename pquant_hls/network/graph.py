@@ -171,9 +171,14 @@ def _node(tensor: Any) -> Any:
     return layer._inbound_nodes[index]
 
 
+def maker(tensor: Any) -> Any:
+    """The layer or operation that makes a symbolic tensor."""
+    return _node(tensor).operation
+
+
 def made_by(tensor: Any) -> str:
     """The name of the layer that makes a symbolic tensor."""
-    return str(_node(tensor).operation.name)
+    return str(maker(tensor).name)
 
 
 def _call(node: Any, names: Mapping[int, str]) -> Call:
@@ -183,14 +188,14 @@ def _call(node: Any, names: Mapping[int, str]) -> Call:
 
 
 def flat(model: keras.Model) -> Topology:
-    """The topology of a model; raises UnsupportedModel as ``topology`` does, and naming a model inside it."""
-    found = topology(model)
-    for call in found.calls:
-        if isinstance(call.layer, keras.Model):
-            raise UnsupportedModel(
-                "is a model inside the model", where=call.name, mend="flatten it into one model"
-            )
-    return found
+    """The topology of a model in layers alone (``inline``); raises UnsupportedModel as ``topology`` does."""
+    return topology(_in_layers(model))
+
+
+def _in_layers(model: keras.Model) -> keras.Model:
+    from pquant_hls.network.inline import inlined  # builds on this module
+
+    return inlined(model)
 
 
 def calls(model: keras.Model) -> tuple[Call, ...]:
@@ -307,7 +312,7 @@ def rebuild(model: keras.Model, change: Change) -> keras.Model:
     Names, order and structure of inputs and outputs stay, and so does a Sequential. Input layers are kept;
     what ``change`` returns for one is put behind it.
     """
-    flat(model)
+    model = _in_layers(model)
     rebuilder = _Rebuilder(change)
     found = remake(model, rebuilder.apply)
     for layer, weights in rebuilder.made:

@@ -7,45 +7,31 @@ softmax or sigmoid goes (argmax and thresholds work on logits), names become suc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
 from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, made_by, remake, topology
+from pquant_hls.network.heads import Keep, exact_heads, is_final, is_pass_through, is_probability
+from pquant_hls.network.inline import inlined
 from pquant_hls.network.kinds import acts_alone, function_name, layer_kind
+from pquant_hls.network.kinds.merges import expanded
+from pquant_hls.network.kinds.tables import addressable, addressing
+from pquant_hls.network.lookup import FixedPointTable
 from pquant_hls.network.names import safe_names, unused
 from pquant_hls.network.quantizers import is_quantizer, keras_computes
 from pquant_hls.network.room import own_type, readers, roomy, with_sign
+from pquant_hls.network.tabled import Tabled
+from pquant_hls.network.types import typed
 
 
-def is_softmax(call: Call) -> bool:
-    return layer_kind(call.layer).acts_as(call.layer) == "softmax"
-
-
-def is_probability(call: Call) -> bool:
-    """Whether the layer only turns logits into probabilities: argmax and thresholds work on either."""
-    return layer_kind(call.layer).acts_as(call.layer) in ("softmax", "sigmoid")
-
-
-def is_pass_through(call: Call) -> bool:
-    """Whether the layer changes nothing in inference."""
-    return layer_kind(call.layer).passes(call.layer)
-
-
-def is_final(call: Call, graph: Topology) -> bool:
-    """Whether the result leaves the model, possibly through layers that change nothing."""
-    after = graph.consumers(call.output)
-    return call.output in graph.outputs or (
-        len(after) == 1 and is_pass_through(after[0]) and is_final(after[0], graph)
-    )
-
-
-def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
+def normal_form(model: Any, *, keep_softmax: Keep = False) -> Any:
     """A new functional Keras model in normal form with copies of the weights; ``model`` is left as it is.
 
     Raises
@@ -55,13 +41,14 @@ def normal_form(model: Any, *, keep_softmax: bool = False) -> Any:
     return traced_form(model, keep_softmax=keep_softmax)[0]
 
 
-def traced_form(model: Any, *, keep_softmax: bool = False) -> tuple[Any, dict[str, Counterpart]]:
+def traced_form(model: Any, *, keep_softmax: Keep = False) -> tuple[Any, dict[str, Counterpart]]:
     """``normal_form``, and by the name of a layer of it where its values stand in ``model``.
 
     A layer that has no counterpart there, such as the first of a chain of sums, is left out.
     """
+    model = exact_heads(model) if keep_softmax == "exact" else inlined(model)
     graph = topology(model)
-    builder = _Builder(graph, keep_softmax, Names(graph))
+    builder = _Builder(graph, bool(keep_softmax), Names(graph), typed(graph)[1])
     return remake(model, builder.apply, builder.names.enter), builder.origins
 
 
@@ -95,6 +82,8 @@ class _Builder:
     graph: Topology
     keep_softmax: bool
     names: Names
+    tables: Mapping[str, Tabled] = field(default_factory=dict)
+    """By the name of a tensor: what stands for it where its function becomes a table."""
     unflat: dict[str, Any] = field(default_factory=dict)
     """By the name of a flat tensor: the same values before the Flatten."""
     origins: dict[str, Counterpart] = field(default_factory=dict)
@@ -125,18 +114,35 @@ class _Builder:
         drop_head = is_probability(call) and is_final(call, self.graph) and not self.keep_softmax
         if is_pass_through(call) or (drop_head and kind.operation == "activation"):
             return inputs[0]
+        if kind.operation == "merge" and len({tuple(x.shape) for x in inputs}) > 1:
+            inputs = [self.broadcast(call, name, place, x) for place, x in enumerate(inputs)]
         if kind.chained and len(inputs) > 2:
             return self.chained(call, name, inputs)
         activation = kind.function(call.layer)
         if kind.operation == "activation":
-            return self.roomy(activation, name, call, applied(activation, name, call, inputs))
+            return self.acted(call, name, inputs, applied)
         if activation is None:
             return computed(call, name, inputs, {})
         result = self.marked(call, computed(call, name, inputs, {"activation": None}), bare=True)
         if drop_head:
             return result
         own = self.names.another(f"{name}_{function_name(activation)}")
-        return self.roomy(activation, own, call, _activation_layer(activation, own)(result))
+        return self.acted(call, own, [result], lambda *_: _activation_layer(activation, own)(result))
+
+    def acted(self, call: Call, name: str, inputs: list[Any], otherwise: Callable[..., Any]) -> Any:
+        """The call's activation: a table, layers that it is written with, or as hls4ml has it."""
+        kind, table = layer_kind(call.layer), self.tables.get(call.output)
+        if table is not None:
+            return inputs[0] if table.result is None else self.looked_up(table, name, inputs[0])
+        if kind.has_form(call.layer):
+            return kind.form(call.layer).apply(inputs[0], name)
+        activation = kind.function(call.layer)
+        return self.roomy(activation, name, call, otherwise(activation, name, call, inputs))
+
+    def looked_up(self, table: Tabled, name: str, value: Any) -> Any:
+        """``value``, which is of the table's type, looked up."""
+        address, layer = lookup(table, name, self.names.another(f"{name}_address"))
+        return layer(address(value))
 
     def roomy(self, activation: Any, name: str, call: Call, result: Any) -> Any:
         """A quantizer's result, in more bits where what reads it needs them."""
@@ -150,11 +156,25 @@ class _Builder:
         linear = front.make("linear", wide.width, wide.integer - 1)
         return front.activation(linear, self.names.another(f"{name}_wide"))(result)
 
+    def broadcast(self, call: Call, name: str, place: int, value: Any) -> Any:
+        """One of a merge's tensors in the shape of the result."""
+        fits = tuple(value.shape[1:]) == call.shape
+        return value if fits else expanded(value, call.shape, self.names.another(f"{name}_{place}"))
+
     def chained(self, call: Call, name: str, inputs: list[Any]) -> Any:
         result = inputs[0]
         for other in inputs[1:-1]:
             result = merged(call, self.names.another(f"{name}_part"), [result, other])
         return merged(call, name, [result, inputs[-1]])
+
+
+def lookup(table: Tabled, name: str, address: str) -> tuple[Any, Any]:
+    """(the quantizer that makes addresses, the layer that holds the entries) of a table."""
+    kind = addressable(table.kind)
+    values = np.zeros(1 << kind.width)
+    values[len(values) - len(table.values) :] = table.values
+    held = FixedPointTable(kind.width, kind.integer, values, kind.signed, name=name)
+    return addressing(kind, address), held
 
 
 def merged(call: Call, name: str, inputs: list[Any]) -> Any:

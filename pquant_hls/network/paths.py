@@ -179,7 +179,7 @@ def _passed(call: Call, feeds: list[tf.Tensor], kernels: list[tf.Tensor], rule: 
         return None
     if isinstance(call.layer, FixedPointQuantizer):
         return feeds[0] * tf.constant(call.layer.grid.width > 0, tf.float32)
-    if kind in ("batchnorm", "activation"):
+    if kind in ("batchnorm", "activation", "scale"):
         return feeds[0]
     if kind == "merge":
         return functools.reduce(rule.join, feeds)

@@ -14,7 +14,7 @@ from pquant_hls.qor import FixedType
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pquant_hls.network.graph import Call
+    from pquant_hls.network.graph import Call, NewLayer
     from pquant_hls.network.kinds import Context
 
 _SHAPES: Mapping[str, Shape] = {
@@ -65,18 +65,16 @@ class QKeras(FrontEnd):
             plain=_is_plain(quantizer, name),
             random=name == "bernoulli",
             threshold=_threshold(quantizer) if name == "ternary" else None,
+            native=_is_native(quantizer, name),
         )
 
     def remarks(self, quantizer: Any, call: Call, context: Context) -> Remarks:
         name = _name(quantizer)
-        if name not in _SHAPES:
-            yield Remark("unsupported-activation", f"{name} is not exact in firmware")
-            return
-        if getattr(quantizer, "qnoise_factor", 1) != 1:
-            yield Remark("part-quantized", f"qnoise_factor is {float(quantizer.qnoise_factor):g}")
-        if getattr(quantizer, "alpha", None) is not None and not _unit_alpha(quantizer, name):
-            yield _scaled(quantizer, name)
-        yield from _REMARKS[_SHAPES[name]](quantizer, call, context)
+        yield from _own_remarks(quantizer, name)
+        if name == "quantized_bits" and quantizer.bits >= 2 and _narrows(call, context):
+            yield Remark("linear-quantizer", "the result type of the layer before is set to this quantizer's")
+        if name == "ternary" and context.streams and (axes := context.axes(call)) > 1:
+            yield Remark("stream-ternary", f"over {axes} axes")
 
     def quantizers(self, layer: Any) -> list[Any]:
         given = list(layer.get_quantizers()) if hasattr(layer, "get_quantizers") else []
@@ -141,6 +139,25 @@ class QKeras(FrontEnd):
             return type(quantizer).from_config({**quantizer.get_config(), "alpha": 1})
         return quantizer
 
+    def unfolded(self, layer: Any) -> NewLayer | None:
+        """QConv2DBatchnorm and its likes: kernel and bias as they multiply them into the normalization, in float64."""
+        import qkeras
+
+        from pquant_hls.network.folding import scaled_after
+        from pquant_hls.network.graph import NewLayer
+
+        plain = getattr(qkeras, type(layer).__name__.removesuffix("Batchnorm"), None)
+        if plain is None or not type(layer).__name__.endswith("Batchnorm") or not hasattr(layer, "kernel"):
+            return None
+        config = layer.get_config()
+        known = plain(**{key: 1 for key in ("units", "filters", "kernel_size") if key in config}).get_config()
+        made = plain.from_config({**{key: config[key] for key in known}, "use_bias": True})
+        own = [
+            np.asarray(part, np.float64) for part in (layer.kernel, *([layer.bias] if layer.use_bias else []))
+        ]
+        arrays = scaled_after(layer, own, layer.batchnorm)
+        return NewLayer(made, [array.astype(np.float32) for array in arrays])
+
     def objects(self) -> dict[str, Any]:
         return dict(_objects())
 
@@ -155,6 +172,28 @@ def _objects() -> dict[str, Any]:
     found: dict[str, Any] = {}
     _add_supported_quantized_objects(found)
     return found
+
+
+def _narrows(call: Call, context: Context) -> bool:
+    """Whether what a quantizer rounds is made by a layer, not by an input port."""
+    sources = context.graph.sources(call)
+    return call.kind != "QActivation" or any(source.kind != "InputLayer" for source in sources)
+
+
+def _own_remarks(quantizer: Any, name: str) -> Remarks:
+    """What keeps hls4ml's function from being this quantizer, wherever it stands."""
+    if name not in _SHAPES:
+        yield Remark("unsupported-activation", f"{name} is not exact in firmware")
+        return
+    if getattr(quantizer, "qnoise_factor", 1) != 1:
+        yield Remark("part-quantized", f"qnoise_factor is {float(quantizer.qnoise_factor):g}")
+    if getattr(quantizer, "alpha", None) is not None and not _unit_alpha(quantizer, name):
+        yield _scaled(quantizer, name)
+    yield from _REMARKS[_SHAPES[name]](quantizer)
+
+
+def _is_native(quantizer: Any, name: str) -> bool:
+    return next(_own_remarks(quantizer, name), None) is None
 
 
 def _type(quantizer: Any, name: str) -> FixedType | None:
@@ -212,15 +251,12 @@ def _scaled(quantizer: Any, name: str) -> Remark:
     return Remark("activation-alpha", text, mend, fixable=False)
 
 
-def _bits_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:
-    inside = call.kind != "QActivation"
+def _bits_remarks(quantizer: Any) -> Remarks:
     if quantizer.bits < 2:
         yield Remark("one-bit", "quantized_bits(1) stands for two values of its own")
-    elif inside or any(source.kind != "InputLayer" for source in context.graph.sources(call)):
-        yield Remark("linear-quantizer", "the result type of the layer before is set to this quantizer's")
 
 
-def _relu_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:  # noqa: ARG001
+def _relu_remarks(quantizer: Any) -> Remarks:
     if quantizer.negative_slope:
         yield Remark("leaky-relu", f"negative_slope is {float(quantizer.negative_slope):g}")
     if quantizer.relu_upper_bound is not None and not quantizer.is_quantized_clip:
@@ -232,7 +268,7 @@ def _relu_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:  # n
         yield Remark("unsupported-activation", "use_sigmoid=1 is taken as a plain relu", "use_sigmoid=0")
 
 
-def _smooth_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:  # noqa: ARG001
+def _smooth_remarks(quantizer: Any) -> Remarks:
     for option in ("use_real_tanh", "use_real_sigmoid"):
         if getattr(quantizer, option, False):
             yield Remark("smooth-quantizer", f"{option}=True comes from a table")
@@ -241,22 +277,19 @@ def _smooth_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:  #
         yield Remark("unsupported-activation", text, "symmetric=False")
 
 
-def _binary_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:  # noqa: ARG001
+def _binary_remarks(quantizer: Any) -> Remarks:
     if quantizer.use_01:
         text = "binary(use_01=True) is taken as -1 and 1"
         yield Remark("unsupported-activation", text, "use_01=False")
 
 
-def _ternary_remarks(quantizer: Any, call: Call, context: Context) -> Remarks:
-    axes = context.axes(call)
-    if context.streams and axes > 1:
-        yield Remark("stream-ternary", f"over {axes} axes")
+def _ternary_remarks(quantizer: Any) -> Remarks:
     threshold = _threshold(quantizer)
     if threshold * 2.0**10 % 1 == 0:
         yield Remark("ternary-threshold", f"the threshold {threshold:g} can be a value of the input")
 
 
-_REMARKS: Mapping[Shape, Callable[[Any, Call, Context], Remarks]] = {
+_REMARKS: Mapping[Shape, Callable[[Any], Remarks]] = {
     "linear": _bits_remarks,
     "relu": _relu_remarks,
     "tanh": _smooth_remarks,

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network import witness
 from pquant_hls.network.capture import captured
+from pquant_hls.network.heads import Keep, exact_heads
 from pquant_hls.network.quantizers import keras_computes
 
 Floats = NDArray[np.float64]
@@ -30,10 +31,11 @@ class Reference:
     note: str | None = None
 
 
-def keras_predict(model: Any, x: Inputs, *, keep_softmax: bool = False) -> Floats | list[Floats]:
+def keras_predict(model: Any, x: Inputs, *, keep_softmax: Keep = False) -> Floats | list[Floats]:
     """The model's inference, free of float32's rounding, without a final softmax or sigmoid.
 
-    ``keep_softmax`` keeps these, as the recipe's option of this name does in the firmware.
+    ``keep_softmax`` keeps these, as the recipe's option of this name does in the firmware; ``exact``: those of tables that
+    stand there in their place.
 
     The model's own layers compute, in float64, exact up to 53 bits; QKeras' straight-through estimator
     (``x + (q(x) - x)``) leaves no residue. Nothing of the conversion has a part in it: see ``network.witness``.
@@ -58,7 +60,7 @@ def reference(
     model: Any,
     x: Inputs,
     *,
-    keep_softmax: bool | Sequence[bool] = False,
+    keep_softmax: Keep | Sequence[bool] = False,
     places: Mapping[str, witness.Place] | None = None,
 ) -> Reference:
     """What the firmware of a model must give, from the model itself.
@@ -76,6 +78,8 @@ def reference(
     UnsupportedModel : Keras itself cannot compute it. DataError : ``x`` does not fit.
     """
     wanted = dict(places or {})
+    if keep_softmax == "exact":
+        model, keep_softmax = exact_heads(model), True
     asked: dict[str, Any] = {"keep_softmax": keep_softmax, "places": list(wanted.values())}
     name, note = str(model.name), None
     if not witness.has_graph(model):

@@ -165,7 +165,7 @@ def output_names(model: keras.Model) -> list[str]:
 
 def scored_names(model: keras.Model) -> list[str]:
     """Names of the layers that make the outputs' scores: the one before where an output is an activation."""
-    graph = topology(model)
+    graph = flat(model)
     ends = [graph.producer(tensor) for tensor in graph.outputs]
     return [graph.sources(end)[0].name if operation(end.layer) == "activation" else end.name for end in ends]
 

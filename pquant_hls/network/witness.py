@@ -197,16 +197,28 @@ def float64(model: Any) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         _floats(stack, "float64")
         for layer in layers.values():
-            _set(stack, layer, "dtype_policy", keras.DTypePolicy("float64"))
+            _set(stack, layer, "dtype_policy", _policy(layer))
             if getattr(layer, "_mask", None) is not None:  # QConv2D's own, a constant in float32
                 _set(stack, layer, "_mask", keras.ops.cast(layer._mask, "float64"))
-            if _is_quantizer(getattr(layer, "activation", None)):
-                _set(stack, layer, "activation", _acting(layer.activation))
+            for name in ("activation", "recurrent_activation"):
+                handed_on = isinstance(getattr(type(layer), name, None), property)  # a cell's
+                if _is_quantizer(getattr(layer, name, None)) and not handed_on:
+                    _set(stack, layer, name, _acting(getattr(layer, name)))
             for name in [name for name in vars(layer) if name.endswith("_quantizer_internal")]:
                 quantizer = getattr(layer, name)
                 _set(stack, layer, name, _cast if quantizer is None else _as_in_predict(quantizer))
                 _set(stack, layer, name.removesuffix("_internal"), "in use")
         yield
+
+
+def _policy(layer: Any) -> Any:
+    """Computing in float64; the weights of Keras' own layers, which are float32, are cast on the way."""
+    import keras
+
+    policy = keras.DTypePolicy("float64")
+    if type(layer).__module__.startswith("keras"):
+        policy._variable_dtype = "float32"
+    return policy
 
 
 def _set(stack: contextlib.ExitStack, owner: Any, name: str, value: Any) -> None:

@@ -11,6 +11,7 @@ from pquant_hls.pipelines.base import Pipeline, Trainable
 from pquant_hls.pipelines.compose import CompressionPipeline, fine_tune, low_rank, prune, quantize, step
 from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.hep import HEPCompressionPipeline
+from pquant_hls.pipelines.ptq import PtqPipeline
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.standard import StandardCompressionPipeline
 from pquant_hls.pipelines.validation import ValidationPipeline
@@ -26,6 +27,7 @@ __all__ = [
     "Goal",
     "HEPCompressionPipeline",
     "Pipeline",
+    "PtqPipeline",
     "Setup",
     "StandardCompressionPipeline",
     "Trainable",

@@ -124,13 +124,17 @@ def op(name: str, where: object = None) -> Op:
 _BUILT_IN = (
     *(Op(name, "move", wire=True) for name in ("input", "reshape")),
     *(Op(name, "move") for name in ("transpose", "clone", "concatenate")),
-    *(Op(f"zero_padding{rank}d", "move", rank) for rank in (1, 2)),
+    *(
+        Op(f"{name}{rank}d", "move", rank)
+        for name in ("zero_padding", "cropping", "upsampling")
+        for rank in (1, 2)
+    ),
     Op("quantize", "cast"),
     *(
         Op(name, "clip")
         for name in ("relu", "leaky_relu", "hard_tanh", "hard_sigmoid", "binary_tanh", "ternary_tanh")
     ),
-    *(Op(name, "table") for name in ("elu", "tanh", "sigmoid")),
+    *(Op(name, "table") for name in ("elu", "tanh", "sigmoid", "lookup")),
     Op("softmax", "normalize"),
     Op("batchnorm", "scale"),
     *(Op(name, "merge") for name in ("add", "subtract", "multiply", "average", "maximum", "minimum")),

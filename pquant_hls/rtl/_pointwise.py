@@ -36,6 +36,17 @@ def leaky_relu(call: LayerCall) -> Symbols:
     return arith.each(lambda x: arith.choose(x.is_negative(), x * slope, x), call.wires)
 
 
+@computes("lookup")
+def lookup(call: LayerCall) -> Symbols:
+    """The entry at the raw bits of the value: those of values below zero come last."""
+    kind = call.kinds[0]
+    entries = np.roll(call.node.arrays["table"].values, -kind.code_min)
+    if len(entries) != 1 << kind.width:
+        raise call.refuse(f"{len(entries)} entries for an address of {kind.width} bits")
+    span = (kind.low, kind.high, kind.lsb)
+    return arith.each(lambda x: arith.looked_up(x, entries, span), call.wires)
+
+
 @computes("binary_tanh")
 def binary_tanh(call: LayerCall) -> Symbols:
     """1 where x >= 0, else -1; a one-bit unsigned result stores 1 and 0 instead."""
@@ -127,3 +138,19 @@ def transpose(call: LayerCall) -> Symbols:
 @computes("zero_padding1d", "zero_padding2d")
 def zero_padding(call: LayerCall) -> Symbols:
     return padded(call.wires, pads(call.node, call.wires.ndim - 1), arith.constant(0.0))
+
+
+@computes("cropping1d", "cropping2d")
+def cropping(call: LayerCall) -> Symbols:
+    sizes = call.wires.shape
+    kept = [slice(a, size - b) for (a, b), size in zip(call.node.attrs["cropping"], sizes, strict=False)]
+    return call.wires[tuple(kept)]
+
+
+@computes("upsampling1d", "upsampling2d")
+def upsampling(call: LayerCall) -> Symbols:
+    """Each row and column as often as the factors say."""
+    wires = call.wires
+    for axis, count in enumerate(call.node.attrs["factors"]):
+        wires = np.repeat(wires, int(count), axis=axis)
+    return wires

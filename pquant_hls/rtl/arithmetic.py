@@ -185,6 +185,15 @@ def above(wire: FVariable, limit: float) -> FVariable:
     return inverse((wire - least).is_negative())
 
 
+def looked_up(wire: FVariable, entries: NDArray[np.float64], span: Reach) -> FVariable:
+    """The entry of a wire's value among ``entries`` for the values of ``span`` (least, largest, step)."""
+    if is_constant(wire):
+        return constant(float(entries[round((wire.low - span[0]) / span[2])]))
+    if (entries == entries[0]).all():
+        return constant(float(entries[0]))
+    return wire.lookup(entries, original_qint=span)
+
+
 def maximum(first: FVariable, second: FVariable) -> FVariable:
     if first.low >= second.high:
         return first

@@ -48,8 +48,10 @@ class HlsSpec(Spec):
         description="io_stream: places of the FIFOs between layers: whole tensors, as hls4ml has them, or found from "
         "csim's traffic",
     )
-    keep_softmax: bool = Field(
-        False, description="keep a final softmax or sigmoid in the firmware, with its look-up tables"
+    keep_softmax: bool | Literal["exact"] = Field(
+        False,
+        description="keep a final softmax or sigmoid in the firmware, with hls4ml's look-up tables; exact: with tables of this "
+        "package's own, which Keras holds too",
     )
     tool_prefix: tuple[str, ...] = Field(
         (),

@@ -72,7 +72,8 @@ def _conv_options(drawer: Drawer, x: int) -> dict[str, Any]:
 def conv(drawer: Drawer, x: int, **options: Any) -> int:
     axes = len(drawer.shape(x)) - 1
     chosen = {**_conv_options(drawer, x), "strides": drawer.bits(1, 2), **drawer.quantizers(), **options}
-    return drawer.add(f"QConv{axes}D", x, filters=drawer.bits(1, 3), **chosen)
+    filters = drawer.bits(1, 3) * chosen.pop("filters_times", 1)
+    return drawer.add(f"QConv{axes}D", x, filters=filters, **chosen)
 
 
 def _conv_block(drawer: Drawer, x: int) -> int:

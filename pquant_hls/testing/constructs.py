@@ -13,6 +13,9 @@ IDLE = ("Dropout", "GaussianNoise")
 MOVES: tuple[str, ...] = (*IDLE, "Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D")
 MOVES += ("UpSampling2D", "MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D")
 ACTS = ("QActivation", "Activation")
+SMOOTH = frozenset(
+    ["sigmoid", "tanh", "silu", "gelu", "elu", "selu", "softplus", "softsign", "hard_sigmoid", "exponential"]
+)
 Test = Callable[[Sketch], bool]
 
 
@@ -150,6 +153,16 @@ def _symmetric(name: str) -> Test:
     return _quantizer(lambda h: h.name == name and h.option == "activation" and h.get("symmetric") == 1)
 
 
+def _is_odd(held: Held) -> bool:
+    """An activation that hls4ml has no function for, or another one."""
+    options = held.quantizer.options
+    named = any(options.get(key) for key in ("negative_slope", "use_real_tanh", "use_real_sigmoid", "use_01"))
+    tie = held.name == "ternary" and options.get("threshold") == 0.5
+    scaled = held.name == "binary" and options.get("alpha") == 0.5
+    power = held.name == "quantized_po2"
+    return held.option == "activation" and (named or tie or scaled or power)
+
+
 def _width(low: int, high: int) -> Test:
     return _quantizer(lambda h: low <= h.get("bits") <= high)
 
@@ -188,7 +201,7 @@ CONSTRUCTS: Mapping[str, Test] = {
     "layer of 1 LSB": _some(lambda node: node.weights == "lsb"),
     "emptied layer before a quantizer": _coarser,
     "nested model": _kind("Nested"),
-    "operator": _some(lambda node: node.kind == "Operator" and "constant" not in node.options),
+    "operator": _some(lambda n: n.kind == "Operator" and not {"constant", "axis"} & set(n.options)),
     "operator with a constant": _some(lambda node: "constant" in node.options),
     "shared layer": _kind("Again"),
     "activation as text": _quantizer(lambda h: h.quantizer.form == "text"),
@@ -240,6 +253,25 @@ CONSTRUCTS: Mapping[str, Test] = {
     "an input that is not used": lambda s: any(
         not s.users(n.key) and n.key not in s.outputs for n in s.entries
     ),
+    "scale": _kind("FixedPointScale"),
+    "bounded relu": _some(
+        lambda n: n.options.get("max_value") is not None or _function(n) in ("relu6", "hard_tanh")
+    ),
+    "leaky relu": _some(lambda n: n.kind in ("LeakyReLU", "PReLU") or bool(n.options.get("negative_slope"))),
+    "smooth function": _some(lambda n: n.kind == "Activation" and _function(n) in SMOOTH),
+    "quantizer as a table": _quantizer(_is_odd),
+    "softmax of tables": _kind("FixedPointSoftmax"),
+    "repeated or cropped values": _kind("RepeatVector", "UpSampling1D", "Cropping1D", "Cropping2D"),
+    "kept axes": _some(lambda n: bool(n.options.get("keepdims"))),
+    "sum or maximum over axes": _some(lambda n: n.kind == "Operator" and "axis" in n.options),
+    "dot": _kind("Dot"),
+    "gaps, groups or several kernels a channel": _some(
+        lambda n: any(n.options.get(key, 1) != 1 for key in ("dilation_rate", "groups", "depth_multiplier"))
+    ),
+    "separable convolution": _kind("QSeparableConv1D", "QSeparableConv2D"),
+    "folded batch normalization": _kind("QConv2DBatchnorm", "QDenseBatchnorm"),
+    "recurrent": _kind("QGRU", "QLSTM", "QSimpleRNN"),
+    "dense over four axes": _some(lambda n: n.kind == "Reshape" and len(n.options["target_shape"]) == 4),
     "unsigned": _quantizer(lambda h: h.get("keep_negative", 1) == 0),
 }
 
@@ -249,7 +281,6 @@ REFUSED = frozenset(
         "logits and softmax",
         "a value and its dropout",
         "a value and its reshape",
-        "symmetric quantized_sigmoid",
     }
 )
 """What the linter refuses by name (tests/testing/test_faults.py)."""

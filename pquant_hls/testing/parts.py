@@ -12,6 +12,7 @@ from typing import Any
 
 from pquant_hls.testing.blocks import Part, conv, dense_block, entry, flattened, sides
 from pquant_hls.testing.drawing import Drawer
+from pquant_hls.testing.layers import MORE_PARTS
 from pquant_hls.testing.sketch import Quantizer, Sketch, SketchNode
 
 TERNARY = Quantizer("ternary", {"alpha": 1})
@@ -225,6 +226,7 @@ def _elements_first(drawer: Drawer, x: int) -> int:
 
 
 PARTS: dict[str, Part] = {
+    **MORE_PARTS,
     "ternary after relu": _ternary_after_relu,
     "ternary after average": _ternary_after_average,
     "symmetric": _symmetric,

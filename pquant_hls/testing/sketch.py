@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 WEIGHTED = ("QDense", "QConv1D", "QConv2D", "QDepthwiseConv2D")
 ELEMENTS = "FixedPointQuantizer"
-MERGES = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Concatenate")
+MERGES = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Concatenate", "Dot")
 OPERATORS: Mapping[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
@@ -160,6 +160,10 @@ def _operated(node: SketchNode, inputs: list[Any]) -> Any:
     import keras
 
     sign, others = node.options["sign"], node.options.get("constant")
+    if "axis" in node.options:
+        return getattr(keras.ops, sign)(
+            inputs[0], axis=node.options["axis"], keepdims=node.options["keepdims"]
+        )
     right = inputs[1] if others is None else others
     return OPERATORS[sign](inputs[0], right) if sign in OPERATORS else getattr(keras.ops, sign)(*inputs)
 
@@ -168,16 +172,17 @@ def _layer(node: SketchNode) -> Any:
     import keras
     import qkeras
 
-    from pquant_hls.network.elements import FixedPointQuantizer
+    from pquant_hls.network.files import OWN
 
+    own = {layer.__name__: layer for layer in OWN}
     if node.kind == "Nested":
         return _functional(node.options["sketch"], node.options["name"])
     options = {k: v.made() if isinstance(v, Quantizer) else v for k, v in node.options.items()}
     options.pop("active", None)
     if options.get("mask") is not None:
         options["mask"] = np.array(options["mask"], np.float32)
-    if node.kind == ELEMENTS:
-        return FixedPointQuantizer(**options)
+    if node.kind in own:
+        return own[node.kind](**options)
     home = qkeras if node.kind.startswith("Q") else keras.layers
     return getattr(home, node.kind)(**options)
 
@@ -188,6 +193,9 @@ def _weights(layer: Any, node: SketchNode, seed: int) -> list[Floats]:
     found = []
     for variable in layer.weights:
         word = variable.path.rsplit("/", 1)[-1]
+        if "float" not in str(variable.dtype):
+            found.append(np.asarray(variable))
+            continue
         if "variance" in word or word == "gamma":
             values = rng.uniform(0.4, 2.0, variable.shape)
         else:

@@ -28,6 +28,7 @@ from pquant_hls.network.kinds.base import (
     is_exact,
     layer_kind,
     register_kind,
+    rounded_by_readers,
 )
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "is_exact",
     "layer_kind",
     "register_kind",
+    "rounded_by_readers",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from pquant_hls.network.frontend import Remark, Remarks
 from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds.base import Context, Kind, Types, activated, function_name, register_kind
+from pquant_hls.network.kinds.forms import Form, of_layer
 from pquant_hls.qor import FixedType
 
 
@@ -48,10 +49,8 @@ class ReLU(_Function):
             f"({', '.join(f'{key}={value:g}' for key, value in given.items())})" if given else ""
         )
 
-    def remarks(self, call: Call, context: Context) -> Remarks:  # noqa: ARG002
-        if self.text(call.layer) != "relu":
-            text = "ReLU with max_value, slope or threshold is not exact in firmware"
-            yield Remark("unsupported-activation", text)
+    def form(self, layer: Any) -> Form | None:
+        return None if self.text(layer) == "relu" else of_layer(layer)
 
 
 @register_kind
@@ -69,10 +68,50 @@ class Softmax(_Function):
 
 
 @register_kind
+class Smooth(_Function):
+    """Exact as a table, where it reads few bits and a quantizer follows."""
+
+    handles = ("ELU",)
+    elementwise = True
+
+    def acts_as(self, layer: Any) -> str:
+        return type(layer).__name__.lower()
+
+    def text(self, layer: Any) -> str:
+        return self.acts_as(layer)
+
+
+@register_kind
+class Leaky(Smooth):
+    """A slope below zero."""
+
+    handles = ("LeakyReLU",)
+
+    def form(self, layer: Any) -> Form | None:
+        return of_layer(layer)
+
+
+@register_kind
+class ChannelSlopes(_Function):
+    """A slope for each value or channel."""
+
+    handles = ("PReLU",)
+
+    def acts_as(self, layer: Any) -> str:  # noqa: ARG002
+        return "prelu"
+
+    def text(self, layer: Any) -> str:
+        return self.acts_as(layer)
+
+    def form(self, layer: Any) -> Form | None:
+        return of_layer(layer)
+
+
+@register_kind
 class Inexact(_Function):
     """Functions that no test shows to be exact in firmware."""
 
-    handles = ("LeakyReLU", "ELU", "PReLU", "AdaptiveActivation")
+    handles = ("AdaptiveActivation",)
     exact = False
 
     def acts_as(self, layer: Any) -> str:

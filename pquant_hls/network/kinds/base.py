@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pquant_hls.network.frontend import Reading, Remarks, front_of, installed_classes, reading_of
 from pquant_hls.network.graph import Call, NewLayer, Topology
 from pquant_hls.network.grids import unsigned
+from pquant_hls.network.kinds.forms import Form, of_function
 from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.qor.registry import Registry
 from pquant_hls.spec import HlsSpec
@@ -26,6 +27,7 @@ Operation = Literal[
     "separable_conv",
     "batchnorm",
     "activation",
+    "scale",
     "pool",
     "global_pool",
     "flatten",
@@ -146,6 +148,16 @@ class Kind:
         plain = type(activation).__name__ == "function"
         return function_name(activation) if plain else str(activation)
 
+    def form(self, layer: Any) -> Form | None:
+        """The activation that acts in the layer, written with relus and scales; None where it has no such form."""
+        text = self.text(layer)
+        return None if text is None else of_function(text)
+
+    def has_form(self, layer: Any) -> bool:
+        """Whether it has one that is exact."""
+        form = self.form(layer)
+        return form is not None and form.exact
+
     def output_type(self, call: Call, sources: Types) -> FixedType | None:
         """Type that holds every output value exactly, given its inputs'; None where none does."""
         del call
@@ -191,7 +203,7 @@ class _Unknown(Kind):
 
 
 UNKNOWN = _Unknown()
-_BUILT_IN = ("activations", "elements", "merges", "moves", "pools", "products")
+_BUILT_IN = ("activations", "elements", "merges", "moves", "pools", "products", "scales", "sums", "tables")
 
 
 def _load() -> None:
@@ -248,6 +260,14 @@ def acting(call: Call) -> Reading | None:
     return reading_of(kind.function(call.layer)) if kind.operation == "activation" else None
 
 
+def rounded_by_readers(call: Call, graph: Topology) -> FixedType | None:
+    """The one type of the linear quantizers that read a result, which hls4ml merges into the layer before; None where
+    something else reads it."""
+    found = [acting(reader) for reader in graph.consumers(call.output)]
+    after = {None if each is None or each.shape != "linear" else each.type for each in found}
+    return after.pop() if len(after) == 1 and call.output not in graph.outputs else None
+
+
 def function_name(activation: Any) -> str:
     """``linear`` for none, the function's or quantizer's name otherwise."""
     if activation is None:
@@ -263,6 +283,9 @@ def activated(layer: Any, source: FixedType | None) -> FixedType | None:
         return found.type
     if text is None or source is None:
         return source
+    if kind.has_form(layer) and text != "relu":
+        form = kind.form(layer)
+        return None if form is None else form.type(source)
     return _FUNCTIONS[text](source) if text in _FUNCTIONS else None
 
 

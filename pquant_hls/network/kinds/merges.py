@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import keras
 import numpy as np
 
 from pquant_hls.network.frontend import Remark, Remarks
@@ -31,8 +34,30 @@ class _Merge(Kind):
         if context.streams and any(map(context.is_flat, sources)):
             yield Remark("stream-merge", f"{call.kind} after a Flatten")
         shapes = {source.shape for source in sources}
-        if len(call.inputs) == 1 or len(shapes) > 1:
+        if len(shapes) > 1 and expands(shapes):
+            yield Remark("broadcast", f"{call.kind} of shapes {sorted(shapes, key=str)}")
+        elif len(call.inputs) == 1 or len(shapes) > 1:
             yield Remark("merge", f"{call.kind} of shapes {sorted(shapes, key=str)}")
+
+
+def expands(shapes: Iterable[tuple[int | None, ...]]) -> bool:
+    """Whether shapes differ by axes of length 1 alone, which are repeated."""
+    known = list(shapes)
+    return len({len(shape) for shape in known}) == 1 and not any(None in shape for shape in known)
+
+
+def expanded(tensor: Any, shape: tuple[int, ...], name: str) -> Any:
+    """A Keras tensor with its axes of length 1 repeated to ``shape``, by layers that move values alone."""
+    own = list(tensor.shape[1:])
+    for axis, (length, wanted) in enumerate(zip(own, shape, strict=True)):
+        if length != wanted:
+            rows, columns = math.prod(own[:axis]), math.prod(own[axis + 1 :])
+            image = keras.layers.Reshape((rows, 1, columns), name=f"{name}_image{axis}")(tensor)
+            tensor = keras.layers.UpSampling2D((1, wanted), name=f"{name}_repeated{axis}")(image)
+            own[axis] = wanted
+    if tuple(tensor.shape[1:]) == tuple(shape):
+        return tensor
+    return keras.layers.Reshape(shape, name=f"{name}_broadcast")(tensor)
 
 
 def _many(call: Call, chained: bool) -> Remarks:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import keras
 from numpy.typing import NDArray
 
 from pquant_hls.network.frontend import Remark, Remarks
-from pquant_hls.network.graph import Call, Topology
+from pquant_hls.network.graph import Call, NewLayer, Topology
 from pquant_hls.network.kinds.base import (
     Context,
     Kind,
@@ -20,6 +21,7 @@ from pquant_hls.network.kinds.base import (
     layer_kind,
     register_kind,
 )
+from pquant_hls.network.recurrent import RecurrentState
 from pquant_hls.qor import FixedGrid, FixedType
 
 
@@ -113,13 +115,61 @@ class UpSampling(Kind):
 
 
 @register_kind
-class Untested(Kind):
-    """Values move, but no test shows that the firmware does it exactly."""
+class UpSampling1D(Kind):
+    """As one of an image of one column, which streams have too."""
 
-    handles = ("UpSampling1D", "Cropping1D", "Cropping2D")
+    handles = ("UpSampling1D",)
     operation = "pass"
     moves = True
-    exact = False
+
+    def parts(
+        self, call: Call, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]]
+    ) -> Sequence[NewLayer] | None:
+        del weights
+        steps, channels = call.node.input_tensors[0].shape[1:]
+        return repeated((steps, 1, channels), call.layer.size, call.shape, changes["name"])
+
+
+@register_kind
+class RepeatVector(Kind):
+    handles = ("RepeatVector",)
+    operation = "reshape"
+    moves = True
+
+    def parts(
+        self, call: Call, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]]
+    ) -> Sequence[NewLayer] | None:
+        del weights
+        return repeated((1, 1, call.shape[-1]), call.layer.n, call.shape, changes["name"])
+
+
+def repeated(before: tuple[Any, ...], count: int, after: tuple[Any, ...], name: str) -> list[NewLayer]:
+    """Layers that repeat each row of values of shape ``before`` (rows, 1, channels), and give them the shape ``after``."""
+    layers = keras.layers
+    found = [
+        layers.Reshape(before, name=f"{name}_image"),
+        layers.UpSampling2D((1, count), name=f"{name}_repeated"),
+        layers.Reshape(after, name=name),
+    ]
+    return [NewLayer(layer) for layer in found]
+
+
+@register_kind
+class Cropping(Kind):
+    handles = ("Cropping1D", "Cropping2D")
+    operation = "pass"
+    moves = True
+
+    def elements(self, call: Call, sources: Sequence[FixedGrid | None]) -> FixedGrid | None:
+        return _moved(call, sources, lambda part: part[_window(call)])
+
+
+def _window(call: Call) -> tuple[slice, ...]:
+    """What a cropping keeps of each axis."""
+    given = call.layer.cropping
+    pairs = [given] if call.kind == "Cropping1D" else given
+    sizes = call.node.input_tensors[0].shape[1:]
+    return tuple(slice(before, size - behind) for (before, behind), size in zip(pairs, sizes, strict=False))
 
 
 @register_kind
@@ -134,6 +184,8 @@ class InTrainingOnly(Kind):
         "SpatialDropout1D",
         "SpatialDropout2D",
         "ActivityRegularization",
+        "Identity",
+        RecurrentState,
     )
     operation = "pass"
     moves = True

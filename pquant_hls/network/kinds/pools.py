@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
 
 from pquant_hls.network.frontend import Remark, Remarks
-from pquant_hls.network.graph import Call, Topology
+from pquant_hls.network.graph import Call, NewLayer, Topology
 from pquant_hls.network.grids import ends, finer, type_for_range
 from pquant_hls.network.kinds.base import (
     Context,
@@ -99,11 +104,17 @@ class _Window(Kind):
 class _Whole(Kind):
     operation = "global_pool"
 
-    def remarks(self, call: Call, context: Context) -> Remarks:
-        yield from super().remarks(call, context)
-        if call.layer.keepdims:
-            mend = "keepdims=False, and a Reshape after it"
-            yield Remark("unsupported-layer", f"{call.kind} with keepdims=True", mend)
+    def parts(
+        self, call: Call, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]]
+    ) -> Sequence[NewLayer] | None:
+        """Axes of length 1 that stay come from a reshape."""
+        del weights
+        if not call.layer.keepdims:
+            return None
+        name = changes["name"]
+        config = {**call.layer.get_config(), "name": f"{name}_whole", "keepdims": False}
+        shaped = keras.layers.Reshape(call.shape, name=name)
+        return [NewLayer(type(call.layer).from_config(config)), NewLayer(shaped)]
 
 
 @register_kind

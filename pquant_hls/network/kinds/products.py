@@ -1,4 +1,4 @@
-"""Kinds that sum products with weights, and batch normalization, which goes into them."""
+"""Kinds that sum products with weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import Weights, weights_of
-from pquant_hls.network.frontend import Remark, Remarks, front_of, reading_of
+from pquant_hls.network.frontend import FrontEnd, Remark, Remarks, front_of, reading_of, standard
 from pquant_hls.network.graph import Call, NewLayer, Topology
 from pquant_hls.network.grids import accumulator, holding, hull, roundable, wider
 from pquant_hls.network.kinds.base import (
@@ -28,6 +27,7 @@ from pquant_hls.network.kinds.base import (
     activated,
     layer_kind,
     register_kind,
+    rounded_by_readers,
 )
 from pquant_hls.qor import FixedGrid, FixedType
 from pquant_hls.spec import BACKENDS, HlsSpec
@@ -54,9 +54,7 @@ class Product(Kind):
             precisions["bias"] = replace(hull(holding(biases)), rounding="TRN", saturation="WRAP").text
         exact = sum_type(call.layer, planning.grids.get(call.inputs[0]) or source, biases)
         accum = planning.default if exact is None else exact
-        after = {_rounds_to(consumer) for consumer in planning.graph.consumers(call.output)}
-        alone = len(after) == 1 and call.output not in planning.graph.outputs
-        result = (after.pop() if alone else None) or accum
+        result = rounded_by_readers(call, planning.graph) or accum
         if biases is not None:
             result = replace(result, rounding="TRN")
         room = accum = roundable(accum, result)  # sums far below its step are what strong pruning leaves
@@ -199,12 +197,6 @@ def _weight_type(weights: Weights) -> FixedType | None:
     return FixedType(found.type.width, found.type.integer, found.type.signed)
 
 
-def _rounds_to(call: Call) -> FixedType | None:
-    """The type of a linear quantizer, which hls4ml merges into the layer before."""
-    found = acting(call)
-    return None if found is None or found.shape != "linear" else found.type
-
-
 @register_kind
 class Dense(Product):
     handles = twins = ("Dense",)
@@ -222,34 +214,53 @@ class Dense(Product):
         if front is None or axes < 2:
             return None
         if axes > 3:
-            raise UnsupportedModel(
-                f"{call.kind} over {axes} axes", where=call.name, mend="flatten or reshape before it"
-            )
+            return self._over_rows(call, changes, weights)
+        return [self._as_convolution(call, changes, weights, axes)]
+
+    def _as_convolution(
+        self, call: Call, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]], axes: int
+    ) -> NewLayer:
+        """The layer over ``axes`` axes, the channels among them, as a convolution of width 1."""
+        front = front_of(call.layer) or standard()
         options = {front.option(role): getattr(call.layer, front.option(role)) for role in self.roles}
         kept = {key: value for key, value in changes.items() if key != "activation"}
         made = front.layer(f"Conv{axes - 1}D")(
             call.layer.units, 1, use_bias=call.layer.use_bias, **{**options, **kept}
         )
         wide = [w.reshape((1,) * (axes - 1) + w.shape) if w.ndim == 2 else w for w in weights]
-        return [NewLayer(made, wide)]
+        return NewLayer(made, wide)
+
+    def _over_rows(
+        self, call: Call, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]]
+    ) -> Sequence[NewLayer]:
+        """All places in a row, as a sequence."""
+        name, channels = changes["name"], call.node.input_tensors[0].shape[-1]
+        rows = keras.layers.Reshape((-1, channels), name=f"{name}_rows")
+        made = self._as_convolution(call, {**changes, "name": f"{name}_products"}, weights, 2)
+        return [NewLayer(rows), made, NewLayer(keras.layers.Reshape(call.shape, name=name))]
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         yield from super().remarks(call, context)
         axes = len(call.shape)
-        if axes > 3:
-            text = f"{call.kind} over {axes} axes"
-            yield Remark("unsupported-layer", text, "flatten or reshape first")
-        elif axes > 1 and front_of(call.layer) is not None:
+        if axes > 1 and front_of(call.layer) is not None:
             yield Remark("dense-on-sequence", f"over {axes} axes it is taken as a convolution of width 1")
 
 
 class _Convolution(Product):
+    def parts(
+        self, call: Call, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]]
+    ) -> Sequence[NewLayer] | None:
+        """Gaps between taps, groups and several kernels a channel are written out with zeros, which cost nothing."""
+        front = front_of(call.layer)
+        if front is None or not written_out(call.layer):
+            return None
+        return [_with_zeros(call, front, changes, weights)]
+
     def remarks(self, call: Call, context: Context) -> Remarks:
         layer = call.layer
-        dilation = layer.dilation_rate
-        if any(step != 1 for step in ((dilation,) if isinstance(dilation, int) else dilation)):
-            yield Remark("dilation", f"dilation_rate is {dilation}")
         yield from super().remarks(call, context)
+        if written_out(layer):
+            yield Remark("written-out", f"{call.kind} becomes a convolution with zeros in its kernel")
         if getattr(layer, "padding", "") == "causal":
             mend = "ZeroPadding1D((kernel_size - 1, 0)) before it, and padding='valid'"
             yield Remark("unsupported-layer", "QKeras itself cannot compute padding='causal'", mend)
@@ -264,11 +275,6 @@ class Conv(_Convolution):
     def terms(self, call: Call) -> int | None:
         return int(math.prod(call.layer.weights[0].shape[:-1]))
 
-    def remarks(self, call: Call, context: Context) -> Remarks:
-        yield from super().remarks(call, context)
-        if call.layer.groups not in (1, None):
-            yield Remark("dilation", f"groups is {call.layer.groups}")
-
 
 @register_kind
 class DepthwiseConv(_Convolution):
@@ -279,9 +285,7 @@ class DepthwiseConv(_Convolution):
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         yield from super().remarks(call, context)
-        if call.layer.depth_multiplier != 1:
-            yield Remark("depth-multiplier", f"depth_multiplier is {call.layer.depth_multiplier}")
-        if context.spec.shares and not context.streams:
+        if not written_out(call.layer) and context.spec.shares and not context.streams:
             yield Remark("depthwise-resource", "io_parallel with the resource strategy")
 
 
@@ -289,8 +293,7 @@ class DepthwiseConv(_Convolution):
 class SeparableConv(DepthwiseConv):
     """A depthwise convolution and a pointwise one behind it, and so the normal form has it."""
 
-    handles = ("SeparableConv1D", "SeparableConv2D")
-    twins = ("SeparableConv2D",)
+    handles = twins = ("SeparableConv1D", "SeparableConv2D")
     operation = "separable_conv"
     roles = ("depthwise", "pointwise", "bias")
 
@@ -308,17 +311,102 @@ class SeparableConv(DepthwiseConv):
         layer, front, rank = call.layer, front_of(call.layer), len(call.shape) - 1
         given = dict.fromkeys(self.roles) if front is None else {r: front.option(r) for r in self.roles}
         grids = {r: changes.get(key, getattr(layer, key)) for r, key in given.items() if key is not None}
-        window = {
-            key: getattr(layer, key) for key in ("strides", "padding", "dilation_rate", "depth_multiplier")
-        }
-        first = _made(layer, f"DepthwiseConv{rank}D", {"depthwise": grids.get("depthwise")})(
-            layer.kernel_size, use_bias=False, name=f"{changes['name']}_depthwise", **window
+        first = self._depthwise(
+            layer, rank, grids.get("depthwise"), f"{changes['name']}_depthwise", weights[0]
         )
         kernels = {"kernel": grids.get("pointwise"), "bias": grids.get("bias")}
         then = _made(layer, f"Conv{rank}D", kernels)(
             layer.filters, 1, use_bias=layer.use_bias, name=changes["name"]
         )
-        return [NewLayer(first, weights[:1]), NewLayer(then, weights[1:])]
+        return [first, NewLayer(then, weights[1:])]
+
+    @staticmethod
+    def _depthwise(layer: Any, rank: int, grid: Any, name: str, kernel: NDArray[Any]) -> NewLayer:
+        """Its first half; QKeras has none in one dimension, nor hls4ml one with gaps or several kernels a channel."""
+        if rank == 2 and not written_out(layer):
+            made = _made(layer, "DepthwiseConv2D", {"depthwise": grid})
+            return NewLayer(
+                made(
+                    layer.kernel_size, strides=layer.strides, padding=layer.padding, use_bias=False, name=name
+                ),
+                [kernel],
+            )
+        rates = (layer.dilation_rate,) * rank if isinstance(layer.dilation_rate, int) else layer.dilation_rate
+        full = _spread(_apart(np.asarray(kernel)), rates)
+        made = _made(layer, f"Conv{rank}D", {"kernel": _with_zero(layer, "depthwise", grid)})
+        options = {"strides": layer.strides, "padding": layer.padding, "use_bias": False, "name": name}
+        return NewLayer(made(full.shape[-1], full.shape[:rank], **options), [full])
+
+
+def written_out(layer: Any) -> bool:
+    """Whether a convolution has gaps between its taps, groups, or several kernels for a channel."""
+    rate = getattr(layer, "dilation_rate", 1)
+    gaps = any(step != 1 for step in ((rate,) if isinstance(rate, int) else rate))
+    return gaps or getattr(layer, "groups", 1) not in (1, None) or getattr(layer, "depth_multiplier", 1) != 1
+
+
+def _with_zeros(
+    call: Call, front: FrontEnd, changes: Mapping[str, Any], weights: Sequence[NDArray[Any]]
+) -> NewLayer:
+    """The plain convolution of the same values; a quantizer without a zero gives way to a linear one."""
+    layer, kernel, rank = call.layer, np.asarray(weights[0]), len(call.shape) - 1
+    depthwise = layer_kind(layer).operation == "depthwise_conv"
+    full = _apart(kernel) if depthwise else _grouped(kernel, layer.groups or 1)
+    rates = (layer.dilation_rate,) * rank if isinstance(layer.dilation_rate, int) else layer.dilation_rate
+    full = _spread(full, rates)
+    role = layer_kind(layer).roles[0]
+    quantizer = changes.get(front.option(role), getattr(layer, front.option(role)))
+    if (
+        reading_of(front.quantizer(layer, role)) is not None
+        and reading_of(front.quantizer(layer, role)).shape == "binary"
+    ):
+        quantizer = front.make("linear", 2, 1)
+    options = {
+        front.option("kernel"): quantizer,
+        front.option("bias"): changes.get(front.option("bias"), getattr(layer, front.option("bias"))),
+    }
+    made = front.layer(f"Conv{rank}D")(
+        full.shape[-1],
+        full.shape[:rank],
+        strides=layer.strides,
+        padding=layer.padding,
+        use_bias=layer.use_bias,
+        name=changes["name"],
+        **options,
+    )
+    return NewLayer(made, [full, *weights[1:]])
+
+
+def _with_zero(layer: Any, role: str, quantizer: Any) -> Any:
+    """``quantizer``, or a linear one where it has no zero."""
+    front = front_of(layer)
+    found = None if front is None else reading_of(front.quantizer(layer, role))
+    return standard().make("linear", 2, 1) if found is not None and found.shape == "binary" else quantizer
+
+
+def _apart(kernel: NDArray[Any]) -> NDArray[Any]:
+    """A depthwise kernel (..., channels, multiplier) as (..., channels, channels * multiplier)."""
+    channels, each = kernel.shape[-2:]
+    wide = np.einsum("...cm,cd->...cdm", kernel, np.eye(channels, dtype=kernel.dtype))
+    return wide.reshape(*kernel.shape[:-1], channels * each)
+
+
+def _grouped(kernel: NDArray[Any], groups: int) -> NDArray[Any]:
+    """A kernel (..., channels / groups, filters) as (..., channels, filters)."""
+    own, filters = kernel.shape[-2], kernel.shape[-1] // groups
+    full = np.zeros((*kernel.shape[:-2], own * groups, kernel.shape[-1]), kernel.dtype)
+    for group in range(groups):
+        here = slice(group * filters, (group + 1) * filters)
+        full[..., group * own : (group + 1) * own, here] = kernel[..., here]
+    return full
+
+
+def _spread(kernel: NDArray[Any], rates: Sequence[int]) -> NDArray[Any]:
+    """A kernel (*taps, channels, filters) with rate - 1 zeros between taps along each axis."""
+    sizes = [(size - 1) * rate + 1 for size, rate in zip(kernel.shape, rates, strict=False)]
+    full = np.zeros((*sizes, *kernel.shape[-2:]), kernel.dtype)
+    full[tuple(slice(None, None, rate) for rate in rates)] = kernel
+    return full
 
 
 def _made(layer: Any, kind: str, grids: Mapping[str, Any]) -> Callable[..., Any]:
@@ -327,10 +415,3 @@ def _made(layer: Any, kind: str, grids: Mapping[str, Any]) -> Callable[..., Any]
     if front is None:
         return partial(getattr(keras.layers, kind))
     return partial(front.layer(kind), **{front.option(role): grid for role, grid in grids.items()})
-
-
-@register_kind
-class BatchNormalization(Kind):
-    handles = ("BatchNormalization",)
-    operation = "batchnorm"
-    exact = False

@@ -1,0 +1,256 @@
+"""A model in layers alone: models inside it are taken apart, operations with numbers and over axes become layers.
+
+Every room but the witness reads a model in this form, so that none needs to know of nesting or of ``2 * x``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from pquant_hls.network.affine import FixedPointScale
+from pquant_hls.network.attention import attention, einsum_axes, einsum_dense
+from pquant_hls.network.frontend import front_of
+from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, remake, topology
+from pquant_hls.network.names import unused
+from pquant_hls.network.products import dotted
+from pquant_hls.network.recurrent import GATES, MOST_STEPS, cell_kind, unrolled
+from pquant_hls.network.softmax import FixedPointSoftmax, softmax_in_layers
+from pquant_hls.network.sums import SumOver
+
+Apply = Callable[[list[Any], str], Any]
+
+
+def inlined(model: Any) -> Any:
+    """``model`` itself, or a new one of the same function and weights without models inside and with layers for operations."""
+    graph = topology(model)
+    if not any(map(_changes, graph.calls)):
+        return model
+    walk = _Walk({call.name for call in graph.calls if not isinstance(call.layer, keras.Model)})
+    found = remake(model, walk.apply)
+    for layer, weights in walk.made:
+        layer.set_weights(weights)
+    return found
+
+
+def _changes(call: Call) -> bool:
+    if isinstance(call.layer, keras.Model):
+        return True
+    return _unfolded(call) is not None or as_layers(call) is not None
+
+
+def _unfolded(call: Call) -> NewLayer | None:
+    front = front_of(call.layer)
+    return None if front is None else front.unfolded(call.layer)
+
+
+@dataclass
+class _Walk:
+    """New layers by the identity of the old ones, and their weights."""
+
+    taken: set[str]
+    copies: dict[int, Any] = field(default_factory=dict)
+    made: list[tuple[Any, Any]] = field(default_factory=list)
+
+    def apply(self, call: Call, feeds: list[Any], around: str = "") -> Any:
+        if isinstance(call.layer, keras.layers.InputLayer):
+            return feeds[0]
+        if isinstance(call.layer, keras.Model):
+            return self.inner(call, feeds)
+        name = self.named(call, around)
+        lowered = as_layers(call)
+        if lowered is not None:
+            return lowered(feeds, name)
+        if id(call.layer) in self.copies:
+            return call.on(feeds, self.copies[id(call.layer)])
+        new = _unfolded(call) or NewLayer(call.layer, call.weights)
+        layer = self.copies[id(call.layer)] = copy_layer(new.layer, name=name)
+        result = call.on(feeds, layer)
+        if not call.is_operation:
+            self.made.append((layer, new.weights))
+        return result
+
+    def named(self, call: Call, around: str) -> str:
+        """The layer's own name; inside a model one that is not taken."""
+        if not around:
+            return call.name
+        if id(call.layer) in self.copies:
+            return str(self.copies[id(call.layer)].name)
+        name = unused(call.name if call.name not in self.taken else f"{around}_{call.name}", self.taken)
+        self.taken.add(name)
+        return name
+
+    def inner(self, call: Call, feeds: list[Any]) -> Any:
+        graph: Topology = topology(call.layer)
+        tensors: dict[str, Any] = dict(zip(graph.inputs, feeds, strict=True))
+        for each in graph.calls:
+            read = [tensors[name] for name in each.inputs] or [tensors.get(each.output)]
+            tensors[each.output] = self.apply(each, read, call.name)
+        return tensors[graph.outputs[0]]
+
+
+def as_layers(call: Call) -> Apply | None:
+    """What applies an operation, or a layer of several, as layers, to its tensors and by a name; None where it stays one."""
+    make = (_OPERATIONS if call.is_operation else _LAYERS).get(type(call.layer).__name__)
+    return None if make is None else make(call)
+
+
+def _constant(call: Call) -> Any:
+    """The one number, or array without a batch axis, that a binary operation takes beside a tensor; None for none."""
+    given = call.node.arguments.args
+    others = [part for part in given if not isinstance(part, keras.KerasTensor)]
+    if len(given) != 2 or len(others) != 1:
+        return None
+    array = np.asarray(others[0], np.float64)
+    return array[0] if array.ndim and array.ndim > len(call.shape) else array
+
+
+def _first(call: Call) -> bool:
+    """Whether the tensor stands before the number."""
+    return isinstance(call.node.arguments.args[0], keras.KerasTensor)
+
+
+def _scaled(scale: Any, shift: Any = 0.0) -> Apply:
+    return lambda feeds, name: FixedPointScale(scale, shift, name=name)(feeds[0])
+
+
+def _multiply(call: Call) -> Apply | None:
+    number = _constant(call)
+    if number is None:
+        return _squared if _same(call) else None
+    return _scaled(number)
+
+
+def _same(call: Call) -> bool:
+    return len(call.inputs) == 1 and len(call.node.arguments.args) == 2 and not call.constants
+
+
+def _squared(feeds: list[Any], name: str) -> Any:
+    return keras.layers.Multiply(name=name)([feeds[0], feeds[0]])
+
+
+def _add(call: Call) -> Apply | None:
+    number = _constant(call)
+    return None if number is None else _scaled(1.0, number)
+
+
+def _subtract(call: Call) -> Apply | None:
+    number = _constant(call)
+    if number is None:
+        return None
+    return _scaled(1.0, -number) if _first(call) else _scaled(-1.0, number)
+
+
+def _divide(call: Call) -> Apply | None:
+    number = _constant(call)
+    return None if number is None or not _first(call) or not np.all(number) else _scaled(1.0 / number)
+
+
+def _power(call: Call) -> Apply | None:
+    number = _constant(call)
+    return (
+        _squared if number is not None and _first(call) and number.ndim == 0 and float(number) == 2 else None
+    )
+
+
+def _reduced(call: Call) -> tuple[list[int], bool] | None:
+    """(axes, keepdims) of a reduction; None over the batch axis."""
+    axis = call.layer.axis
+    rank = len(call.node.input_tensors[0].shape)
+    given = range(rank) if axis is None else [axis] if isinstance(axis, int) else axis
+    axes = sorted(each % rank for each in given)
+    return None if 0 in axes else (axes, bool(call.layer.keepdims))
+
+
+def _sum(call: Call) -> Apply | None:
+    found = _reduced(call)
+    if found is None:
+        return None
+    axes, keep = found
+    return lambda feeds, name: SumOver(axes, keep, name=name)(feeds[0])
+
+
+def _pooled(word: str) -> Callable[[Call], Apply | None]:
+    def make(call: Call) -> Apply | None:
+        found, shape = _reduced(call), call.node.input_tensors[0].shape
+        if found is None or len(shape) not in (3, 4) or found[0] != list(range(1, len(shape) - 1)):
+            return None
+        layer = getattr(keras.layers, f"Global{word}Pooling{len(shape) - 2}D")
+        return lambda feeds, name: layer(keepdims=found[1], name=name)(feeds[0])
+
+    return make
+
+
+def _function(name: str) -> Callable[[Call], Apply | None]:
+    return lambda _: lambda feeds, own: keras.layers.Activation(name, name=own)(feeds[0])
+
+
+def _dot(call: Call) -> Apply | None:
+    """Products of all pairs of rows, summed over the axis that both share: of two vectors, or of two matrices."""
+    shapes = [tuple(tensor.shape[1:]) for tensor in call.node.input_tensors]
+    axes = [call.layer.axes] * 2 if isinstance(call.layer.axes, int) else list(call.layer.axes)
+    last = [axis % (len(shape) + 1) == len(shape) for axis, shape in zip(axes, shapes, strict=True)]
+    if len({len(shape) for shape in shapes}) > 1 or len(shapes[0]) > 2 or call.layer.normalize:
+        return None
+    return lambda feeds, name: dotted(feeds, shapes, last, name)
+
+
+def _softmax(call: Call) -> Apply | None:
+    if not isinstance(call.layer, FixedPointSoftmax):
+        return None
+    return lambda feeds, name: softmax_in_layers(call.layer, feeds[0], name)
+
+
+def _attention(call: Call) -> Apply | None:
+    """Without masks, over one axis of rows."""
+    shapes = [tensor.shape for tensor in call.node.input_tensors]
+    options = {key: value for key, value in call.node.arguments.kwargs.items() if value not in (None, False)}
+    if len(shapes) not in (2, 3) or any(len(shape) != 3 or None in shape[1:] for shape in shapes) or options:
+        return None
+    return lambda feeds, name: attention(call.layer, feeds, name)
+
+
+def _einsum(call: Call) -> Apply | None:
+    shape = call.node.input_tensors[0].shape
+    if None in shape[1:] or einsum_axes(call.layer.equation, len(shape)) is None:
+        return None
+    return lambda feeds, name: einsum_dense(call.layer, feeds[0], name)
+
+
+def _recurrent(call: Call) -> Apply | None:
+    steps = call.node.input_tensors[0].shape[1]
+    if steps is None or steps > MOST_STEPS or len(call.inputs) > 1 or cell_kind(call.layer) is None:
+        return None
+    return lambda feeds, name: unrolled(call.layer, feeds[0], name)
+
+
+_LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {
+    "Dot": _dot,
+    "FixedPointSoftmax": _softmax,
+    "MultiHeadAttention": _attention,
+    "EinsumDense": _einsum,
+    **{f"{mark}{name}": _recurrent for name in GATES for mark in ("", "Q")},
+}
+
+
+_OPERATIONS: Mapping[str, Callable[[Call], Apply | None]] = {
+    "Multiply": _multiply,
+    "Add": _add,
+    "Subtract": _subtract,
+    "TrueDivide": _divide,
+    "Divide": _divide,
+    "Power": _power,
+    "Square": lambda _: _squared,
+    "Negative": lambda _: _scaled(-1.0),
+    "Sum": _sum,
+    "Mean": _pooled("Average"),
+    "Max": _pooled("Max"),
+    **{
+        name.capitalize(): _function(name)
+        for name in ("relu", "sigmoid", "tanh", "softplus", "elu", "silu", "relu6")
+    },
+}

@@ -1,0 +1,206 @@
+"""Parts of random networks that are layers of other kinds: scales, corners, tables, sums, repeats, recurrent cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pquant_hls.testing.blocks import Part, conv, flattened, sides
+from pquant_hls.testing.drawing import Drawer
+from pquant_hls.testing.sketch import Quantizer
+
+SMOOTH = (
+    "sigmoid",
+    "tanh",
+    "silu",
+    "gelu",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "hard_sigmoid",
+    "exponential",
+)
+"""Functions of Keras' that become tables."""
+
+
+def narrow(drawer: Drawer, x: int) -> int:
+    """A dense layer rounded to few bits."""
+    return drawer.act(drawer.dense(x, drawer.bits(1, 4)), drawer.quantized_bits(3, 9, 3))
+
+
+def scale(drawer: Drawer, x: int) -> int:
+    """Factors and shifts on a grid, of one value, of each channel or of all."""
+    shape = drawer.any_of((), drawer.shape(x)[-1:], drawer.shape(x))
+    grid = 2.0 ** -drawer.bits(0, 6)
+    parts = {name: (drawer.rng.integers(-20, 21, shape) * grid).tolist() for name in ("scale", "shift")}
+    x = drawer.add("FixedPointScale", x, **parts)
+    return drawer.act(x) if drawer.chance(0.7) else x
+
+
+def corners(drawer: Drawer, x: int) -> int:
+    """Bounded and leaky relus, hard tanh."""
+    x = drawer.dense(x, drawer.bits(2, 4))
+    kind = drawer.any_of("ReLU", "LeakyReLU", "PReLU", "Activation")
+    slope = drawer.any_of(0.125, 0.25, 0.5, 0.3, 1.5)
+    options: dict[str, dict[str, Any]] = {
+        "ReLU": {"max_value": drawer.any_of(1.0, 2.5, 6.0), "negative_slope": drawer.any_of(0.0, slope)},
+        "LeakyReLU": {"negative_slope": slope},
+        "PReLU": {},
+        "Activation": {"activation": drawer.any_of("relu6", "hard_tanh")},
+    }
+    x = drawer.add(kind, x, **options[kind])
+    return drawer.act(x) if drawer.chance(0.7) else x
+
+
+def function(drawer: Drawer, x: int) -> int:
+    """A smooth function between quantizers, or one that fix makes a table of."""
+    chosen = drawer.any_of(*SMOOTH)
+    if drawer.chance(0.25):
+        return drawer.add("Activation", drawer.dense(x, drawer.bits(1, 3)), activation=chosen)
+    x = drawer.add("Activation", narrow(drawer, x), activation=chosen)
+    return drawer.act(x, drawer.any_of(drawer.quantized_bits(3, 9, 3), drawer.relu(3, 9, 3)))
+
+
+def odd_quantizer(drawer: Drawer, x: int) -> int:
+    """A quantizer that hls4ml computes otherwise or refuses, of few bits."""
+    found = drawer.any_of(
+        Quantizer("quantized_relu", {"bits": drawer.bits(3, 7), "integer": 2, "negative_slope": 0.25}),
+        Quantizer("quantized_tanh", {"bits": drawer.bits(3, 8), "use_real_tanh": True}),
+        Quantizer("quantized_sigmoid", {"bits": drawer.bits(3, 8), "use_real_sigmoid": True}),
+        Quantizer("quantized_sigmoid", {"bits": drawer.bits(3, 8), "symmetric": 1}),
+        Quantizer("quantized_po2", {"bits": drawer.bits(3, 4), "max_value": 2}),
+        Quantizer("binary", {"alpha": 1, "use_01": True}),
+        Quantizer("binary", {"alpha": 0.5}),
+        Quantizer("ternary", {"alpha": 1, "threshold": 0.5}),
+    )
+    return drawer.act(narrow(drawer, x), found)
+
+
+def softmax(drawer: Drawer, x: int) -> int:
+    x = drawer.add("FixedPointSoftmax", drawer.dense(x, drawer.bits(2, 5)), integer=drawer.bits(1, 4))
+    return drawer.act(x, drawer.relu(4, 10, 0)) if drawer.chance(0.7) else x
+
+
+def repeats(drawer: Drawer, x: int) -> int:
+    """Values repeated, or left out at the edges."""
+    shape = drawer.shape(x)
+    if len(shape) == 1:
+        return drawer.add("RepeatVector", x, n=drawer.bits(1, 4))
+    if len(shape) == 2:
+        if shape[0] > 2 and drawer.chance(0.5):
+            return drawer.add("Cropping1D", x, cropping=drawer.any_of((1, 0), (0, 1), (1, 1)))
+        return drawer.add("UpSampling1D", x, size=drawer.bits(2, 3))
+    if min(shape[:2]) > 2:
+        return drawer.add("Cropping2D", x, cropping=drawer.any_of(((1, 0), (0, 1)), ((1, 1), (0, 1))))
+    return drawer.add("UpSampling2D", x, size=2)
+
+
+def kept_axes(drawer: Drawer, x: int) -> int:
+    """A pooled image whose axes stay, added to or multiplied with the image itself or alone."""
+    axes = len(drawer.shape(x)) - 1
+    if axes == 0:
+        return scale(drawer, x)
+    pooled = drawer.add(f"GlobalMaxPooling{axes}D", x, keepdims=True)
+    if drawer.chance(0.3):
+        return pooled
+    return drawer.add(drawer.any_of("Add", "Multiply", "Maximum", "Subtract"), x, pooled)
+
+
+def summed(drawer: Drawer, x: int) -> int:
+    """A sum, maximum or mean over axes, as of a deep set."""
+    axes = len(drawer.shape(x))
+    if axes == 1:
+        return drawer.add("Operator", x, sign="sum", axis=-1, keepdims=True)
+    if drawer.chance(0.3):
+        whole = tuple(range(1, axes))
+        return drawer.add("Operator", x, sign="max", axis=whole if len(whole) > 1 else 1, keepdims=False)
+    axis = drawer.any_of(1, -1, *([2] if axes == 3 else []))
+    x = drawer.add("Operator", x, sign="sum", axis=axis, keepdims=drawer.chance(0.3))
+    return drawer.act(x) if drawer.chance(0.5) else x
+
+
+def dotted(drawer: Drawer, x: int) -> int:
+    """Products of two tensors, summed."""
+    a, b = sides(drawer, x, 2)
+    if len(drawer.shape(a)) > 2:
+        return drawer.add("Multiply", a, b)
+    return drawer.add("Dot", a, b, axes=drawer.any_of(1, len(drawer.shape(a))))
+
+
+def written_out(drawer: Drawer, x: int) -> int:
+    """Convolutions with gaps, groups or several kernels a channel, and separable ones."""
+    axes = len(drawer.shape(x)) - 1
+    if axes == 0:
+        return narrow(drawer, x)
+    size = min(2, *drawer.shape(x)[:-1])
+    if drawer.chance(0.4):
+        roles = {f"{role}_quantizer": drawer.weight_quantizer() for role in ("depthwise", "pointwise")}
+        options: dict[str, Any] = {"kernel_size": size, "padding": drawer.any_of("same", "valid")}
+        return drawer.add(
+            f"QSeparableConv{axes}D", x, filters=2, **options, **roles, bias_quantizer=drawer.bias_quantizer()
+        )
+    if axes == 2 and drawer.chance(0.4):
+        return drawer.add(
+            "QDepthwiseConv2D", x, kernel_size=size, depth_multiplier=2, **drawer.quantizers("depthwise")
+        )
+    if drawer.chance(0.5) and drawer.shape(x)[-1] > 1:
+        return conv(drawer, x, strides=1, groups=drawer.shape(x)[-1], filters_times=drawer.shape(x)[-1])
+    return conv(drawer, x, strides=1, kernel_size=size, dilation_rate=2, padding="same")
+
+
+def folded_norm(drawer: Drawer, x: int) -> int:
+    """A layer of QKeras' that holds its batch normalization."""
+    settings = {
+        "kernel_quantizer": drawer.quantized_bits(4, 8, 1),
+        "bias_quantizer": drawer.quantized_bits(6, 10, 3),
+    }
+    if len(drawer.shape(x)) == 3:
+        return drawer.activated(drawer.add("QConv2DBatchnorm", x, filters=2, kernel_size=1, **settings))
+    return drawer.activated(drawer.add("QDenseBatchnorm", flattened(drawer, x), units=3, **settings))
+
+
+def recurrent(drawer: Drawer, x: int) -> int:
+    """A cell over a short sequence, its states rounded."""
+    if len(drawer.shape(x)) == 1:
+        x = drawer.add("Reshape", x, target_shape=(drawer.shape(x)[0], 1))
+    if len(drawer.shape(x)) != 2 or drawer.shape(x)[0] > 8:
+        return summed(drawer, x)
+    kind = drawer.any_of("QGRU", "QLSTM", "QSimpleRNN")
+    roles = {f"{role}_quantizer": drawer.quantized_bits(3, 6, 1) for role in ("kernel", "recurrent", "bias")}
+    gates = {"recurrent_activation": Quantizer("quantized_sigmoid", {"bits": drawer.bits(3, 6)})}
+    x = drawer.add(
+        kind,
+        x,
+        units=drawer.bits(1, 3),
+        activation=Quantizer("quantized_tanh", {"bits": drawer.bits(3, 6)}),
+        state_quantizer=drawer.quantized_bits(4, 8, 1),
+        return_sequences=drawer.chance(0.4),
+        **roles,
+        **({} if kind == "QSimpleRNN" else gates),
+    )
+    return drawer.act(x) if drawer.chance(0.6) else x
+
+
+def many_axes(drawer: Drawer, x: int) -> int:
+    """A dense layer over four axes."""
+    shape = drawer.shape(x)
+    x = drawer.add("Reshape", x, target_shape=(*shape, *[1] * (4 - len(shape))))
+    x = drawer.dense(x, drawer.bits(1, 3))
+    return flattened(drawer, drawer.activated(x))
+
+
+MORE_PARTS: dict[str, Part] = {
+    "scale": scale,
+    "bounded and leaky relus": corners,
+    "function as a table": function,
+    "quantizer as a table": odd_quantizer,
+    "softmax of tables": softmax,
+    "repeated or cropped values": repeats,
+    "kept axes": kept_axes,
+    "sum over axes": summed,
+    "dot": dotted,
+    "convolution written out": written_out,
+    "folded batch normalization": folded_norm,
+    "recurrent": recurrent,
+    "dense over four axes": many_axes,
+}

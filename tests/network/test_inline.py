@@ -1,0 +1,90 @@
+"""A model in layers alone computes what the model does: models inside, operations, attention, recurrent cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from pquant_hls.network import calls, keras_predict, model_digest
+from pquant_hls.network.inline import inlined
+
+SEQUENCE = (5, 3)
+
+
+def model_of(shape: tuple[int, ...], build: Callable[[Any], Any]) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    x = keras.Input(shape)
+    model = keras.Model(x, build(x))
+    rng = np.random.default_rng(2)
+    for variable in model.weights:
+        if variable.dtype == "float32":
+            variable.assign(rng.uniform(0.2, 0.9, variable.shape) * rng.choice([-1, 1], variable.shape))
+    return model
+
+
+def inner(shape: tuple[int, ...], *layers: Any) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), *layers], name="inner")
+
+
+def shared(x: Any) -> Any:
+    one = inner((4,), kl.Dense(4, name="fc"), kl.ReLU(name="act"))
+    return kl.Dense(2, name="fc")(one(one(x)))
+
+
+CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
+    "a model inside, twice, with a name of the outer one's": ((4,), shared),
+    "models inside models": ((4,), inner((4,), inner((4,), kl.Dense(3)), kl.Dense(2))),
+    "numbers": ((4,), lambda x: (2.0 * x + 1.0) / 4.0 - (1.0 - x) * 3.0),
+    "squares": ((4,), lambda x: keras.ops.square(x) + x**2 + x * x),
+    "sums": (SEQUENCE, lambda x: keras.ops.sum(x, axis=(1, 2), keepdims=True)),
+    "means and maxima": (SEQUENCE, lambda x: keras.ops.mean(x, axis=1) - keras.ops.max(x, axis=1)),
+    "dot of matrices": (SEQUENCE, lambda x: kl.Dot(axes=2)([kl.Dense(4)(x), kl.Dense(4)(x)])),
+    "dot over rows": (SEQUENCE, lambda x: kl.Dot(axes=1)([kl.Dense(2)(x), kl.Dense(4)(x)])),
+    "dot of vectors": ((4,), lambda x: kl.Dot(axes=1)([kl.Dense(3)(x), kl.Dense(3)(x)])),
+    "einsum over features": (SEQUENCE, kl.EinsumDense("abc,cd->abd", (None, 4), bias_axes="d")),
+    "einsum over rows": (SEQUENCE, kl.EinsumDense("abc,bd->adc", (4, 3), activation="relu")),
+    "einsum of heads": (SEQUENCE, kl.EinsumDense("abc,cde->abde", (None, 2, 4), bias_axes="de")),
+    "attention": (SEQUENCE, lambda x: kl.MultiHeadAttention(1, 4)(x, x)),
+    "attention of three heads": (
+        SEQUENCE,
+        lambda x: kl.MultiHeadAttention(3, 2, value_dim=5)(x, kl.Dense(3)(x)),
+    ),
+    "attention without bias": (SEQUENCE, lambda x: kl.MultiHeadAttention(2, 2, use_bias=False)(x, x)),
+    "GRU": (SEQUENCE, kl.GRU(4)),
+    "GRU, reset before": (SEQUENCE, kl.GRU(4, reset_after=False, return_sequences=True)),
+    "LSTM": (SEQUENCE, kl.LSTM(4, return_sequences=True)),
+    "SimpleRNN without bias": (SEQUENCE, kl.SimpleRNN(4, use_bias=False)),
+    "one step": ((1, 3), kl.GRU(4, return_sequences=True)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_computes_the_same_in_layers_alone(case: str) -> None:
+    model = model_of(*CASES[case])
+    flat = inlined(model)
+    assert flat is not model
+    assert not any(isinstance(call.layer, keras.Model) for call in calls(flat))
+    assert len({layer.name for layer in flat.layers}) == len(flat.layers)
+    x = np.random.default_rng(0).normal(size=(20, *model.input_shape[1:])).astype(np.float32)
+    np.testing.assert_allclose(keras_predict(flat, x), keras_predict(model, x), rtol=1e-6, atol=1e-6)
+    assert inlined(flat) is flat
+    assert model_digest(model) == model_digest(flat)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        kl.GRU(4, go_backwards=True),
+        lambda x: kl.MultiHeadAttention(1, 4)(x, x, use_causal_mask=True),
+        kl.EinsumDense("abc,bcd->abd", (5, 2)),
+        lambda x: kl.Dot(axes=2, normalize=True)([x, x]),
+    ],
+)
+def test_what_is_more_than_that_stays(build: Callable[[Any], Any]) -> None:
+    model = model_of(SEQUENCE, build)
+    assert inlined(model) is model
