@@ -32,12 +32,26 @@ def lint(
     fix: Annotated[
         Path | None, typer.Option("--fix", help="write the model with all mended that needs no retraining")
     ] = None,
+    overflow: Annotated[
+        bool, typer.Option("--overflow", help="of a firmware: each type proven, or an input that wraps it")
+    ] = False,
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--range", help="of the inputs: LOW:HIGH, or .npy of inputs (n, ...); one, or one a port"
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="for deciding, with --overflow")] = 50.0,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> int:
     """Say where the firmware would compute something else than Keras: rule, layer, what happens, the mend.
 
     Of a firmware folder: which types can wrap, which sums are cut, where its two copies of the weights differ.
     """
+    if overflow or ranges:
+        from pquant_hls.cli.overflow import lint_overflow
+
+        return lint_overflow(model, ranges or [], seconds, json=json)
     if model.is_dir() or model.suffix in (".cpp", ".cc"):
         return _lint_firmware(model, json=json)
     from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json

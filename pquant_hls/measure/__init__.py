@@ -12,13 +12,17 @@ from pquant_hls.measure.design import (
 )
 from pquant_hls.measure.evaluator import EVALUATORS, Design, Evaluator, measured_by, target_of
 from pquant_hls.measure.proof import Contradicted, Proof, prove
+from pquant_hls.measure.shown import Overflow, Shown, as_ranges, overflow
 
 __all__ = [
     "EVALUATORS",
     "Contradicted",
     "Design",
     "Evaluator",
+    "Overflow",
     "Proof",
+    "Shown",
+    "as_ranges",
     "check_source",
     "estimated",
     "has_synthesis",
@@ -27,6 +31,7 @@ __all__ = [
     "measure_project",
     "measured_by",
     "offers_reports",
+    "overflow",
     "prove",
     "source_of",
     "target_of",

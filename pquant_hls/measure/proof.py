@@ -79,7 +79,7 @@ def prove(
         for start in range(0, vectors, BATCH):
             x = _stored(graph, random_inputs(project, min(BATCH, vectors - start), seed + start // BATCH))
             _, layers = predict(library, _one_or_all(x), trace=True, timeout_s=timeout_s)
-            _compare(graph, _values(graph, x, layers), emulators, proven, unseen)
+            _compare(graph, node_values(graph, x, layers), emulators, proven, unseen)
     return Proof(graph, vectors, tuple(proven), tuple(unseen.items()))
 
 
@@ -90,7 +90,7 @@ def _stored(graph: FixedPointGraph, x: Any) -> list[Floats]:
     return [node.result.quantize(np.asarray(a, np.float64)).reshape(len(a), *node.shape) for node, a in pairs]
 
 
-def _values(graph: FixedPointGraph, x: list[Floats], layers: Mapping[str, Floats]) -> dict[str, Floats]:
+def node_values(graph: FixedPointGraph, x: list[Floats], layers: Mapping[str, Floats]) -> dict[str, Floats]:
     """What every node holds in csim: inputs as stored, layers as noted, other names of an array as that array."""
     found = {node.name: array for node, array in zip(graph.inputs, x, strict=True)}
     for node in graph.nodes:
