@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +59,8 @@ FIFO_EVENTS = 2
 GOLDEN = 64
 """Inputs whose csim outputs the Verilog, where it is measured, must give too."""
 
+EPOCHS = "epochs.json"
+
 Fidelity = Literal["sketch", "measure"]
 """How a design is looked at: estimated without any C++ compiled, or proven by csim and measured."""
 
@@ -103,6 +106,7 @@ class Bench:
     scores: dict[str, Score] = field(default_factory=dict)
     report: Path | None = None
     """With ``measure: report``: the report, or the folder of reports, of the design that the run waits for."""
+    epochs: list[EpochReport] = field(default_factory=list)
 
     @property
     def events(self) -> int:
@@ -156,7 +160,7 @@ class Bench:
         config, name = self._named(point, step, spec)
         self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
         if not self.run.has(name):
-            with self.run.work(name) as folder:
+            with self.run.work(name) as folder, self._noting_epochs(folder):
                 _save(self._ready(step, config, spec).compress(point.model, self.data), folder)
         return self._made(name)
 
@@ -166,7 +170,7 @@ class Bench:
         config, name = self._named(point, step, spec)
         self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
         if not self.run.has(name):
-            with self.run.work(name) as folder:
+            with self.run.work(name) as folder, self._noting_epochs(folder):
                 ready: Any = self._ready(step, config, spec)
                 for index, made in enumerate(ready.designs(point.model, self.data)):
                     (folder / f"{index:02}").mkdir()
@@ -207,7 +211,16 @@ class Bench:
         teacher = step.teacher or self.teacher
         return type(step)(config, teacher=teacher, cost=DesignCost(hls), progress=self._on_epoch)
 
+    @contextmanager
+    def _noting_epochs(self, folder: Path) -> Iterator[None]:
+        """Keep the epochs that pass in the block beside the step's record, for the learning curves of the page."""
+        self.epochs.clear()
+        yield
+        if self.epochs:
+            write_json(folder / EPOCHS, {"epochs": [asdict(report) for report in self.epochs]})
+
     def _on_epoch(self, report: EpochReport) -> None:
+        self.epochs.append(report)
         self.listen(epoch_event(report))
 
     def measure(self, point: Point, *, exact: bool = True, hls: HlsSpec | None = None) -> Point:

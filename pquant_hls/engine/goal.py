@@ -90,8 +90,8 @@ class Goal:
 class Ending:
     """Where a policy stopped: the point to hand over, what it must fulfil, why it stopped, what happened.
 
-    ``extra`` are further fields of the result. ``handed_over`` is the number of the round that ``best`` is of;
-    its reason needs no failing limits added.
+    ``extra`` are further fields of the result, ``drawn`` what the page draws of the search. ``handed_over`` is the number
+    of the round that ``best`` is of; its reason needs no failing limits added.
     """
 
     best: Point
@@ -100,6 +100,7 @@ class Ending:
     history: tuple[Entry, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     handed_over: int | None = None
+    drawn: Mapping[str, Any] = field(default_factory=dict)
 
 
 def conclude(bench: Workbench, ending: Ending) -> tuple[Point, Judgement]:

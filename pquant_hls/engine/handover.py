@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pquant_hls.csim import build, predict
 from pquant_hls.decide import Verdict
 from pquant_hls.engine.bench import Bench, Point, csim_score
 from pquant_hls.engine.events import Event
+from pquant_hls.engine.figures import drawn
 from pquant_hls.engine.score import Score, errors_of
 from pquant_hls.errors import NotMeasured
 from pquant_hls.golden import record, write_testbench
@@ -24,6 +25,7 @@ from pquant_hls.store import Entry, write_json
 GOLDEN_VECTORS = 256
 FOLDER = "handover"
 GOLDEN = "project.golden"
+FIGURES = "figures.json"
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ class ValidationResult(CompressionResult):
         return self.model, self.history
 
 
-def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
-    """Write project, model, ``qor.json`` and golden vectors of ``best`` under ``handover/``; returns the
-    final QoR.
+def hand_over(bench: Bench, best: Point, verdict: Verdict, searched: Mapping[str, Any] | None = None) -> QoR:
+    """Write project, model, ``qor.json``, ``figures.json`` and golden vectors of ``best`` under ``handover/``; returns
+    the final QoR.
 
     The test split is read here, once, through csim of the very project that is handed over.
     """
@@ -124,4 +126,5 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict) -> QoR:
         }
         qor = best.qor.with_(metrics={**best.qor.metrics, **more})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
+        write_json(folder / FIGURES, {**drawn(bench, library, outputs), **(searched or {})})
     return qor

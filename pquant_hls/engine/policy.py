@@ -115,7 +115,7 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Any) -
         for said in gone:
             bench.listen(Event("note", said))
         final = replace(final, qor=final.qor.with_(notes=(*final.qor.notes, *gone, *_remarks(bench.data))))
-    qor = hand_over(bench, final, judgement.verdict)
+    qor = hand_over(bench, final, judgement.verdict, ending.drawn)
     failing = "; ".join(str(check) for check in judgement.failing())
     whole = ending.handed_over is not None or failing in ending.reason
     reason = ending.reason if whole else f"{ending.reason}; {failing}"

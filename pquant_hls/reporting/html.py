@@ -1,152 +1,152 @@
-"""One run as one HTML file: verdict, what was handed over, pictures of latency and accuracy, every line."""
+"""A run, or two side by side, as one HTML file without script and outside parts: it can be mailed, and kept by CI."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+from pquant_hls.errors import NotMeasured
 from pquant_hls.programs.quoting import html
-from pquant_hls.qor import RESOURCE_NAMES, QoR
-from pquant_hls.qor.words import (
-    count,
-    interval,
-    latency_texts,
-    limits,
-    lost_of,
-    lost_on_test,
-    percent,
-    points,
-)
-from pquant_hls.reporting.lines import Line
-from pquant_hls.reporting.picture import accuracy_picture, latency_picture
+from pquant_hls.qor.words import limits
+from pquant_hls.reporting import facts
+from pquant_hls.reporting.figure import Figure, Table
+from pquant_hls.reporting.pair import check_alike, differences
+from pquant_hls.reporting.plots import Plots
 from pquant_hls.reporting.run import RunReport
-from pquant_hls.reporting.verdict import read_qor
+from pquant_hls.reporting.style import PAGE, STYLE
 
-STYLE = (
-    "body{font:15px/1.5 sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:right;"
-    "vertical-align:top}th{background:#f4f4f4}.text{text-align:left;max-width:26em}"
-    ".MET,.kept{color:#176b2c}.MISSED{color:#a31515}.UNKNOWN{color:#8a5a00}svg{margin-right:2em}"
+Make = Callable[[Plots], Figure | Sequence[Figure]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: pictures, and a table that each run has one of."""
+
+    title: str
+    pictures: Sequence[Make] = ()
+    table: Callable[[RunReport], Table | None] | None = None
+
+    @property
+    def anchor(self) -> str:
+        return self.title.lower().replace(" ", "-")
+
+
+SECTIONS = (
+    Section("Where time and logic go", (Plots.layers, Plots.logic, Plots.part)),
+    Section("Rounds", (Plots.rounds, Plots.accuracies), facts.rounds_table),
+    Section("Bits and sparsity", (Plots.bits,)),
+    Section("Ranges", (lambda plots: plots.ranges("weights"), lambda plots: plots.ranges("activations"))),
+    Section("Physics", (Plots.roc, Plots.confusion, Plots.scores), facts.efficiency_table),
+    Section("Training", (Plots.loss, Plots.learning)),
+    Section("Search", (Plots.fronts, Plots.importance)),
 )
-TEXT_COLUMNS = {"step", "what", "source", "outcome", "why"}
 
 
-def to_html(run: RunReport) -> str:
-    """A page without outside parts: it can be mailed or kept as a CI artefact."""
-    verdict = str(run.verdict) if run.status == "finished" else run.status
-    found = run.lines
-    pictures = latency_picture(found, run.budget.get("latency_ns")) + accuracy_picture(found, _floor(run))
+def to_html(run: RunReport, beside: RunReport | None = None, *, unlike: bool = False) -> str:
+    """The page of a run, or of two side by side.
+
+    Raises
+    ------
+    SpecError : two runs on other data, parts or clocks, unless ``unlike`` says to show them all the same.
+    """
+    runs = (run,) if beside is None else (run, beside)
+    if not unlike:
+        check_alike(runs)
+    title = " and ".join(f"{one.name}: {facts.outcome(one)}" for one in runs)
+    body = "".join(
+        [_head(runs), _contents(), _handed_over(runs), *(_section(part, runs) for part in SECTIONS)]
+    )
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{html(run.name)}: {html(verdict)}</title><style>{STYLE}</style></head><body>"
-        f'<h1>{html(run.name)}</h1><p><strong class="{html(verdict)}">{html(verdict)}</strong> '
-        f"{html(run.reason)}</p><p>{_basis(run)}{html(_asked(run))}</p>{_handed_over(run)}"
-        f"{pictures or '<p>Nothing was measured.</p>'}{_table(found)}{_made_by(run)}</body></html>\n"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">'
+        f"<title>{html(title)}</title><style>{STYLE}{PAGE}</style></head>"
+        f'<body class="pquant"><main>{body}{_provenance(runs)}</main></body></html>\n'
     )
 
 
-def _basis(run: RunReport) -> str:
-    basis = f"The verdict {html(run.basis)}.<br>" if run.basis else ""
-    test = f"On the test split, which decided nothing: {html(str(run.on_test))}.<br>" if run.on_test else ""
-    return f"{basis}{_checks(run)}{test}"
-
-
-def _checks(run: RunReport) -> str:
-    """What decides against MET, or says how little decides for it."""
-    return "".join(f"{html(str(check))}.<br>" for check in run.judgement.failing())
-
-
-def _asked(run: RunReport) -> str:
-    hls = run.hls
-    target = f"{hls.get('backend')}, {hls.get('part')}, {hls.get('clock_ns')} ns clock, reuse {hls.get('reuse_factor')}"
-    return f"Budget: {limits(run.budget) or 'none'}. Target: {target if hls else 'not stated'}."
-
-
-def _floor(run: RunReport) -> float | None:
-    loss = run.budget.get("max_accuracy_loss")
-    return None if loss is None or run.baseline_accuracy is None else run.baseline_accuracy - float(loss)
-
-
-def _handed_over(run: RunReport) -> str:
-    """The figures of the design that was handed over, each with its source."""
-    if run.qor is None:
-        return ""
-    qor = read_qor(run.qor)
-    rows = [f"<tr><th>{html(name)}</th><td>{html(value)}</td></tr>" for name, value in _figures(qor, run)]
-    notes = "".join(f"<li>{html(note)}</li>" for note in qor.notes)
-    return f"<h2>Handed over</h2><table>{''.join(rows)}</table>{f'<ul>{notes}</ul>' if notes else ''}"
-
-
-def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
-    cycles, ns = latency_texts(qor.model_dump(mode="json"))
-    source = qor.source or "not measured"
-    yield f"latency, cycles ({source})", cycles
-    yield f"worst latency, ns ({source})", ns
-    if qor.latency is not None:
-        yield f"initiation interval, cycles ({source})", count(qor.latency.ii_cycles)
-    if qor.resources is not None:
-        for name in RESOURCE_NAMES:
-            value = getattr(qor.resources, name)
-            low, high = qor.resources.intervals.get(name, (None, None))
-            if value is not None:
-                yield f"{name.upper()} ({source})", interval(low, value, high, "{:,.0f}")
-    errors = qor.metrics
-    accuracy = percent(qor.accuracy, errors.get("accuracy_error"))
-    yield f"accuracy, validation ({qor.accuracy_source or 'not measured'})", accuracy
-    yield "accuracy of the original, validation (keras)", percent(run.baseline_accuracy)
-    yield "loss, validation, points", points(*lost_of(qor, run.baseline_accuracy))
-    yield (
-        "accuracy, test split (csim)",
-        percent(errors.get("test_accuracy"), errors.get("test_accuracy_error")),
-    )
-    yield "accuracy of the original, test split (keras)", percent(errors.get("test_accuracy_float"))
-    yield "loss, test split, points", points(*lost_on_test(qor))
-    yield "outputs on which csim equals Keras", percent(qor.csim_match)
-    yield "project, sha256", (qor.digest or "-")[:16]
-
-
-def _table(found: Sequence[Line]) -> str:
-    heads = (
-        "step",
-        "what",
-        "weights",
-        "accuracy",
-        "loss, points",
-        "ratio",
-        "cycles",
-        "ns",
-        "source",
-        "outcome",
-        "why",
-    )
-    classes = ['class="text"' if head in TEXT_COLUMNS else "" for head in heads]
-    cells = "".join(f"<th {kind}>{head}</th>" for head, kind in zip(heads, classes, strict=True))
-    rows = "".join(_row(line, classes) for line in found)
-    return f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _row(line: Line, classes: Sequence[str]) -> str:
-    cells: tuple[Any, ...] = (
-        line.step,
-        line.what,
-        count(line.weights),
-        percent(line.accuracy, line.accuracy_error),
-        points(line.loss, line.loss_error),
-        "-" if line.ratio is None else f"{line.ratio:.2f}",
-        line.cycles,
-        line.ns,
-        line.source or "-",
-        line.outcome or "-",
-        line.why,
-    )
-    texts = (f"<td {kind}>{html(cell)}</td>" for cell, kind in zip(cells, classes, strict=True))
-    return f"<tr>{''.join(texts)}</tr>"
-
-
-def _made_by(run: RunReport) -> str:
-    versions = {} if run.qor is None else run.qor.get("versions") or {}
+def _side(parts: Sequence[str]) -> str:
     return (
-        f"<p>{html(', '.join(f'{name} {version}' for name, version in versions.items()))}</p>"
-        if versions
-        else ""
+        f'<div class="side">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
+        if len(parts) > 1
+        else parts[0]
     )
+
+
+def _head(runs: Sequence[RunReport]) -> str:
+    title = " and ".join(html(run.name) for run in runs)
+    unlike = "; ".join(differences(runs))
+    note = f'<p class="note">Not alike: {html(unlike)}.</p>' if unlike else ""
+    return f"<header><h1>{title}</h1>{note}{_side([_top(run) for run in runs])}</header>"
+
+
+def _top(run: RunReport) -> str:
+    """What was run, the verdict and what it rests on."""
+    verdict = facts.outcome(run)
+    asked = f"Budget: {limits(run.budget) or 'none'}. Target: {facts.target(run)}."
+    more = [f"The verdict {run.basis}."] if run.basis else []
+    more += [f"{check}." for check in run.judgement.failing()]
+    more += [f"On the test split, which decided nothing: {run.on_test}."] if run.on_test else []
+    said = "".join(f"<p>{html(line)}</p>" for line in (asked, *more))
+    return (
+        f'<p class="facts">{html(" · ".join(facts.what(run)))}</p><div class="verdict {html(verdict)}">'
+        f"<p><strong>{html(verdict)}</strong> {html(run.reason)}</p>{said}</div>"
+    )
+
+
+def _contents() -> str:
+    titles = ["Handed over", *(part.title for part in SECTIONS), "Provenance"]
+    links = "".join(f'<li><a href="#{title.lower().replace(" ", "-")}">{title}</a></li>' for title in titles)
+    return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
+
+
+def _titled(title: str, body: str) -> str:
+    return f'<section id="{title.lower().replace(" ", "-")}"><h2>{title}</h2>{body}</section>'
+
+
+def _handed_over(runs: Sequence[RunReport]) -> str:
+    """The figures of the designs, each with its source, and what was dropped or substituted."""
+    table = facts.handed_over(runs)
+    notes = [note for run in runs for note in (run.qor or {}).get("notes") or ()]
+    said = f"<ul>{''.join(f'<li>{html(note)}</li>' for note in dict.fromkeys(notes))}</ul>" if notes else ""
+    body = '<p class="missing">Nothing was handed over.</p>' if table is None else table.html() + said
+    return _titled("Handed over", body)
+
+
+def _section(part: Section, runs: Sequence[RunReport]) -> str:
+    words: list[str] = []
+    figures = [figure for make in part.pictures for figure in _of_all(make, runs, words)]
+    pictures = f'<div class="side">{"".join(figures)}</div>' if figures else ""
+    tables = "" if part.table is None else "".join(_tables(part.table, runs))
+    left = f'<p class="missing">{html("; ".join(dict.fromkeys(words)))}.</p>' if words else ""
+    return _titled(part.title, f"{pictures}{tables}{left}")
+
+
+def _of_all(make: Make, runs: Sequence[RunReport], words: list[str]) -> Iterator[str]:
+    """The pictures of one kind, of every run; what was not recorded is left out with a word."""
+    for run in runs:
+        try:
+            made = make(Plots(run))
+        except NotMeasured as cause:
+            words.append(f"{run.name}: {cause.message}" if len(runs) > 1 else cause.message)
+            continue
+        for figure in [made] if isinstance(made, Figure) else made:
+            yield figure.html(run.label if len(runs) > 1 else "")
+
+
+def _tables(make: Callable[[RunReport], Table | None], runs: Sequence[RunReport]) -> Iterator[str]:
+    for run in runs:
+        table = make(run)
+        if table is not None:
+            yield (f"<h3>{html(run.label)}</h3>" if len(runs) > 1 else "") + table.html()
+
+
+def _provenance(runs: Sequence[RunReport]) -> str:
+    """What made the run, and the command that makes it again."""
+    parts = []
+    for run in runs:
+        command, note = facts.command(run)
+        recipe = facts.asked(run)
+        folded = f"<details><summary>what was asked, as {recipe[0]}</summary><pre>{html(recipe[1])}</pre></details>"
+        again = f"<pre>{html(command)}</pre>{f'<p class=note>{html(note)}</p>' if note else ''}"
+        parts.append(f"{facts.made_by(run).html()}<p>To repeat it:</p>{again}{folded}")
+    return _titled("Provenance", _side(parts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ class Line:
     """One line. Shares for accuracy and loss, each with its statistical error; ``loss`` counts from the original.
 
     ``worst_ns`` is the upper end; ``ns_low`` the lower one, where the record has it. ``outcome`` is a verdict, or
-    ``kept`` or ``rolled back``; ``kept`` is None for what is no attempt. None is what was not measured.
+    ``kept`` or ``rolled back``; ``kept`` is None for what is no attempt. ``broke`` names the limits that do not hold, or
+    that are open. None is what was not measured.
     """
 
     step: str
@@ -41,6 +42,7 @@ class Line:
     outcome: str = ""
     why: str = ""
     kept: bool | None = None
+    broke: tuple[str, ...] = ()
 
 
 def lines(entries: Iterable[Entry], baseline: float | None = None) -> list[Line]:
@@ -70,7 +72,16 @@ def _line(entry: Entry, baseline: float | None) -> Line:
         outcome=_outcome(entry),
         why=_why(entry),
         kept=None if entry.status is None else entry.status == "kept",
+        broke=tuple(_broke(entry)),
     )
+
+
+def _broke(entry: Entry) -> Iterator[str]:
+    """Limits that a trial is expected to break, or that the checks of a round do not show to hold."""
+    yield from entry.figures.get("broke") or ()
+    for check in entry.checks:
+        if check.verdict != "MET":
+            yield str(check.record["name"]) + (" (open)" if check.verdict == "UNKNOWN" else "")
 
 
 def _latency(figures: Mapping[str, Any]) -> dict[str, Any]:

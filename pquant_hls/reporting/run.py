@@ -82,6 +82,11 @@ class RunReport:
         return str(self.asked.get("name") or self.asked.get("pipeline") or self.folder.name)
 
     @property
+    def label(self) -> str:
+        """What tells it from another run beside it."""
+        return self.folder.name
+
+    @property
     def hls(self) -> dict[str, Any]:
         return dict(self.asked.get("hls") or {})
 

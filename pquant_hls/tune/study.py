@@ -121,12 +121,13 @@ def _name(objective: Objective) -> str:
 @dataclass(frozen=True)
 class Scored:
     """A design with its score and its excess over the budget (a share of the limit; at most 0 is
-    feasible). ``left_out`` names steps that had nothing to gain."""
+    feasible). ``left_out`` names steps that had nothing to gain, ``broke`` the limits that it is expected to break."""
 
     point: Point
     value: float
     excess: float
     left_out: tuple[str, ...] = ()
+    broke: tuple[str, ...] = ()
 
 
 class Search:
@@ -188,6 +189,7 @@ class Search:
 
     def _scored(self, trial: optuna.Trial, found: Scored) -> None:
         figures = {"value": found.value, "excess": found.excess, **_plain(found.point, self.bench)}
+        figures["broke"] = list(found.broke)
         entry = self._entry(trial, figures).with_(
             parent=self.start.digest,
             digest=found.point.digest,
@@ -219,7 +221,9 @@ class Search:
         value = float(self.objective(self._figures(point)))
         if not math.isfinite(value):
             raise NotMeasured(f"the objective gave {value}")
-        return Scored(point, value, self._excess(point), tuple(left_out))
+        checks = [check for check in self.goal.judge(self.bench, point).checks if not check.exactness]
+        broke = tuple(check.name for check in checks if check.expected is not Verdict.MET)
+        return Scored(point, value, _excess(checks), tuple(left_out), broke)
 
     def _figures(self, point: Point) -> TrialFigures:
         worst, lut = _cost(point)
@@ -227,11 +231,6 @@ class Search:
         score = self.bench.score(point)
         quality = score.value(self.spec.quality)
         return TrialFigures(score.value(), quality, point.ratio, worst, lut, baseline_ns, baseline_lut, score)
-
-    def _excess(self, point: Point) -> float:
-        """The worst excess over any limit, as a share of it; what is not known to hold is not feasible."""
-        checks = [check for check in self.goal.judge(self.bench, point).checks if not check.exactness]
-        return max((_over(check) for check in checks), default=0.0)
 
     def winner(self) -> Ending:
         """The best feasible trial whose score the full schedule confirms; the least infeasible where none is
@@ -277,7 +276,8 @@ class Search:
         )
         goal = self.goal if holds else replace(self.goal, broken="score reproduced within the budget")
         extra = {"best_config": self._built(trial.params, again), "results": results}
-        return Ending(again.point, goal, reason, tuple(records), extra)
+        drawn = {"study": {"importance": importance(self.study)}}
+        return Ending(again.point, goal, reason, tuple(records), extra, drawn=drawn)
 
     def _built(self, params: Mapping[str, Any], found: Scored) -> dict[str, Any]:
         """Those of the parameters that the design was built by, under the names that the space was given."""
@@ -287,6 +287,23 @@ class Search:
         if ORDER in built:
             built[ORDER] = " ".join(step for step in built[ORDER].split() if step not in found.left_out)
         return self.spec.as_given(built)
+
+
+def importance(study: optuna.Study) -> dict[str, float]:
+    """The share of the spread of scores that each parameter explains, by PED-ANOVA (Watanabe et al., arXiv:2304.10255);
+    empty where the trials are too few or too much alike to tell."""
+    try:
+        found = optuna.importance.get_param_importances(
+            study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+        )
+    except (ValueError, RuntimeError):
+        return {}
+    return {name: float(share) for name, share in found.items() if math.isfinite(share)}
+
+
+def _excess(checks: Sequence[Check]) -> float:
+    """The worst excess over any limit, as a share of it; what is not known to hold is not feasible."""
+    return max((_over(check) for check in checks), default=0.0)
 
 
 def _over(check: Check) -> float:

@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from defusedxml import ElementTree
 from rich.table import Table
@@ -94,7 +92,7 @@ class Cells(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "tr":
             self.rows.append([])
-        self.inside = tag == "td"
+        self.inside = tag == "td" or (tag == "th" and ("scope", "row") in attrs)
 
     def handle_data(self, data: str) -> None:
         if self.inside and self.rows:
@@ -108,15 +106,15 @@ def test_page_has_a_row_a_round_and_escapes_what_it_shows(folder: Path) -> None:
     page = to_html(read_run(folder))
     cells = Cells()
     cells.feed(page)
-    rows = [row for row in cells.rows if row and row[0] in {"float", "round 1", "round 2"}]
-    assert [row[0] for row in rows] == ["float", "round 1", "round 2"]
-    assert "40.0 [30.0..40.0]" in rows[1]
-    assert "+5.00" in rows[1], "the loss counts from the original"
-    assert rows[2][3:9] == ["-"] * 6, "what was not measured is a dash, not a zero"
+    heads = [row for row in cells.rows if len(row) > 8]
+    assert [row[0] for row in heads] == ["float", "round 1", "round 2"]
+    assert "40.0 [30.0..40.0]" in heads[1]
+    assert "+5.00" in heads[1], "the loss counts from the original"
+    assert heads[2][3:8] == ["-"] * 5, "what was not measured is a dash, not a zero"
     assert "a &lt;b&gt; &amp; c" in page
     assert "<b>" not in page
-    assert page.count("<rect") == 4, "two rounds with latency and accuracy"
-    assert "http" not in page, "nothing is fetched from elsewhere"
+    for parts in ("http", "<script", "<link", "@import", "url("):
+        assert parts not in page, "nothing is fetched from elsewhere, and nothing runs"
 
 
 def test_page_and_terminal_say_what_the_verdict_rests_on(folder: Path, shell: Shell) -> None:
@@ -329,12 +327,6 @@ def on_terminal(words: list[str], columns: int, *, raw: bool = False, **variable
     return seen.replace("\r", "").splitlines()
 
 
-QUIET = (
-    "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync disable-background-networking "
-    "disable-component-update"
-)
-
-
 def test_a_study_states_its_own_budget_and_target(tmp_path: Path) -> None:
     from pquant_hls.spec import StudySpec
 
@@ -344,39 +336,6 @@ def test_a_study_states_its_own_budget_and_target(tmp_path: Path) -> None:
     page = to_html(read_run(tmp_path / "study"))
     assert "<h1>sweep</h1>" in page
     assert "Budget: latency &lt;= 60 ns. Target: Vitis, xcvu13p" in page
-
-
-def test_a_browser_shows_pictures_and_table(folder: Path, tmp_path: Path) -> None:
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("no chromium on this machine")
-    page = tmp_path / "page.html"
-    page.write_text(to_html(read_run(folder)))
-    quiet = [f"--{word}" for word in QUIET.split()] + [f"--user-data-dir={tmp_path / 'profile'}"]
-
-    def show(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [browser, *quiet, *words, page.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-
-    shown = show("--dump-dom")
-    cells = Cells()
-    cells.feed(shown.stdout)
-    firsts = [row[0] for row in cells.rows if row]
-    assert firsts[-3:] == ["float", "round 1", "round 2"], (
-        "the browser's own table, behind what was handed over"
-    )
-    assert shown.stdout.count("<rect") == 4
-    show("--window-size=1200,900", f"--screenshot={tmp_path / 'page.png'}")
-    assert _colours(tmp_path / "page.png") >= {(0x4A, 0x78, 0xB5), (0xA3, 0x15, 0x15)}, (
-        "bars and the budget's line"
-    )
-
-
-def _colours(picture: Path) -> set[tuple[int, ...]]:
-    from matplotlib import image
-
-    pixels = (image.imread(picture)[..., :3] * 255).round().astype(int)
-    return {tuple(map(int, pixel)) for pixel in np.unique(pixels.reshape(-1, 3), axis=0)}
 
 
 def test_command_exits_by_the_verdict(

@@ -1,0 +1,96 @@
+"""The pictures of a run by name, for a page and for notebooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pquant_hls.qor import QoR
+from pquant_hls.reporting import of_classes, of_layers, of_search
+from pquant_hls.reporting.figure import Figure
+from pquant_hls.reporting.recorded import figures_of, graph_of, missing, ranges_of
+from pquant_hls.reporting.run import RunReport, read_run
+from pquant_hls.reporting.verdict import read_qor
+
+
+@dataclass(frozen=True)
+class Plots:
+    """The pictures of one run folder, each made when it is asked for.
+
+    Every method returns a ``Figure``, which a notebook shows and ``save`` writes; it raises NotMeasured, with a word, for what
+    the run did not record.
+    """
+
+    run: RunReport
+
+    @classmethod
+    def of(cls, folder: str | Path) -> Plots:
+        """Those of a run folder; raises OutputError where there is no run in it."""
+        return cls(read_run(Path(folder)))
+
+    @property
+    def _qor(self) -> QoR:
+        if self.run.qor is None:
+            raise missing("a design")
+        return read_qor(self.run.qor)
+
+    def layers(self) -> Figure:
+        """Where the nanoseconds go, layer by layer."""
+        return of_layers.time_figure(self._qor)
+
+    def logic(self) -> Figure:
+        """Where the LUT go, layer by layer."""
+        return of_layers.logic_figure(self._qor)
+
+    def part(self) -> Figure:
+        """The share of the part that the design takes."""
+        return of_layers.part_figure(self._qor)
+
+    def bits(self) -> Figure:
+        """Bits of the weights, and the share of them that is 0, layer by layer."""
+        return of_layers.bits_figure(graph_of(self.run))
+
+    def ranges(self, of: str = "") -> Figure:
+        """Values against their types: of ``weights``, of ``activations``, or both."""
+        found = ranges_of(self.run)
+        chosen = {
+            "weights": [row for row in found if row.what not in ("input", "result")],
+            "activations": [row for row in found if row.what in ("input", "result")],
+        }.get(of, found)
+        return of_layers.ranges_figure(chosen, f"Ranges of {of or 'values'}")
+
+    def roc(self) -> Figure:
+        """ROC curves by class, csim and float."""
+        return of_classes.roc_figure(figures_of(self.run))
+
+    def scores(self) -> list[Figure]:
+        """The distribution of each class's score."""
+        return of_classes.score_figures(figures_of(self.run))
+
+    def confusion(self) -> Figure:
+        """Which class is taken for which."""
+        return of_classes.confusion_figure(figures_of(self.run))
+
+    def rounds(self) -> Figure:
+        """The latency of each round or trial."""
+        return of_search.latency_figure(self.run)
+
+    def accuracies(self) -> Figure:
+        """The accuracy of each round or trial."""
+        return of_search.accuracy_figure(self.run)
+
+    def fronts(self) -> Figure:
+        """Accuracy over latency of all designs, and their Pareto front."""
+        return of_search.front_figure(self.run)
+
+    def importance(self) -> Figure:
+        """What the parameters of a study were worth."""
+        return of_search.importance_figure(self.run)
+
+    def loss(self) -> Figure:
+        """The loss, epoch by epoch."""
+        return of_search.learning_figure(self.run, "loss")
+
+    def learning(self) -> Figure:
+        """The accuracy on the validation split, epoch by epoch."""
+        return of_search.learning_figure(self.run, "val_accuracy")

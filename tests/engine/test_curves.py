@@ -1,0 +1,77 @@
+"""Curves of a classifier: what the metrics count, drawn."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pquant_hls.engine.curves import class_curves, confusion, histograms, roc
+from pquant_hls.train.metrics import efficiency_at, roc_auc
+
+
+@pytest.fixture
+def sides() -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Scores of three classes by two sides, and labels."""
+    draw = np.random.default_rng(7)
+    labels = draw.integers(0, 3, 900)
+    floating = draw.normal(size=(900, 3))
+    floating[np.arange(900), labels] += 1.5
+    return {"float": floating, "csim": np.round(floating * 4) / 4}, labels
+
+
+def test_a_curve_holds_the_efficiencies_that_the_metrics_give() -> None:
+    draw = np.random.default_rng(1)
+    score, signal = draw.normal(size=500), draw.random(500) < 0.4
+    shares, efficiencies = roc(score + signal, signal)
+    assert shares == sorted(shares)
+    assert (shares[-1], efficiencies[-1]) == (1.0, 1.0)
+    for share, efficiency in zip(shares, efficiencies, strict=True):
+        wanted = efficiency_at(score + signal, signal, min(1.0, share + 1e-3)).value
+        assert efficiency == pytest.approx(wanted, abs=1e-3)
+
+
+def test_each_class_has_its_figures_by_side(sides: tuple[dict[str, np.ndarray], np.ndarray]) -> None:
+    scores, labels = sides
+    found = class_curves(scores, labels, ("g", "q", "t"), rates=(0.02,))
+    assert [row["name"] for row in found] == ["g", "q", "t"]
+    assert list(found[0]["efficiency"]) == ["0.01", "0.02", "0.1"]
+    area = roc_auc(scores["csim"][:, 2], labels == 2)
+    assert found[2]["auc"]["csim"] == [area.value, area.error]
+    assert set(found[1]["roc"]) == {"float", "csim"}
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_a_class_without_events_is_left_out(sides: tuple[dict[str, np.ndarray], np.ndarray]) -> None:
+    scores, labels = sides
+    found = class_curves(scores, np.minimum(labels, 1), ())
+    assert [row["name"] for row in found] == ["0", "1"]
+
+
+def test_one_column_is_the_signal(sides: tuple[dict[str, np.ndarray], np.ndarray]) -> None:
+    scores, labels = sides
+    (found,) = class_curves({"csim": scores["csim"][:, 1:2]}, (labels == 1).astype(int), ("b", "s"))
+    assert found["name"] == "s"
+
+
+def test_histograms_hold_every_event_once() -> None:
+    score = np.concatenate([np.linspace(-1, 1, 4000), [-50.0, 90.0]])
+    found = histograms({"float": score, "csim": score}, score > 0)
+    assert found["edges"][-1] < 2, "two stray values do not set the range"
+    for name in ("signal:float", "background:csim"):
+        assert sum(found[name]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_equal_scores_have_a_histogram() -> None:
+    assert sum(histograms({"csim": np.zeros(4)}, np.array([True, False, True, False]))["signal:csim"]) == 1.0
+
+
+def test_confusion_counts_decisions() -> None:
+    assert confusion(
+        np.array([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0]]), np.array([0, 0, 1]), 2, threshold=0.0
+    ) == [
+        [1, 1],
+        [1, 0],
+    ]
+    assert confusion(np.array([[0.2], [0.7]]), np.array([1, 1]), 2, threshold=0.5) == [[0, 0], [1, 1]]
