@@ -19,7 +19,7 @@ from pquant_hls.datasets.beside import (
     Rows,
     read_inputs,
     signals_of,
-    weights_of,
+    event_weights,
     zero_bias_of,
 )
 from pquant_hls.datasets.labels import Place, read_labels
@@ -82,7 +82,7 @@ def assemble(arrays: Mapping[str, Any], *, name: str, where: str, seed: int) -> 
         Origin(rows, unit, first),
         zero_bias_of(given, split, where),
         signals_of(given, split, where),
-        weights_of(given, parts, rows, where),
+        event_weights(given, parts, rows, where),
         told,
         _told(given, "unit"),
     )
@@ -144,8 +144,8 @@ def _read_all(
     row, and the task that the data tell."""
     for which, (x, y) in parts.items():
         suffix = "" if which == UNSPLIT else f"_{which}"
-        events = several.count(x, f"x{suffix}")
-        for name, labels in several.named(y) if y is not None else ():
+        events = several.events_in(x, f"x{suffix}")
+        for name, labels in several.named_arrays(y) if y is not None else ():
             if len(labels) != events:
                 called = f"y{suffix}{f'.{name}' if name else ''}"
                 raise DataError(f"x{suffix} has {events} events but {called} has {len(labels)} labels", where=where)
@@ -153,9 +153,9 @@ def _read_all(
     if not given:
         return {which: (x, None) for which, (x, _) in parts.items()}, tuple(classes or ())
     first = next(iter(given.values()))
-    if any([name for name, _ in several.named(y)] != [name for name, _ in several.named(first)] for y in given.values()):
+    if any([name for name, _ in several.named_arrays(y)] != [name for name, _ in several.named_arrays(first)] for y in given.values()):
         raise DataError("labels are of other outputs in one split than in another", where=where)
-    read = {name: _read(name, given, classes, (where, *how)) for name, _ in several.named(first)}
+    read = {name: _read(name, given, classes, (where, *how)) for name, _ in several.named_arrays(first)}
     ys = {which: _rebuilt(first, {name: found[0][which] for name, found in read.items()}) for which in given}
     names = next(iter(read.values()))[1] if len(read) == 1 else tuple(classes or ())
     return {which: (x, ys[which]) for which, (x, _) in parts.items()}, names
@@ -175,7 +175,7 @@ def _read(
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
     """Labels of one output in all parts, and the names of its classes."""
     where, place, told = how
-    labels = {which: dict(several.named(y))[name] for which, y in given.items()}
+    labels = {which: dict(several.named_arrays(y))[name] for which, y in given.items()}
     shapes = [np.shape(y)[1:] for y in labels.values()]
     if len(set(shapes)) > 1:
         raise DataError(f"labels differ in shape: {[np.shape(y) for y in labels.values()]}", where=where)
@@ -206,7 +206,7 @@ def _in_three(parts: Mapping[str, Part], seed: int) -> tuple[dict[Split, Part], 
     """Three parts, and for each event its row in the array it was given in."""
     if UNSPLIT in parts:
         return _divide(parts[UNSPLIT], seed, SHARES)
-    rows: Rows = {which: np.arange(several.count(parts[which][0])) for which in SPLITS if which in parts}
+    rows: Rows = {which: np.arange(several.events_in(parts[which][0])) for which in SPLITS if which in parts}
     if "val" in parts:
         return {which: parts[which] for which in SPLITS}, rows
     divided, shares = _divide(parts["train"], seed, VALIDATION_SHARES)
@@ -216,10 +216,10 @@ def _in_three(parts: Mapping[str, Part], seed: int) -> tuple[dict[Split, Part], 
 def _divide(part: Part, seed: int, shares: tuple[float, ...]) -> tuple[dict[Split, Part], Rows]:
     """The shares hold within each class of the (first) output that has classes."""
     x, y = part
-    labels = [] if y is None else [array for array in several.arrays(y) if array.dtype.kind in "iu"]
-    rows = split_rows(several.count(x), labels[0] if labels else None, seed, shares)
+    labels = [] if y is None else [array for array in several.arrays_of(y) if array.dtype.kind in "iu"]
+    rows = split_rows(several.events_in(x), labels[0] if labels else None, seed, shares)
     return {
-        which: (several.take(x, chosen), None if y is None else several.take(y, chosen))
+        which: (several.take_rows(x, chosen), None if y is None else several.take_rows(y, chosen))
         for which, chosen in rows.items()
     }, rows
 
@@ -230,7 +230,7 @@ def _optional(given: Mapping[str, Any], key: str) -> Any:
         return None
     if isinstance(value, list | tuple) and not all(hasattr(part, "shape") for part in value):
         return np.asarray(value)
-    return several.each(value, np.asarray) if several.is_several(value) else np.asarray(value)
+    return several.change_each(value, np.asarray) if several.is_several(value) else np.asarray(value)
 
 
 def _names(given: Mapping[str, Any], *keys: str) -> tuple[str, ...] | None:

@@ -69,20 +69,20 @@ def signals_of(given: Mapping[str, Any], parts: Mapping[Split, Part], where: str
 def _sample(given: Any, parts: Mapping[Split, Part], key: str, where: str) -> Several:
     """Events beside the splits, of the same shape as the inputs."""
     x = read_inputs(given, key, where)
-    shapes, wanted = several.shapes(x), several.shapes(parts["train"][0])
-    if shapes != wanted or several.count(x, key) == 0:
-        told = [part.shape for part in several.arrays(x)]
+    shapes, wanted = several.event_shapes(x), several.event_shapes(parts["train"][0])
+    if shapes != wanted or several.events_in(x, key) == 0:
+        told = [part.shape for part in several.arrays_of(x)]
         single = len(told) == len(wanted) == 1
         raise DataError(
             f"{key} has shape {told[0] if single else told}, the inputs are (events, {wanted[0] if single else wanted})",
             where=where,
         )
-    if not all(np.isfinite(part).all() for part in several.arrays(x)):
+    if not all(np.isfinite(part).all() for part in several.arrays_of(x)):
         raise DataError(f"{key} holds NaN or infinity", where=where)
     return x
 
 
-def weights_of(
+def event_weights(
     given: Mapping[str, Any], parts: Mapping[str, Part], rows: Rows, where: str
 ) -> dict[Split, npt.NDArray[np.float64]]:
     """Event weights of each split; DataError where some splits lack them, or they cannot weigh."""
@@ -90,7 +90,7 @@ def weights_of(
         key = next((name for name in WEIGHTS if name in given), None)
         if key is None:
             return {}
-        whole = _weigh(given[key], several.count(parts[UNSPLIT][0]), key, where)
+        whole = _weigh(given[key], several.events_in(parts[UNSPLIT][0]), key, where)
         return {which: whole[chosen] for which, chosen in rows.items()}
     keys = {which: f"{name}_{which}" for which in parts for name in WEIGHTS if f"{name}_{which}" in given}
     if not keys:
@@ -100,7 +100,7 @@ def weights_of(
     found = {}
     for which, chosen in rows.items():
         part = which if which in parts else "train"
-        found[which] = _weigh(given[keys[part]], several.count(parts[part][0]), keys[part], where)[chosen]
+        found[which] = _weigh(given[keys[part]], several.events_in(parts[part][0]), keys[part], where)[chosen]
     return found
 
 

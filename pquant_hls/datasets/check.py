@@ -22,9 +22,14 @@ def check_dataset(data: Dataset, input_shape: tuple[int | None, ...], n_outputs:
     Checked in each split: events present, shape, NaN and inf, one label per event, whole-number labels within
     the classes. Checked once: as many classes as outputs.
     """
+    check_inputs(data, [tuple(input_shape)])
+    check_labels(data, n_outputs)
+
+
+def check_labels(data: Dataset, n_outputs: int) -> None:
+    """The part of ``check_dataset`` that is about the labels of one output that tells classes apart."""
     where = data.name or "data"
     for which in SPLITS:
-        _check_split(data, which, [tuple(input_shape)], where)
         if data.split(which)[1] is not None:
             _check_labels(data, which, max(2, n_outputs), f"{where}: y_{which}")
     _check_class_count(data, n_outputs, where)
@@ -40,14 +45,14 @@ def check_inputs(data: Dataset, shapes: Sequence[tuple[int | None, ...]]) -> Non
 
 
 def _check_split(data: Dataset, which: Split, shapes: list[tuple[int | None, ...]], where: str) -> None:
-    parts = list(several.named(data.split(which)[0]))
+    parts = list(several.named_arrays(data.split(which)[0]))
     if len(parts) != len(shapes):
         raise DataError(f"{len(parts)} arrays for a model of {len(shapes)} inputs", where=f"{where}: x_{which}")
     for (name, x), shape in zip(parts, shapes, strict=True):
         called = f"{where}: x_{which}{f'.{name}' if name else ''}"
         _check_inputs(x, shape, called)
         _check_finite(data, which, x, called)
-    several.count(data.split(which)[0], f"{where}: x_{which}")
+    several.events_in(data.split(which)[0], f"{where}: x_{which}")
 
 
 def _check_inputs(x: npt.NDArray[Any], input_shape: tuple[int | None, ...], where: str) -> None:
@@ -87,10 +92,7 @@ def _cell(data: Dataset, which: Split, index: tuple[int, ...]) -> str:
 
 
 def _check_labels(data: Dataset, which: Split, n_classes: int, where: str) -> None:
-    x, y = data.split(which)
-    events = len(x)
-    if y is None:
-        return
+    y, events = data.split(which)[1], data.events(which)
     if y.ndim != 1 or len(y) != events:
         raise DataError(f"labels have shape {y.shape} for {events} events", where=where)
     if y.dtype.kind not in "iu":

@@ -126,11 +126,11 @@ class Dataset:
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of the (first) input of one event, without the batch axis."""
-        return tuple(int(size) for size in several.shapes(self.x_train)[0])
+        return tuple(int(size) for size in several.event_shapes(self.x_train)[0])
 
     def events(self, which: Split) -> int:
         """Number of events of a split."""
-        return several.count(self.split(which)[0], f"x_{which}")
+        return several.events_in(self.split(which)[0], f"x_{which}")
 
     def place(self, which: Split, index: int) -> str:
         """The event as its user counts it, ``row 17`` or ``line 19``; by the split's own rows where unknown."""
@@ -179,7 +179,7 @@ CHUNK = 65_536
 
 
 def _called(name: str, given: Several) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    yield from ((f"{name}.{part}" if part else name, array) for part, array in several.named(given))
+    yield from ((f"{name}.{part}" if part else name, array) for part, array in several.named_arrays(given))
 
 
 def _plain(told: str | Mapping[str, str]) -> Any:

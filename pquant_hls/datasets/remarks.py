@@ -32,7 +32,7 @@ def remarks(data: Dataset, bits: int = INPUT_BITS) -> tuple[str, ...]:
     Names features with a value that stands for "missing" far from all others (-999), and those whose spread is
     below one step of the type that the largest input asks for, each with its mend. Empty where there are none.
     """
-    inputs = list(several.named(data.x_train))
+    inputs = list(several.named_arrays(data.x_train))
     return tuple(
         text
         for name, x in inputs

@@ -20,7 +20,7 @@ def is_several(given: Several) -> bool:
     return isinstance(given, list | tuple | Mapping)
 
 
-def named(given: Several) -> Iterator[tuple[str, Array]]:
+def named_arrays(given: Several) -> Iterator[tuple[str, Array]]:
     """(name, array) of each; the name of a single array is empty, of those in a list their place."""
     if isinstance(given, Mapping):
         yield from ((str(name), part) for name, part in given.items())
@@ -30,26 +30,26 @@ def named(given: Several) -> Iterator[tuple[str, Array]]:
         yield "", given
 
 
-def arrays(given: Several) -> list[Array]:
+def arrays_of(given: Several) -> list[Array]:
     """The arrays in their order."""
-    return [part for _, part in named(given)]
+    return [part for _, part in named_arrays(given)]
 
 
-def each(given: Several, change: Callable[[Array], Any]) -> Several:
+def change_each(given: Several, change: Callable[[Array], Any]) -> Several:
     """The same structure with every array changed."""
     if isinstance(given, Mapping):
         return {name: change(part) for name, part in given.items()}
     return [change(part) for part in given] if is_several(given) else change(given)
 
 
-def take(given: Several, rows: Any) -> Several:
+def take_rows(given: Several, rows: Any) -> Several:
     """Some events of every array."""
-    return each(given, lambda part: part[rows])
+    return change_each(given, lambda part: part[rows])
 
 
-def count(given: Several, where: str = "x") -> int:
+def events_in(given: Several, where: str = "x") -> int:
     """How many events there are; DataError where arrays differ in it, or there are none at all."""
-    sizes = {f"{where}.{name}" if name else where: len(part) for name, part in named(given)}
+    sizes = {f"{where}.{name}" if name else where: len(part) for name, part in named_arrays(given)}
     if not sizes:
         raise DataError("holds no arrays", where=where)
     if len(set(sizes.values())) > 1:
@@ -58,6 +58,6 @@ def count(given: Several, where: str = "x") -> int:
     return next(iter(sizes.values()))
 
 
-def shapes(given: Several) -> list[tuple[int, ...]]:
+def event_shapes(given: Several) -> list[tuple[int, ...]]:
     """Shape of one event in each array."""
-    return [tuple(np.shape(part)[1:]) for part in arrays(given)]
+    return [tuple(np.shape(part)[1:]) for part in arrays_of(given)]

@@ -44,7 +44,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedFigure:
     """A figure with a number in its name: ``efficiency@30kHz:signal`` is (efficiency, 30, kHz, signal)."""
 
     name: str
@@ -59,7 +59,7 @@ class Asked:
         return self.number * HERTZ[self.unit] if self.unit else None
 
 
-def asked(name: str) -> Asked | None:
+def asked(name: str) -> AskedFigure | None:
     """What a figure's name asks for; None for a name without ``@``. Raises SpecError for a number that is none."""
     head, _, of = name.partition(":")
     if "@" not in head:
@@ -70,10 +70,10 @@ def asked(name: str) -> Asked | None:
             f"is not a figure such as 'efficiency@0.01:top' or 'efficiency@30kHz:top', got rate {head.partition('@')[2]!r}",
             where=name,
         )
-    return Asked(name, found["kind"], float(found["number"]), found["unit"] or "", of)
+    return AskedFigure(name, found["kind"], float(found["number"]), found["unit"] or "", of)
 
 
-def all_asked(names: Iterable[str]) -> tuple[Asked, ...]:
+def all_asked(names: Iterable[str]) -> tuple[AskedFigure, ...]:
     """Those of the names that ask for a number."""
     return tuple(found for name in names if (found := asked(name)) is not None)
 

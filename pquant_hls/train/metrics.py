@@ -78,13 +78,14 @@ def proportion(passed: int, events: int) -> Proportion:
     return Proportion(value, math.sqrt(value * (1 - value) / events), events)
 
 
-def cross_entropy(scores: ArrayLike, y: ArrayLike) -> float:
+def cross_entropy(scores: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Mean of -ln p of the true class; ``scores`` are probabilities."""
     table = np.clip(_table(scores), 1e-7, 1 - 1e-7)
     labels = np.asarray(y, np.int64).reshape(-1)
     if table.shape[1] == 1:
         table = np.concatenate([1 - table, table], axis=1)
-    return float(-np.log(table[np.arange(len(labels)), labels]).mean())
+    each = -np.log(table[np.arange(len(labels)), labels])
+    return float(each.mean() if weights is None else np.average(each, weights=checked_weights(weights, len(each))))
 
 
 def roc_auc(score: ArrayLike, is_signal: ArrayLike, weights: ArrayLike | None = None) -> Proportion:

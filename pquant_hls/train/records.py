@@ -26,6 +26,8 @@ class TrainingData(Protocol):
     x : numbers (events, ...), read as float32; a list in the model's order for several inputs.
     y : class numbers (events,), one-hot rows, 0/1 flags or values to be met, or None; for several outputs a
         list in the model's order or a dict by output name.
+
+    ``w_train`` and ``w_val``, where they are there, are event weights (events,).
     """
 
     @property
@@ -47,13 +49,16 @@ class Parts:
     x_val: Any = None
     y_val: Any = None
     classes: tuple[str, ...] = ()
+    w_train: Any = None
+    w_val: Any = None
+    targets: tuple[str, ...] = ()
 
 
 def as_data(given: Any, model: keras.Model) -> TrainingData:
     """A data set as steps read it, checked against the model's inputs.
 
     ``given`` may be an object or a mapping with ``x_train`` and whatever else there is of ``y_train``,
-    ``x_val``, ``y_val`` and ``classes``; a pair (x, y); inputs alone; or a loader of batches, such as
+    ``x_val``, ``y_val``, ``w_train``, ``w_val`` and ``classes``; a pair (x, y); inputs alone; or a loader of batches, such as
     ``tf.data.Dataset``, for one input, read once. Several inputs are a list in the
     model's order or a dict by input name; what comes back holds lists. An object that has all four and no
     dict comes back as it is.
@@ -109,7 +114,7 @@ def _gathered(given: Any) -> TrainingData:
     return Parts(given)
 
 
-_KNOWN = (*FIELDS, "classes")
+_KNOWN = (*FIELDS, "classes", "w_train", "w_val", "targets")
 
 
 def _fields(data: Any) -> dict[str, Any]:
