@@ -17,9 +17,9 @@ from pquant_hls.datasets.beside import (
     ZERO_BIAS,
     ZERO_BIAS_HZ,
     Rows,
+    event_weights,
     read_inputs,
     signals_of,
-    event_weights,
     zero_bias_of,
 )
 from pquant_hls.datasets.labels import Place, read_labels
@@ -35,7 +35,9 @@ VALIDATION_SHARES = (0.8, 0.2)
 """Shares kept for training and taken for validation where a split set brings no validation events."""
 
 TOLD = ("task", "unit")
-GROUPED = re.compile(r"(?P<base>[xy](?:_(?:train|val|test|zero_bias|signal))?)[./](?P<name>.+)", re.IGNORECASE)
+GROUPED = re.compile(
+    r"(?P<base>[xy](?:_(?:train|val|test|zero_bias|signal))?)[./](?P<name>.+)", re.IGNORECASE
+)
 """``x.jets``, ``y_train/pt``: one of several inputs, outputs or signal samples, by name."""
 RESERVED = frozenset(
     {
@@ -148,12 +150,17 @@ def _read_all(
         for name, labels in several.named_arrays(y) if y is not None else ():
             if len(labels) != events:
                 called = f"y{suffix}{f'.{name}' if name else ''}"
-                raise DataError(f"x{suffix} has {events} events but {called} has {len(labels)} labels", where=where)
+                raise DataError(
+                    f"x{suffix} has {events} events but {called} has {len(labels)} labels", where=where
+                )
     given = {which: y for which, (_, y) in parts.items() if y is not None}
     if not given:
         return {which: (x, None) for which, (x, _) in parts.items()}, tuple(classes or ())
     first = next(iter(given.values()))
-    if any([name for name, _ in several.named_arrays(y)] != [name for name, _ in several.named_arrays(first)] for y in given.values()):
+    if any(
+        [name for name, _ in several.named_arrays(y)] != [name for name, _ in several.named_arrays(first)]
+        for y in given.values()
+    ):
         raise DataError("labels are of other outputs in one split than in another", where=where)
     read = {name: _read(name, given, classes, (where, *how)) for name, _ in several.named_arrays(first)}
     ys = {which: _rebuilt(first, {name: found[0][which] for name, found in read.items()}) for which in given}

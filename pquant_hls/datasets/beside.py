@@ -61,9 +61,7 @@ def signals_of(given: Mapping[str, Any], parts: Mapping[Split, Part], where: str
         samples = {"signal": samples}
     elif several.is_several(parts["train"][0]) and not any(map(several.is_several, samples.values())):
         samples = {"signal": samples} if samples else {}
-    return {
-        name: _sample(x, parts, f"{SIGNAL}.{name}", where) for name, x in samples.items()
-    }
+    return {name: _sample(x, parts, f"{SIGNAL}.{name}", where) for name, x in samples.items()}
 
 
 def _sample(given: Any, parts: Mapping[Split, Part], key: str, where: str) -> Several:

@@ -47,7 +47,9 @@ def check_inputs(data: Dataset, shapes: Sequence[tuple[int | None, ...]]) -> Non
 def _check_split(data: Dataset, which: Split, shapes: list[tuple[int | None, ...]], where: str) -> None:
     parts = list(several.named_arrays(data.split(which)[0]))
     if len(parts) != len(shapes):
-        raise DataError(f"{len(parts)} arrays for a model of {len(shapes)} inputs", where=f"{where}: x_{which}")
+        raise DataError(
+            f"{len(parts)} arrays for a model of {len(shapes)} inputs", where=f"{where}: x_{which}"
+        )
     for (name, x), shape in zip(parts, shapes, strict=True):
         called = f"{where}: x_{which}{f'.{name}' if name else ''}"
         _check_inputs(x, shape, called)

@@ -38,8 +38,8 @@ def read_labels(
     """Class numbers int64 (events,) with the names of the classes, or values float32 (events,) or (events, ...).
 
     Where more than a tenth are no whole numbers, or no one-hot rows, they are values (of a regression, or flags); so is
-    everything where ``values`` is True, and nothing where it is False. Raises DataError as ``class_numbers``, and for values that are
-    no numbers.
+    everything where ``values`` is True, and nothing where it is False. Raises DataError as ``class_numbers``, and for
+    values that are no numbers.
     """
     table = np.asarray(labels)
     if table.ndim == 2 and table.shape[1] == 1:
@@ -54,7 +54,8 @@ def read_labels(
     if wrong.size > 0:
         at = int(wrong[0])
         raise DataError(
-            f"label {table[at].tolist()} at {place(at)} is not a number, nor are {wrong.size - 1} others", where=where
+            f"label {table[at].tolist()} at {place(at)} is not a number, nor are {wrong.size - 1} others",
+            where=where,
         )
     return table.astype(np.float32), tuple(classes or ())
 

@@ -108,7 +108,12 @@ def _read_h5(path: Path) -> Arrays:
     import h5py
 
     with h5py.File(path, "r") as file:
-        inside = {f"{key}.{name}": value[name] for key, value in file.items() if isinstance(value, h5py.Group) for name in value}
+        inside = {
+            f"{key}.{name}": value[name]
+            for key, value in file.items()
+            if isinstance(value, h5py.Group)
+            for name in value
+        }
         found = {key: value for key, value in {**file, **inside}.items() if isinstance(value, h5py.Dataset)}
         stated = sum(value.size * value.dtype.itemsize for value in found.values())
         if stated > DATA_BYTES:  # what was never written takes no room in the file
@@ -179,6 +184,7 @@ def _read_parquet(path: Path) -> Arrays:
     columns = [str(name) for name in table.column_names]
     if len(columns) < 2:
         raise DataError(NEEDS_COLUMNS, where=path)
+
     def column(index: int) -> npt.NDArray[Any]:
         return np.asarray(table.column(index).to_numpy())
 

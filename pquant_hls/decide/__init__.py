@@ -4,7 +4,15 @@ from pquant_hls.decide.act import best_round, costliest, lacks_events, next_acti
 from pquant_hls.decide.check import Check, Judgement, Verdict, combine
 from pquant_hls.decide.depth import shallower
 from pquant_hls.decide.drift import drift
-from pquant_hls.decide.judge import LEAST_ABOVE, all_on_test, floor_check, judge, measured, on_test, quality_check
+from pquant_hls.decide.judge import (
+    LEAST_ABOVE,
+    all_on_test,
+    floor_check,
+    judge,
+    measured,
+    on_test,
+    quality_check,
+)
 from pquant_hls.decide.knobs import (
     KINDS,
     Bits,

@@ -82,7 +82,9 @@ def read_quality(given: Any) -> dict[str, str]:
     found = {}
     for name, text in given.items():
         if not isinstance(name, str) or _FIGURE.fullmatch(name) is None:
-            raise ValueError(f"{name!r} is no name of a figure, such as mse, resolution or efficiency@30kHz:signal")
+            raise ValueError(
+                f"{name!r} is no name of a figure, such as mse, resolution or efficiency@30kHz:signal"
+            )
         try:
             Allowance.parse(text, name)
         except SpecError as cause:

@@ -135,9 +135,7 @@ def validation(data: TrainingData) -> TrainingData:
         return data
     classes, weights = tuple(getattr(data, "classes", ())), getattr(data, "w_train", None)
     targets = tuple(getattr(data, "targets", ()))
-    return Parts(
-        data.x_train, data.y_train, data.x_train, data.y_train, classes, weights, weights, targets
-    )
+    return Parts(data.x_train, data.y_train, data.x_train, data.y_train, classes, weights, weights, targets)
 
 
 def with_floors(config: TrainingConfig, targets: Sequence[OutputTarget]) -> TrainingConfig:

@@ -85,7 +85,9 @@ def cross_entropy(scores: ArrayLike, y: ArrayLike, weights: ArrayLike | None = N
     if table.shape[1] == 1:
         table = np.concatenate([1 - table, table], axis=1)
     each = -np.log(table[np.arange(len(labels)), labels])
-    return float(each.mean() if weights is None else np.average(each, weights=checked_weights(weights, len(each))))
+    return float(
+        each.mean() if weights is None else np.average(each, weights=checked_weights(weights, len(each)))
+    )
 
 
 def roc_auc(score: ArrayLike, is_signal: ArrayLike, weights: ArrayLike | None = None) -> Proportion:

@@ -98,13 +98,12 @@ class Purpose:
     def _labels(self, model: keras.Model, data: Dataset, which: Split) -> Any:
         x, y = data.split(which)
         taught = any(
-            isinstance(each.task, Anomaly) and not isinstance(each.task, Autoencoder) for each in self.questions
+            isinstance(each.task, Anomaly) and not isinstance(each.task, Autoencoder)
+            for each in self.questions
         )
         answers = predict(model, x) if taught else []
         given = labels_by_output(model, y, f"y_{which}")
-        found = [
-            self._read(place, labels, data, which, (x, answers)) for place, labels in enumerate(given)
-        ]
+        found = [self._read(place, labels, data, which, (x, answers)) for place, labels in enumerate(given)]
         if any(labels is None for labels in found):
             return None
         return found[0] if len(found) == 1 else found
@@ -113,7 +112,9 @@ class Purpose:
         self, place: int, labels: Any, data: Dataset, which: Split, seen: tuple[Any, Sequence[Array]]
     ) -> Array | None:
         question = self.questions[place]
-        where = f"{data.name or 'data'}: y_{which}{f'.{question.output.name}' if len(self.questions) > 1 else ''}"
+        where = (
+            f"{data.name or 'data'}: y_{which}{f'.{question.output.name}' if len(self.questions) > 1 else ''}"
+        )
         if isinstance(question.task, Autoencoder):
             return several.arrays_of(seen[0])[0]
         if isinstance(question.task, Anomaly):
@@ -182,7 +183,12 @@ def _guessed(model: keras.Model, output: Output, y: Any, data: Dataset) -> tuple
         return "flags", f"0/1 labels of {output.width} columns behind a sigmoid"
     if output.head == "linear" and labels.dtype.kind == "f":
         return "regression", "labels that are no whole numbers"
-    if output.head == "linear" and output.width == 1 and labels.dtype.kind in "iu" and labels.max(initial=0) > 1:
+    if (
+        output.head == "linear"
+        and output.width == 1
+        and labels.dtype.kind in "iu"
+        and labels.max(initial=0) > 1
+    ):
         return "regression", "whole numbers above 1 for one linear column"
     return "classes", "class numbers"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,7 +96,7 @@ def spread_over(figure: Figure, chosen: NDArray[np.bool_]) -> Figure:
 def bins_of(truth: Floats, count: int = BINS) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """(``[low,high)``, which events) of bins of equal numbers; those of too few events are left out."""
     edges = np.unique(np.quantile(truth, np.linspace(0, 1, count + 1)))
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         last = high == edges[-1]
         chosen = (truth >= low) & ((truth <= high) if last else (truth < high))
         if chosen.sum() >= LEAST_IN_BIN:
@@ -122,7 +123,7 @@ def turn_on(
     passed = np.asarray(found, np.float64).reshape(-1) > threshold
     values = np.asarray(truth, np.float64).reshape(-1)
     w = checked_weights(weights, len(values))
-    pairs = zip(edges[:-1], edges[1:], strict=True)
+    pairs = pairwise(edges)
     bins = [(f"[{low:.4g},{high:.4g})", (values >= low) & (values < high)) for low, high in pairs]
     return {
         name: passing(passed, chosen, w)

@@ -43,7 +43,8 @@ def samples(
     labels = [_padded(target, like, n) for target, like in zip(targets, soft, strict=True)]
     own = _event_weights(data, n, extra)
     weight = [
-        _weights(target, found, n, config) * own.reshape(-1, *[1] * (found.ndim - 1 - (target.task != "classes")))
+        _weights(target, found, n, config)
+        * own.reshape(-1, *[1] * (found.ndim - 1 - (target.task != "classes")))
         for target, found in zip(targets, labels, strict=True)
     ]
     alpha = np.full(n + extra, 1.0, np.float32)

@@ -96,7 +96,9 @@ def targets_of(
     for output, task, labels in zip(outputs, tasks, given, strict=True):
         where = f"y_{part}" if len(outputs) == 1 else f"y_{part}.{output.name}"
         read = (
-            class_labels(output, labels, classes, where) if task == "classes" else value_labels(output, labels, where)
+            class_labels(output, labels, classes, where)
+            if task == "classes"
+            else value_labels(output, labels, where)
         )
         if len(read) != events:
             raise DataError(f"{len(read)} labels for {events} events", where=where)

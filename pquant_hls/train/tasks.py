@@ -67,11 +67,13 @@ class Evidence:
     threshold: float = 0.5
     unit: str = ""
     asked: Sequence[AskedFigure] = ()
+    usual: Sequence[float] = BACKGROUND_RATES
+    """Shares of the background at which every efficiency is read."""
 
     def rates(self, kind: str = "efficiency") -> tuple[float, ...]:
         """Shares of the background at which efficiencies are read: the usual ones and those that are asked for."""
         wanted = {found.number for found in self.asked if found.kind == kind and found.hz is None}
-        return tuple(sorted({*BACKGROUND_RATES, *(share for share in wanted if 0 < share < 1)}))
+        return tuple(sorted({*self.usual, *(share for share in wanted if 0 < share < 1)}))
 
     def asks(self, kind: str) -> Iterator[AskedFigure]:
         return (found for found in self.asked if found.kind == kind)
@@ -103,9 +105,7 @@ class Classes(OutputTask):
     def figures(self, seen: Evidence) -> dict[str, Figure]:
         events = seen.events
         found: dict[str, Figure] = {
-            "accuracy": accuracy(
-                events.found, events.truth, threshold=seen.threshold, weights=events.weights
-            )
+            "accuracy": accuracy(events.found, events.truth, threshold=seen.threshold, weights=events.weights)
         }
         rows = class_metrics(events.found, events.truth, seen.classes, seen.rates(), events.weights)
         return found | _with_worst(rows) | self._at_rates(seen)
@@ -272,8 +272,7 @@ class AnomalyScore(Anomaly):
 
 
 TASKS: Mapping[str, OutputTask] = {
-    task.name: task
-    for task in (Classes(), Flags(), Regression(), Autoencoder(), Encoder(), AnomalyScore())
+    task.name: task for task in (Classes(), Flags(), Regression(), Autoencoder(), Encoder(), AnomalyScore())
 }
 
 
