@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from pquant_hls.compress import (
     Accounting,
@@ -26,13 +24,13 @@ from pquant_hls.compress import (
     has_dead_units,
     step_from_config,
 )
-from pquant_hls.csim import Library, build, predict
+from pquant_hls.csim import build
 from pquant_hls.datasets import Dataset, several
 from pquant_hls.datasets.records import Split
 from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
 from pquant_hls.engine.gates import Gate
-from pquant_hls.engine.jury import Jury, Witness, keras_witness
+from pquant_hls.engine.jury import Jury, csim_witness, first_of, keras_witness, matching
 from pquant_hls.engine.score import Score, errors_of, qualities
 from pquant_hls.errors import Waiting
 from pquant_hls.fifo import size_fifos, with_fifo_depths
@@ -45,7 +43,7 @@ from pquant_hls.measure import (
     measured_by,
     offers_reports,
 )
-from pquant_hls.network import heads_of, load_model, model_digest, save_model
+from pquant_hls.network import load_model, model_digest, save_model
 from pquant_hls.network.reference import reference
 from pquant_hls.qor import QoR
 from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
@@ -385,32 +383,6 @@ def epoch_event(report: EpochReport) -> Event:
     scores = {"loss": report.loss, "val_loss": report.val_loss, "val_accuracy": report.val_accuracy}
     known = {name: value for name, value in scores.items() if value is not None}
     return Event("epoch", "training", {"epoch": report.epoch, "epochs": report.epochs, **known})
-
-
-def csim_witness(library: Library, model: Any, spec: HlsSpec) -> Witness:
-    """The firmware made of a model as it answers in csim. A single column is decided at 0.5 behind a sigmoid and at 0 on
-    logits."""
-    graph = library.project.graph
-    ends = () if graph is None else tuple(graph.node(name).op for name in graph.outputs)
-    bare = tuple(head != "linear" and not spec.keep_softmax for head in heads_of(model))
-
-    def ask(x: Any) -> list[Any]:
-        return several.arrays_of(predict(library, x))
-
-    behind = [place < len(ends) and ends[place] in {"sigmoid", "hard_sigmoid"} for place in range(len(bare))]
-    return Witness(ask, bare, tuple(0.5 if is_share else 0.0 for is_share in behind))
-
-
-def first_of(outputs: Sequence[Any], rows: slice) -> Any:
-    """Some rows of every output; of one output the array itself."""
-    found = [np.asarray(part)[rows] for part in outputs]
-    return found[0] if len(found) == 1 else found
-
-
-def matching(found: Sequence[Any], wanted: Sequence[Any]) -> float:
-    """Share of all outputs' values that are equal."""
-    pairs = [np.asarray(one) == np.asarray(other) for one, other in zip(found, wanted, strict=True)]
-    return float(sum(int(pair.sum()) for pair in pairs) / sum(pair.size for pair in pairs))
 
 
 def _brief(config: StepConfig) -> str:

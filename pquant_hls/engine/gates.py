@@ -83,13 +83,15 @@ class Gate:
         if found.above is not None and found.above < LEAST_ABOVE:
             return self._unset(found)
         floors: list[tuple[float, float | None]] = []
-        if self.minimum is not None:
+        if self.minimum is not None and not found.lower_is_better:
             floors.append((self.minimum, found.error))
         if self.max_loss is not None and before is not None and old is not None:
             fallen = loss(before, now, self.metric)
             scale = abs(old) if found.relative else 1.0
             sign = 1.0 if found.lower_is_better else -1.0
             floors.append((old + sign * self.max_loss * scale, None if fallen is None else fallen[1] * scale))
+        if not floors:  # a figure that should be low and is only wanted, see ``check_gates``
+            return Check(self.metric, 0.0, found.value, found.value, at_least=True, quality=True)
         original = old if self.max_loss is not None else None
         told: dict[str, Any] = {"lower_is_better": found.lower_is_better, "unit": found.unit}
         return floor_check(self.metric, found.value, floors, found.events, original, **told)
@@ -116,7 +118,7 @@ def check_gates(gates: Sequence[Gate], baseline: Score) -> None:
             raise SpecError(
                 unknown_key(gate.metric, baseline.figures, "figure"), where=f"gates.{gate.metric}"
             )
-        if gate.minimum is not None and baseline.figures[gate.metric].lower_is_better:
+        if gate.minimum and baseline.figures[gate.metric].lower_is_better:
             raise SpecError(
                 "should be low: a minimum says nothing", where=f"gates.{gate.metric}", mend="give max_loss"
             )

@@ -11,8 +11,9 @@ from typing import Any
 from pquant_hls.csim import build
 from pquant_hls.datasets import several
 from pquant_hls.decide import Verdict
-from pquant_hls.engine.bench import Bench, Point, csim_witness, first_of
+from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.engine.events import Event
+from pquant_hls.engine.jury import csim_witness, first_of
 from pquant_hls.engine.score import Score, errors_of, qualities
 from pquant_hls.errors import NotMeasured
 from pquant_hls.golden import record, write_testbench

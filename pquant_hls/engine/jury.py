@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.csim import Library, predict
 from pquant_hls.datasets import Dataset, several
 from pquant_hls.datasets.records import Split
 from pquant_hls.engine.score import Score
 from pquant_hls.network import heads_of
 from pquant_hls.network.reference import reference
+from pquant_hls.spec import HlsSpec
 from pquant_hls.train.answers import as_probabilities
 from pquant_hls.train.figures import Figure, all_asked
 from pquant_hls.train.purpose import Purpose, Question
@@ -44,6 +46,32 @@ def keras_witness(model: Any, *, keep_softmax: bool) -> Witness:
         tuple(head != "linear" and not keep_softmax for head in heads),
         tuple(0.5 if head != "linear" and keep_softmax else 0.0 for head in heads),
     )
+
+
+def csim_witness(library: Library, model: Any, spec: HlsSpec) -> Witness:
+    """The firmware made of a model as it answers in csim. A single column is decided at 0.5 behind a sigmoid and at 0 on
+    logits."""
+    graph = library.project.graph
+    ends = () if graph is None else tuple(graph.node(name).op for name in graph.outputs)
+    bare = tuple(head != "linear" and not spec.keep_softmax for head in heads_of(model))
+
+    def ask(x: Any) -> list[Any]:
+        return several.arrays_of(predict(library, x))
+
+    behind = [place < len(ends) and ends[place] in {"sigmoid", "hard_sigmoid"} for place in range(len(bare))]
+    return Witness(ask, bare, tuple(0.5 if is_share else 0.0 for is_share in behind))
+
+
+def first_of(outputs: Sequence[Any], rows: slice) -> Any:
+    """Some rows of every output; of one output the array itself."""
+    found = [np.asarray(part)[rows] for part in outputs]
+    return found[0] if len(found) == 1 else found
+
+
+def matching(found: Sequence[Any], wanted: Sequence[Any]) -> float:
+    """Share of all outputs' values that are equal."""
+    pairs = [np.asarray(one) == np.asarray(other) for one, other in zip(found, wanted, strict=True)]
+    return float(sum(int(pair.sum()) for pair in pairs) / sum(pair.size for pair in pairs))
 
 
 @dataclass

@@ -14,6 +14,7 @@ from pquant_hls.engine.gates import Gate, check_gates, check_quality
 from pquant_hls.engine.goal import Ending, checked, conclude
 from pquant_hls.engine.handover import CompressionResult, hand_over
 from pquant_hls.engine.run import preflight
+from pquant_hls.engine.score import PLAIN
 from pquant_hls.network import model_digest
 from pquant_hls.network.paths import cut_off
 from pquant_hls.spec import Budget, HlsSpec
@@ -133,6 +134,11 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Any) -
         reason=reason,
         pipeline=policy.name,
         baseline_accuracy=bench.baseline_accuracy,
+        **(
+            {}
+            if bench.baseline is None or bench.baseline.headlines == PLAIN
+            else {"headlines": list(bench.baseline.headlines)}
+        ),
         checks=[check.model_dump() for check in checked(judgement)],
         legs=[check.name for check in judgement.checks],
         **more,

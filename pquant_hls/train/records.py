@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.datasets.loaders import as_arrays, is_loader
+from pquant_hls.datasets.loaders import as_given, is_loader
 from pquant_hls.errors import DataError
 from pquant_hls.network.graph import calls
 from pquant_hls.network.table import input_names, input_shapes, output_names, scored_names
@@ -59,7 +59,7 @@ def as_data(given: Any, model: keras.Model) -> TrainingData:
 
     ``given`` may be an object or a mapping with ``x_train`` and whatever else there is of ``y_train``,
     ``x_val``, ``y_val``, ``w_train``, ``w_val`` and ``classes``; a pair (x, y); inputs alone; or a loader of batches, such as
-    ``tf.data.Dataset``, for one input, read once. Several inputs are a list in the
+    ``tf.data.Dataset``, read once. Several inputs are a list in the
     model's order or a dict by input name; what comes back holds lists. An object that has all four and no
     dict comes back as it is.
 
@@ -67,7 +67,7 @@ def as_data(given: Any, model: keras.Model) -> TrainingData:
     UnsupportedModel as ``calls`` does.
     """
     calls(model)
-    data = Parts(*as_arrays(given, _rank(model), "data")) if _loads(given) else _gathered(given)
+    data = _loaded(given, model) if _loads(given) else _gathered(given)
     for part in ("train", "val"):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         if isinstance(x, Mapping):
@@ -85,16 +85,9 @@ def _loads(given: Any) -> bool:
     return not hasattr(given, "x_train") and is_loader(given)
 
 
-def _rank(model: keras.Model) -> int:
-    """That of a batch of inputs of a model with one input."""
-    shapes = input_shapes(model)
-    if len(shapes) != 1:
-        raise DataError(
-            f"a loader's batches hold one input, the model has {len(shapes)}",
-            where="data",
-            mend="give arrays, a list in the model's order",
-        )
-    return 1 + len(shapes[0])
+def _loaded(given: Any, model: keras.Model) -> Parts:
+    found = as_given(given, [1 + len(shape) for shape in input_shapes(model)], "data")
+    return Parts(found.x, found.y, w_train=found.w)
 
 
 def _gathered(given: Any) -> TrainingData:
