@@ -147,7 +147,7 @@ def quality_check(name: str, found: Quality | None, allowance: Allowance) -> Che
     limit = allowance.limit_of(found.original or 0.0, lower_is_better=found.lower_is_better)
     error = found.error if allowance.limit is not None else found.loss_error
     original = None if allowance.limit is not None else found.original
-    told = {"lower_is_better": found.lower_is_better, "unit": found.unit}
+    told: dict[str, Any] = {"lower_is_better": found.lower_is_better, "unit": found.unit}
     return floor_check(name, found.value, [(limit, error)], found.events, original, **told)
 
 

@@ -147,6 +147,15 @@ def check_quality(budget: Budget | None, baseline: Score) -> None:
                 where=where,
                 mend=mend,
             )
+        figure = known[name]
+        if allowance.loss is not None and not allowance.relative and (figure.relative or figure.unit):
+            raise SpecError(
+                "is no share, so it loses no points", where=where, mend="write '5 %' or '<= 0.02'"
+            )
+        if allowance.relative and figure.value == 0:
+            raise SpecError(
+                "the original's is 0, of which there are no shares", where=where, mend="write '<= 0.02'"
+            )
         if not allowance.holds_against(lower_is_better=known[name].lower_is_better):
             raise SpecError(
                 f"should be {'low' if known[name].lower_is_better else 'high'}: the limit points the wrong way",

@@ -120,6 +120,7 @@ class Jury:
         asked_for = any("Hz" in name or "rate@" in name for name in self.wanted)
         if not (scored or asked_for):
             return {}
+        samples: dict[str, tuple[Any, float | None]]
         samples = {f"{SIGNAL}{name}": (x, None) for name, x in self.data.signals.items()}
         if self.data.zero_bias is not None:
             samples[ZERO_BIAS] = (self.data.zero_bias.x, self.data.zero_bias.hz)

@@ -248,7 +248,7 @@ def _held_out(model: Any, val: Any, task: Any) -> Dataset:
     if hasattr(val, "x_val"):
         return val  # type: ignore[no-any-return]  # a Dataset
     given = as_given(val, [1 + len(shape) for shape in input_shapes(model)], "val")
-    unlabelled = Dataset(*[given.x, None] * 3, task=task)
+    unlabelled = Dataset(given.x, None, given.x, None, given.x, None, task=task)
     if given.y is None and purpose_of(model, unlabelled, task).is_plain:
         raise DataError("has no labels to compare with", where="val")
     part = tuple(each for each in given if each is not None)

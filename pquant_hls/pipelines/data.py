@@ -80,7 +80,8 @@ def calibration_sample(model: Any, seed: int) -> Any:
     nor a sample is given."""
     check_model(model)
     rng = np.random.default_rng(seed)
-    found = [rng.standard_normal((SAMPLE, *shape), np.float32) for shape in input_shapes(model)]
+    shapes = [tuple(size or 1 for size in shape) for shape in input_shapes(model)]
+    found = [rng.standard_normal((SAMPLE, *shape), np.float32) for shape in shapes]
     return found[0] if len(found) == 1 else found
 
 
@@ -97,16 +98,18 @@ def _assembled(model: Any, sources: Mapping[str, Any], how: tuple[int, str | Map
     if not any(several.is_several(value) for key, value in arrays.items() if key.startswith("y")):
         arrays |= _alike({key: value for key, value in arrays.items() if key.startswith("y")})
         arrays |= _class_names(model, arrays)
-    given = "x_test" in arrays
-    if not given:
+    has_test = "x_test" in arrays
+    if not has_test:
         stand_in = "val" if "x_val" in arrays else "train"
         arrays |= {
             key.replace(stand_in, "test"): value for key, value in arrays.items() if key.endswith(stand_in)
         }
     found = assemble(arrays, name="data", where="train", seed=how[0])
-    if given:
+    if has_test:
         return found
-    return replace(found, x_test=found.x_val, y_test=found.y_val, meta={**found.meta, "test": "validation"})
+    weights = {**found.weights, "test": found.weights["val"]} if found.weights else {}
+    meta = {**found.meta, "test": "validation"}
+    return replace(found, x_test=found.x_val, y_test=found.y_val, weights=weights, meta=meta)
 
 
 def _alike(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

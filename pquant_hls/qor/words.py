@@ -44,8 +44,8 @@ def loss_text(found: Quality) -> str:
         return "-"
     lost, error = found.loss
     unit = "%" if found.relative else "points"
-    if found.unit and not found.relative:
-        return f"{lost:+.3g} ± {error:.2g} {found.unit}"
+    if not found.relative and (found.unit or found.lower_is_better):
+        return f"{lost:+.3g} ± {error:.2g} {found.unit}".rstrip()
     return f"{100 * lost:+.2f} ± {100 * error:.2f} {unit}"
 
 
@@ -53,6 +53,18 @@ def quality_text(name: str, found: Quality) -> str:
     """A figure, the original's and what was lost: ``rmse 0.40 ± 0.01, the original's 0.33 (+21 ± 1 %)``."""
     before = "" if found.original is None else f", the original's {found.original:.4g} ({loss_text(found)})"
     return f"{name} {figure_text(found)}{before}"
+
+
+def headline_texts(told: Mapping[str, Any] | None) -> tuple[str, str] | None:
+    """(figures, losses) of a record's ``quality`` that searches go by, a line each; None where there are none."""
+    found = {name: Quality.model_validate(each) for name, each in (told or {}).items()}
+    shown = {name: each for name, each in found.items() if each.headline}
+    if not shown:
+        return None
+    return (
+        "\n".join(f"{name} {figure_text(each)}" for name, each in shown.items()),
+        "\n".join(loss_text(each) for each in shown.values()),
+    )
 
 
 def lost_of(qor: QoR, baseline: float | None) -> tuple[float | None, float | None]:

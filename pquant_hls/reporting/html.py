@@ -9,9 +9,11 @@ from pquant_hls.programs.quoting import html
 from pquant_hls.qor import RESOURCE_NAMES, QoR
 from pquant_hls.qor.words import (
     count,
+    figure_text,
     interval,
     latency_texts,
     limits,
+    loss_text,
     lost_of,
     lost_on_test,
     percent,
@@ -90,6 +92,23 @@ def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
             low, high = qor.resources.intervals.get(name, (None, None))
             if value is not None:
                 yield f"{name.upper()} ({source})", interval(low, value, high, "{:,.0f}")
+    yield from _qualities(qor, run)
+    yield "outputs on which csim equals Keras", percent(qor.csim_match)
+    yield "project, sha256", (qor.digest or "-")[:16]
+
+
+def _qualities(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
+    """Accuracy, and whatever other figures of merit were measured."""
+    for split, found in (("validation", qor.quality), ("test split", qor.quality_test)):
+        for name, each in found.items():
+            before = (
+                ""
+                if each.original is None
+                else f"; the original's {each.original:.4g}, lost {loss_text(each)}"
+            )
+            yield f"{name}, {split}", f"{figure_text(each)}{before}"
+    if qor.accuracy is None and qor.quality:
+        return
     errors = qor.metrics
     accuracy = percent(qor.accuracy, errors.get("accuracy_error"))
     yield f"accuracy, validation ({qor.accuracy_source or 'not measured'})", accuracy
@@ -101,8 +120,6 @@ def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
     )
     yield "accuracy of the original, test split (keras)", percent(errors.get("test_accuracy_float"))
     yield "loss, test split, points", points(*lost_on_test(qor))
-    yield "outputs on which csim equals Keras", percent(qor.csim_match)
-    yield "project, sha256", (qor.digest or "-")[:16]
 
 
 def _table(found: Sequence[Line]) -> str:
@@ -130,8 +147,8 @@ def _row(line: Line, classes: Sequence[str]) -> str:
         line.step,
         line.what,
         count(line.weights),
-        percent(line.accuracy, line.accuracy_error),
-        points(line.loss, line.loss_error),
+        line.quality,
+        line.lost,
         "-" if line.ratio is None else f"{line.ratio:.2f}",
         line.cycles,
         line.ns,

@@ -61,7 +61,7 @@ def rank_correlation(score: ArrayLike, original: ArrayLike, weights: ArrayLike |
 
 def _ranks(values: Floats, w: Floats) -> Floats:
     """Weighted share of events below, ties counted half: mean 0.5."""
-    return 0.5 + (_above(-values, w) - _above(values, w)) / (2 * w.sum())
+    return np.asarray(0.5 + (_above(-values, w) - _above(values, w)) / (2 * w.sum()), np.float64)
 
 
 def _above(values: Floats, mass: Floats) -> Floats:

@@ -103,11 +103,11 @@ class Classes(OutputTask):
     name, towards, headline = "classes", "classes", "accuracy"
 
     def figures(self, seen: Evidence) -> dict[str, Figure]:
-        events = seen.events
+        events, labels = seen.events, np.asarray(seen.events.truth)
         found: dict[str, Figure] = {
-            "accuracy": accuracy(events.found, events.truth, threshold=seen.threshold, weights=events.weights)
+            "accuracy": accuracy(events.found, labels, threshold=seen.threshold, weights=events.weights)
         }
-        rows = class_metrics(events.found, events.truth, seen.classes, seen.rates(), events.weights)
+        rows = class_metrics(events.found, labels, seen.classes, seen.rates(), events.weights)
         return found | _with_worst(rows) | self._at_rates(seen)
 
     def _at_rates(self, seen: Evidence) -> dict[str, Figure]:
@@ -169,8 +169,8 @@ class Regression(OutputTask):
         if ask.kind == "turn_on":
             w = mean_weights(events)
             yield f"turn_on@{ask.number:g}", passing(score > ask.number, truth >= ask.number, w)
-            for name, share in turn_on(score, truth, ask.number, weights=w).items():
-                yield f"turn_on@{ask.number:g}:{name}", share
+            for name, figure in turn_on(score, truth, ask.number, weights=w).items():
+                yield f"turn_on@{ask.number:g}:{name}", figure
         elif ask.kind == "rate" and zero_bias is not None and zero_bias.hz is not None:
             yield ask.name, rate_above(zero_bias.found, ask.number, zero_bias.hz)
         elif ask.kind == "efficiency" and ask.hz is not None and zero_bias is not None and ask.of:
@@ -268,7 +268,7 @@ class AnomalyScore(Anomaly):
 
     def score(self, found: Array, truth: Array | None) -> Floats:
         del truth
-        return np.asarray(found, np.float64).reshape(len(found), -1).sum(axis=1)
+        return np.asarray(np.reshape(found, (len(found), -1)).sum(axis=1), np.float64)
 
 
 TASKS: Mapping[str, OutputTask] = {

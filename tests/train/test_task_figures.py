@@ -129,20 +129,26 @@ def test_a_signal_is_found_at_a_fixed_share_of_the_background() -> None:
     assert efficiency_on(signal, background, 0.01).value == pytest.approx(0.75, abs=0.03)
 
 
+WEIGHED: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray | None], Figure]] = {
+    "accuracy": lambda s, y, w: accuracy(s[:, None], y, threshold=0.5, weights=w),
+    "auc": lambda s, y, w: roc_auc(s, y == 1, w),
+    "efficiency": lambda s, y, w: efficiency_at(s, y == 1, 0.1, w),
+    "rmse": lambda s, y, w: error_figures(s, y, w)["rmse"],
+}
+
+
 def test_weights_count_as_that_many_events() -> None:
     rng = np.random.default_rng(6)
     score, label = rng.normal(size=400), rng.integers(0, 2, 400)
     score[label == 1] += 1
     weights = rng.integers(0, 4, 400).astype(float)
     often = np.repeat(np.arange(400), weights.astype(int))
-    for figure in (
-        lambda s, y, w: accuracy(s[:, None], y, threshold=0.5, weights=w),
-        lambda s, y, w: roc_auc(s, y == 1, w),
-        lambda s, y, w: efficiency_at(s, y == 1, 0.1, w),
-        lambda s, y, w: error_figures(s, y, w)["rmse"],
-    ):
-        weighted, repeated = figure(score, label, weights), figure(score[often], label[often], None)
-        assert weighted.value == pytest.approx(repeated.value, abs=1e-12)
+    for kind in WEIGHED:
+        weighted, repeated = (
+            WEIGHED[kind](score, label, weights),
+            WEIGHED[kind](score[often], label[often], None),
+        )
+        assert weighted.value == pytest.approx(repeated.value, abs=1e-12), kind
     assert mean_of(score, weights).value == pytest.approx(score[often].mean())
 
 
