@@ -143,11 +143,8 @@ def test_weights_count_as_that_many_events() -> None:
     score[label == 1] += 1
     weights = rng.integers(0, 4, 400).astype(float)
     often = np.repeat(np.arange(400), weights.astype(int))
-    for kind in WEIGHED:
-        weighted, repeated = (
-            WEIGHED[kind](score, label, weights),
-            WEIGHED[kind](score[often], label[often], None),
-        )
+    for kind, figure in WEIGHED.items():
+        weighted, repeated = figure(score, label, weights), figure(score[often], label[often], None)
         assert weighted.value == pytest.approx(repeated.value, abs=1e-12), kind
     assert mean_of(score, weights).value == pytest.approx(score[often].mean())
 
