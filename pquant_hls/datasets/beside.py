@@ -55,13 +55,23 @@ def zero_bias_of(given: Mapping[str, Any], parts: Mapping[Split, Part], where: s
 
 
 def signals_of(given: Mapping[str, Any], parts: Mapping[Split, Part], where: str) -> dict[str, Several]:
-    """Samples of signals by name; one array without a name is ``signal``. Of several inputs each is a mapping."""
+    """Samples of signals by name; one array without a name is ``signal``. Of several inputs each is a mapping, or arrays
+    named ``x_signal.<name>.<input>``."""
     samples = given.get(SIGNAL, {})
     if not isinstance(samples, Mapping):
         samples = {"signal": samples}
     elif several.is_several(parts["train"][0]) and not any(map(several.is_several, samples.values())):
-        samples = {"signal": samples} if samples else {}
+        samples = _by_signal(samples)
     return {name: _sample(x, parts, f"{SIGNAL}.{name}", where) for name, x in samples.items()}
+
+
+def _by_signal(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Arrays ``<name>.<input>`` by signal and input; those of no name are ``signal``."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, array in arrays.items():
+        name, _, place = key.rpartition(".")
+        found.setdefault(name or "signal", {})[place] = array
+    return found
 
 
 def _sample(given: Any, parts: Mapping[Split, Part], key: str, where: str) -> Several:

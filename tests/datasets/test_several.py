@@ -124,6 +124,15 @@ def test_signals_are_named_samples() -> None:
     assert alone.digest != assemble({"x": x}, name="d", where="d", seed=0).digest
 
 
+def test_signals_of_several_inputs(several: dict[str, np.ndarray]) -> None:
+    hh = {"x_signal.hh.jets": np.ones((5, 4, 3)), "x_signal.hh.scalars": np.ones((5, 2))}
+    found = assemble(several | hh, name="d", where="d", seed=0)
+    assert {name: part.shape for name, part in found.signals["hh"].items()} == {
+        "jets": (5, 4, 3),
+        "scalars": (5, 2),
+    }
+
+
 def test_remarks_name_the_input(several: dict[str, np.ndarray]) -> None:
     several["x.scalars"][:5, 1] = -999
     found = assemble(several, name="d", where="d", seed=0)
