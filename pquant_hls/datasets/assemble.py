@@ -36,7 +36,7 @@ VALIDATION_SHARES = (0.8, 0.2)
 
 TOLD = ("task", "unit")
 GROUPED = re.compile(
-    r"(?P<base>[xy](?:_(?:train|val|test|zero_bias|signal))?)[./](?P<name>.+)", re.IGNORECASE
+    r"(?P<base>[xy](?:_(?:train|val|test|zero_bias|signal))?|task|unit)[./](?P<name>.+)", re.IGNORECASE
 )
 """``x.jets``, ``y_train/pt``: one of several inputs, outputs or signal samples, by name."""
 RESERVED = frozenset(
@@ -109,7 +109,7 @@ def _told(given: Mapping[str, Any], key: str) -> str | dict[str, str]:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return {str(name): str(text) for name, text in value.items()}
+        return {str(name): str(np.asarray(text).reshape(-1)[0]) for name, text in value.items()}
     return str(np.asarray(value).reshape(-1)[0])
 
 

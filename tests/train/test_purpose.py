@@ -99,7 +99,7 @@ def test_values_for_a_classifier_are_refused_by_row() -> None:
     model = network(3, "softmax")
     with pytest.raises(DataError, match=r"y_train: label .* is none of the classes 0 to 2"):
         purpose_of(model, data(X[:, 0])).fitted(model, data(X[:, 0]))
-    with pytest.raises(DataError, match="has 7 classes"):
+    with pytest.raises(DataError, match=r"label 4 at row 4 is outside the model's classes 0 to 2"):
         purpose_of(model, data(np.arange(60) % 7)).fitted(model, data(np.arange(60) % 7))
 
 
@@ -135,6 +135,7 @@ def test_several_outputs_have_a_task_and_a_prefix_each(tagger: keras.Model) -> N
     purpose = purpose_of(tagger, given)
     assert purpose.headlines == ("id.accuracy", "pt.rmse")
     assert "output pt: regression" in purpose.words
+    assert [question.unit(given) for question in purpose.questions] == ["", "GeV"]
     found = purpose.fitted(tagger, given)
     assert [part.shape[1:] for part in found.x_train] == [(2, 2), (1,)]
     assert [part.dtype for part in found.y_train] == [np.int64, np.float32]
