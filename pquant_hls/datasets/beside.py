@@ -38,7 +38,7 @@ def _input(value: Any, key: str, where: str) -> npt.NDArray[np.float32]:
         mend = "inputs are (events, features...)"
         raise DataError(f"{key} has shape {array.shape}", where=where, mend=mend)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, which check_dataset reports
-        return array.astype(np.float32)
+        return array.astype(np.float32, copy=False)
 
 
 def zero_bias_of(given: Mapping[str, Any], parts: Mapping[Split, Part], where: str) -> ZeroBias | None:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pquant_hls.datasets.several import Several, arrays_of, change_each, is_several, named_arrays
+from pquant_hls.datasets.spill import Spill
 from pquant_hls.errors import DataError
 
-MOST_BYTES = 2**31
-"""What a loader may give before it is taken for one that never ends."""
+MOST_BYTES = 2**36
+"""What a loader may give before it is taken for one that never ends; beyond ``spill.IN_MEMORY`` it lies on disk."""
 
 FORMS = (
     "give a Dataset, arrays (x, y) or (x, y, weights), a tf.data.Dataset or an iterable of such batches; several inputs or "
@@ -118,11 +119,21 @@ def _array(value: Any, where: str) -> np.ndarray:
 
 def _gathered(source: Any, ranks: Sequence[int], where: str) -> Given:
     found: list[Given] = []
-    taken = 0
+    columns: dict[tuple[int, str], Spill] = {}
     for batch in _batches(source, where):
-        found.append(_batch(batch, ranks, where))
-        taken += sum(part.nbytes for part in arrays_of(found[-1].x))
-        if taken > MOST_BYTES:
+        one = _batch(batch, ranks, where)
+        parts = {
+            (place, name): array
+            for place, part in enumerate(one)
+            if part is not None
+            for name, array in named_arrays(part)
+        }
+        for key, array in parts.items():
+            columns.setdefault(key, Spill(where)).append(array)
+        found.append(
+            Given(*(None if part is None else change_each(part, lambda array: array[:0]) for part in one))
+        )
+        if sum(column.nbytes for column in columns.values()) > MOST_BYTES:
             raise DataError(
                 f"gave more than {MOST_BYTES / 2**30:g} GiB and did not end",
                 where=where,
@@ -133,7 +144,8 @@ def _gathered(source: Any, ranks: Sequence[int], where: str) -> Given:
     for name, parts in (("labels", [one.y for one in found]), ("weights", [one.w for one in found])):
         if 0 < sum(part is not None for part in parts) < len(parts):
             raise DataError(f"only some batches have {name}", where=where)
-    return Given(*(_joined(column, where) for column in zip(*found, strict=True)))
+    whole = {key: column.array for key, column in columns.items()}
+    return Given(*(_rebuilt(part, place, whole) for place, part in enumerate(found[0])))
 
 
 def _batches(source: Any, where: str) -> Iterator[Any]:
@@ -152,18 +164,14 @@ def _batches(source: Any, where: str) -> Iterator[Any]:
     return (source[index] for index in range(count))
 
 
-def _joined(parts: Sequence[Several], where: str) -> Several:
-    """The same structure with the arrays of all batches one after another; None where there are none."""
-    if parts[0] is None:
+def _rebuilt(like: Several, place: int, whole: Mapping[tuple[int, str], np.ndarray]) -> Several:
+    """The structure of the batches with the arrays of all of them; None where there are none."""
+    if like is None:
         return None
-    columns = {name: [dict(named_arrays(part))[name] for part in parts] for name, _ in named_arrays(parts[0])}
-    try:
-        whole = {name: np.concatenate(column) for name, column in columns.items()}
-    except ValueError as cause:
-        raise DataError(f"batches do not fit together: {cause}", where=where) from cause
-    if isinstance(parts[0], Mapping):
-        return whole
-    return list(whole.values()) if is_several(parts[0]) else whole[""]
+    found = {name: whole[(place, name)] for name, _ in named_arrays(like)}
+    if isinstance(like, Mapping):
+        return found
+    return list(found.values()) if is_several(like) else found[""]
 
 
 def _batch(batch: Any, ranks: Sequence[int], where: str) -> Given:

@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pquant_hls.datasets.spill import IN_MEMORY, ROWS, Spill
 from pquant_hls.errors import DataError
 from pquant_hls.errors.bounds import CSV_LINE, DATA_BYTES, LABEL_CHARACTERS, unpacked
 
@@ -76,6 +77,8 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
     try:
         with path.open("rb") as file:
             _fits(file, path.stat().st_size)
+            if path.stat().st_size > IN_MEMORY:
+                return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
             return np.asarray(np.load(file, allow_pickle=False))
     except DAMAGE as error:
         raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
@@ -119,7 +122,20 @@ def _read_h5(path: Path) -> Arrays:
         if stated > DATA_BYTES:  # what was never written takes no room in the file
             raise ValueError(f"states {stated:,} bytes of values, more than {DATA_BYTES:,}")
         texts = {key for key, value in found.items() if h5py.check_string_dtype(value.dtype) is not None}
-        return {key: value.asstr()[...] if key in texts else value[...] for key, value in found.items()}
+        return {
+            key: value.asstr()[...] if key in texts else _streamed(value, path)
+            for key, value in found.items()
+        }
+
+
+def _streamed(value: Any, path: Path) -> npt.NDArray[Any]:
+    """An HDF5 array, in memory where it is small, else on disk."""
+    if value.ndim == 0 or value.size * value.dtype.itemsize <= IN_MEMORY:
+        return np.asarray(value[...])
+    spill = Spill(str(path))
+    for start in range(0, len(value), ROWS):
+        spill.append(value[start : start + ROWS])
+    return spill.array
 
 
 def _read_csv(path: Path) -> Arrays:
@@ -180,6 +196,8 @@ def _read_parquet(path: Path) -> Arrays:
     except ImportError as error:
         mend = "pip install 'pquant_hls[data]'"
         raise DataError("reading .parquet needs pyarrow", where=path, mend=mend) from error
+    if path.stat().st_size > IN_MEMORY:
+        return _parquet_in_batches(parquet.ParquetFile(path), path)
     table = parquet.read_table(path)
     columns = [str(name) for name in table.column_names]
     if len(columns) < 2:
@@ -190,6 +208,26 @@ def _read_parquet(path: Path) -> Arrays:
 
     found = _columns(columns, column, path)
     return {"x": np.column_stack([column(i) for i in found.inputs]), **found.beside(columns, column)}
+
+
+def _parquet_in_batches(file: Any, path: Path) -> Arrays:
+    """As ``_read_parquet``; inputs and labels in float32, batch by batch."""
+    columns = [str(name) for name in file.schema_arrow.names]
+    head = next(file.iter_batches(batch_size=ROWS))
+    found = _columns(
+        columns, lambda index: np.asarray(head.column(index).to_numpy(zero_copy_only=False)), path
+    )
+    x, others = (
+        Spill(str(path)),
+        {index: Spill(str(path)) for index in (*found.labels.values(), found.weights)},
+    )
+    for batch in file.iter_batches(batch_size=ROWS):
+        values = [np.asarray(column.to_numpy(zero_copy_only=False)) for column in batch.columns]
+        x.append(np.column_stack([values[i] for i in found.inputs]).astype(np.float32))
+        for index, spill in others.items():
+            if index is not None:
+                spill.append(values[index])
+    return {"x": x.array, **found.beside(columns, lambda index: others[index].array)}
 
 
 class Columns(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pquant_hls.datasets.spill import IN_MEMORY, ROWS, Spill
 from pquant_hls.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -43,8 +44,17 @@ def change_each(given: Several, change: Callable[[Array], Any]) -> Several:
 
 
 def take_rows(given: Several, rows: Any) -> Several:
-    """Some events of every array."""
-    return change_each(given, lambda part: part[rows])
+    """Some events of every array; where that is much, batch by batch into a file."""
+    return change_each(given, lambda part: _taken(part, rows))
+
+
+def _taken(part: Array, rows: Any) -> Array:
+    if not isinstance(rows, np.ndarray) or part.nbytes <= IN_MEMORY or part.dtype.kind not in "biuf":
+        return part[rows]
+    spill = Spill("the data")
+    for start in range(0, len(rows), ROWS):
+        spill.append(part[rows[start : start + ROWS]])
+    return spill.array
 
 
 def events_in(given: Several, where: str = "x") -> int:
