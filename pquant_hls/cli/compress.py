@@ -252,19 +252,34 @@ def show_verdict(console: Any, result: CompressionResult, budget: Budget | None)
     """Verdict, reason, what it rests on, and what the test split says of it."""
     from rich.text import Text
 
-    from pquant_hls.decide import on_test
     from pquant_hls.programs.quoting import terminal
-    from pquant_hls.qor.words import lost_on_test, percent, points
 
     console.print(Text.assemble((str(result.verdict), "bold"), terminal(f": {result.reason}")))
     console.print(f"the verdict {result.basis}")
+    for line in on_test_lines(result, budget):
+        console.print(line)
+
+
+def on_test_lines(result: CompressionResult, budget: Budget | None) -> Iterator[str]:
+    """What the test split says, which decided nothing."""
+    from pquant_hls.decide import all_on_test
+    from pquant_hls.qor.words import lost_on_test, percent, points, quality_text
+
     seen = result.qor.metrics
+    for name, found in result.qor.quality_test.items():
+        if found.headline or (budget is not None and name in budget.quality):
+            yield f"test split, used once: csim {quality_text(name, found)}"
+    if seen.get("test_accuracy") is None and result.qor.quality_test:
+        yield from (
+            f"on the test split, which decided nothing: {check}" for check in all_on_test(result.qor, budget)
+        )
+        return
     test = percent(seen.get("test_accuracy"), seen.get("test_accuracy_error"))
     floating, lost = percent(seen.get("test_accuracy_float")), points(*lost_on_test(result.qor))
-    console.print(f"test split, used once: csim {test}, float Keras model {floating}, loss {lost} points")
-    found = on_test(result.qor, budget)
-    if found is not None:
-        console.print(f"on the test split, which decided nothing: {found}")
+    yield f"test split, used once: csim {test}, float Keras model {floating}, loss {lost} points"
+    yield from (
+        f"on the test split, which decided nothing: {check}" for check in all_on_test(result.qor, budget)
+    )
 
 
 def limits_text(recipe: Recipe) -> str:

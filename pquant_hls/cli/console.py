@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pquant_hls.engine.progress import PlainConsole, Terminal, error_console
-from pquant_hls.qor.words import count, latency_texts, percent, points, source_text
+from pquant_hls.qor.words import count, headline_texts, latency_texts, percent, points, source_text
 
 if TYPE_CHECKING:
     from pquant_hls.reporting.lines import Line
@@ -208,7 +208,11 @@ def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
     accuracy = qor.get("accuracy")
     errors = qor.get("metrics") or {}
     fallen = None if accuracy is None or baseline_accuracy is None else baseline_accuracy - accuracy
-    loss = points(fallen, errors.get("loss_error"))
+    told = headline_texts(qor.get("quality"))
+    quality, loss = told or (
+        percent(accuracy, errors.get("accuracy_error")),
+        points(fallen, errors.get("loss_error")),
+    )
     cycles, ns = latency_texts(qor)
     knobs = entry.settings.get("knobs") or {}
     bits = [f"{value:.0f}" for path, value in knobs.items() if path.rpartition(".")[2] == "bits"]
@@ -221,7 +225,7 @@ def _row(entry: Entry, baseline_accuracy: float | None) -> list[str]:
         "float" if entry.kind == "float" else str(entry.number),
         *_sizes(account),
         ", ".join(bits) or "-",
-        percent(accuracy, errors.get("accuracy_error")),
+        quality,
         loss,
         cycles,
         ns,
@@ -250,8 +254,8 @@ def _line(line: Line) -> list[str]:
     return [
         line.step,
         line.what,
-        percent(line.accuracy, line.accuracy_error),
-        points(line.loss, line.loss_error),
+        line.quality,
+        line.lost,
         "-" if line.ratio is None else f"{line.ratio:.2f}",
         line.cycles,
         line.ns,

@@ -98,7 +98,7 @@ def show_result(result: CompressionResult, budget: Budget | None = None) -> None
     """Each line of history, then verdict, figures and folder."""
     from pquant_hls.cli.compress import show_verdict
     from pquant_hls.cli.console import lines_table, notes_lines, output_console
-    from pquant_hls.qor.words import lost_of, percent, points
+    from pquant_hls.qor.words import lost_of, percent, points, quality_text
     from pquant_hls.reporting import lines
 
     console = output_console()
@@ -106,8 +106,13 @@ def show_result(result: CompressionResult, budget: Budget | None = None) -> None
     show_verdict(console, result, budget)
     lost = points(*lost_of(result.qor, result.baseline_accuracy))
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
+    for name, found in result.qor.quality.items():
+        console.print(f"csim {quality_text(name, found)} (validation)")
+    known = result.qor.accuracy is not None or not result.qor.quality
     console.print(
-        f"csim accuracy {percent(result.qor.accuracy, result.qor.metrics.get('accuracy_error'))} (validation), "
+        f"ratio {ratio}"
+        if not known
+        else f"csim accuracy {percent(result.qor.accuracy, result.qor.metrics.get('accuracy_error'))} (validation), "
         f"original {percent(result.baseline_accuracy)}, loss {lost} points, ratio {ratio}"
     )
     if result.best_config is not None:

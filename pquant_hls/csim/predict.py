@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 Outputs = Floats | list[Floats]
 _RUNNER = Path(__file__).with_name("runner.py")
 _DONE = "done"
+CHUNK = 65_536
+"""Events that one child is given at most."""
 
 
 @overload
@@ -73,7 +75,10 @@ def predict(
         ``programs.Limits`` gives or cannot be loaded.
     """
     lib = build(library) if isinstance(library, HlsProject) else library
-    arrays = _as_inputs(lib.project.inputs, x)
+    given = _given(lib.project.inputs, x)
+    if not trace and len(given[0]) > CHUNK:
+        return _joined([predict(lib, part, timeout_s=timeout_s) for part in _chunks(given)])
+    arrays = _as_inputs(lib.project.inputs, given)
     try:
         before = _stamp(lib)
         return _ran(sound(lib), arrays, trace, timeout_s)
@@ -81,6 +86,19 @@ def predict(
         if _stamp(lib) == before:
             raise
         return _ran(sound(lib), arrays, trace, timeout_s)  # another process has put a new entry in its place
+
+
+def _chunks(given: Sequence[np.ndarray]) -> Iterator[list[np.ndarray] | np.ndarray]:
+    """Some events of every port at a time: the child holds its inputs and outputs in memory as doubles."""
+    for start in range(0, len(given[0]), CHUNK):
+        parts = [array[start : start + CHUNK] for array in given]
+        yield parts if len(parts) > 1 else parts[0]
+
+
+def _joined(parts: Sequence[Outputs]) -> Outputs:
+    if isinstance(parts[0], list):
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return np.concatenate(parts)
 
 
 def _stamp(lib: Library) -> int | None:
@@ -103,21 +121,28 @@ def _ran(
         return _read(job, lib.project, trace)
 
 
-def _as_inputs(ports: tuple[Port, ...], x: ArrayLike | Sequence[ArrayLike]) -> list[Floats]:
-    """One contiguous float64 (n, size) array for each port."""
+def _given(ports: tuple[Port, ...], x: ArrayLike | Sequence[ArrayLike]) -> list[np.ndarray]:
+    """One array for each port, which may lie on disk; DataError where they do not fit."""
     given = list(x) if len(ports) > 1 and isinstance(x, list | tuple) else [x]
     if len(given) != len(ports):
         raise DataError(f"the project has {len(ports)} inputs, got {len(given)} arrays")
-    arrays = [np.asarray(array, np.float64) for array in given]
+    arrays = [np.asarray(array) for array in given]
     for port, array in zip(ports, arrays, strict=True):
         if array.ndim == 0 or (array.shape[1:] != port.shape and int(np.prod(array.shape[1:])) != port.size):
             raise DataError(
                 f"expected (n, {', '.join(map(str, port.shape))}), got {array.shape}", where=port.name
             )
-        if not np.all(np.isfinite(array)):
-            raise DataError("the input holds NaN or infinite values", where=port.name)
     if len({array.shape[0] for array in arrays}) != 1:
         raise DataError(f"inputs of different lengths {[array.shape[0] for array in arrays]}")
+    return arrays
+
+
+def _as_inputs(ports: tuple[Port, ...], given: Sequence[np.ndarray]) -> list[Floats]:
+    """One contiguous float64 (n, size) array for each port."""
+    arrays = [np.asarray(array, np.float64) for array in given]
+    for port, array in zip(ports, arrays, strict=True):
+        if not np.all(np.isfinite(array)):
+            raise DataError("the input holds NaN or infinite values", where=port.name)
     return [np.ascontiguousarray(array.reshape(array.shape[0], -1)) for array in arrays]
 
 

@@ -2,97 +2,132 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pquant_hls.datasets.labels import Place, class_numbers
-from pquant_hls.datasets.records import SPLITS, About, Dataset, Inputs, Origin, Part, Split, ZeroBias
+from pquant_hls.datasets import several
+from pquant_hls.datasets.beside import (
+    SIGNAL,
+    UNSPLIT,
+    WEIGHTS,
+    ZERO_BIAS,
+    ZERO_BIAS_HZ,
+    Rows,
+    event_weights,
+    read_inputs,
+    signals_of,
+    zero_bias_of,
+)
+from pquant_hls.datasets.labels import Place, read_labels
+from pquant_hls.datasets.records import SPLITS, About, Dataset, Origin, Part, Split
+from pquant_hls.datasets.several import Several
 from pquant_hls.datasets.split import SHARES, split_rows
 from pquant_hls.errors import DataError
 
 Array = npt.NDArray[Any]
 
 KEYS_MEND = "name the arrays x and y, or x_train, y_train, x_val, y_val, x_test and y_test"
-UNSPLIT = "all"
 VALIDATION_SHARES = (0.8, 0.2)
 """Shares kept for training and taken for validation where a split set brings no validation events."""
 
-
-ZERO_BIAS, ZERO_BIAS_HZ = "x_zero_bias", "zero_bias_hz"
+TOLD = ("task", "unit")
+GROUPED = re.compile(
+    r"(?P<base>[xy](?:_(?:train|val|test|zero_bias|signal))?|task|unit)[./](?P<name>.+)", re.IGNORECASE
+)
+"""``x.jets``, ``y_train/pt``: one of several inputs, outputs or signal samples, by name."""
 RESERVED = frozenset(
-    {"line", "notes", "classes", "class_names", "features", "feature_names", ZERO_BIAS, ZERO_BIAS_HZ}
+    {
+        *("line", "notes", "classes", "class_names", "features", "feature_names"),
+        *(ZERO_BIAS, ZERO_BIAS_HZ, SIGNAL, *TOLD),
+    }
 )
 """Keys beside the arrays; ``line`` is that of the first event in a text, ``notes`` what its reader left out."""
+VALUES = {"regression": True, "flags": True, "autoencoder": True, "classes": False}
+"""Tasks whose labels are values, or class numbers, however they look."""
 
 
 def assemble(arrays: Mapping[str, Any], *, name: str, where: str, seed: int) -> Dataset:
     """A Dataset of arrays named x and y (then split by `seed`), or x_train, y_train, x_test, ...
 
-    Names are read without regard to case. `classes` (or `class_names`) and `features` (or `feature_names`)
-    are optional names; without any y there are no labels. `x_zero_bias` are events without a trigger and
-    `zero_bias_hz` the rate of all of them together, which trigger rates are read from. Other arrays are not
-    used, and `meta["notes"]` says so. Raises DataError where arrays are missing, are not numbers, or differ in
-    length.
+    Names are read without regard to case. Several inputs or outputs are a list or a mapping of arrays, or arrays named
+    ``x.jets``, ``x.scalars``, ``y.pt``. `classes` (or `class_names`) and `features` (or `feature_names`)
+    are optional names; without any y there are no labels. `w` (or w_train, ...) are event weights. `x_zero_bias` are
+    events without a trigger and `zero_bias_hz` the rate of all of them together, which trigger rates are read from;
+    ``x_signal.<name>`` are samples that an anomaly detector should find. `task` and `unit` are texts, or mappings by
+    output. Other arrays are not used, and `meta["notes"]` says so. Raises DataError where arrays are missing, are not
+    numbers, or differ in length.
     """
-    given = {key.lower(): value for key, value in arrays.items()}
+    given = _gathered(arrays)
     classes, features = _names(given, "classes", "class_names"), _names(given, "features", "feature_names")
     if "x_train" in given:
         parts = _given_parts(given, where)
     elif "x" in given:
-        parts = {UNSPLIT: (_inputs(given["x"], "x", where), _optional(given, "y"))}
+        parts = {UNSPLIT: (read_inputs(given["x"], "x", where), _optional(given, "y"))}
     else:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise DataError(f"holds no x; found {found}", where=where, mend=KEYS_MEND)
     unit, first = ("line", int(given["line"])) if "line" in given else ("row", 0)
-    labelled, numbered = _number_labels(parts, classes, where, lambda row: f"{unit} {row + first}")
+    told = _told(given, "task")
+    labelled, numbered = _read_all(parts, classes, where, (lambda row: f"{unit} {row + first}", told))
     split, rows = _in_three(labelled, seed)
     notes = (*given.get("notes", ()), *_unused(given, parts))
     meta = {"source": where, **({"notes": notes} if notes else {})}
     about = About(
-        numbered, features or (), name, meta, Origin(rows, unit, first), _zero_bias(given, split, where)
+        numbered,
+        features or (),
+        name,
+        meta,
+        Origin(rows, unit, first),
+        zero_bias_of(given, split, where),
+        signals_of(given, split, where),
+        event_weights(given, parts, rows, where),
+        told,
+        _told(given, "unit"),
     )
     return Dataset.from_parts(split, about)
 
 
-def _zero_bias(given: Mapping[str, Any], parts: Mapping[Split, Part], where: str) -> ZeroBias | None:
-    """The zero-bias sample; DataError for one without its rate, or of another shape than the inputs."""
-    if ZERO_BIAS not in given and ZERO_BIAS_HZ not in given:
-        return None
-    for key, other in ((ZERO_BIAS, ZERO_BIAS_HZ), (ZERO_BIAS_HZ, ZERO_BIAS)):
-        if key not in given:
-            raise DataError(f"holds {other} but no {key}", where=where, mend="a rate needs both")
-    x, rate = _inputs(given[ZERO_BIAS], ZERO_BIAS, where), np.asarray(given[ZERO_BIAS_HZ])
-    if rate.size != 1 or rate.dtype.kind not in "iuf" or not (np.isfinite(rate) & (rate > 0)).all():
-        raise DataError(f"{ZERO_BIAS_HZ} is {rate.tolist()}, not one rate in Hz above 0", where=where)
-    shape = parts["train"][0].shape[1:]
-    if x.shape[1:] != shape or not len(x):
-        raise DataError(f"{ZERO_BIAS} has shape {x.shape}, the inputs are (events, {shape})", where=where)
-    if not np.isfinite(x).all():
-        raise DataError(f"{ZERO_BIAS} holds NaN or infinity", where=where)
-    return ZeroBias(x, float(rate.reshape(())))
+def _gathered(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays by name in lower case; those of a group, such as ``x.jets``, together under the group's."""
+    found: dict[str, Any] = {}
+    for key, value in arrays.items():
+        grouped = GROUPED.fullmatch(key)
+        if grouped is None:
+            found[key.lower()] = value
+        else:
+            found.setdefault(grouped["base"].lower(), {})[grouped["name"]] = value
+    return found
+
+
+def _told(given: Mapping[str, Any], key: str) -> str | dict[str, str]:
+    """A text, or texts by output."""
+    value = given.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return {str(name): str(np.asarray(text).reshape(-1)[0]) for name, text in value.items()}
+    return str(np.asarray(value).reshape(-1)[0])
 
 
 def _unused(given: Mapping[str, Any], parts: Mapping[str, Any]) -> list[str]:
-    """Arrays that nothing reads, in words; sample weights are the usual ones."""
-    used = {"x", "y"} if UNSPLIT in parts else {f"{axis}_{which}" for axis in "xy" for which in SPLITS}
+    """Arrays that nothing reads, in words."""
+    split = "" if UNSPLIT in parts else "_"
+    endings = [""] if UNSPLIT in parts else list(SPLITS)
+    used = {f"{base}{split}{end}" for base in ("x", "y", *WEIGHTS) for end in endings}
     found = sorted(set(given) - used - RESERVED)
-    weights = [
-        key for key in found if key in {"w", "weight", "weights", "sample_weight"} or key.startswith("w_")
-    ]
-    others = [key for key in found if key not in weights]
-    told = [f"{', '.join(weights)}: event weights are not used, every event counts alike"] if weights else []
-    return told + ([f"{', '.join(others)}: not read, no array of this name is known"] if others else [])
+    return [f"{', '.join(found)}: not read, no array of this name is known"] if found else []
 
 
-def _given_parts(given: Mapping[str, Any], where: str) -> dict[str, tuple[Inputs, Array | None]]:
+def _given_parts(given: Mapping[str, Any], where: str) -> dict[str, Part]:
     if "x_test" not in given:
         raise DataError("holds x_train but no x_test", where=where, mend=KEYS_MEND)
     present = [which for which in SPLITS if f"x_{which}" in given]
-    parts: dict[str, tuple[Inputs, Array | None]] = {
-        which: (_inputs(given[f"x_{which}"], f"x_{which}", where), _optional(given, f"y_{which}"))
+    parts: dict[str, Part] = {
+        which: (read_inputs(given[f"x_{which}"], f"x_{which}", where), _optional(given, f"y_{which}"))
         for which in present
     }
     unlabelled = [which for which in present if parts[which][1] is None]
@@ -101,25 +136,66 @@ def _given_parts(given: Mapping[str, Any], where: str) -> dict[str, tuple[Inputs
     return parts
 
 
-def _number_labels(
-    parts: Mapping[str, tuple[Inputs, Array | None]], classes: Sequence[str] | None, where: str, place: Place
+def _read_all(
+    parts: Mapping[str, Part],
+    classes: Sequence[str] | None,
+    where: str,
+    how: tuple[Place, str | Mapping[str, str]],
 ) -> tuple[dict[str, Part], tuple[str, ...]]:
-    """The parts with class numbers for labels: numbered over all parts together, so that names agree."""
+    """The parts with labels read, each output's over all parts together, so that names agree. ``how`` : the name of a
+    row, and the task that the data tell."""
     for which, (x, y) in parts.items():
-        if y is not None and len(x) != len(y):
-            suffix = "" if which == UNSPLIT else f"_{which}"
-            raise DataError(f"x{suffix} has {len(x)} events but y{suffix} has {len(y)} labels", where=where)
-    labels = [y for _, y in parts.values() if y is not None]
-    if not labels:
+        suffix = "" if which == UNSPLIT else f"_{which}"
+        events = several.events_in(x, f"x{suffix}")
+        for name, labels in several.named_arrays(y) if y is not None else ():
+            if len(labels) != events:
+                called = f"y{suffix}{f'.{name}' if name else ''}"
+                raise DataError(
+                    f"x{suffix} has {events} events but {called} has {len(labels)} labels", where=where
+                )
+    given = {which: y for which, (_, y) in parts.items() if y is not None}
+    if not given:
         return {which: (x, None) for which, (x, _) in parts.items()}, tuple(classes or ())
-    if len({y.shape[1:] for y in labels}) > 1:
-        raise DataError(f"labels differ in shape: {[y.shape for y in labels]}", where=where)
-    ends = np.cumsum([len(y) for y in labels])[:-1]
-    if UNSPLIT not in parts:
-        place = _place_in(list(parts), [len(y) for y in labels])
-    numbers, names = class_numbers(np.concatenate(labels), classes, where, place)
-    numbered = zip(parts.items(), np.split(numbers, ends), strict=True)
-    return {which: (x, chunk) for (which, (x, _)), chunk in numbered}, names
+    first = next(iter(given.values()))
+    if any(
+        [name for name, _ in several.named_arrays(y)] != [name for name, _ in several.named_arrays(first)]
+        for y in given.values()
+    ):
+        raise DataError("labels are of other outputs in one split than in another", where=where)
+    read = {name: _read(name, given, classes, (where, *how)) for name, _ in several.named_arrays(first)}
+    ys = {which: _rebuilt(first, {name: found[0][which] for name, found in read.items()}) for which in given}
+    names = next(iter(read.values()))[1] if len(read) == 1 else tuple(classes or ())
+    return {which: (x, ys[which]) for which, (x, _) in parts.items()}, names
+
+
+def _rebuilt(like: Several, found: Mapping[str, Array]) -> Several:
+    if isinstance(like, Mapping):
+        return dict(found)
+    return list(found.values()) if several.is_several(like) else found[""]
+
+
+def _read(
+    name: str,
+    given: Mapping[str, Several],
+    classes: Sequence[str] | None,
+    how: tuple[str, Place, str | Mapping[str, str]],
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Labels of one output in all parts, and the names of its classes."""
+    where, place, told = how
+    labels = {which: dict(several.named_arrays(y))[name] for which, y in given.items()}
+    shapes = [np.shape(y)[1:] for y in labels.values()]
+    if len(set(shapes)) > 1:
+        raise DataError(f"labels differ in shape: {[np.shape(y) for y in labels.values()]}", where=where)
+    if UNSPLIT not in given:
+        place = _place_in(list(labels), [len(y) for y in labels.values()])
+    task = told if isinstance(told, str) else told.get(name, "")
+    own = classes if not name else None
+    whole = np.concatenate([np.asarray(y) for y in labels.values()])
+    numbers, names = read_labels(
+        whole, own, f"{where}: y.{name}" if name else where, place, values=VALUES.get(task)
+    )
+    ends = np.cumsum([len(y) for y in labels.values()])[:-1]
+    return dict(zip(labels, np.split(numbers, ends), strict=True)), names
 
 
 def _place_in(names: Sequence[str], sizes: Sequence[int]) -> Place:
@@ -133,14 +209,11 @@ def _place_in(names: Sequence[str], sizes: Sequence[int]) -> Place:
     return place
 
 
-Rows = dict[Split, npt.NDArray[np.int64]]
-
-
 def _in_three(parts: Mapping[str, Part], seed: int) -> tuple[dict[Split, Part], Rows]:
     """Three parts, and for each event its row in the array it was given in."""
     if UNSPLIT in parts:
         return _divide(parts[UNSPLIT], seed, SHARES)
-    rows: Rows = {which: np.arange(len(parts[which][0])) for which in SPLITS if which in parts}
+    rows: Rows = {which: np.arange(several.events_in(parts[which][0])) for which in SPLITS if which in parts}
     if "val" in parts:
         return {which: parts[which] for which in SPLITS}, rows
     divided, shares = _divide(parts["train"], seed, VALIDATION_SHARES)
@@ -148,24 +221,23 @@ def _in_three(parts: Mapping[str, Part], seed: int) -> tuple[dict[Split, Part], 
 
 
 def _divide(part: Part, seed: int, shares: tuple[float, ...]) -> tuple[dict[Split, Part], Rows]:
+    """The shares hold within each class of the (first) output that has classes."""
     x, y = part
-    rows = split_rows(len(x), y, seed, shares)
-    return {which: (x[chosen], None if y is None else y[chosen]) for which, chosen in rows.items()}, rows
+    labels = [] if y is None else [array for array in several.arrays_of(y) if array.dtype.kind in "iu"]
+    rows = split_rows(several.events_in(x), labels[0] if labels else None, seed, shares)
+    return {
+        which: (several.take_rows(x, chosen), None if y is None else several.take_rows(y, chosen))
+        for which, chosen in rows.items()
+    }, rows
 
 
-def _inputs(value: Any, key: str, where: str) -> Inputs:
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{key} holds {array.dtype}, not numbers", where=where)
-    if array.ndim < 2:
-        mend = "inputs are (events, features...)"
-        raise DataError(f"{key} has shape {array.shape}", where=where, mend=mend)
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, which check_dataset reports
-        return array.astype(np.float32)
-
-
-def _optional(given: Mapping[str, Any], key: str) -> Array | None:
-    return None if given.get(key) is None else np.asarray(given[key])
+def _optional(given: Mapping[str, Any], key: str) -> Any:
+    value = given.get(key)
+    if value is None:
+        return None
+    if isinstance(value, list | tuple) and not all(hasattr(part, "shape") for part in value):
+        return np.asarray(value)
+    return several.change_each(value, np.asarray) if several.is_several(value) else np.asarray(value)
 
 
 def _names(given: Mapping[str, Any], *keys: str) -> tuple[str, ...] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pquant_hls.datasets.records import SPLITS, Dataset, Split
+from pquant_hls.datasets import several
+from pquant_hls.datasets.records import CHUNK, SPLITS, Dataset, Split
 from pquant_hls.errors import DataError
 
 
@@ -20,14 +22,39 @@ def check_dataset(data: Dataset, input_shape: tuple[int | None, ...], n_outputs:
     Checked in each split: events present, shape, NaN and inf, one label per event, whole-number labels within
     the classes. Checked once: as many classes as outputs.
     """
+    check_inputs(data, [tuple(input_shape)])
+    check_labels(data, n_outputs)
+
+
+def check_labels(data: Dataset, n_outputs: int) -> None:
+    """The part of ``check_dataset`` that is about the labels of one output that tells classes apart."""
     where = data.name or "data"
     for which in SPLITS:
-        x, y = data.split(which)
-        _check_inputs(x, input_shape, f"{where}: x_{which}")
-        _check_finite(data, which, f"{where}: x_{which}")
-        if y is not None:
+        if data.split(which)[1] is not None:
             _check_labels(data, which, max(2, n_outputs), f"{where}: y_{which}")
     _check_class_count(data, n_outputs, where)
+
+
+def check_inputs(data: Dataset, shapes: Sequence[tuple[int | None, ...]]) -> None:
+    """Raise DataError unless the inputs of all splits are those of a model.
+
+    shapes : of one event in each of the model's inputs, in its order, as are those of ``data``.
+    """
+    for which in SPLITS:
+        _check_split(data, which, list(shapes), data.name or "data")
+
+
+def _check_split(data: Dataset, which: Split, shapes: list[tuple[int | None, ...]], where: str) -> None:
+    parts = list(several.named_arrays(data.split(which)[0]))
+    if len(parts) != len(shapes):
+        raise DataError(
+            f"{len(parts)} arrays for a model of {len(shapes)} inputs", where=f"{where}: x_{which}"
+        )
+    for (name, x), shape in zip(parts, shapes, strict=True):
+        called = f"{where}: x_{which}{f'.{name}' if name else ''}"
+        _check_inputs(x, shape, called)
+        _check_finite(data, which, x, called)
+    several.events_in(data.split(which)[0], f"{where}: x_{which}")
 
 
 def _check_inputs(x: npt.NDArray[Any], input_shape: tuple[int | None, ...], where: str) -> None:
@@ -41,12 +68,16 @@ def _check_inputs(x: npt.NDArray[Any], input_shape: tuple[int | None, ...], wher
         raise DataError(f"events have shape {shape} but the model takes {tuple(input_shape)}", where=where)
 
 
-def _check_finite(data: Dataset, which: Split, where: str) -> None:
-    x = data.split(which)[0]
-    wrong = ~np.isfinite(x)
-    count = int(wrong.sum())
-    if count > 0:
-        first = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), x.shape))
+def _check_finite(data: Dataset, which: Split, x: npt.NDArray[Any], where: str) -> None:
+    count, first = 0, None
+    for start in range(0, len(x), CHUNK):
+        wrong = ~np.isfinite(x[start : start + CHUNK])
+        found = int(wrong.sum())
+        if found > 0 and first is None:
+            place = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+            first = (start + int(place[0]), *map(int, place[1:]))
+        count += found
+    if first is not None:
         raise DataError(
             f"{count} of {x.size} values are NaN or infinite, first {x[first]} at {_cell(data, which, first)}",
             where=where,
@@ -58,15 +89,12 @@ def _cell(data: Dataset, which: Split, index: tuple[int, ...]) -> str:
     """``row 17, feature pt``, or the index itself where neither rows nor features have names."""
     if data.origin is None:
         return f"index {index}"
-    named = len(index) == 2 and len(data.features) > index[1]
+    named = len(index) == 2 and len(data.features) > index[1] and not several.is_several(data.x_train)
     return f"{data.place(which, index[0])}, {f'feature {data.features[index[1]]}' if named else index[1:]}"
 
 
 def _check_labels(data: Dataset, which: Split, n_classes: int, where: str) -> None:
-    x, y = data.split(which)
-    events = len(x)
-    if y is None:
-        return
+    y, events = data.split(which)[1], data.events(which)
     if y.ndim != 1 or len(y) != events:
         raise DataError(f"labels have shape {y.shape} for {events} events", where=where)
     if y.dtype.kind not in "iu":

@@ -1,4 +1,4 @@
-"""Labels as users keep them (numbers, one-hot rows, names) turned into class numbers."""
+"""Labels as users keep them: numbers, one-hot rows or names turned into class numbers, values as they are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,60 @@ Array = npt.NDArray[Any]
 Place = Callable[[int], str]
 """What users call a row: ``row 17``, ``line 19``."""
 
+STRAY = 0.1
+"""Up to this share of labels that are no class numbers, those are a mistake, and the labels no values."""
 FEW_CLASSES = 1000
 """Class numbers up to here are taken whatever the number of events."""
 
 
 def by_row(index: int) -> str:
     return f"row {index}"
+
+
+def read_labels(
+    labels: Array,
+    classes: Sequence[str] | None,
+    where: str,
+    place: Place = by_row,
+    *,
+    values: bool | None = None,
+) -> tuple[Array, tuple[str, ...]]:
+    """Class numbers int64 (events,) with the names of the classes, or values float32 (events,) or (events, ...).
+
+    Where more than a tenth are no whole numbers, or no one-hot rows, they are values (of a regression, or flags); so is
+    everything where ``values`` is True, and nothing where it is False. Raises DataError as ``class_numbers``, and for
+    values that are no numbers.
+    """
+    table = np.asarray(labels)
+    if table.ndim == 2 and table.shape[1] == 1:
+        table = table[:, 0]
+    if values is None:
+        values = _are_values(table)
+    if not values:
+        return class_numbers(table, classes, where, place)
+    if table.dtype.kind not in "biuf":
+        raise DataError(f"labels are {table.dtype}, not numbers", where=where)
+    wrong = np.flatnonzero(~np.isfinite(table.reshape(len(table), -1)).all(axis=1))
+    if wrong.size > 0:
+        at = int(wrong[0])
+        raise DataError(
+            f"label {table[at].tolist()} at {place(at)} is not a number, nor are {wrong.size - 1} others",
+            where=where,
+        )
+    return table.astype(np.float32), tuple(classes or ())
+
+
+def _are_values(table: Array) -> bool:
+    if table.dtype.kind not in "biuf" or table.ndim == 0:
+        return False
+    if table.ndim == 1:
+        return bool(np.isfinite(table).all() and (table != np.floor(table)).mean() > STRAY)
+    return table.ndim > 2 or bool((~_one_hot(table)).mean() > STRAY)
+
+
+def _one_hot(rows: Array) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)
+    return found
 
 
 def class_numbers(
@@ -67,7 +115,7 @@ def _from_numbers(values: Array, where: str, place: Place) -> Labels:
         raise DataError(
             f"label {values[first]} at {place(first)} is not a class number, nor are {wrong.size - 1} others",
             where=where,
-            mend="labels are whole numbers from 0; regression targets are not supported",
+            mend="class numbers are whole numbers from 0; for values to be met say task: regression",
         )
     most = max(FEW_CLASSES, values.size)
     if values.size > 0 and values.max() >= most:
@@ -75,7 +123,8 @@ def _from_numbers(values: Array, where: str, place: Place) -> Labels:
         raise DataError(
             f"label {values[first]:.0f} at {place(first)} would be one of as many classes, of {values.size} events",
             where=where,
-            mend="labels are class numbers from 0: is this column an event number, a time or a weight?",
+            mend="labels are class numbers from 0: is this column an event number, a time or a weight? for values to be "
+            "met say task: regression",
         )
     return np.asarray(values, dtype=np.int64)
 
@@ -83,8 +132,7 @@ def _from_numbers(values: Array, where: str, place: Place) -> Labels:
 def _from_one_hot(rows: Array, where: str, place: Place) -> Labels:
     if rows.dtype.kind not in "biuf":
         raise DataError(f"labels of shape {rows.shape} hold {rows.dtype}, not numbers", where=where)
-    right = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)
-    wrong = np.flatnonzero(~right)
+    wrong = np.flatnonzero(~_one_hot(rows))
     if wrong.size > 0:
         first = int(wrong[0])
         raise DataError(

@@ -9,18 +9,21 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pquant_hls.datasets.spill import IN_MEMORY, ROWS, Spill
 from pquant_hls.errors import DataError
 from pquant_hls.errors.bounds import CSV_LINE, DATA_BYTES, LABEL_CHARACTERS, unpacked
 
 Arrays = dict[str, Any]
 
 LABEL_COLUMNS = ("label", "y", "target")
-"""Names, in any case, that mark the label column of a table; otherwise it is the last one."""
+"""Names, in any case, that mark the label column of a table; otherwise it is the last one. Several are ``y.<output>``."""
+WEIGHT_COLUMNS = ("w", "weight", "weights", "sample_weight")
+"""Names, in any case, of the column of event weights."""
 
 DAMAGE = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error, csv.Error)
 """What the readers raise for a damaged file; pyarrow's errors are kinds of ValueError."""
@@ -31,12 +34,12 @@ NEEDS_COLUMNS = "needs at least one feature column and the label column"
 
 
 def read_file(path: Path) -> Arrays:
-    """The named arrays of a file, or of a folder with x.npy and y.npy.
+    """The named arrays of a file, or of a folder of .npy files, each an array of its file's name.
 
     Raises DataError where there is no such file, its format is not accepted, or it is damaged.
     """
     if path.is_dir():
-        return read_npy_pair(path / "x.npy", path / "y.npy")
+        return _read_folder(path)
     if not path.is_file():
         raise DataError("no such file or folder", where=path)
     reader = READERS.get(path.suffix.lower())
@@ -50,6 +53,14 @@ def read_file(path: Path) -> Arrays:
         return reader(path)
     except DAMAGE as error:
         raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
+
+
+def _read_folder(path: Path) -> Arrays:
+    """Every .npy in a folder, and in a folder in it as an array of its group: ``x/jets.npy`` is ``x.jets``."""
+    files = sorted({*path.glob("*.npy"), *path.glob("*/*.npy")})
+    if not files:
+        return read_npy_pair(path / "x.npy", path / "y.npy")
+    return {".".join(file.relative_to(path).with_suffix("").parts): _read_npy(file) for file in files}
 
 
 def read_npy_pair(x: Path, y: Path) -> Arrays:
@@ -66,6 +77,8 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
     try:
         with path.open("rb") as file:
             _fits(file, path.stat().st_size)
+            if path.stat().st_size > IN_MEMORY:
+                return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
             return np.asarray(np.load(file, allow_pickle=False))
     except DAMAGE as error:
         raise DataError(f"cannot be read: {_first_line(error)}", where=path) from error
@@ -98,12 +111,31 @@ def _read_h5(path: Path) -> Arrays:
     import h5py
 
     with h5py.File(path, "r") as file:
-        found = {key: value for key, value in file.items() if isinstance(value, h5py.Dataset)}
+        inside = {
+            f"{key}.{name}": value[name]
+            for key, value in file.items()
+            if isinstance(value, h5py.Group)
+            for name in value
+        }
+        found = {key: value for key, value in {**file, **inside}.items() if isinstance(value, h5py.Dataset)}
         stated = sum(value.size * value.dtype.itemsize for value in found.values())
         if stated > DATA_BYTES:  # what was never written takes no room in the file
             raise ValueError(f"states {stated:,} bytes of values, more than {DATA_BYTES:,}")
         texts = {key for key, value in found.items() if h5py.check_string_dtype(value.dtype) is not None}
-        return {key: value.asstr()[...] if key in texts else value[...] for key, value in found.items()}
+        return {
+            key: value.asstr()[...] if key in texts else _streamed(value, path)
+            for key, value in found.items()
+        }
+
+
+def _streamed(value: Any, path: Path) -> npt.NDArray[Any]:
+    """An HDF5 array, in memory where it is small, else on disk."""
+    if value.ndim == 0 or value.size * value.dtype.itemsize <= IN_MEMORY:
+        return np.asarray(value[...])
+    spill = Spill(str(path))
+    for start in range(0, len(value), ROWS):
+        spill.append(value[start : start + ROWS])
+    return spill.array
 
 
 def _read_csv(path: Path) -> Arrays:
@@ -127,10 +159,12 @@ def _read_csv(path: Path) -> Arrays:
     def column(index: int) -> npt.NDArray[Any]:
         return _short(np.loadtxt(path, dtype=object, usecols=index, ndmin=1, **options))
 
-    inputs, label, notes = _columns(columns, column, path)
-    x = np.loadtxt(path, dtype=np.float32, usecols=inputs, ndmin=2, **options)
-    found = {"x": x, "y": _numbers_if_possible(column(label)), "features": [columns[i] for i in inputs]}
-    return {**found, "line": 1 + int(has_header), "notes": notes}
+    def labels(index: int) -> npt.NDArray[Any]:
+        return _numbers_if_possible(column(index))
+
+    table = _columns(columns, column, path)
+    x = np.loadtxt(path, dtype=np.float32, usecols=table.inputs, ndmin=2, **options)
+    return {"x": x, **table.beside(columns, labels), "line": 1 + int(has_header)}
 
 
 def _check_lines(path: Path) -> None:
@@ -162,27 +196,69 @@ def _read_parquet(path: Path) -> Arrays:
     except ImportError as error:
         mend = "pip install 'pquant_hls[data]'"
         raise DataError("reading .parquet needs pyarrow", where=path, mend=mend) from error
+    if path.stat().st_size > IN_MEMORY:
+        return _parquet_in_batches(parquet.ParquetFile(path), path)
     table = parquet.read_table(path)
     columns = [str(name) for name in table.column_names]
     if len(columns) < 2:
         raise DataError(NEEDS_COLUMNS, where=path)
-    inputs, label, notes = _columns(columns, lambda index: table.column(index).to_numpy(), path)
-    x = np.column_stack([table.column(i).to_numpy() for i in inputs])
-    found = {"x": x, "y": table.column(label).to_numpy(), "features": [columns[i] for i in inputs]}
-    return {**found, "notes": notes}
+
+    def column(index: int) -> npt.NDArray[Any]:
+        return np.asarray(table.column(index).to_numpy())
+
+    found = _columns(columns, column, path)
+    return {"x": np.column_stack([column(i) for i in found.inputs]), **found.beside(columns, column)}
 
 
-def _columns(
-    columns: Sequence[str], values: Callable[[int], npt.NDArray[Any]], path: Path
-) -> tuple[list[int], int, list[str]]:
-    """(inputs, label, notes): row numbers that pandas wrote along are neither a feature nor the label."""
+def _parquet_in_batches(file: Any, path: Path) -> Arrays:
+    """As ``_read_parquet``; inputs and labels in float32, batch by batch."""
+    columns = [str(name) for name in file.schema_arrow.names]
+    head = next(file.iter_batches(batch_size=ROWS))
+    found = _columns(
+        columns, lambda index: np.asarray(head.column(index).to_numpy(zero_copy_only=False)), path
+    )
+    x, others = (
+        Spill(str(path)),
+        {index: Spill(str(path)) for index in (*found.labels.values(), found.weights)},
+    )
+    for batch in file.iter_batches(batch_size=ROWS):
+        values = [np.asarray(column.to_numpy(zero_copy_only=False)) for column in batch.columns]
+        x.append(np.column_stack([values[i] for i in found.inputs]).astype(np.float32))
+        for index, spill in others.items():
+            if index is not None:
+                spill.append(values[index])
+    return {"x": x.array, **found.beside(columns, lambda index: others[index].array)}
+
+
+class Columns(NamedTuple):
+    """Numbers of a table's columns: those of inputs, of labels by output (the empty name where there is one), of the event
+    weights, and remarks."""
+
+    inputs: list[int]
+    labels: dict[str, int]
+    weights: int | None
+    notes: list[str]
+
+    def beside(self, columns: Sequence[str], values: Callable[[int], npt.NDArray[Any]]) -> Arrays:
+        """What belongs to the inputs, as named arrays."""
+        several = {name: values(index) for name, index in self.labels.items()}
+        found: Arrays = {"y": several.get("", several), "features": [columns[i] for i in self.inputs]}
+        weights = {} if self.weights is None else {"w": np.asarray(values(self.weights), np.float64)}
+        return {**found, **weights, "notes": self.notes}
+
+
+def _columns(columns: Sequence[str], values: Callable[[int], npt.NDArray[Any]], path: Path) -> Columns:
+    """Which column is what: row numbers that pandas wrote along are neither a feature nor the label."""
     index = [i for i, name in enumerate(columns) if _is_index(name, i, values)]
-    kept = [i for i in range(len(columns)) if i not in index]
+    weights = next((i for i, name in enumerate(columns) if name.lower() in WEIGHT_COLUMNS), None)
+    kept = [i for i in range(len(columns)) if i not in index and i != weights]
     if len(kept) < 2:
         raise DataError(NEEDS_COLUMNS, where=path)
-    label = kept[_label_column([columns[i] for i in kept])]
+    labels = {name[2:]: i for i in kept if (name := columns[i]).lower().startswith("y.")}
+    labels = labels or {"": kept[_label_column([columns[i] for i in kept])]}
     notes = [f"column {columns[i] or 'without a name'!r} counts the rows: left out" for i in index]
-    return [i for i in kept if i != label], label, notes
+    notes += [] if weights is None else [f"column {columns[weights]!r} is taken for event weights"]
+    return Columns([i for i in kept if i not in labels.values()], labels, weights, notes)
 
 
 def _is_index(name: str, place: int, values: Callable[[int], npt.NDArray[Any]]) -> bool:

@@ -1,4 +1,4 @@
-"""The record every room above reads: six arrays, their classes and features, and a digest."""
+"""The record every room above reads: the arrays of three splits, what belongs to them, and a digest."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pquant_hls.datasets import several
+from pquant_hls.datasets.several import Several
+
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 Inputs = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
-Part = tuple[Inputs, Labels | None]
+Part = tuple[Any, Any]
+"""Inputs and labels of a split (None: none), each an array, a list, or a dict by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class ZeroBias(NamedTuple):
     x : float32 (events, ...), as the inputs of the splits. hz : rate of all of them together, in Hz.
     """
 
-    x: Inputs
+    x: Several
     hz: float
 
 
@@ -55,32 +59,49 @@ class About(NamedTuple):
     meta: Mapping[str, Any]
     origin: Origin | None = None
     zero_bias: ZeroBias | None = None
+    signals: Mapping[str, Several] = MappingProxyType({})
+    weights: Mapping[Split, npt.NDArray[np.float64]] = MappingProxyType({})
+    task: str | Mapping[str, str] = ""
+    unit: str | Mapping[str, str] = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Inputs and class labels in three splits.
+    """Inputs and labels in three splits.
 
-    x_* : float32 (events, ...), in the scale the model was or will be trained on.
-    y_* : int64 (events,), class numbers from 0; None in all splits where there are no labels.
-    classes : names by class number. features : names of the last axis of x; empty where unknown.
+    x_* : float32 (events, ...), in the scale the model was or will be trained on; of several inputs a list in the model's
+    order, or a dict by input name.
+    y_* : int64 (events,), class numbers from 0; or float32 (events,) or (events, k), values to be met or 0/1 flags; of
+    several outputs a list or a dict of these; None in all splits where there are no labels.
+    classes : names by class number, or of the columns of flags. features : names of the last axis of x; empty where
+    unknown.
     meta : origin of the data; not part of the digest. ``meta["notes"]``, where it is there, says in words what
     of a file was left out or read otherwise than written. origin : the file's row of each event, where known.
-    zero_bias : a sample that trigger rates are read from.
+    zero_bias : a sample that trigger rates are read from. signals : samples of what an anomaly detector should find, by
+    name. weights : float64 (events,) by split, of training and of every figure. task : what is asked of the outputs, for
+    all or by name (docs/tasks.md); empty: found from labels and model. unit : of values to be met, for all or by output.
     """
 
-    x_train: Inputs
-    y_train: Labels | None
-    x_val: Inputs
-    y_val: Labels | None
-    x_test: Inputs
-    y_test: Labels | None
+    x_train: Any
+    y_train: Any
+    x_val: Any
+    y_val: Any
+    x_test: Any
+    y_test: Any
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     name: str = ""
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     origin: Origin | None = None
     zero_bias: ZeroBias | None = None
+    signals: Mapping[str, Several] = field(default_factory=lambda: MappingProxyType({}))
+    weights: Mapping[Split, npt.NDArray[np.float64]] = field(default_factory=lambda: MappingProxyType({}))
+    task: str | Mapping[str, str] = ""
+    unit: str | Mapping[str, str] = ""
+    targets: tuple[str, ...] = ()
+    """What each output is trained towards, once a model is known: ``train.tasks.fitted`` fills it in."""
+    given: str = ""
+    """The digest of the data that these were made from, where a model's task changed them."""
 
     @classmethod
     def from_parts(cls, parts: Mapping[Split, Part], about: About) -> Dataset:
@@ -93,9 +114,23 @@ class Dataset:
         return getattr(self, f"x_{which}"), getattr(self, f"y_{which}")
 
     @property
+    def w_train(self) -> npt.NDArray[np.float64] | None:
+        """Weights of the training events; None: every event counts alike."""
+        return self.weights.get("train")
+
+    @property
+    def w_val(self) -> npt.NDArray[np.float64] | None:
+        """Weights of the validation events."""
+        return self.weights.get("val")
+
+    @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Shape of the input of one event, without the batch axis."""
-        return tuple(int(size) for size in self.x_train.shape[1:])
+        """Shape of the (first) input of one event, without the batch axis."""
+        return tuple(int(size) for size in several.event_shapes(self.x_train)[0])
+
+    def events(self, which: Split) -> int:
+        """Number of events of a split."""
+        return several.events_in(self.split(which)[0], f"x_{which}")
 
     def place(self, which: Split, index: int) -> str:
         """The event as its user counts it, ``row 17`` or ``line 19``; by the split's own rows where unknown."""
@@ -114,17 +149,38 @@ class Dataset:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over names, types, shapes and bytes of all arrays, and class and feature names."""
+        if self.given:
+            return self.given
         sha = hashlib.sha256(repr((self.classes, self.features)).encode())
         for name, array in self._arrays():
             sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-            sha.update(np.ascontiguousarray(array).data)
+            for start in range(0, max(1, len(array)), CHUNK):
+                sha.update(np.ascontiguousarray(array[start : start + CHUNK]).data)
+        if self.task or self.unit:
+            sha.update(repr((_plain(self.task), _plain(self.unit))).encode())
         return sha.hexdigest()
 
     def _arrays(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         for which in SPLITS:
             x, y = self.split(which)
-            yield f"x_{which}", x
+            yield from _called(f"x_{which}", x)
             if y is not None:
-                yield f"y_{which}", y
+                yield from _called(f"y_{which}", y)
+            if which in self.weights:
+                yield f"w_{which}", self.weights[which]
         if self.zero_bias is not None:
-            yield f"x_zero_bias {self.zero_bias.hz!r}", self.zero_bias.x
+            yield from _called(f"x_zero_bias {self.zero_bias.hz!r}", self.zero_bias.x)
+        for signal, x in self.signals.items():
+            yield from _called(f"signal {signal}", x)
+
+
+CHUNK = 65_536
+"""Events that are read at once where all of an array must be seen, which may lie on disk."""
+
+
+def _called(name: str, given: Several) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    yield from ((f"{name}.{part}" if part else name, array) for part, array in several.named_arrays(given))
+
+
+def _plain(told: str | Mapping[str, str]) -> Any:
+    return told if isinstance(told, str) else sorted(told.items())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from pquant_hls.datasets import several
 from pquant_hls.datasets.records import Dataset
 
 Column = npt.NDArray[np.float64]
@@ -19,6 +20,8 @@ LEAST_SHARE = 0.001
 FAR = 10.0
 """Spreads between such a value and the nearest other one."""
 MOST_NAMED = 5
+MOST_SEEN = 200_000
+"""Events that are looked at: what hides from so many is rare."""
 NORMAL_IQR = 1.349
 """Quartile distance of a normal distribution, in standard deviations."""
 
@@ -29,13 +32,23 @@ def remarks(data: Dataset, bits: int = INPUT_BITS) -> tuple[str, ...]:
     Names features with a value that stands for "missing" far from all others (-999), and those whose spread is
     below one step of the type that the largest input asks for, each with its mend. Empty where there are none.
     """
-    x = np.asarray(data.x_train, np.float64)
+    inputs = list(several.named_arrays(data.x_train))
+    return tuple(
+        text
+        for name, x in inputs
+        for text in _of_input(x[:MOST_SEEN], data.features if len(inputs) == 1 else (), name, bits)
+    )
+
+
+def _of_input(given: np.ndarray, features: Sequence[str], name: str, bits: int) -> Iterator[str]:
+    x = np.asarray(given, np.float64)
     if x.ndim < 2 or x.size == 0 or not np.isfinite(x).all():
-        return ()
+        return
     table = x.reshape(-1, x.shape[-1])
-    names = data.features if len(data.features) == table.shape[1] else tuple(map(str, range(table.shape[1])))
-    columns = {name: table[:, index] for index, name in enumerate(names)}
-    return (*_sentinels(columns), *_hidden(columns, _step(float(np.abs(table).max()), bits), bits))
+    names = features if len(features) == table.shape[1] else tuple(map(str, range(table.shape[1])))
+    columns = {f"{name}.{each}" if name else each: table[:, place] for place, each in enumerate(names)}
+    yield from _sentinels(columns)
+    yield from _hidden(columns, _step(float(np.abs(table).max()), bits), bits)
 
 
 def spread(values: Column) -> float:

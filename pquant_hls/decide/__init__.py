@@ -4,7 +4,15 @@ from pquant_hls.decide.act import best_round, costliest, lacks_events, next_acti
 from pquant_hls.decide.check import Check, Judgement, Verdict, combine
 from pquant_hls.decide.depth import shallower
 from pquant_hls.decide.drift import drift
-from pquant_hls.decide.judge import floor_check, judge, on_test
+from pquant_hls.decide.judge import (
+    LEAST_ABOVE,
+    all_on_test,
+    floor_check,
+    judge,
+    measured,
+    on_test,
+    quality_check,
+)
 from pquant_hls.decide.knobs import (
     KINDS,
     Bits,
@@ -21,6 +29,7 @@ from pquant_hls.decide.moves import Action, Limit, Move, Reach, Round, relaxatio
 
 __all__ = [
     "KINDS",
+    "LEAST_ABOVE",
     "Action",
     "Bits",
     "Check",
@@ -37,6 +46,7 @@ __all__ = [
     "Round",
     "Sparsity",
     "Verdict",
+    "all_on_test",
     "best_round",
     "combine",
     "costliest",
@@ -45,8 +55,10 @@ __all__ = [
     "judge",
     "kind_of",
     "lacks_events",
+    "measured",
     "next_action",
     "on_test",
+    "quality_check",
     "relaxations",
     "shallower",
     "tightenings",

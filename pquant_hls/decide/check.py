@@ -189,16 +189,17 @@ def _more_events(value: float, error: float, limit: float, events: int) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict and every check behind it."""
+    """The verdict and every check behind it; ``measured`` says what is known of the quality where nothing limits it."""
 
     verdict: Verdict
     checks: tuple[Check, ...]
+    measured: str = ""
 
     @classmethod
-    def of(cls, checks: Iterable[Check]) -> Judgement:
+    def of(cls, checks: Iterable[Check], measured: str = "") -> Judgement:
         """The verdict that these checks give together."""
         found = tuple(checks)
-        return cls(combine([check.verdict for check in found]), found)
+        return cls(combine([check.verdict for check in found]), found, measured)
 
     def failing(self) -> tuple[Check, ...]:
         """Checks that are not MET, MISSED ones first."""
@@ -223,7 +224,9 @@ class Judgement:
             names.append("what the part has")
         timed = any(check.unit in ("ns", "cycles") for check in self.checks)
         unjudged = [] if timed else ["no latency was judged"]
-        unjudged += [] if any(check.quality for check in self.checks) else ["no quality was judged"]
+        seen = f" ({self.measured})" if self.measured else ""
+        judged = any(check.quality for check in self.checks)
+        unjudged += [] if judged else [f"no quality was judged{seen}"]
         exact = [] if any(check.exactness for check in self.checks) else ["exactness was not judged"]
         rests = f"rests on {', '.join(names)}" if names else "rests on nothing"
         return "; ".join([rests, *unjudged, *exact])

@@ -8,14 +8,19 @@ quality and exactness nobody asked about. A leg whose figure is missing is UNKNO
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pquant_hls.decide.check import OF_THE_PART, Check, Judgement
-from pquant_hls.qor import RESOURCE_NAMES, Latency, QoR, Resources
+from pquant_hls.qor import RESOURCE_NAMES, Latency, QoR, Quality, Resources
 from pquant_hls.qor.parts import capacity
+from pquant_hls.qor.words import quality_text
 from pquant_hls.spec import Budget
+from pquant_hls.spec.quality import Allowance
 
 COUNTED = ("lut", "ff", "dsp", "bram_18k")
 """Resources that every AMD part has: without a count of each nobody knows whether a design fits."""
+LEAST_ABOVE = 10
+"""Background events above a threshold below which its efficiency decides nothing."""
 ALWAYS = Budget(part_share=1.0)
 """What is judged where no budget is given: the part, a design that exists, exactness."""
 
@@ -27,7 +32,12 @@ def judge(qor: QoR, budget: Budget | None, *, baseline_accuracy: float | None = 
     another design than ``budget.deliver`` are not used: RTL cycles never decide on the HLS project. The statistical
     errors of accuracy and loss are the record's ``metrics["accuracy_error"]`` and ``metrics["loss_error"]`` (shares).
     """
-    return Judgement.of(_checks(qor, budget or ALWAYS, baseline_accuracy))
+    return Judgement.of(_checks(qor, budget or ALWAYS, baseline_accuracy), measured(qor))
+
+
+def measured(qor: QoR) -> str:
+    """What is known of the quality, in words: the figures that searches go by. Empty where there are none."""
+    return "; ".join(quality_text(name, found) for name, found in qor.quality.items() if found.headline)
 
 
 def _checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]:
@@ -89,7 +99,18 @@ def _exactness(qor: QoR) -> Check:
 
 
 def _quality_checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]:
+    yield from _accuracy_checks(qor, budget, baseline)
+    for name, allowance in budget.allowances.items():
+        yield quality_check(name, qor.quality.get(name), allowance)
+
+
+def _accuracy_checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterator[Check]:
     """The floor that is nearer to failing: of the loss with the error of a difference, of the accuracy with its own."""
+    by_output = {name: found for name, found in qor.quality.items() if name.endswith(".accuracy")}
+    if by_output and qor.accuracy is None:
+        for name, found in by_output.items():
+            yield from _own_accuracy(name, found, budget)
+        return
     if budget.max_accuracy_loss is not None and baseline is None:
         yield Check(
             "accuracy", 0.0, None, None, at_least=True, quality=True, why="the original's is not known"
@@ -105,35 +126,75 @@ def _quality_checks(qor: QoR, budget: Budget, baseline: float | None) -> Iterato
         yield floor_check("accuracy", qor.accuracy, floors, None if events is None else int(events))
 
 
+def _own_accuracy(name: str, found: Quality, budget: Budget) -> Iterator[Check]:
+    """The limits on accuracy for one of several outputs."""
+    if budget.max_accuracy_loss is not None:
+        yield quality_check(name, found, Allowance(loss=budget.max_accuracy_loss))
+    if budget.min_accuracy is not None:
+        yield quality_check(name, found, Allowance(limit=budget.min_accuracy, at_least=True))
+
+
+def quality_check(name: str, found: Quality | None, allowance: Allowance) -> Check:
+    """A figure of merit against what it may lose; UNKNOWN where it, or the original's, is not known."""
+    if found is None:
+        return _open(name, "it was not measured")
+    if found.above is not None and found.above < LEAST_ABOVE:
+        return _open(name, f"{found.above} background events lie above the threshold, too few to set it")
+    if allowance.loss is not None and found.original is None:
+        return _open(name, "the original's is not known")
+    if not allowance.holds_against(lower_is_better=found.lower_is_better):
+        return _open(name, "the limit points the wrong way")
+    limit = allowance.limit_of(found.original or 0.0, lower_is_better=found.lower_is_better)
+    error = found.error if allowance.limit is not None else found.loss_error
+    original = None if allowance.limit is not None else found.original
+    told: dict[str, Any] = {"lower_is_better": found.lower_is_better, "unit": found.unit}
+    return floor_check(name, found.value, [(limit, error)], found.events, original, **told)
+
+
+def _open(name: str, why: str) -> Check:
+    return Check(name, 0.0, None, None, at_least=True, quality=True, why=why)
+
+
 def floor_check(
     name: str,
     value: float | None,
     floors: Iterable[tuple[float, float | None]],
     events: int | None,
     original: float | None = None,
+    *,
+    lower_is_better: bool = False,
+    unit: str = "",
 ) -> Check:
     """A figure of quality against the floor it is nearest to fail, each floor with the statistical error (one standard
     deviation) of the figure's distance to it; an error of None is not known and counts as none. With the ``original``'s
-    figure a loss within its error is not called one."""
-    floor, error = max(floors, key=lambda pair: pair[0] + abs(pair[1] or 0.0))
+    figure a loss within its error is not called one. Where lower is better the floors are ceilings."""
+    sign = -1.0 if lower_is_better else 1.0
+    floor, error = max(floors, key=lambda pair: sign * pair[0] + abs(pair[1] or 0.0))
     spread = abs(error or 0.0)
+    told: dict[str, Any] = {"at_least": not lower_is_better, "quality": True, "unit": unit}
     if value is None or not spread or events is None:
-        return Check(name, floor, value, value, at_least=True, quality=True)
-    low, high = max(value - spread, min(value, 0.0)), min(value + spread, max(value, 1.0))
-    lost = original is None or original - value > spread
-    return Check(name, floor, low, high, at_least=True, quality=True, value=value, events=events, lost=lost)
+        return Check(name, floor, value, value, **told)
+    low, high = max(value - spread, min(value, 0.0)), value + spread
+    high = high if lower_is_better or unit else min(high, max(value, 1.0))
+    lost = original is None or sign * (original - value) > spread
+    return Check(name, floor, low, high, **told, value=value, events=events, lost=lost)
 
 
 def on_test(qor: QoR, budget: Budget | None) -> Check | None:
     """The accuracy limits on the test split, which decides nothing but may contradict; None where none is set or the
     split was not measured."""
+    return next(iter(all_on_test(qor, budget)), None)
+
+
+def all_on_test(qor: QoR, budget: Budget | None) -> tuple[Check, ...]:
+    """Every limit on quality, on the test split; empty where none is set or the split was not measured."""
+    if budget is None:
+        return ()
     own = {name: qor.metrics.get(f"test_{name}") for name in ("accuracy_error", "loss_error", "events")}
-    seen = qor.with_(accuracy=qor.metrics.get("test_accuracy"), metrics=own)
-    limits = None if budget is None else budget
-    if limits is None or seen.accuracy is None:
-        return None
-    found = _quality_checks(seen, limits, qor.metrics.get("test_accuracy_float"))
-    return next(found, None)
+    seen = qor.with_(accuracy=qor.metrics.get("test_accuracy"), metrics=own, quality=qor.quality_test)
+    if seen.accuracy is None and not seen.quality:
+        return ()
+    return tuple(_quality_checks(seen, budget, qor.metrics.get("test_accuracy_float")))
 
 
 def _latency_checks(latency: Latency | None, budget: Budget) -> Iterator[Check]:

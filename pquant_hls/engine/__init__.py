@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pquant_hls.engine.events import Listener as Listener
     from pquant_hls.engine.events import silent as silent
     from pquant_hls.engine.family import family_loop as family_loop
+    from pquant_hls.engine.gates import Gate as Gate
+    from pquant_hls.engine.gates import check_gates as check_gates
+    from pquant_hls.engine.gates import floors_keeping as floors_keeping
+    from pquant_hls.engine.gates import floors_on as floors_on
     from pquant_hls.engine.goal import Ending as Ending
     from pquant_hls.engine.goal import Goal as Goal
     from pquant_hls.engine.goal import Workbench as Workbench
@@ -42,11 +46,10 @@ if TYPE_CHECKING:
     from pquant_hls.engine.policy import run_policy as run_policy
     from pquant_hls.engine.run import check_model as check_model
     from pquant_hls.engine.run import preflight as preflight
-    from pquant_hls.engine.score import Gate as Gate
     from pquant_hls.engine.score import Score as Score
-    from pquant_hls.engine.score import check_gates as check_gates
     from pquant_hls.engine.score import dropped as dropped
     from pquant_hls.engine.score import loss as loss
+    from pquant_hls.engine.score import merit as merit
     from pquant_hls.engine.score import score_of as score_of
 
 attach(globals())

@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from pquant_hls.compress import (
     Accounting,
     CompressedModel,
@@ -27,12 +25,14 @@ from pquant_hls.compress import (
     has_dead_units,
     step_from_config,
 )
-from pquant_hls.csim import build, predict
-from pquant_hls.datasets import Dataset
+from pquant_hls.csim import build
+from pquant_hls.datasets import Dataset, several
 from pquant_hls.datasets.records import Split
 from pquant_hls.decide import Check, Judgement, Verdict, combine, judge
 from pquant_hls.engine.events import Event, Listener, silent
-from pquant_hls.engine.score import Gate, Score, at_rates, decided, errors_of, rates_of, score_of
+from pquant_hls.engine.gates import Gate
+from pquant_hls.engine.jury import Jury, csim_witness, first_of, keras_witness, matching
+from pquant_hls.engine.score import Score, errors_of, qualities
 from pquant_hls.errors import Waiting
 from pquant_hls.fifo import size_fifos, with_fifo_depths
 from pquant_hls.hls import HlsProject, convert, load_project
@@ -44,18 +44,21 @@ from pquant_hls.measure import (
     measured_by,
     offers_reports,
 )
-from pquant_hls.network import heads_of, keras_predict, load_model, model_digest, save_model
+from pquant_hls.network import load_model, model_digest, save_model
 from pquant_hls.network.reference import reference
-from pquant_hls.qor import FixedPointGraph, QoR
+from pquant_hls.qor import QoR
 from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
 from pquant_hls.spec.quantize import QuantizeConfig
 from pquant_hls.spec.steps import SweepConfig
 from pquant_hls.store import Entry, RunFolder, digest_of, read_json, write_json
 from pquant_hls.toolchain import command_of
 from pquant_hls.train import EpochReport, as_list
+from pquant_hls.train.purpose import Purpose, purpose_of
 
 FIFO_EVENTS = 2
 """Events whose traffic is recorded; hls4ml's layers read and write alike in all of them."""
+MANY = 200_000
+"""Events of a split from which on only the last score is kept."""
 GOLDEN = 64
 """Inputs whose csim outputs the Verilog, where it is measured, must give too."""
 
@@ -107,6 +110,10 @@ class Bench:
     report: Path | None = None
     """With ``measure: report``: the report, or the folder of reports, of the design that the run waits for."""
     epochs: list[EpochReport] = field(default_factory=list)
+    task: str | Mapping[str, str] = ""
+    """What the recipe tells of the outputs' tasks."""
+    purpose: Purpose | None = None
+    _jury: Jury | None = None
 
     @property
     def events(self) -> int:
@@ -114,8 +121,12 @@ class Bench:
         return len(as_list(self.data.x_train)[0])
 
     def start(self, model: Any) -> Point:
-        """The original as a point; its Keras accuracy on the validation split is what losses count from."""
+        """The original as a point; its Keras accuracy (or what its tasks go by) on the validation split is what losses
+        count from. From here on the bench's data are fitted to those tasks."""
         self.teacher = model
+        self.purpose = purpose_of(model, self.data, self.task)
+        self.data = self.purpose.fitted(model, self.data)
+        self._jury = None
         self.original = account(model)
         ratio = compression_ratio(self.original, self.original)
         point = Point(model, model_digest(model), account=self.original, ratio=ratio)
@@ -131,20 +142,23 @@ class Bench:
         """
         key = f"{split}:{point.digest}"
         if key not in self.scores:
-            x, y = self.data.split(split)
-            self.scores[key] = Score({}) if y is None else self._scored(point.model, x, y)
+            answers = keras_witness(point.model, keep_softmax=self.hls.keep_softmax)
+            found = self.jury.score(answers, split)
+            if self.data.events(split) > MANY:  # a score holds every event's part in every figure
+                self.scores.clear()
+            self.scores[key] = found
         return self.scores[key]
 
-    def _scored(self, model: Any, x: Any, y: Any) -> Score:
-        keep = self.hls.keep_softmax
-        found = keras_predict(model, x, keep_softmax=keep)
-        threshold = 0.5 if keep and heads_of(model)[0] != "linear" else 0.0
-        score = score_of(found, y, self.data.classes, rates_of(self.gates), threshold=threshold)
-        sample = self.data.zero_bias
-        if sample is None or all(gate.rate_hz is None for gate in self.gates):
-            return score
-        seen = keras_predict(model, sample.x, keep_softmax=keep)
-        return Score({**score.figures, **at_rates(self.gates, found, y, self.data.classes, seen, sample.hz)})
+    @property
+    def jury(self) -> Jury:
+        """Who scores models by the tasks of the original's outputs."""
+        if self._jury is None:
+            purpose = self.purpose or purpose_of(self.teacher, self.data, self.task)
+            limits = () if self.budget is None else tuple(self.budget.quality)
+            wanted = tuple(dict.fromkeys((*(gate.metric for gate in self.gates), *limits)))
+            original = keras_witness(self.teacher, keep_softmax=self.hls.keep_softmax)
+            self._jury = Jury(purpose, self.data, original, wanted)
+        return self._jury
 
     def record(self, entry: Entry, text: str) -> None:
         """Put what a policy did into the ledger, and tell it."""
@@ -261,6 +275,7 @@ class Bench:
             accuracy=found.accuracy,
             accuracy_source=found.accuracy_source,
             csim_match=found.csim_match,
+            quality=found.quality,
             metrics={**told.metrics, **found.metrics},
             notes=(*told.notes, *found.notes),
         )
@@ -273,19 +288,22 @@ class Bench:
         library = build(project, cache=self.run.path / "cache")
         for note in library.notes:
             self.listen(Event("note", note))
-        outputs = predict(library, self.data.x_val)
+        firmware = csim_witness(library, point.model, spec)
+        outputs = firmware.ask(self.data.x_val)
         wanted = reference(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
         said = () if wanted is None or wanted.note is None else (wanted.note,)
         # The float original at the default types need not be exact, and its Verilog takes long to simulate.
-        golden = (self.data.x_val[:GOLDEN], np.asarray(outputs)[:GOLDEN]) if exact else None
+        few = slice(GOLDEN)
+        golden = (several.take_rows(self.data.x_val, few), first_of(outputs, few)) if exact else None
         qor = self._latency(project, folder, golden)
-        score = csim_score(outputs, self.data.y_val, project.graph)
+        score = self.jury.score(firmware, "val", outputs)
         qor = qor.with_(
             digest=project.digest(),
             accuracy_source="csim",
             accuracy=score.value(),
-            csim_match=None if wanted is None else float(np.mean(outputs == wanted.outputs[0])),
+            csim_match=None if wanted is None else matching(outputs, wanted.outputs),
             notes=(*qor.notes, *said),
+            quality=qualities(score, self.baseline, self.jury.kept(score)),
             metrics={
                 **qor.metrics,
                 **errors_of(score, self.baseline),
@@ -340,14 +358,21 @@ class Bench:
         qor = QoR.model_validate(_content(folder / "qor.json"))
         score = self.score(point)
         errors = errors_of(score, self.baseline)
-        qor = qor.with_(accuracy=score.value(), accuracy_source="keras", metrics={**qor.metrics, **errors})
+        qor = qor.with_(
+            accuracy=score.value(),
+            accuracy_source="keras",
+            metrics={**qor.metrics, **errors},
+            quality=qualities(score, self.baseline, self.jury.kept(score)),
+        )
         return replace(point, project=load_project(folder / "project"), qor=qor, fidelity="sketch")
 
     def judge(self, point: Point, *, exact: bool = True) -> Judgement:
         """The verdict on a measured point: the budget's limits and the gates; without ``exact`` csim may differ."""
         budget = self.budget if exact or self.budget is None else self.budget.with_(exact=False)
         found = judge(point.qor or QoR(), budget, baseline_accuracy=self.baseline_accuracy)
-        return found if not self.gates else Judgement.of((*found.checks, *self.gate_checks(point)))
+        if not self.gates:
+            return found
+        return Judgement.of((*found.checks, *self.gate_checks(point)), found.measured)
 
     def gate_checks(self, point: Point) -> tuple[Check, ...]:
         """The gates on the validation split."""
@@ -381,12 +406,6 @@ def epoch_event(report: EpochReport) -> Event:
     scores = {"loss": report.loss, "val_loss": report.val_loss, "val_accuracy": report.val_accuracy}
     known = {name: value for name, value in scores.items() if value is not None}
     return Event("epoch", "training", {"epoch": report.epoch, "epochs": report.epochs, **known})
-
-
-def csim_score(outputs: Any, labels: Any, graph: FixedPointGraph | None) -> Score:
-    """Decisions of firmware outputs (n, k): argmax, or for k = 1 above 0.5 behind a sigmoid and 0 on logits."""
-    behind_sigmoid = graph is not None and graph.node(graph.outputs[0]).op in {"sigmoid", "hard_sigmoid"}
-    return decided(np.asarray(outputs).reshape(len(outputs), -1), labels, 0.5 if behind_sigmoid else 0.0)
 
 
 def _brief(config: StepConfig) -> str:

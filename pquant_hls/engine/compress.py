@@ -49,7 +49,7 @@ def compress_model(
     Parameters
     ----------
     model : a Keras model; it is not changed.
-    data : inputs float32 (n, *model input shape) and integer labels (n,) in three splits.
+    data : inputs and labels in three splits, as docs/tasks.md says for each task.
     out : the run folder, empty or new; with ``resume`` one of an interrupted run of the same three.
     report : with ``measure: report`` the synthesis report, or a folder of them, of the design the run waits for.
 
@@ -65,5 +65,5 @@ def compress_model(
             mend="set budget.measure: report",
         )
     given = None if report is None else Path(report)
-    order = Order(recipe.hls, recipe.budget, listener=listen, report=given)
+    order = Order(recipe.hls, recipe.budget, listener=listen, report=given, task=recipe.task)
     return run_policy(ClosedLoop(recipe), model, data, order, Path(out), resume=resume)

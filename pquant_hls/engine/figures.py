@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from pquant_hls.csim import Library, predict
-from pquant_hls.datasets import Dataset
+from pquant_hls.datasets import Dataset, several
 from pquant_hls.datasets.records import SPLITS
 from pquant_hls.engine.bench import Bench
 from pquant_hls.engine.curves import class_curves, confusion
-from pquant_hls.engine.score import rates_of
+from pquant_hls.engine.gates import rates_of
 from pquant_hls.network import heads_of, keras_predict
 from pquant_hls.qor import FixedPointGraph
 from pquant_hls.qor.ranges import ValueRange, value_range
@@ -53,7 +53,7 @@ def command(words: list[str]) -> str | None:
 
 
 def _data(data: Dataset) -> dict[str, Any]:
-    events = {which: len(data.split(which)[0]) for which in SPLITS}
+    events = {which: several.events_in(data.split(which)[0], which) for which in SPLITS}
     return {"name": data.name, "classes": list(data.classes), "events": events}
 
 
@@ -62,10 +62,10 @@ def _ranges(bench: Bench, library: Library) -> Iterator[ValueRange]:
     graph = library.project.graph
     if graph is None:
         return
-    x = bench.data.x_test[: _events(graph)]
-    _, traces = predict(library, x, trace=True)
-    if len(graph.inputs) == 1:
-        yield value_range(graph.inputs[0].name, "input", graph.inputs[0].result, x)
+    x = several.arrays_of(several.take_rows(bench.data.x_test, slice(_events(graph))))
+    _, traces = predict(library, x if len(x) > 1 else x[0], trace=True)
+    for node, each in zip(graph.inputs, x, strict=True):
+        yield value_range(node.name, "input", node.result, each)
     for node in graph.nodes:
         if node.name in traces and not node.is_input:
             yield value_range(node.name, "result", node.result, traces[node.name]).with_(beyond=None)
@@ -79,8 +79,10 @@ def _events(graph: FixedPointGraph) -> int:
 def _decisions(bench: Bench, library: Library, outputs: Any) -> dict[str, Any]:
     """Curves of a classifier; nothing without class numbers or with several outputs."""
     labels = bench.data.y_test
-    if labels is None or isinstance(outputs, list) or np.asarray(labels).dtype.kind not in "iu":
+    single = len(bench.teacher.inputs) == len(bench.teacher.outputs) == 1
+    if labels is None or not single or np.asarray(labels).dtype.kind not in "iu" or np.ndim(labels) > 1:
         return {}
+    outputs = several.arrays_of(outputs)[0]
     labels, csim = np.asarray(labels).reshape(-1), np.asarray(outputs).reshape(len(outputs), -1)
     classes, keep = bench.data.classes, bench.hls.keep_softmax
     floating = keras_predict(bench.teacher, bench.data.x_test, keep_softmax=keep)

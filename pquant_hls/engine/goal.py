@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pquant_hls.compress import Accounting, Step
-from pquant_hls.decide import Check, Judgement, Verdict, judge
+from pquant_hls.decide import Check, Judgement, Verdict, judge, quality_check
 from pquant_hls.engine.bench import Point
-from pquant_hls.engine.score import Gate, Score, loss
+from pquant_hls.engine.gates import Gate
+from pquant_hls.engine.score import PLAIN, Score, loss, merit, qualities
 from pquant_hls.qor import QoR
 from pquant_hls.spec import Budget, HlsSpec, StepConfig
 from pquant_hls.spec.quantize import QuantizeConfig
@@ -65,7 +66,8 @@ class Goal:
 
     def lost(self, bench: Workbench, point: Point) -> str | None:
         """Which floors this point is seen to break, in words; None where it breaks none."""
-        lost = [check for check in self.floors(bench, point) if check.expected is not Verdict.MET]
+        named = () if self.budget is None else quality_checks(self.budget, bench, point)
+        lost = [check for check in (*self.floors(bench, point), *named) if check.expected is not Verdict.MET]
         return "; ".join(str(check) for check in lost) or None
 
     def budget_checks(self, point: Point) -> tuple[Check, ...]:
@@ -73,17 +75,28 @@ class Goal:
         if self.budget is None:
             return ()
         found = judge(point.qor or QoR(), self.budget).checks
-        return tuple(check for check in found if not check.at_least)
+        return tuple(check for check in found if not (check.at_least or check.quality))
 
     def judge(self, bench: Workbench, point: Point) -> Judgement:
         """The verdict on a measured point."""
         baseline = None if bench.baseline is None else bench.baseline.value()
-        checks = [*judge(point.qor or QoR(), self.budget, baseline_accuracy=baseline).checks]
+        found = judge(point.qor or QoR(), self.budget, baseline_accuracy=baseline)
+        checks = [*found.checks]
         if self.ratio is not None:
             checks.append(Check("compression ratio", self.ratio, point.ratio, point.ratio, at_least=True))
         if self.broken:
             checks.append(Check(self.broken, 1.0, 0.0, 0.0, at_least=True))
-        return Judgement.of([*checks, *self.floors(bench, point)])
+        return Judgement.of([*checks, *self.floors(bench, point)], found.measured)
+
+
+def quality_checks(budget: Budget, bench: Workbench, point: Point) -> tuple[Check, ...]:
+    """The figures that a budget names, by the Keras model's answers on the validation split."""
+    if not budget.quality:
+        return ()
+    found = qualities(bench.score(point), bench.baseline, budget.quality)
+    return tuple(
+        quality_check(name, found.get(name), allowance) for name, allowance in budget.allowances.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -123,7 +136,18 @@ def figures(bench: Workbench, point: Point) -> dict[str, Any]:
     accuracy = score.figures.get("accuracy")
     fallen = None if bench.baseline is None else loss(bench.baseline, score)
     latency = None if point.qor is None else point.qor.latency
+    plain = score.headlines == PLAIN
+    shown = qualities(score, bench.baseline, score.headlines)
+    more = (
+        {}
+        if plain
+        else {
+            "merit": merit(bench.baseline, score),
+            "quality": {name: found.model_dump(mode="json") for name, found in shown.items()},
+        }
+    )
     return {
+        **more,
         "accuracy": None if accuracy is None else accuracy.value,
         "accuracy_error": None if accuracy is None else accuracy.error,
         "degradation": None if fallen is None else fallen[0],

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pquant_hls.csim import build, predict
+from pquant_hls.csim import build
+from pquant_hls.datasets import several
 from pquant_hls.decide import Verdict
-from pquant_hls.engine.bench import Bench, Point, csim_score
+from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.engine.events import Event
 from pquant_hls.engine.figures import drawn
-from pquant_hls.engine.score import Score, errors_of
+from pquant_hls.engine.jury import csim_witness, first_of
+from pquant_hls.engine.score import Score, errors_of, qualities
 from pquant_hls.errors import NotMeasured
 from pquant_hls.golden import record, write_testbench
 from pquant_hls.hls import load_project
@@ -109,13 +111,15 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict, searched: Mapping[str
         save_model(best.model, folder / "model.keras")
         project = load_project(folder / "project")
         library = build(project, cache=bench.run.path / "cache")
-        outputs = predict(library, bench.data.x_test)
-        first = slice(GOLDEN_VECTORS)
-        write_testbench(project, bench.data.x_test[first], outputs[first])
-        record(project, bench.data.x_test[first], cache=bench.run.path / "cache").save(folder / GOLDEN)
+        firmware = csim_witness(library, best.model, project.spec or bench.hls)
+        outputs = firmware.ask(bench.data.x_test)
+        few = slice(GOLDEN_VECTORS)
+        first = several.take_rows(bench.data.x_test, few)
+        write_testbench(project, first, first_of(outputs, few))
+        record(project, first, cache=bench.run.path / "cache").save(folder / GOLDEN)
         # A test split that is the validation split over again tells nothing new.
         own = bench.data.meta.get("test") != "validation"
-        test = csim_score(outputs, bench.data.y_test, project.graph) if own else Score({})
+        test = bench.jury.score(firmware, "test", outputs) if own else Score({})
         teacher = Point(bench.teacher, model_digest(bench.teacher))
         floating = bench.score(teacher, "test") if own else Score({})
         more = {
@@ -124,7 +128,8 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict, searched: Mapping[str
             "test_accuracy_float": floating.value(),
             **errors_of(test, floating, "test_"),
         }
-        qor = best.qor.with_(metrics={**best.qor.metrics, **more})
+        seen = qualities(test, floating, bench.jury.kept(test)) if own else {}
+        qor = best.qor.with_(metrics={**best.qor.metrics, **more}, quality_test=seen)
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
         write_json(folder / FIGURES, {**drawn(bench, library, outputs), **(searched or {})})
     return qor

@@ -29,6 +29,7 @@ from pquant_hls.decide.knobs import DISTRIBUTED_PATH, REUSE_PATH
 from pquant_hls.engine.bench import Fidelity, Point
 from pquant_hls.engine.forecast import at_end, floor_ns, outlook
 from pquant_hls.engine.goal import Workbench, checked, figures
+from pquant_hls.engine.score import PLAIN, merit
 from pquant_hls.errors import NoGain, SpecError
 from pquant_hls.hls.design import need_da4ml
 from pquant_hls.measure import target_of
@@ -336,11 +337,18 @@ def judged_round(
         knobs=knobs,
         judgement=view.judge(bench, point),
         move=action.move,
-        accuracy=point.qor.accuracy,
+        accuracy=_accuracy(bench, point),
         phase="relax" if action.kind == "relax" else "tighten",
         worst_ns=None if latency is None else latency.worst_ns_hi,
         size=_size(point),
     )
+
+
+def _accuracy(bench: Workbench, point: Point) -> float | None:
+    """What orders designs by quality: csim's accuracy, or of other tasks what is kept of the original's quality."""
+    known = None if point.qor is None else point.qor.accuracy
+    score = bench.score(point)
+    return known if score.headlines == PLAIN else merit(bench.baseline, score)
 
 
 def _size(point: Point) -> float | None:

@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from pquant_hls.datasets import Dataset, remarks
 from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.engine.events import Event, Listener, silent
+from pquant_hls.engine.gates import Gate, check_gates, check_quality
 from pquant_hls.engine.goal import Ending, checked, conclude
 from pquant_hls.engine.handover import CompressionResult, hand_over
 from pquant_hls.engine.run import preflight
-from pquant_hls.engine.score import Gate, check_gates
+from pquant_hls.engine.score import PLAIN
 from pquant_hls.network import model_digest
 from pquant_hls.network.paths import cut_off
 from pquant_hls.spec import Budget, HlsSpec
@@ -35,13 +36,15 @@ class Asked(Protocol):
     def listener(self) -> Listener: ...
     @property
     def report(self) -> Path | None: ...
+    @property
+    def task(self) -> str | Mapping[str, str]: ...
 
 
 @dataclass(frozen=True)
 class Order:
     """The least that a run is asked. Without a budget the verdict rests on exactness and the gates.
 
-    ``report`` is that of the design that a run with ``measure: report`` waits for.
+    ``report`` is that of the design that a run with ``measure: report`` waits for, ``task`` what is told of the outputs.
     """
 
     hls: HlsSpec
@@ -49,6 +52,7 @@ class Order:
     gates: tuple[Gate, ...] = ()
     listener: Listener = silent
     report: Path | None = None
+    task: str | Mapping[str, str] = ""
 
 
 S_contra = TypeVar("S_contra", bound=Asked, contravariant=True)
@@ -93,17 +97,19 @@ def run_policy(
     ------
     UnsupportedModel, DataError, OutputError, ToolNotFound, SpecError : before any training.
     """
-    preflight(model, data, setup.hls, setup.budget)
+    preflight(model, data, setup.hls, setup.budget, task=setup.task)
     identity = {**policy.identity(setup), "model": model_digest(model), "data": data.digest}
     folder = Path("runs") / f"{policy.name}-{digest_of(identity)[:12]}" if out is None else out
     with RunFolder.open(folder, identity, resume=resume or out is None) as run:
         for said in ((TORN,) if run.torn else ()) + _of_data(data):
             setup.listener(Event("note", said))
-        bench = Bench(
-            data, setup.hls, setup.budget, run, setup.listener, gates=setup.gates, report=setup.report
-        )
+        told: dict[str, Any] = {"gates": setup.gates, "report": setup.report, "task": setup.task}
+        bench = Bench(data, setup.hls, setup.budget, run, setup.listener, **told)
         start = bench.start(model)
+        if bench.purpose is not None and not bench.purpose.is_plain:
+            setup.listener(Event("note", bench.purpose.words))
         check_gates(setup.gates, bench.score(start))
+        check_quality(setup.budget, bench.score(start))
         return _finish(bench, policy, policy.policy(bench, start, setup), start.model)
 
 
@@ -114,7 +120,9 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Any) -
         gone = cut_off(original, final.model)
         for said in gone:
             bench.listen(Event("note", said))
-        final = replace(final, qor=final.qor.with_(notes=(*final.qor.notes, *gone, *_remarks(bench.data))))
+        told = () if bench.purpose is None or bench.purpose.is_plain else (bench.purpose.words,)
+        notes = (*final.qor.notes, *gone, *told, *_remarks(bench.data))
+        final = replace(final, qor=final.qor.with_(notes=notes))
     qor = hand_over(bench, final, judgement.verdict, ending.drawn)
     failing = "; ".join(str(check) for check in judgement.failing())
     whole = ending.handed_over is not None or failing in ending.reason
@@ -126,6 +134,11 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Any) -
         reason=reason,
         pipeline=policy.name,
         baseline_accuracy=bench.baseline_accuracy,
+        **(
+            {}
+            if bench.baseline is None or bench.baseline.headlines == PLAIN
+            else {"headlines": list(bench.baseline.headlines)}
+        ),
         checks=[check.model_dump() for check in checked(judgement)],
         legs=[check.name for check in judgement.checks],
         **more,

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from pquant_hls.engine.events import Event
 from pquant_hls.programs.quoting import terminal
-from pquant_hls.qor.words import latency_texts, percent, source_text
+from pquant_hls.qor.words import headline_texts, latency_texts, percent, source_text
 
 
 class PlainConsole(Console):
@@ -95,7 +95,9 @@ def summary(record: Mapping[str, Any]) -> str:
     cycles, ns = latency_texts(qor)
     verdict = record["verdict"] or "not judged"
     source = " ".join(source_text(qor).split()) if qor.get("source") else "not measured"
-    return f"accuracy {percent(qor.get('accuracy'))}, {cycles} cycles, {ns} ns, {source}: {verdict}"
+    told = headline_texts(qor.get("quality"))
+    quality = f"accuracy {percent(qor.get('accuracy'))}" if told is None else ", ".join(told[0].split("\n"))
+    return f"{quality}, {cycles} cycles, {ns} ns, {source}: {verdict}"
 
 
 def told(event: Event) -> str:

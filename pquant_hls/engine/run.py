@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from pquant_hls.datasets import Dataset, check_dataset
+from pquant_hls.datasets import Dataset
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.files import scratch
 from pquant_hls.hls import convert
 from pquant_hls.hls.design import need_da4ml
 from pquant_hls.measure import check_source
-from pquant_hls.network import input_shapes, n_outputs
 from pquant_hls.programs import require
 from pquant_hls.spec import Budget, HlsSpec
+from pquant_hls.train.purpose import purpose_of
 
 
 def check_model(model: Any) -> None:
-    """Raise UnsupportedModel unless this is a built Keras model with one input and one output."""
+    """Raise UnsupportedModel unless this is a built Keras model whose inputs have fixed sizes."""
     if not isinstance(model, keras.Model):
         raise UnsupportedModel(
             f"expected a Keras model, got {type(model).__name__} {model!r:.80}",
@@ -36,27 +37,30 @@ def check_model(model: Any) -> None:
         raise UnsupportedModel(
             "is a model inside the model", where=nested[0], mend="put its layers into the outer model itself"
         )
-    for side, count in (("input", len(model.inputs)), ("output", len(model.outputs))):
-        if count != 1:
-            raise UnsupportedModel(
-                f"models with one {side} are taken, this one has {count}", where=f"model {model.name}"
-            )
-    inputs, outputs = (tuple(side[0].shape[1:]) for side in (model.inputs, model.outputs))
-    if None in inputs or len(outputs) != 1:
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    ends = [tuple(tensor.shape[1:]) for tensor in model.outputs]
+    if any(None in shape for shape in shapes) or not all(ends):
         raise UnsupportedModel(
-            f"takes inputs {inputs} and gives {outputs}",
+            f"takes inputs {shapes[0] if len(shapes) == 1 else shapes} and gives {ends[0] if len(ends) == 1 else ends}",
             where=f"model {model.name}",
-            mend="firmware needs inputs of a fixed size and one score for each class",
+            mend="firmware needs inputs of a fixed size and at least one axis of values in each output",
         )
 
 
-def preflight(model: Any, data: Dataset, hls: HlsSpec, budget: Budget | None = None) -> None:
+def preflight(
+    model: Any,
+    data: Dataset,
+    hls: HlsSpec,
+    budget: Budget | None = None,
+    *,
+    task: str | Mapping[str, str] = "",
+) -> None:
     """Everything that can be known to fail before training does."""
     require("g++", mend="apt-get install g++")
     if budget is not None:
         check_source(budget, hls)
     check_model(model)
-    check_dataset(data, input_shapes(model)[0], n_outputs(model))
+    purpose_of(model, data, task).fitted(model, data)
     if hls.multiplying != hls:
         need_da4ml("hls.strategy")
     with scratch() as folder:

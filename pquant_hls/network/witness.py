@@ -77,16 +77,21 @@ def answers_at(
     Without ``mend`` the layers compute as they are, in float32 and with their quantizers' residues.
     """
     graph = _graph(model)
-    arrays = _arrays(graph, x, "float64" if mend else "float32")
+    arrays, kinds = _arrays(graph, x, "float64" if mend else "float32")
     count = len(graph.outputs)
     keep = [keep_softmax] * count if isinstance(keep_softmax, bool) else list(keep_softmax)
     with float64(model) if mend else contextlib.nullcontext():
         parts = [
-            _values(graph, [array[i : i + BATCH] for array in arrays], keep, places)
-            for i in range(0, len(arrays[0]), BATCH)
+            _values(graph, _batch(arrays, kinds, i), keep, places) for i in range(0, len(arrays[0]), BATCH)
         ]
     found = [np.concatenate(part) for part in zip(*parts, strict=True)]
     return found[:count], found[count:]
+
+
+def _batch(arrays: Sequence[NDArray[Any]], kinds: Sequence[str], start: int) -> list[NDArray[Any]]:
+    """The events from ``start`` on, in memory and of the types that they are read as."""
+    pairs = zip(arrays, kinds, strict=True)
+    return [np.asarray(array[start : start + BATCH]).astype(kind) for array, kind in pairs]
 
 
 def has_graph(model: Any) -> bool:
@@ -102,8 +107,11 @@ def _graph(model: Any) -> Any:
     return graph
 
 
-def _arrays(graph: Any, x: ArrayLike | Sequence[ArrayLike], floats: str) -> list[NDArray[Any]]:
-    """One array for each input, of type ``floats``, or of the input's own type where that is no float."""
+def _arrays(
+    graph: Any, x: ArrayLike | Sequence[ArrayLike], floats: str
+) -> tuple[list[NDArray[Any]], list[str]]:
+    """One array for each input, which may lie on disk, and the type it is read as, a batch at a time: ``floats``, or the
+    input's own type where that is no float."""
     many = isinstance(x, list | tuple) and len(graph.inputs) > 1
     given = [np.asarray(array) for array in (x if many else [x])]  # type: ignore[union-attr]
     wanted = [tuple(tensor.shape[1:]) for tensor in graph.inputs]
@@ -115,9 +123,7 @@ def _arrays(graph: Any, x: ArrayLike | Sequence[ArrayLike], floats: str) -> list
         text = f"arrays of {sorted(rows)} rows: one is needed, the same in all"
         raise DataError(text, where=str(graph.name))
     kinds = [str(tensor.dtype) for tensor in graph.inputs]
-    return [
-        array.astype(floats if "float" in kind else kind) for array, kind in zip(given, kinds, strict=True)
-    ]
+    return given, [floats if "float" in kind else kind for kind in kinds]
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pquant_hls.decide import Check, Verdict
-from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, loss, quantized
+from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench, floors_on, loss, quantized
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.setup import Setup, Share, as_budget, validated
@@ -67,7 +67,8 @@ class AdaptivePipeline(Trainable):
     Parameters
     ----------
     budget : Budget, mapping, ns, or text such as ``"50 ns"``.
-    max_accuracy_loss : floor against the original (a share), where the budget sets none.
+    max_accuracy_loss : floor against the original (a share; of an rmse a share of the original's), where the budget
+        sets none.
 
     A move that breaks a floor or gains nothing is taken back; one that does, or that gave less than half of
     its prediction for accuracy it was not predicted to cost, is tried in half the size next time. It stops
@@ -94,7 +95,9 @@ class AdaptivePipeline(Trainable):
         return {"floor": repr(self.floor)}
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
-        goal = Goal(gates=(self.floor, *setup.gates), budget=setup.budget or self.budget)
+        budget = setup.budget or self.budget
+        own = () if budget.quality else floors_on(bench.baseline, self.floor.max_loss or 0.0)
+        goal = Goal(gates=(*own, *setup.gates), budget=budget)
         search = AdaptiveSearch(bench, goal, setup, Walk(bench, start), start)
         search.begin()
         reason = search.run()

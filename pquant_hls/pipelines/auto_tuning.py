@@ -60,9 +60,10 @@ class AutoTuningPipeline:
         Unpacks to (final_model, best_config). The study is ``study.db`` in the run folder and resumes there.
         """
         setup = self.setup.with_(**options)
-        data = as_dataset(model, train, val, test, seed=setup.seed)
+        data = as_dataset(model, train, val, test, seed=setup.seed, task=setup.task)
         spec = self.spec.with_(
             hls=setup.hls,
+            task=setup.task,
             budget=setup.budget,
             gates=tuple(asdict(gate) for gate in setup.gates),
             seed=setup.seed,

@@ -62,5 +62,6 @@ class Trainable(Pipeline):
         ------
         UnsupportedModel, DataError, SpecError, OutputError, ToolNotFound : before any training.
         """
-        data = as_dataset(model, train, val, test, seed=self.setup.with_(**options).seed)
+        setup = self.setup.with_(**options)
+        data = as_dataset(model, train, val, test, seed=setup.seed, task=setup.task)
         return self.run(model, data, **options)

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pquant_hls.compress import Accounting, DesignCost, Step, account, compression_ratio
-from pquant_hls.datasets.loaders import as_arrays
+from pquant_hls.datasets import Dataset
+from pquant_hls.datasets.loaders import as_given
 from pquant_hls.engine import (
     CompressionResult,
     Ending,
@@ -16,11 +17,13 @@ from pquant_hls.engine import (
     Score,
     Workbench,
     check_model,
+    loss,
     quantized,
     score_of,
 )
+from pquant_hls.engine.jury import Jury, keras_witness
 from pquant_hls.errors import DataError, NoGain, NotMeasured, UnsupportedModel
-from pquant_hls.network import n_outputs
+from pquant_hls.network import input_shapes, n_outputs
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.data import as_dataset, without_data
 from pquant_hls.pipelines.setup import Setup
@@ -35,6 +38,7 @@ from pquant_hls.spec.steps import (
     TrainingConfig,
 )
 from pquant_hls.train import class_metrics, probabilities
+from pquant_hls.train.purpose import purpose_of
 
 
 class CompressionPipeline(Trainable):
@@ -105,13 +109,16 @@ class CompressionPipeline(Trainable):
                 mend=f"give events, or set its epochs to 0{_by_calibration(trained)}",
             )
         check_model(model)
-        return self.run(model, without_data(model, seed=self.setup.with_(**options).seed), **options)
+        setup = self.setup.with_(**options)
+        return self.run(model, without_data(model, seed=setup.seed, task=setup.task), **options)
 
     def evaluate(self, original: Any, compressed: Any, val: Any) -> dict[str, Any]:
         """Compare two models (or a CompressionResult) on the same events.
 
         ``val`` is a pair (x, y), a loader or a Dataset, whose validation split is taken. Returns accuracies
-        (shares, with errors) of both, figures by class, ``total_compression`` (ratio, weights, size in
+        (shares, with errors) of both and figures by class; of other tasks than classes ``figures`` by name, each with
+        ``original``, ``compressed`` as [value, error] and ``loss`` as [value, error], positive is worse; beside them
+        ``total_compression`` (ratio, weights, size in
         bytes), ``ebops``, ``latency`` (worst case in ns by the estimator, None where it cannot tell).
 
         Raises
@@ -121,8 +128,38 @@ class CompressionPipeline(Trainable):
         model = compressed.model if isinstance(compressed, CompressionResult) else compressed
         for each in (original, model):
             check_model(each)
-        x, y, classes = _labelled(original, val)
-        before, after = _Figures.of(original, x, y, classes), _Figures.of(model, x, y, classes)
+        before, after = account(original), account(model)
+        return {
+            **self._qualities(original, model, val),
+            "total_compression": _compression(before, after),
+            "ebops": {"original": before.ebops, "compressed": after.ebops},
+            "latency": {
+                "original": self._latency(original),
+                "compressed": self._latency(model),
+                "source": "estimate",
+            },
+        }
+
+    def _qualities(self, original: Any, model: Any, val: Any) -> dict[str, Any]:
+        data = _held_out(original, val, self.setup.task)
+        purpose = purpose_of(original, data, self.setup.task)
+        data = purpose.fitted(original, data)
+        if not purpose.is_plain:
+            jury = Jury(purpose, data, keras_witness(original, keep_softmax=False))
+            return {
+                "figures": _by_figure(
+                    *(
+                        jury.score(keras_witness(each, keep_softmax=False), "val")
+                        for each in (original, model)
+                    )
+                )
+            }
+        if data.y_val is None:
+            raise DataError("has no labels to compare with", where="val")
+        classes = data.classes or tuple(map(str, range(max(2, n_outputs(original)))))
+        before, after = (
+            _Figures.of(each, data.x_val, np.asarray(data.y_val), classes) for each in (original, model)
+        )
         return {
             "original_accuracy": before.accuracy[0],
             "original_accuracy_error": before.accuracy[1],
@@ -132,13 +169,6 @@ class CompressionPipeline(Trainable):
             "per_class": {
                 name: {"original": row, "compressed": after.classes.get(name)}
                 for name, row in before.classes.items()
-            },
-            "total_compression": _compression(before.account, after.account),
-            "ebops": {"original": before.account.ebops, "compressed": after.account.ebops},
-            "latency": {
-                "original": self._latency(original),
-                "compressed": self._latency(model),
-                "source": "estimate",
             },
         }
 
@@ -193,31 +223,37 @@ def _by_calibration(step: AnyStep) -> str:
 class _Figures:
     """One model on one set of events."""
 
-    def __init__(self, score: Score, classes: dict[str, Any], counted: Accounting) -> None:
+    def __init__(self, score: Score, classes: dict[str, Any]) -> None:
         share = score.figures["accuracy"]
-        self.accuracy, self.classes, self.account = (share.value, share.error), classes, counted
+        self.accuracy, self.classes = (share.value, share.error), classes
 
     @classmethod
     def of(cls, model: Any, x: Any, y: Any, classes: tuple[str, ...]) -> _Figures:
         found = probabilities(model, x)
         rows = {row.name: row.as_dict() for row in class_metrics(found, y, classes)}
-        return cls(score_of(found, y, classes), rows, account(model))
+        return cls(score_of(found, y, classes), rows)
 
 
-def _labelled(model: Any, val: Any) -> tuple[Any, Any, tuple[str, ...]]:
-    data = val if hasattr(val, "x_val") else None
-    if data is None:
-        x, y = as_arrays(val, len(model.input_shape), "val")
-        if y is None:
-            raise DataError("has no labels to compare with", where="val")
-        data = as_dataset(model, (x, y), (x, y))
-    if data.y_val is None:
+def _by_figure(before: Score, after: Score) -> dict[str, Any]:
+    """Each figure of two models on the same events."""
+    old, new = before.plain(), after.plain()
+    return {
+        name: {"original": old[name], "compressed": new.get(name), "loss": loss(before, after, name)}
+        for name in old
+    }
+
+
+def _held_out(model: Any, val: Any, task: Any) -> Dataset:
+    """The events to compare on, as the validation split of a data set."""
+    if hasattr(val, "x_val"):
+        return val  # type: ignore[no-any-return]  # a Dataset
+    given = as_given(val, [1 + len(shape) for shape in input_shapes(model)], "val")
+    unlabelled = Dataset(given.x, None, given.x, None, given.x, None, task=task)
+    if given.y is None and purpose_of(model, unlabelled, task).is_plain:
         raise DataError("has no labels to compare with", where="val")
-    return (
-        data.x_val,
-        np.asarray(data.y_val),
-        data.classes or tuple(map(str, range(max(2, n_outputs(model))))),
-    )
+    part = tuple(each for each in given if each is not None)
+    part = part if len(part) > 1 else part[0]
+    return as_dataset(model, part, part, task=task)
 
 
 def _compression(before: Accounting, after: Accounting) -> dict[str, Any]:

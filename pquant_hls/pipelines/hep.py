@@ -10,8 +10,8 @@ from pquant_hls.datasets import Dataset
 from pquant_hls.engine import CompressionResult
 from pquant_hls.errors import DataError
 from pquant_hls.pipelines.data import as_dataset, without_data
-from pquant_hls.pipelines.setup import setup_of
-from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan
+from pquant_hls.pipelines.setup import Setup, setup_of
+from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan, tagged
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget, Spec
 
@@ -71,7 +71,7 @@ class HEPCompressionPipeline:
         if isinstance(merged.get("budget"), Mapping):  # what it says besides, such as deliver: rtl
             merged["budget"] = {**merged["budget"], "latency_ns": target_latency_ns}
         plan, setup = TriggerPlan.parse(own[TriggerPlan]), setup_of(merged, PLANNED)
-        data = _events(model, calibration if train is None else train, val, test, setup.seed)
+        data = _events(model, calibration if train is None else train, val, test, setup)
         budget = (
             {"max_accuracy_loss": plan.max_accuracy_loss}
             if setup.budget is None
@@ -108,18 +108,19 @@ class HEPCompressionPipeline:
         given = {**self.options, **options, "preserve_rare_classes": preserve_rare_classes}
         own, merged = _split(given)
         plan, setup = TaggerPlan.parse(own[TaggerPlan]), setup_of(merged, PLANNED)
-        data = as_dataset(model, train, val, test, seed=setup.seed)
-        merged["gates"] = (*plan.gates(data), *setup.gates)
-        return TaggerPipeline(plan, plan.rare(data), **merged).run(model, data)
+        data = as_dataset(model, train, val, test, seed=setup.seed, task=setup.task)
+        tagger = tagged(model, data, setup.task)
+        merged["gates"] = (*plan.gates(tagger), *setup.gates)
+        return TaggerPipeline(plan, plan.rare(tagger), tagger.prefix, **merged).run(model, data)
 
 
-def _events(model: Any, sample: Any, val: Any, test: Any, seed: int) -> Dataset:
+def _events(model: Any, sample: Any, val: Any, test: Any, setup: Setup) -> Dataset:
     """What is given; without any events standard normal inputs."""
     if sample is not None:
-        return as_dataset(model, sample, val, test, seed=seed)
+        return as_dataset(model, sample, val, test, seed=setup.seed, task=setup.task)
     if val is not None or test is not None:
         raise DataError("val or test was given without events to train on", where="train")
-    return without_data(model, seed=seed, remark=NO_DATA)
+    return without_data(model, seed=setup.seed, remark=NO_DATA, task=setup.task)
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[type[Spec], dict[str, Any]], dict[str, Any]]:

@@ -15,6 +15,7 @@ from pquant_hls.engine.progress import Terminal, told
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.spec.model import Spec, as_spec_error, unknown_key
+from pquant_hls.spec.quality import TaskText
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.spec.study import GateSpec
 
@@ -73,7 +74,8 @@ class Setup(Spec):
 
     hls : backend, part, clock. budget : limits the verdict demands (None: the pipeline's own goal only).
     gates : floors on trigger figures. epochs : passes of each training. training : further fields of
-    TrainingConfig, such as ``{"learning_rate": 2e-3}``. out : run folder; None means
+    TrainingConfig, such as ``{"learning_rate": 2e-3}``. task : what is asked of the outputs, for all or by name; empty:
+    found from labels and model. out : run folder; None means
     ``runs/<pipeline>-<digest>``, taken up again by itself. resume : go on with the run in ``out``. report : with
     ``measure: report`` the synthesis report of the design that the run waits for. verbose : 0 silent, 1 stages, 2
     epochs too; in a terminal a moving line, elsewhere plain lines on stderr through the logger ``pquant_hls``.
@@ -86,6 +88,7 @@ class Setup(Spec):
     epochs: int = Field(8, ge=0, le=10_000)
     training: Annotated[dict[str, Any], BeforeValidator(_as_training)] = Field(default_factory=dict)
     seed: int = Field(0, ge=0, lt=2**32)
+    task: TaskText = ""
     out: Path | None = None
     resume: bool = False
     report: Path | None = None
@@ -104,7 +107,7 @@ class Setup(Spec):
 
     def identity(self) -> dict[str, Any]:
         """What a run's digest depends on of these options."""
-        told = self.model_dump(mode="json", include={"hls", "budget", "epochs", "training", "seed"})
+        told = self.model_dump(mode="json", include={"hls", "budget", "epochs", "training", "seed", "task"})
         return {**told, "gates": [repr(gate) for gate in self.gates]}
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from pquant_hls.compress import Accounting
-from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench
+from pquant_hls.engine import Ending, Goal, Point, Workbench, floors_keeping
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.climb import Climb, bits_between, halfway
@@ -56,7 +56,8 @@ class StandardCompressionPipeline(Trainable):
     Parameters
     ----------
     target_compression : 32 x all weights of the original / bits of the weights left.
-    preserve_accuracy : share of the baseline's validation accuracy that every stage must keep. A stage that
+    preserve_accuracy : share of the baseline's validation accuracy (of other tasks of what their searches go by) that
+        every stage must keep. A stage that
         falls below is rolled back and tried once with half the step.
     analyse : also measure how sensitive each layer is to rank, sparsity and bits; where units go, those that stand out
         are spared.
@@ -95,9 +96,7 @@ class StandardCompressionPipeline(Trainable):
         }
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
-        baseline = (None if bench.baseline is None else bench.baseline.value()) or 0.0
-        floor = Gate("accuracy", max_loss=(1 - self.preserve) * baseline)
-        goal = Goal(self.target, (floor, *setup.gates), setup.budget)
+        goal = Goal(self.target, (*floors_keeping(bench.baseline, self.preserve), *setup.gates), setup.budget)
         walk, zeros = Walk(bench, start), zeros_save(bench.hls)
         step = learning(self.learned_epochs, bench, setup) if zeros else None
         learnt = None if step is None else self._learned(walk, goal, step)

@@ -3,13 +3,15 @@ epoch by loss."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from pquant_hls.datasets import Dataset
+from pquant_hls.datasets import Dataset, several
 from pquant_hls.engine import (
     CompressionResult,
     Ending,
@@ -24,10 +26,12 @@ from pquant_hls.engine import (
 from pquant_hls.errors import DataError, SpecError
 from pquant_hls.network import calls
 from pquant_hls.pipelines.base import Pipeline
-from pquant_hls.pipelines.setup import Setup, several
+from pquant_hls.pipelines.setup import Setup
+from pquant_hls.pipelines.setup import several as as_tuple
 from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import Spec
 from pquant_hls.spec.steps import Bits, FineTuneConfig, LowRankConfig, QuantizeConfig
+from pquant_hls.train.purpose import purpose_of
 
 RARE = 0.8
 """A class is rare below this share of the average class."""
@@ -47,30 +51,58 @@ class TaggerPlan(Spec):
     rank: int = Field(64, ge=1)
     bits: Bits = 8
     preserve_rare_classes: bool = True
-    rare_classes: Annotated[tuple[int | str, ...], BeforeValidator(several)] = ()
+    rare_classes: Annotated[tuple[int | str, ...], BeforeValidator(as_tuple)] = ()
     background_rate: float = Field(0.01, gt=0, lt=1)
     max_efficiency_loss: float = Field(0.03, ge=0, le=1)
 
-    def gates(self, data: Dataset) -> tuple[Gate, ...]:
-        """Efficiency floors of the rare classes."""
+    def gates(self, tagger: Tagger) -> tuple[Gate, ...]:
+        """Efficiency floors of the rare classes, and as much of what the other outputs' searches go by."""
         if not self.preserve_rare_classes:
             return ()
-        absent = [name for index, name in enumerate(data.classes) if index not in np.asarray(data.y_val)]
+        absent = [name for index, name in enumerate(tagger.classes) if index not in tagger.y_val]
         if absent:
             raise DataError(
                 f"no events of class {', '.join(absent)}: its efficiency is not known", where="val"
             )
-        rate = f"efficiency@{self.background_rate:g}"
-        return tuple(Gate(f"{rate}:{name}", max_loss=self.max_efficiency_loss) for name in self.rare(data))
+        rate = f"{tagger.prefix}efficiency@{self.background_rate:g}"
+        names = (*(f"{rate}:{name}" for name in self.rare(tagger)), *tagger.others)
+        return tuple(Gate(name, max_loss=self.max_efficiency_loss) for name in names)
 
-    def rare(self, data: Dataset) -> tuple[str, ...]:
+    def rare(self, tagger: Tagger) -> tuple[str, ...]:
         """Names of the classes to preserve."""
         if self.rare_classes:
-            return tuple(_class_name(name, data.classes) for name in self.rare_classes)
-        signals = data.classes[1:] if data.n_classes == 2 else data.classes
-        counts = np.bincount(np.asarray(data.y_train, np.int64), minlength=data.n_classes)
-        found = tuple(name for name in signals if counts[data.classes.index(name)] < RARE * counts.mean())
+            return tuple(_class_name(name, tagger.classes) for name in self.rare_classes)
+        signals = tagger.classes[1:] if len(tagger.classes) == 2 else tagger.classes
+        counts = np.bincount(tagger.y_train, minlength=len(tagger.classes))
+        found = tuple(name for name in signals if counts[tagger.classes.index(name)] < RARE * counts.mean())
         return found or signals
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """The output that tells classes apart: class numbers int64 (events,), names, what stands before its figures' names, and
+    the ``others``' figures that searches go by."""
+
+    y_train: NDArray[np.int64]
+    y_val: NDArray[np.int64]
+    classes: tuple[str, ...]
+    prefix: str = ""
+    others: tuple[str, ...] = ()
+
+
+def tagged(model: Any, data: Dataset, task: str | Mapping[str, str] = "") -> Tagger:
+    """The first output of a model that tells classes apart; DataError where there is none with labels."""
+    purpose = purpose_of(model, data, task)
+    found = purpose.fitted(model, data)
+    names = [question.task.name for question in purpose.questions]
+    if "classes" not in names or found.y_train is None:
+        raise DataError("no labels of an output that tells classes apart", where="train")
+    place = names.index("classes")
+    train, val = (several.arrays_of(y)[place].reshape(-1) for y in (found.y_train, found.y_val))
+    width = max(2, purpose.questions[place].output.width)
+    classes = data.classes if len(data.classes) == width else tuple(map(str, range(width)))
+    others = tuple(name for index, name in enumerate(purpose.headlines) if index != place)
+    return Tagger(train, val, classes, purpose.prefix(place), others)
 
 
 def _class_name(given: int | str, classes: Sequence[str]) -> str:
@@ -86,9 +118,9 @@ class TaggerPipeline(Pipeline):
     name: ClassVar[str] = "tagger"
     result: ClassVar[type[CompressionResult]] = TaggerResult
 
-    def __init__(self, plan: TaggerPlan, rare: Sequence[str], **options: Any) -> None:
+    def __init__(self, plan: TaggerPlan, rare: Sequence[str], prefix: str = "", **options: Any) -> None:
         super().__init__(**options)
-        self.plan, self.rare = plan, tuple(rare)
+        self.plan, self.rare, self.prefix = plan, tuple(rare), prefix
 
     def settings(self) -> dict[str, Any]:
         return {"plan": self.plan.model_dump(mode="json")}
@@ -98,7 +130,9 @@ class TaggerPipeline(Pipeline):
         goal = Goal(gates=setup.gates, budget=setup.budget)
         walk = Walk(bench, start)
         fit = setup.fit()
-        if self.plan.preserve_rare_classes:
+        if (
+            self.plan.preserve_rare_classes and not self.prefix
+        ):  # of several outputs the gates alone hold the floors
             fit |= {
                 "monitor": "loss",
                 "rare_classes": self.rare,
@@ -119,8 +153,10 @@ class TaggerPipeline(Pipeline):
             reason = f"no width up to {min(16, self.plan.bits + 6)} bits keeps the floors"
             goal = Goal(gates=goal.gates, budget=goal.budget, broken="quantized model within the floors")
         now = bench.score(walk.point)
-        results = {"original": _accuracy(bench.baseline), "compressed": _accuracy(now)}
-        results |= by_class(bench.baseline, now)
+        before = None if bench.baseline is None else one_output(bench.baseline, self.prefix)
+        now = one_output(now, self.prefix)
+        results = {"original": _accuracy(before), "compressed": _accuracy(now)}
+        results |= by_class(before, now)
         return Ending(walk.point, goal, reason, tuple(walk.history), {"results": results})
 
     def _low_rank(self, start: Point, fit: dict[str, Any]) -> list[AnyStep]:
@@ -148,6 +184,14 @@ def _accuracy(score: Score | None) -> dict[str, float | None]:
         "accuracy": None if found is None else found.value,
         "accuracy_error": None if found is None else found.error,
     }
+
+
+def one_output(score: Score, prefix: str) -> Score:
+    """The figures of one output, under their bare names."""
+    found = {
+        name.removeprefix(prefix): value for name, value in score.figures.items() if name.startswith(prefix)
+    }
+    return Score(found)
 
 
 def by_class(before: Score | None, after: Score) -> dict[str, Any]:

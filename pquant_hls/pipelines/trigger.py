@@ -22,6 +22,7 @@ from pquant_hls.engine import (
     closed_loop,
     family_loop,
     figures,
+    merit,
     quantized,
 )
 from pquant_hls.errors import SpecError, UnsupportedModel
@@ -146,7 +147,7 @@ class TriggerPipeline(Pipeline):
         again = self._loops(bench, narrow, start, setup, history)
         if again.verdict is not Verdict.MET:
             return view, result
-        scores = [bench.score(found.best).value() or 0.0 for found in (result, again)]
+        scores = [_accuracy(bench, found.best) for found in (result, again)]
         better = result.verdict is not Verdict.MET or scores[1] > scores[0]
         return (narrow, again) if better else (view, result)
 
@@ -209,7 +210,13 @@ class TriggerPipeline(Pipeline):
     def _asked(self, setup: Setup, steps: Sequence[StepConfig], loop: LoopSpec) -> Recipe:
         if setup.budget is None:
             raise SpecError("a trigger model needs a latency to meet", where="target_latency_ns")
-        told = {"name": self.name, "seed": setup.seed, "hls": setup.hls, "budget": setup.budget}
+        told = {
+            "name": self.name,
+            "seed": setup.seed,
+            "hls": setup.hls,
+            "budget": setup.budget,
+            "task": setup.task,
+        }
         return Recipe.parse({**told, "steps": steps, "loop": loop})
 
     def _other_targets(self, bench: Workbench, best: Point, goal: Goal, history: list[Entry]) -> Point:
@@ -252,7 +259,7 @@ def _too_wide(result: LoopResult) -> Point | None:
 
 
 def _accuracy(bench: Workbench, point: Point) -> float:
-    return bench.score(point).value() or 0.0
+    return merit(bench.baseline, bench.score(point)) or 0.0
 
 
 def _worst_ns(point: Point) -> float:
@@ -274,7 +281,7 @@ class Relaxation:
             point = self.bench.apply(point, step)
         point = self.view.at(self.bench, point)
         verdict = self.view.judge(self.bench, point).verdict
-        now, best = self.bench.score(point).value() or 0.0, self.bench.score(self.best).value() or 0.0
+        now, best = _accuracy(self.bench, point), _accuracy(self.bench, self.best)
         better = verdict is Verdict.MET and now > best
         entry = Entry(
             kind="relax",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pquant_hls.engine import CompressionResult, Ending, Gate, Goal, Point, ValidationResult, Workbench
+from pquant_hls.engine import CompressionResult, Ending, Goal, Point, ValidationResult, Workbench, floors_on
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.setup import Setup, Share, validated
 from pquant_hls.pipelines.steps import describe, steps_of
@@ -21,7 +21,7 @@ class ValidationPipeline(Trainable):
     ----------
     steps : steps as ``CompressionPipeline`` takes them.
     max_degradation : largest drop of validation accuracy against the original's on the same split, as a share
-        (0.05 is five points). A drop inside its own statistical error is not called one.
+        (0.05 is five points; of an rmse 5 %). A drop inside its own statistical error is not called one.
 
     >>> ValidationPipeline([{"step": "prune", "sparsity": 0.5}]).max_degradation
     0.05
@@ -39,7 +39,7 @@ class ValidationPipeline(Trainable):
         return {"steps": describe(self.steps), "max_degradation": self.max_degradation}
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
-        gates = (Gate("accuracy", max_loss=self.max_degradation), *setup.gates)
+        gates = (*floors_on(bench.baseline, self.max_degradation), *setup.gates)
         goal = Goal(gates=gates, budget=setup.budget)
         walk = Walk(bench, start)
         for number, step in enumerate(self.steps, start=1):

@@ -10,6 +10,7 @@ from typing import Any
 from pquant_hls.compress import Step
 from pquant_hls.engine import Point, Workbench, figures
 from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
+from pquant_hls.qor.words import headline_texts, percent
 from pquant_hls.spec import StepConfig
 from pquant_hls.store import Entry, Status
 
@@ -105,7 +106,8 @@ def settings_of(step: AnyStep) -> dict[str, Any]:
 def sentence(entry: Entry) -> str:
     """A line of history for people."""
     found = entry.figures
-    accuracy = "-" if found["accuracy"] is None else f"{100 * found['accuracy']:.2f} %"
+    told = headline_texts(found.get("quality"))
+    quality = f"accuracy {percent(found['accuracy'])}" if told is None else ", ".join(told[0].split("\n"))
     ratio = "-" if found["compression_ratio"] is None else f"{found['compression_ratio']:.2f}"
     ns = "" if found["worst_ns"] is None else f", up to {found['worst_ns']:.0f} ns"
-    return f"{entry.name}: accuracy {accuracy}, ratio {ratio}{ns}: {entry['reason']}"
+    return f"{entry.name}: {quality}, ratio {ratio}{ns}: {entry['reason']}"

@@ -198,12 +198,50 @@ class LayerQoR(Record):
     note: str = ""
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Quality(Record):
+    """A figure of merit with its statistical error (one standard deviation), and the ``original``'s on the same events.
+
+    ``loss_error`` is the error of the difference of the two, in the figure's own unit, of paired events. ``relative`` : a
+    loss counts as a share of the original's figure. ``above`` is the number of background events above an efficiency's
+    threshold. ``headline`` : one that searches go by.
+    """
+
+    value: Finite
+    error: Finite
+    events: int
+    original: Finite | None = None
+    loss_error: Finite | None = None
+    unit: str = ""
+    lower_is_better: bool = False
+    relative: bool = False
+    above: int | None = None
+    headline: bool = False
+
+    @property
+    def loss(self) -> tuple[float, float] | None:
+        """(what was lost against the original, its error), positive where it is worse: a share of the original's figure
+        where ``relative``, else a difference; None where the original's is not known, or is 0 and divides."""
+        if self.original is None or (self.relative and self.original == 0):
+            return None
+        scale = abs(self.original) if self.relative else 1.0
+        fallen = self.value - self.original if self.lower_is_better else self.original - self.value
+        return fallen / scale, (self.loss_error or 0.0) / scale
+
+
+def _no_quality(named: dict[str, Quality]) -> bool:
+    return not named
+
+
 class QoR(Record):
     """Quality of results of one design.
 
     ``accuracy`` is a share (0..1) on the test split, ``accuracy_source`` who computed it (csim, emulator, keras);
     ``metrics`` hold further figures by name (``auc``, ``efficiency_at_fpr_0.01``...). ``csim_match`` is the share
-    of output values on which csim equals Keras. ``source`` is the evaluator's name, ``state`` how far Vivado had come
+    of output values on which csim equals Keras. ``quality`` has the figures of merit of the model's tasks on the validation
+    split, ``quality_test`` on the test split. ``source`` is the evaluator's name, ``state`` how far Vivado had come
     (Synthesized, Placed, Routed) when it counted, ``digest`` is that of the design measured.
     """
 
@@ -221,6 +259,8 @@ class QoR(Record):
     accuracy_source: Literal["csim", "emulator", "keras"] | None = None
     csim_match: Annotated[float, Field(ge=0, le=1)] | None = None
     metrics: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None] = Field(default_factory=dict)
+    quality: dict[str, Quality] = Field(default_factory=dict, exclude_if=_no_quality)
+    quality_test: dict[str, Quality] = Field(default_factory=dict, exclude_if=_no_quality)
     notes: tuple[str, ...] = ()
 
 

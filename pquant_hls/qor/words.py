@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pquant_hls.qor import Latency, QoR
+from pquant_hls.qor import Latency, QoR, Quality
 
 
 def interval(low: float | None, value: float | None, high: float | None, form: str = "{:.0f}") -> str:
@@ -30,6 +30,41 @@ def points(loss: float | None, error: float | None = None) -> str:
     if loss is None:
         return "-"
     return f"{100 * loss:+.2f}" if error is None else f"{100 * loss:+.2f} ± {100 * error:.2f}"
+
+
+def figure_text(found: Quality, *, with_error: bool = True) -> str:
+    """A figure with its error and unit: ``0.0123 ± 0.0002``, ``3.1 ± 0.2 GeV``."""
+    error = f" ± {found.error:.2g}" if with_error and found.error > 0 else ""
+    return f"{found.value:.4g}{error}{f' {found.unit}' if found.unit else ''}"
+
+
+def loss_text(found: Quality) -> str:
+    """What a figure lost against the original's, signed, worse positive: ``+5.2 ± 0.3 %``, or in points of a share."""
+    if found.loss is None:
+        return "-"
+    lost, error = found.loss
+    unit = "%" if found.relative else "points"
+    if not found.relative and (found.unit or found.lower_is_better):
+        return f"{lost:+.3g} ± {error:.2g} {found.unit}".rstrip()
+    return f"{100 * lost:+.2f} ± {100 * error:.2f} {unit}"
+
+
+def quality_text(name: str, found: Quality) -> str:
+    """A figure, the original's and what was lost: ``rmse 0.40 ± 0.01, the original's 0.33 (+21 ± 1 %)``."""
+    before = "" if found.original is None else f", the original's {found.original:.4g} ({loss_text(found)})"
+    return f"{name} {figure_text(found)}{before}"
+
+
+def headline_texts(told: Mapping[str, Any] | None) -> tuple[str, str] | None:
+    """(figures, losses) of a record's ``quality`` that searches go by, a line each; None where there are none."""
+    found = {name: Quality.model_validate(each) for name, each in (told or {}).items()}
+    shown = {name: each for name, each in found.items() if each.headline}
+    if not shown:
+        return None
+    return (
+        "\n".join(f"{name} {figure_text(each)}" for name, each in shown.items()),
+        "\n".join(loss_text(each) for each in shown.values()),
+    )
 
 
 def lost_of(qor: QoR, baseline: float | None) -> tuple[float | None, float | None]:
@@ -109,4 +144,6 @@ def limits(budget: Mapping[str, Any]) -> str:
         parts.append(f"at most {100 * budget['part_share']:g} % of the part")
     if budget.get("min_accuracy") is not None:
         parts.append(f"accuracy >= {100 * budget['min_accuracy']:g} %")
+    for name, text in (budget.get("quality") or {}).items():
+        parts.append(f"{name} {text}" if text[0] in "<>" else f"{name} loss <= {text}")
     return ", ".join(parts)

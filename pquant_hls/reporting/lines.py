@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pquant_hls.qor import Latency
-from pquant_hls.qor.words import interval, source_text
+from pquant_hls.qor.words import headline_texts, interval, percent, points, source_text
 from pquant_hls.spec.model import short_names
 from pquant_hls.store import Entry
 
@@ -20,6 +20,7 @@ TRIALS = {"kept": "within budget", "rolled_back": "over budget", "failed": "fail
 @dataclass(frozen=True)
 class Line:
     """One line. Shares for accuracy and loss, each with its statistical error; ``loss`` counts from the original.
+    ``quality`` and ``lost`` are the same in words, of whatever figures the run goes by.
 
     ``worst_ns`` is the upper end; ``ns_low`` the lower one, where the record has it. ``outcome`` is a verdict, or
     ``kept`` or ``rolled back``; ``kept`` is None for what is no attempt. ``broke`` names the limits that do not hold, or
@@ -32,6 +33,8 @@ class Line:
     accuracy_error: float | None = None
     loss: float | None = None
     loss_error: float | None = None
+    quality: str = ""
+    lost: str = ""
     ratio: float | None = None
     weights: int | None = None
     cycles: str = "-"
@@ -58,13 +61,19 @@ def _line(entry: Entry, baseline: float | None) -> Line:
     loss = found.get("degradation")
     if accuracy is not None and baseline is not None and (loss is None or accuracy != own):
         loss = baseline - accuracy
+    accuracy_error = errors.get("accuracy_error", found.get("accuracy_error") if accuracy == own else None)
+    loss_error = errors.get("loss_error", found.get("degradation_error") if accuracy == own else None)
+    figures = headline_texts(qor.get("quality") or found.get("quality"))
+    quality, lost = figures or (percent(accuracy, accuracy_error), points(loss, loss_error))
     return Line(
         step=entry.name,
         what=_what(entry),
         accuracy=accuracy,
-        accuracy_error=errors.get("accuracy_error", found.get("accuracy_error") if accuracy == own else None),
+        accuracy_error=accuracy_error,
         loss=loss,
-        loss_error=errors.get("loss_error", found.get("degradation_error") if accuracy == own else None),
+        loss_error=loss_error,
+        quality=quality,
+        lost=lost,
         ratio=found.get("compression_ratio"),
         weights=account.get("nonzero_weights"),
         **_latency(found),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pquant_hls.errors import SpecError
 from pquant_hls.spec.model import Spec
 from pquant_hls.spec.plugins import EVALUATOR_GROUP, known_name, plugin_names
+from pquant_hls.spec.quality import Allowance, read_quality
 from pquant_hls.spec.units import TimeNs
 
 Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -26,6 +27,10 @@ def _name_evaluators(schema: dict[str, Any]) -> None:
 def _whole(share: float) -> bool:
     """Defaults that 0.1.0 did not know stay out of a run's identity: its runs can be resumed."""
     return share == 1.0
+
+
+def _none_named(named: dict[str, str]) -> bool:
+    return not named
 
 
 def _is_false(asked: bool) -> bool:
@@ -71,6 +76,12 @@ class Budget(Spec):
     min_accuracy: float | None = Field(
         None, ge=0, le=1, description="csim accuracy that must be kept, as a share"
     )
+    quality: Annotated[dict[str, str], BeforeValidator(read_quality)] = Field(
+        {},
+        exclude_if=_none_named,
+        description="figures of merit and how much of each may be lost against the original, such as {mse: 5 %}, "
+        "{efficiency@30kHz:signal: 1 point}, {auc: '>= 0.9'}; docs/tasks.md names the figures of each task",
+    )
     exact: bool = Field(True, description="demand that csim equals Keras on every output value")
     accept_wide: bool = Field(
         False,
@@ -98,7 +109,7 @@ class Budget(Spec):
     @model_validator(mode="after")
     def _has_a_goal(self) -> Self:
         limits = (self.latency_ns, self.latency_cycles, self.ii_cycles, *self.resources.model_dump().values())
-        quality = (self.max_accuracy_loss, self.min_accuracy)
+        quality = (self.max_accuracy_loss, self.min_accuracy, self.quality or None)
         asked = self.timing or {"exact", "part_share"} & self.model_fields_set
         if all(limit is None for limit in (*limits, *quality)) and not asked:
             raise ValueError(
@@ -117,4 +128,14 @@ class Budget(Spec):
         """Whether it limits the quality alone: the smallest design is wanted that holds it."""
         limits = (self.latency_ns, self.latency_cycles, self.ii_cycles, *self.resources.model_dump().values())
         free = all(limit is None for limit in limits) and not self.timing and self.part_share == 1.0
-        return free and (self.max_accuracy_loss is not None or self.min_accuracy is not None)
+        return free and self.judges_quality
+
+    @property
+    def judges_quality(self) -> bool:
+        """Whether it limits what may be lost of any figure of merit."""
+        return self.max_accuracy_loss is not None or self.min_accuracy is not None or bool(self.quality)
+
+    @property
+    def allowances(self) -> dict[str, Allowance]:
+        """What each figure in ``quality`` may lose."""
+        return {name: Allowance.parse(text, name) for name, text in self.quality.items()}

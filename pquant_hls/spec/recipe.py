@@ -15,6 +15,7 @@ from pquant_hls.errors import SpecError
 from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec
+from pquant_hls.spec.quality import TaskText
 from pquant_hls.spec.registry import config_class, step_names
 from pquant_hls.spec.steps import StepConfig, TeachingConfig
 from pquant_hls.spec.text import read_yaml
@@ -130,6 +131,7 @@ class Recipe(Spec):
     hls: HlsSpec = HlsSpec()
     budget: Budget
     loop: LoopSpec = LoopSpec()
+    task: TaskText = ""
 
     @model_validator(mode="after")
     def _budget_fits_the_clock(self) -> Self:

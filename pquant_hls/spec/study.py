@@ -14,6 +14,7 @@ from pquant_hls.errors import SpecError
 from pquant_hls.spec.budget import Budget
 from pquant_hls.spec.hls import HlsSpec
 from pquant_hls.spec.model import Spec, as_spec_error, unknown_key
+from pquant_hls.spec.quality import TaskText
 from pquant_hls.spec.registry import config_class, step_names
 from pquant_hls.spec.text import read_yaml
 
@@ -194,9 +195,11 @@ class StudySpec(Spec):
     quality: str = Field(
         "accuracy",
         min_length=1,
-        description="the figure objectives take for accuracy: auc, efficiency@0.01:top, ...",
+        description="the figure objectives take for accuracy: auc, efficiency@0.01:top, ...; of other tasks than classes "
+        "accuracy stands for what their searches go by",
     )
     hls: HlsSpec = HlsSpec()
+    task: TaskText = ""
     budget: Budget | None = None
     gates: tuple[GateSpec, ...] = ()
     n_trials: int = Field(20, ge=1, le=10_000)

@@ -34,6 +34,7 @@ class Judge:
         seen = validation(data)
         self.x, self.targets = seen.x_val, targets_of(model, seen, config, "val")
         self.labelled = self.targets[0].labels is not None
+        self.weights_of_events = getattr(seen, "w_val", None)
         self.soft = (
             meanings(teacher, self.x, self.targets) if teacher is not None and not self.labelled else None
         )
@@ -77,7 +78,10 @@ class Judge:
 
     def _figures(self, found: Sequence[Array]) -> tuple[tuple[float | None, float | None], float]:
         """(loss, accuracy), summed and averaged over outputs, and the score that the best epoch maximizes."""
-        pairs = [_scored(target, values) for target, values in zip(self.targets, found, strict=True)]
+        pairs = [
+            _scored(target, values, self.weights_of_events)
+            for target, values in zip(self.targets, found, strict=True)
+        ]
         loss = sum(
             target.output.weight(self.config) * part
             for target, (part, _) in zip(self.targets, pairs, strict=True)
@@ -97,15 +101,23 @@ class Judge:
         self.model.set_weights(self.weights)
 
 
-def _scored(target: OutputTarget, found: Array) -> tuple[float, float | None]:
-    """Loss of one output, and its accuracy (None for values)."""
+def _scored(target: OutputTarget, found: Array, weights: Any = None) -> tuple[float, float | None]:
+    """Loss of one output, and its accuracy (None for values); ``weights`` are those of the events."""
     labels = np.asarray(target.labels)
     if target.task == "classes":
-        return cross_entropy(found, labels.ravel()), accuracy(found, labels.ravel()).value
+        spread = None if weights is None else np.repeat(weights, labels.size // len(labels))
+        share = accuracy(found, labels.ravel(), weights=spread).value
+        return cross_entropy(found, labels.ravel(), weights=spread), share
+    each = (found - labels) ** 2
     if target.task == "values":
-        return float(((found - labels) ** 2).mean()), None
+        return _mean(each, weights), None
     sure = np.clip(np.where(labels == 1, found, 1 - found), 1e-7, 1.0)
-    return float(-np.log(sure).mean()), float(((found > 0.5) == (labels == 1)).mean())
+    return _mean(-np.log(sure), weights), _mean((found > 0.5) == (labels == 1), weights)
+
+
+def _mean(each: Array, weights: Any) -> float:
+    """Mean over all values of (events, ...), events by their weights."""
+    return float(np.average(each.reshape(len(each), -1).mean(axis=1), weights=weights))
 
 
 def likeness(found: Array, index: int) -> Array:
@@ -121,8 +133,9 @@ def validation(data: TrainingData) -> TrainingData:
     """
     if not is_empty(data.x_val) and (data.y_val is not None or data.y_train is None):
         return data
-    classes = tuple(getattr(data, "classes", ()))
-    return Parts(data.x_train, data.y_train, data.x_train, data.y_train, classes)
+    classes, weights = tuple(getattr(data, "classes", ())), getattr(data, "w_train", None)
+    targets = tuple(getattr(data, "targets", ()))
+    return Parts(data.x_train, data.y_train, data.x_train, data.y_train, classes, weights, weights, targets)
 
 
 def with_floors(config: TrainingConfig, targets: Sequence[OutputTarget]) -> TrainingConfig:

@@ -18,6 +18,8 @@ from pquant_hls.train.records import Array, Pressure
 from pquant_hls.train.samples import Samples
 from pquant_hls.train.targets import OutputTarget
 
+SHARD_BYTES = 2**29
+"""Of training arrays that TensorFlow holds at once: 4 million events of 16 features and a few columns beside them."""
 FINAL_RATE = 0.01
 """The learning rate falls to this share of its start."""
 ANNEALED, LATER_RATE = 0.03, 0.95
@@ -39,8 +41,9 @@ class Loop:
         pressure: Pressure | None = None,
     ) -> None:
         self.model, self.targets, self.config, self.pressure = model, targets, config, pressure
-        self.n = len(samples.alpha)
-        self.steps = math.ceil(self.n / config.batch_size)
+        self.parts = (samples.alpha, *samples.labels, *samples.soft, *samples.weight, *samples.inputs)
+        self.shards = shards_of(self.parts)
+        self.steps = sum(math.ceil((shard.stop - shard.start) / config.batch_size) for shard in self.shards)
         self.rng = np.random.default_rng([config.seed, 0])
         self.optimizer = keras.optimizers.Adam(config.learning_rate)
         self.optimizer.build(model.trainable_variables)
@@ -52,25 +55,38 @@ class Loop:
         compiled = config.epochs * self.steps >= least and is_compiled_well(model)
         self.graph = tf.function(self._epoch, autograph=False, jit_compile=compiled)
         tf.get_logger().addFilter(_not_retracing)
-        self.tensors = [
-            tf.constant(part)
-            for part in (samples.alpha, *samples.labels, *samples.soft, *samples.weight, *samples.inputs)
-        ]
+        self.tensors = self._read(self.shards[0]) if len(self.shards) == 1 else None
 
     def epoch(self, number: int) -> float:
-        """Train for one epoch; returns the mean loss."""
+        """Train for one epoch; returns the mean loss. What does not fit into memory is read shard by shard."""
         first = (number - 1) * self.steps
         done = np.arange(first, first + self.steps) / max(1, self.config.epochs * self.steps)
-        order = self.rng.permutation(self.n)
-        rates = learning_rates(self.config, done)
-        return float(self.graph(tf.constant(order), tf.constant(rates, tf.float32), *self.tensors))
+        rates, total, at = learning_rates(self.config, done), 0.0, 0
+        for shard in self._in_order():
+            count = shard.stop - shard.start
+            steps = math.ceil(count / self.config.batch_size)
+            tensors = self._read(shard) if self.tensors is None else self.tensors
+            order = tf.constant(self.rng.permutation(count))
+            now = tf.constant(rates[at : at + steps], tf.float32)
+            total += steps * float(self.graph(order, now, *tensors))
+            at += steps
+        return total / self.steps
+
+    def _in_order(self) -> list[slice]:
+        if len(self.shards) == 1:
+            return self.shards
+        return [self.shards[index] for index in self.rng.permutation(len(self.shards))]
+
+    def _read(self, shard: slice) -> list[Any]:
+        return [tf.constant(np.asarray(part[shard])) for part in self.parts]
 
     def _epoch(self, order: Any, rates: Any, *tensors: Any) -> Any:
         """Written as a graph loop by hand: autograph does not read this source under Python 3.13. Every shape in it is
         known, as XLA takes fifteen times as long for batches that it learns the size of while it runs; so the last, smaller
         batch stands behind the loop."""
         size = self.config.batch_size
-        whole, rest = divmod(self.n, size)
+        count = int(order.shape[0])
+        whole, rest = divmod(count, size)
         rows = tf.reshape(order[: whole * size], [whole, size])
 
         def taught(chosen: Any, rate: Any) -> Any:
@@ -86,7 +102,7 @@ class Loop:
             _, total = tf.while_loop(lambda step, _: step < whole, body, start, parallel_iterations=1)
         if rest:
             total += taught(order[whole * size :], rates[whole])
-        return total / float(self.steps)
+        return total / float(math.ceil(count / size))
 
     def _step(self, alpha: Any, *tensors: Any) -> Any:
         count = len(self.targets)
@@ -116,6 +132,14 @@ class Loop:
         if self.config.distillation > 0:
             each += soft_loss(target, soft, found, self.config.temperature) * share
         return target.output.weight(self.config) * tf.reduce_mean(each * weight)
+
+
+def shards_of(parts: Sequence[Array]) -> list[slice]:
+    """Rows that are in memory together: all of them where they fit, else as many as ``SHARD_BYTES`` hold."""
+    events = len(parts[0])
+    row = sum(part.nbytes // max(1, len(part)) for part in parts)
+    size = max(1, min(events, SHARD_BYTES // max(1, row)))
+    return [slice(start, min(start + size, events)) for start in range(0, events, size)]
 
 
 def learning_rates(config: TrainingConfig, done: Array) -> Array:

@@ -9,31 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import DataError
+from pquant_hls.train.figures import Figure, checked_weights
 
 BACKGROUND_RATES = (0.01, 0.1)
 """False-positive rates at which efficiencies are quoted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proportion:
-    """A figure between 0 and 1, its statistical error (one standard deviation), and the events behind it.
-
-    ``influence`` is how far each event moves the figure, float64 (events of the split,): the error of the difference of
-    two figures of the same events is the root of the sum of squares of the difference of theirs, so that what both have in
-    common drops out. ``above`` is the number of background events above an efficiency's threshold.
-    """
-
-    value: float
-    error: float
-    events: int
-    above: int | None = None
-    influence: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+class Proportion(Figure):
+    """A figure between 0 and 1; fields as in ``Figure``."""
 
     def below(self, other: Proportion, *, sigmas: float = 1.0) -> bool:
         """Whether this is lower than ``other`` by more than ``sigmas`` combined errors."""
@@ -62,12 +52,22 @@ def decisions(scores: ArrayLike, *, threshold: float = 0.5) -> NDArray[np.int64]
     return np.asarray(np.argmax(table, axis=1), np.int64)
 
 
-def accuracy(scores: ArrayLike, y: ArrayLike, *, threshold: float = 0.5) -> Proportion:
+def accuracy(
+    scores: ArrayLike, y: ArrayLike, *, threshold: float = 0.5, weights: ArrayLike | None = None
+) -> Proportion:
     """Share of events whose decision is their label, with its binomial error; the error of a difference is then
-    McNemar's."""
+    McNemar's. ``weights`` (events,) count events more or less, and the error follows from them."""
     right = decisions(scores, threshold=threshold) == np.asarray(y).reshape(-1)
+    if weights is not None:
+        return _share(right, checked_weights(weights, right.size))
     found = proportion(int(right.sum()), int(right.size))
     return replace(found, influence=(right - found.value) / right.size)
+
+
+def _share(passed: NDArray[np.bool_], weights: NDArray[np.float64]) -> Proportion:
+    value = float(weights[passed].sum() / weights.sum())
+    influence = weights * (passed - value) / weights.sum()
+    return Proportion(value, math.sqrt(float((influence**2).sum())), int(passed.size), influence=influence)
 
 
 def proportion(passed: int, events: int) -> Proportion:
@@ -78,65 +78,84 @@ def proportion(passed: int, events: int) -> Proportion:
     return Proportion(value, math.sqrt(value * (1 - value) / events), events)
 
 
-def cross_entropy(scores: ArrayLike, y: ArrayLike) -> float:
+def cross_entropy(scores: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Mean of -ln p of the true class; ``scores`` are probabilities."""
     table = np.clip(_table(scores), 1e-7, 1 - 1e-7)
     labels = np.asarray(y, np.int64).reshape(-1)
     if table.shape[1] == 1:
         table = np.concatenate([1 - table, table], axis=1)
-    return float(-np.log(table[np.arange(len(labels)), labels]).mean())
+    each = -np.log(table[np.arange(len(labels)), labels])
+    return float(
+        each.mean() if weights is None else np.average(each, weights=checked_weights(weights, len(each)))
+    )
 
 
-def roc_auc(score: ArrayLike, is_signal: ArrayLike) -> Proportion:
+def roc_auc(score: ArrayLike, is_signal: ArrayLike, weights: ArrayLike | None = None) -> Proportion:
     """Area under the ROC curve as the Mann-Whitney statistic, ties counted half.
 
     The error is that of Hanley and McNeil, Radiology 143 (1982) 29, the influence that of DeLong et al., Biometrics 44
-    (1988) 837. Raises DataError without signal or background.
+    (1988) 837; with ``weights`` (events,) the error is that of the influences. Raises DataError without signal or
+    background.
     """
     values, signal = np.asarray(score, np.float64).reshape(-1), np.asarray(is_signal, bool).reshape(-1)
     n_signal, n_background = _counts(signal)
-    ranks = _ranks(values)
-    auc = (ranks[signal].sum() - n_signal * (n_signal + 1) / 2) / (n_signal * n_background)
+    w = checked_weights(weights, len(values))
+    behind, ahead = _below(values, values[~signal], w[~signal]), 1 - _below(values, values[signal], w[signal])
+    auc = float(np.average(behind[signal], weights=w[signal]))
+    influence = np.empty(len(values))
+    influence[signal] = w[signal] * (behind[signal] - auc) / w[signal].sum()
+    influence[~signal] = w[~signal] * (ahead[~signal] - auc) / w[~signal].sum()
+    if weights is not None:
+        return Proportion(auc, math.sqrt(float((influence**2).sum())), len(values), influence=influence)
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     spread = auc * (1 - auc) + (n_signal - 1) * (q1 - auc**2) + (n_background - 1) * (q2 - auc**2)
-    error = math.sqrt(max(0.0, float(spread)) / (n_signal * n_background))
-    influence = np.empty(len(values))
-    influence[signal] = ((ranks[signal] - _ranks(values[signal])) / n_background - auc) / n_signal
-    beaten = 1 - (ranks[~signal] - _ranks(values[~signal])) / n_signal
-    influence[~signal] = (beaten - auc) / n_background
-    return Proportion(float(auc), error, len(values), influence=influence)
+    error = math.sqrt(max(0.0, spread) / (n_signal * n_background))
+    return Proportion(auc, error, len(values), influence=influence)
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1, ties at their mean."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse], np.float64)
+def _below(
+    values: NDArray[np.float64], others: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted share of ``others`` that lie below each value, ties counted half."""
+    order = np.argsort(others)
+    sums = np.concatenate([[0.0], np.cumsum(weights[order])])
+    low, high = (np.searchsorted(others[order], values, side) for side in ("left", "right"))
+    return np.asarray((sums[low] + sums[high]) / (2 * sums[-1]), np.float64)
 
 
-def efficiency_at(score: ArrayLike, is_signal: ArrayLike, background_rate: float) -> Proportion:
+def efficiency_at(
+    score: ArrayLike, is_signal: ArrayLike, background_rate: float, weights: ArrayLike | None = None
+) -> Proportion:
     """Share of signal above the lowest threshold that at most ``background_rate`` of the background exceeds.
 
     The error is the binomial one of the signal and that of the threshold, which the background sets: the slope of the
-    ROC curve there, over one standard deviation of the background above it, times the binomial error of that. Raises
-    DataError without signal or background.
+    ROC curve there, over one standard deviation of the background above it, times the binomial error of that. Shares are
+    those of the ``weights`` (events,) where there are any. Raises DataError without signal or background.
     """
     values, signal = np.asarray(score, np.float64).reshape(-1), np.asarray(is_signal, bool).reshape(-1)
     n_signal, n_background = _counts(signal)
-    allowed = math.floor(background_rate * n_background + 1e-9)
-    background, passed = np.sort(values[~signal])[::-1], np.sort(values[signal])
+    w = checked_weights(weights, len(values))
+    order = np.argsort(-values[~signal], kind="stable")
+    background, share = values[~signal][order], np.cumsum(w[~signal][order]) / w[~signal].sum()
+    allowed = int(np.searchsorted(share, background_rate + 1e-9 / n_background, "right"))
 
     def threshold(count: int) -> float:
         return float(background[count]) if count < n_background else -math.inf
 
+    def passing(count: int) -> float:
+        return 0.0 if count == 0 else float(share[count - 1])
+
     def efficiency(count: int) -> float:
-        return 1 - float(np.searchsorted(passed, threshold(count), "right")) / n_signal
+        return float(np.average(values[signal] > threshold(count), weights=w[signal]))
 
     reach = max(1, round(math.sqrt(allowed)))
     low, high = max(0, allowed - reach), min(n_background, allowed + reach)
-    slope = (efficiency(high) - efficiency(low)) * n_background / (high - low)
+    slope = (efficiency(high) - efficiency(low)) / max(passing(high) - passing(low), 1e-300)
     found, above = efficiency(allowed), values > threshold(allowed)
-    rate = float(above[~signal].mean())
-    influence = np.where(signal, (above - found) / n_signal, -slope * (above - rate) / n_background)
+    rate = float(np.average(above[~signal], weights=w[~signal]))
+    influence = np.where(
+        signal, w * (above - found) / w[signal].sum(), -slope * w * (above - rate) / w[~signal].sum()
+    )
     error = math.sqrt(float((influence**2).sum()))
     return Proportion(found, error, n_signal, int(above[~signal].sum()), influence)
 
@@ -150,7 +169,11 @@ def _counts(signal: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def class_metrics(
-    scores: ArrayLike, y: ArrayLike, classes: Sequence[str] = (), rates: Sequence[float] = BACKGROUND_RATES
+    scores: ArrayLike,
+    y: ArrayLike,
+    classes: Sequence[str] = (),
+    rates: Sequence[float] = BACKGROUND_RATES,
+    weights: ArrayLike | None = None,
 ) -> tuple[ClassMetrics, ...]:
     """Each class against the rest; one column of scores means one class, the signal (label 1).
 
@@ -164,10 +187,20 @@ def class_metrics(
         if not chosen.any() or chosen.all():
             continue
         name = classes[signal] if signal < len(classes) else str(signal)
-        score = table[:, column]
-        at = {float(rate): efficiency_at(score, chosen, rate) for rate in rates}
-        found.append(ClassMetrics(name, roc_auc(score, chosen), at))
+        found.append(one_against_rest(name, table[:, column], chosen, rates, weights))
     return tuple(found)
+
+
+def one_against_rest(
+    name: str,
+    score: ArrayLike,
+    chosen: ArrayLike,
+    rates: Sequence[float] = BACKGROUND_RATES,
+    weights: ArrayLike | None = None,
+) -> ClassMetrics:
+    """AUC and efficiencies of one score (events,) for the chosen events (events,)."""
+    at = {float(rate): efficiency_at(score, chosen, rate, weights) for rate in rates}
+    return ClassMetrics(name, roc_auc(score, chosen, weights), at)
 
 
 def _table(scores: ArrayLike) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.datasets.loaders import as_arrays, is_loader
+from pquant_hls.datasets.loaders import as_given, is_loader
 from pquant_hls.errors import DataError
 from pquant_hls.network.graph import calls
 from pquant_hls.network.table import input_names, input_shapes, output_names, scored_names
@@ -25,7 +25,7 @@ class TrainingData(Protocol):
 
     Each x holds numbers (events, ...), read as float32; a list in the model's order for several inputs. Each y holds class
     numbers (events,), one-hot rows, 0/1 flags or values to be met, or None; for several outputs a list in the model's order
-    or a dict by output name.
+    or a dict by output name. ``w_train`` and ``w_val``, where they are there, are event weights (events,).
     """
 
     @property
@@ -47,14 +47,17 @@ class Parts:
     x_val: Any = None
     y_val: Any = None
     classes: tuple[str, ...] = ()
+    w_train: Any = None
+    w_val: Any = None
+    targets: tuple[str, ...] = ()
 
 
 def as_data(given: Any, model: keras.Model) -> TrainingData:
     """A data set as steps read it, checked against the model's inputs.
 
     ``given`` may be an object or a mapping with ``x_train`` and whatever else there is of ``y_train``,
-    ``x_val``, ``y_val`` and ``classes``; a pair (x, y); inputs alone; or a loader of batches, such as
-    ``tf.data.Dataset``, for one input, read once. Several inputs are a list in the
+    ``x_val``, ``y_val``, ``w_train``, ``w_val`` and ``classes``; a pair (x, y); inputs alone; or a loader of batches, such as
+    ``tf.data.Dataset``, read once. Several inputs are a list in the
     model's order or a dict by input name; what comes back holds lists. An object that has all four and no
     dict comes back as it is.
 
@@ -62,7 +65,7 @@ def as_data(given: Any, model: keras.Model) -> TrainingData:
     UnsupportedModel as ``calls`` does.
     """
     calls(model)
-    data = Parts(*as_arrays(given, _rank(model), "data")) if _loads(given) else _gathered(given)
+    data = _loaded(given, model) if _loads(given) else _gathered(given)
     for part in ("train", "val"):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         if isinstance(x, Mapping):
@@ -80,16 +83,9 @@ def _loads(given: Any) -> bool:
     return not hasattr(given, "x_train") and is_loader(given)
 
 
-def _rank(model: keras.Model) -> int:
-    """That of a batch of inputs of a model with one input."""
-    shapes = input_shapes(model)
-    if len(shapes) != 1:
-        raise DataError(
-            f"a loader's batches hold one input, the model has {len(shapes)}",
-            where="data",
-            mend="give arrays, a list in the model's order",
-        )
-    return 1 + len(shapes[0])
+def _loaded(given: Any, model: keras.Model) -> Parts:
+    found = as_given(given, [1 + len(shape) for shape in input_shapes(model)], "data")
+    return Parts(found.x, found.y, w_train=found.w)
 
 
 def _gathered(given: Any) -> TrainingData:
@@ -109,7 +105,7 @@ def _gathered(given: Any) -> TrainingData:
     return Parts(given)
 
 
-_KNOWN = (*FIELDS, "classes")
+_KNOWN = (*FIELDS, "classes", "w_train", "w_val", "targets")
 
 
 def _fields(data: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.train.answers import logits_of
+from pquant_hls.train.figures import checked_weights
 from pquant_hls.train.records import Array, TrainingData, as_list
 from pquant_hls.train.targets import OutputTarget, meanings
 
@@ -40,7 +41,12 @@ def samples(
         inputs = [np.concatenate(pair) for pair in zip(inputs, mixed(inputs, extra, config), strict=True)]
     soft = _soft(teacher, inputs, targets) if distilled else [np.zeros((n, 1), np.float32) for _ in targets]
     labels = [_padded(target, like, n) for target, like in zip(targets, soft, strict=True)]
-    weight = [_weights(target, found, n, config) for target, found in zip(targets, labels, strict=True)]
+    own = _event_weights(data, n, extra)
+    weight = [
+        _weights(target, found, n, config)
+        * own.reshape(-1, *[1] * (found.ndim - 1 - (target.task != "classes")))
+        for target, found in zip(targets, labels, strict=True)
+    ]
     alpha = np.full(n + extra, 1.0, np.float32)
     alpha[:n] = config.distillation
     return Samples(inputs, labels, soft, weight, alpha)
@@ -63,6 +69,16 @@ def _padded(target: OutputTarget, soft: Array, n: int) -> Array:
         return np.zeros((len(soft), *shape), np.int64 if target.task == "classes" else np.float32)
     missing = (len(soft) - n, *target.labels.shape[1:])
     return np.concatenate([target.labels, np.zeros(missing, target.labels.dtype)])
+
+
+def _event_weights(data: TrainingData, n: int, extra: int) -> Array:
+    """Weights of the real events, mean 1, and 1 of the synthetic ones; float32 (n + extra,)."""
+    given = getattr(data, "w_train", None)
+    weights = np.ones(n + extra, np.float32)
+    if given is not None:
+        real = checked_weights(given, n)
+        weights[:n] = real / real.mean()
+    return weights
 
 
 def _weights(target: OutputTarget, labels: Array, n: int, config: TrainingConfig) -> Array:

@@ -15,7 +15,7 @@ from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.train.answers import Run, as_probabilities, predict
 from pquant_hls.train.records import Array, TrainingData, fits, inputs_of, labels_by_output
 
-Task = Literal["classes", "flags", "values"]
+Target = Literal["classes", "flags", "values"]
 """One class of several (or of two, by one column); a yes or no for each column; numbers to be met."""
 
 
@@ -54,7 +54,7 @@ class OutputTarget:
     """
 
     output: Output
-    task: Task
+    task: Target
     labels: Array | None = None
 
     def meant(self, found: Array, head: Head | None = None) -> Array:
@@ -85,7 +85,8 @@ def targets_of(
     outputs = outputs_of(model)
     first, where = (data.y_val, "y_val") if data.y_train is None else (data.y_train, "y_train")
     told = labels_by_output(model, first, where)
-    tasks = [_task(output, y, config) for output, y in zip(outputs, told, strict=True)]
+    known = getattr(data, "targets", ()) or ("auto",) * len(outputs)
+    tasks = [_task(output, y, config, kind) for output, y, kind in zip(outputs, told, known, strict=True)]
     x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
     if y is None:
         return tuple(map(OutputTarget, outputs, tasks))
@@ -95,7 +96,9 @@ def targets_of(
     for output, task, labels in zip(outputs, tasks, given, strict=True):
         where = f"y_{part}" if len(outputs) == 1 else f"y_{part}.{output.name}"
         read = (
-            _classes(output, labels, classes, where) if task == "classes" else _numbers(output, labels, where)
+            class_labels(output, labels, classes, where)
+            if task == "classes"
+            else value_labels(output, labels, where)
         )
         if len(read) != events:
             raise DataError(f"{len(read)} labels for {events} events", where=where)
@@ -114,10 +117,13 @@ def meanings(
     return [target.meant(values, head) for target, values, head in found]
 
 
-def _task(output: Output, y: Any, config: TrainingConfig) -> Task:
+def _task(output: Output, y: Any, config: TrainingConfig, known: str = "auto") -> Target:
+    """What labels are: as the configuration says, else as the data set does, else by their looks."""
     kind = output.kind(config)
     if kind == "values":
         return "values"
+    if kind == "auto" and known in ("classes", "flags", "values"):
+        return known  # type: ignore[return-value]  # one of these
     if y is None:
         return "flags" if output.head == "sigmoid" and output.width > 1 else "classes"
     labels = np.asarray(y)
@@ -139,7 +145,7 @@ def _not_one_hot(rows: Array) -> Array:
     return ~one_hot
 
 
-def _classes(output: Output, y: Any, classes: Sequence[str], where: str) -> Array:
+def class_labels(output: Output, y: Any, classes: Sequence[str], where: str) -> Array:
     """Class numbers int64 (events, ...) from numbers, one-hot rows or names."""
     labels = _named(np.asarray(y), classes, where)
     if labels.dtype.kind not in "biuf":
@@ -185,7 +191,7 @@ def _named(labels: Array, classes: Sequence[str], where: str) -> Array:
     return np.array([classes.index(str(name)) for name in labels.ravel()]).reshape(labels.shape)
 
 
-def _numbers(output: Output, y: Any, where: str) -> Array:
+def value_labels(output: Output, y: Any, where: str) -> Array:
     """Labels float32 (events, ..., width)."""
     labels = np.asarray(y)
     if labels.dtype.kind not in "biuf":

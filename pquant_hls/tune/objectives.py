@@ -12,11 +12,12 @@ from pquant_hls.errors import NotMeasured
 
 @dataclass(frozen=True)
 class TrialFigures:
-    """A trial in figures: validation accuracy and the study's figure of quality (shares; by default the
-    same), compression ratio, worst-case latency in ns (upper end), LUTs.
+    """A trial in figures: validation accuracy (of other tasks than classes the share of the original's quality that is
+    kept) and the study's figure of quality (shares; by default the same), compression ratio, worst-case latency in ns
+    (upper end), LUTs.
 
     The ``baseline_`` figures are the float model's on the same target. None means not measured. ``score`` has
-    AUC and efficiencies by name.
+    all figures by name.
     """
 
     accuracy: float | None

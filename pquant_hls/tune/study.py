@@ -24,7 +24,9 @@ from pquant_hls.engine import (
     Listener,
     Order,
     Point,
+    Score,
     StudyResult,
+    merit,
     run_policy,
     silent,
 )
@@ -78,7 +80,7 @@ def tune_model(
     ToolFailed : the database stopped in the middle; ``resume`` goes on.
     """
     gates = tuple(Gate(**gate.model_dump()) for gate in spec.gates)
-    order = Order(spec.hls, spec.budget, (*gates, *_quality(spec)), listen)
+    order = Order(spec.hls, spec.budget, (*gates, *_quality(spec)), listen, task=spec.task)
     return run_policy(Study(spec, objective), model, data, order, Path(out), resume=resume)
 
 
@@ -229,8 +231,13 @@ class Search:
         worst, lut = _cost(point)
         baseline_ns, baseline_lut = _cost(self.baseline)
         score = self.bench.score(point)
-        quality = score.value(self.spec.quality)
-        return TrialFigures(score.value(), quality, point.ratio, worst, lut, baseline_ns, baseline_lut, score)
+        kept = merit(self.bench.baseline, score)
+        quality = kept if self.spec.quality == "accuracy" else self._named(score)
+        return TrialFigures(kept, quality, point.ratio, worst, lut, baseline_ns, baseline_lut, score)
+
+    def _named(self, score: Score) -> float | None:
+        """The study's figure of quality; of one that should be low the share of the original's that is kept."""
+        return merit(self.bench.baseline, Score(score.figures, (self.spec.quality,)))
 
     def winner(self) -> Ending:
         """The best feasible trial whose score the full schedule confirms; the least infeasible where none is
@@ -325,7 +332,7 @@ def _cost(point: Point) -> tuple[float | None, float | None]:
 def _plain(point: Point, bench: Bench) -> dict[str, Any]:
     worst, lut = _cost(point)
     return {
-        "accuracy": bench.score(point).value(),
+        "accuracy": merit(bench.baseline, bench.score(point)),
         "compression_ratio": point.ratio,
         "worst_ns": worst,
         "lut": lut,

@@ -96,13 +96,20 @@ X, Y = np.ones((10, 2)), np.arange(10) % 2
         ({"x": X, "y": Y[:9]}, "x has 10 events but y has 9 labels"),
         ({"x": X[:, 0], "y": Y}, r"x has shape \(10,\)"),
         ({"x": X.astype(str), "y": Y}, "x holds <U32, not numbers"),
-        ({"x": X, "y": Y + 0.5}, "label 0.5 at row 0 is not a class number"),
+        (
+            {"x": X, "y": np.where(np.arange(10) == 0, 0.5, Y)},
+            r"label 0.5 at row 0 is not a class number, nor are 0 others \(.*say task: regression",
+        ),
+        ({"x": X, "y": Y + 0.5, "task": "classes"}, "label 0.5 at row 0 is not a class number"),
         (
             {"x": X, "y": np.where(Y == 1, np.nan, 0)},
             "label nan at row 1 is not a class number, nor are 4 others",
         ),
-        ({"x": X, "y": np.ones((10, 3))}, r"label row 0 is \[1.0, 1.0, 1.0\], not one-hot; 10 of 10 are not"),
-        ({"x": X, "y": np.ones((10, 3, 2))}, r"labels have shape \(10, 3, 2\)"),
+        (
+            {"x": X, "y": np.ones((10, 3)), "task": "classes"},
+            r"label row 0 is \[1.0, 1.0, 1.0\], not one-hot; 10 of 10 are not",
+        ),
+        ({"x": X, "y": np.full((10, 2, 2), np.nan)}, r"label \[\[nan, nan\].* at row 0 is not a number"),
         ({"x": X, "y": [*"gqgqgqgqgz"], "classes": ["g", "q"]}, "label 'z' at row 9 is not one of g, q"),
         ({"x_train": X, "y_train": Y}, "holds x_train but no x_test"),
         ({"x_train": X, "y_train": Y, "x_test": X}, "holds labels for some splits but no y_test"),

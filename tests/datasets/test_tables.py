@@ -85,14 +85,15 @@ def test_an_ordered_feature_of_its_own_name_is_kept(tmp_path: Path) -> None:
 
 def test_arrays_that_nothing_reads_are_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=X, y=Y, w=np.ones(200), run=np.ones(200))
-    notes = load_dataset(tmp_path / "d.npz").notes
-    assert "event weights are not used" in notes[0]
-    assert notes[1].startswith("run: not read")
+    data = load_dataset(tmp_path / "d.npz")
+    assert [weights.sum() for weights in data.weights.values()] == [120, 40, 40]
+    assert data.notes[0].startswith("run: not read")
     split: dict[str, Any] = {
         f"{axis}_{which}": array for axis, array in (("x", X), ("y", Y)) for which in ("train", "test")
     }
     np.savez(tmp_path / "s.npz", **split, w_train=np.ones(200))
-    assert "w_train" in load_dataset(tmp_path / "s.npz").notes[0]
+    with pytest.raises(DataError, match="weights for some splits but none for test"):
+        load_dataset(tmp_path / "s.npz")
 
 
 @pytest.mark.parametrize("label", [3e7, 1e18, 1e300])

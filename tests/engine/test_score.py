@@ -12,9 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pquant_hls.decide import Verdict
-from pquant_hls.engine.score import Gate, Score, at_rates, check_gates, dropped, loss, rates_of, score_of
+from pquant_hls.engine.gates import Gate, check_gates, rates_of
+from pquant_hls.engine.score import Score, dropped, loss, score_of
 from pquant_hls.errors import SpecError
+from pquant_hls.train.figures import Figure, asked
 from pquant_hls.train.metrics import BACKGROUND_RATES, Proportion, efficiency_at, roc_auc
+from pquant_hls.train.tasks import Classes, Evidence, Sample
+from tests.helpers import known
 
 LABELS = np.array([0, 0, 0, 1, 1, 1, 2, 2])
 
@@ -286,12 +290,20 @@ def test_a_rate_in_hertz_is_read_off_the_zero_bias_sample() -> None:
     zero_bias = rng.normal(size=(40_000, 2))
     gate = Gate("efficiency@100kHz:top", minimum=0.15)
     assert (gate.rate_hz, gate.background_rate) == (1e5, None)
-    found = at_rates([gate, Gate("auc", minimum=0.5)], outputs, labels, classes, zero_bias, 4e7)[gate.metric]
+    wanted = [known(asked(gate.metric))]
+
+    def read(sample: np.ndarray) -> Figure:
+        seen = Evidence(
+            Sample(outputs, outputs, labels), Sample(sample, sample, hz=4e7), classes=classes, asked=wanted
+        )
+        return Classes().figures(seen)[gate.metric]
+
+    found = read(zero_bias)
     threshold = np.sort(zero_bias[:, 1])[::-1][100]
     assert found.above == 100
     assert found.value == pytest.approx((outputs[labels == 1, 1] > threshold).mean())
     assert gate.check(None, Score({gate.metric: found})).verdict is Verdict.MET
-    few = at_rates([gate], outputs, labels, classes, zero_bias[:2000], 4e7)[gate.metric]
+    few = read(zero_bias[:2000])
     assert gate.check(None, Score({gate.metric: few})).verdict is Verdict.UNKNOWN, "5 events above"
 
 

@@ -98,9 +98,10 @@ ROWS = np.zeros((4, 6), np.float32)
         (3, "got a int"),
         ("jets.npz", "got a str"),
         (list, "got a type"),
-        ({"x": 1}, "got a dict"),
-        ([({"a": 1}, 2)], "several inputs"),
-        ([(ROWS, ROWS[:, 0], ROWS[:, 0])], "3 parts"),
+        ({"a": ROWS, "b": ROWS}, "inputs a, b for a model that reads"),
+        ([({"a": ROWS, "b": ROWS}, ROWS[:, 0])], "batches hold 2 inputs, the model has 1"),
+        ([(ROWS, ROWS[:, 0], ROWS[:, 0], 1)], "4 parts"),
+        ([(ROWS, ROWS[:, 0], ROWS[:, 0]), (ROWS, ROWS[:, 0])], "only some batches have weights"),
         ([(ROWS, ROWS[:, 0]), (ROWS[:, :3], ROWS[:, 0])], "do not fit together"),
         ([(ROWS, ROWS[:, 0]), ROWS], "only some batches"),
         (([[1.0], [1.0, 2.0]], [0, 1]), "cannot be read as an array"),
@@ -121,11 +122,9 @@ def test_a_generator_that_never_ends_is_refused(model: Any, monkeypatch: pytest.
         as_dataset(model, repeat((ROWS, ROWS[:, 0])))
 
 
-def test_what_is_no_model_of_one_input_and_output_is_refused(train: Any) -> None:
+def test_what_is_no_model_of_fixed_inputs_is_refused(train: Any) -> None:
     import keras
 
-    two = keras.Input((6,))
-    twice = keras.Model(two, [keras.layers.Dense(3)(two), keras.layers.Dense(3)(two)])
     loose = keras.Sequential([keras.Input((None, 6)), keras.layers.Dense(3)])
     unbuilt = keras.Sequential([keras.layers.Dense(3)])
     for wrong, text in (
@@ -133,7 +132,6 @@ def test_what_is_no_model_of_one_input_and_output_is_refused(train: Any) -> None
         ("tagger.keras", "load_model"),
         (keras.Model, "got type"),
         (unbuilt, "inputs are not known"),
-        (twice, "one output"),
         (loose, "fixed size"),
     ):
         with pytest.raises(UnsupportedModel, match=text):
@@ -145,3 +143,49 @@ def test_a_data_set_that_never_ends_is_refused(model: Any, train: Any) -> None:
 
     with pytest.raises(DataError, match="never ends"):
         as_dataset(model, tf.data.Dataset.from_tensor_slices(train).batch(32).repeat())
+
+
+@pytest.fixture(scope="module")
+def merged() -> Any:
+    """A model of two inputs and two outputs."""
+    import keras
+
+    jets, scalars = keras.Input((4, 3), name="jets"), keras.Input((2,), name="scalars")
+    both = keras.layers.Concatenate()([keras.layers.Flatten()(jets), scalars])
+    outputs = {"id": keras.layers.Dense(3, name="id")(both), "pt": keras.layers.Dense(1, name="pt")(both)}
+    return keras.Model({"jets": jets, "scalars": scalars}, outputs)
+
+
+def test_several_inputs_and_outputs_come_in_any_form(merged: Any) -> None:
+    """By name, by place, in batches of either, with weights: the same events."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    x = {
+        name: rng.normal(size=(80, *shape)).astype(np.float32)
+        for name, shape in (("scalars", (2,)), ("jets", (4, 3)))
+    }
+    y = {"pt": rng.normal(size=80).astype(np.float32), "id": rng.permutation(np.arange(80) % 3)}
+    w = rng.uniform(0.5, 2, 80)
+    from pquant_hls.train.purpose import purpose_of
+
+    placed = [x["jets"], x["scalars"]], [y["id"], y["pt"]]
+    sources = (
+        (x, y, w),
+        {"x": x, "y": y, "w": w},
+        (placed[0], placed[1], w),
+        tf.data.Dataset.from_tensor_slices((x, y, w)).batch(32),
+    )
+    found = []
+    for source in sources:
+        data = as_dataset(merged, source)
+        purpose = purpose_of(merged, data)
+        assert [question.task.name for question in purpose.questions] == ["classes", "regression"]
+        found.append(purpose.fitted(merged, data))
+    for data in found:
+        assert [part.shape[1:] for part in data.x_val] == [(4, 3), (2,)]
+        for split in ("train", "val", "test"):
+            for one, other in zip(data.split(split), found[0].split(split), strict=True):
+                for part, wanted in zip(one, other, strict=True):
+                    np.testing.assert_array_equal(part, wanted)
+        np.testing.assert_allclose(data.weights["train"], found[0].weights["train"])

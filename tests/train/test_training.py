@@ -157,3 +157,21 @@ def test_balance_weighs_rare_classes_up() -> None:
         balance: float((predict(model, x)[0].argmax(1) == 1).mean()) for balance, model in found.items()
     }
     assert chosen[True] >= chosen[False]
+
+
+def test_shards_hold_every_event_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [np.zeros((1000, 3), np.float32), np.zeros(1000, np.int64)]
+    assert gradient_loop.shards_of(parts) == [slice(0, 1000)]
+    monkeypatch.setattr(gradient_loop, "SHARD_BYTES", 20 * 300)
+    found = gradient_loop.shards_of(parts)
+    assert [shard.stop - shard.start for shard in found] == [300, 300, 300, 100]
+
+
+def test_what_does_not_fit_into_memory_is_learned_shard_by_shard(
+    data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradient_loop, "SHARD_BYTES", 6000)
+    model = build_mlp(4, (6,), 2)
+    history = fit(model, data, config(epochs=6, learning_rate=5e-2))
+    assert evaluate(model, data.x_val, data.y_val)["accuracy"] > 0.85
+    assert history.epochs[-1].loss < history.epochs[0].loss
