@@ -13,7 +13,7 @@ from pquant_hls.datasets import several
 from pquant_hls.decide import Verdict
 from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.engine.events import Event
-from pquant_hls.engine.figures import drawn
+from pquant_hls.engine.drawn import drawn
 from pquant_hls.engine.jury import csim_witness, first_of
 from pquant_hls.engine.score import Score, errors_of, qualities
 from pquant_hls.errors import NotMeasured
