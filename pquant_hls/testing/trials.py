@@ -133,7 +133,7 @@ def _prepared(name: str, form: Any, spec: HlsSpec, word: str, rows: int) -> Tria
                 original, trial.model = trial.model, _calibrated(trial.model, trial.x)
                 found = lint(trial.model, spec)
                 trial.mended = trial.by_ptq = not errors(found)
-                moved = moved_by_fix(original, trial.model, trial.x, spec)
+                moved = moved_by_fix(original, trial.model, trial.x, spec, headless=False)
                 trial.said = "; ".join(
                     f"{100 * m.mean / m.spread:.2g} % of its spread" for m in moved if m.differing
                 )
@@ -142,7 +142,7 @@ def _prepared(name: str, form: Any, spec: HlsSpec, word: str, rows: int) -> Tria
                 return trial.ends("refused", "; ".join(reasons))
             trial.bounded = any(finding.rule in BOUNDED for finding in found)
             trial.expected = reference(
-                trial.model, trial.x, keep_softmax=spec.keep_softmax or trial.mended
+                trial.model, trial.x, keep_softmax=spec.keep_softmax or (trial.mended and not trial.by_ptq)
             ).outputs
     except PquantError as cause:
         return trial.ends("refused", str(cause))
