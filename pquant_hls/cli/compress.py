@@ -36,7 +36,7 @@ Smaller = Annotated[
         "--smaller", help="where the architecture is the limit, train the network of fewer layers that fits"
     ),
 ]
-PIPELINES_HELP = "in place of the loop: standard, auto, trigger, tagger, validation, adaptive or custom"
+PIPELINES_HELP = "in place of the loop: standard, auto, trigger, tagger, validation, adaptive, ptq or custom"
 
 
 def register(app: typer.Typer) -> None:

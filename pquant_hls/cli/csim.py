@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pquant_hls.cli.plain import echo
+from pquant_hls.cli.ptq import PtqBits, calibrated
 
 if TYPE_CHECKING:
     from pquant_hls.csim import Comparison
@@ -141,6 +142,7 @@ def diff(
             "--fix", help="mend MODEL without retraining into this file; firmware and reference are of it"
         ),
     ] = None,
+    ptq: PtqBits = None,
     count: Annotated[int, typer.Option("--count", min=1, help="inputs to run at most")] = 1000,
     json: Json = False,
     timeout: Timeout = 600.0,
@@ -158,6 +160,8 @@ def diff(
         from pquant_hls.network import load_model
 
         loaded, x = load_model(model), _inputs(data, count)
+        if ptq is not None:
+            loaded, apart = calibrated(loaded, x, ptq, spec)
         if fix is not None:
             loaded, _, apart = fixed_model(loaded, fix, x, spec)
         with _project(project, loaded, spec) as found:
@@ -165,7 +169,8 @@ def diff(
     if json:
         print_json({**_comparison(result), "moved": [part._asdict() for part in apart]})
     else:
-        lines = [f"{fix} beside {model}: {part}" for part in apart]
+        made = f"{ptq} bits" if fix is None else fix
+        lines = [f"{made} beside {model}: {part}" for part in apart]
         echo("\n".join([*lines, *_difference(result)]))
     return 0 if result.first is None else EXIT_FAILED
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pquant_hls.cli.plain import echo
+from pquant_hls.cli.ptq import PtqBits, calibrated
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -42,6 +45,7 @@ def lint(
         ),
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0, help="for deciding, with --overflow")] = 50.0,
+    ptq: PtqBits = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> int:
     """Say where the firmware would compute something else than Keras: rule, layer, what happens, the mend.
@@ -66,7 +70,9 @@ def lint(
         from pquant_hls.lint.fix import unit_inputs
         from pquant_hls.network import load_model
 
-        loaded = load_model(model)
+        loaded, costs = load_model(model), list[Any]()
+        if ptq is not None:
+            loaded, costs = calibrated(loaded, unit_inputs(loaded), ptq, spec)
         findings = examine(loaded, spec)
         left, apart = findings, list[Any]()
         if fix is not None:
@@ -78,10 +84,16 @@ def lint(
             "left": _rows(left),
             "passed": not errors(left),
         }
-        fixed = {"fixed": None if fix is None else str(fix), "moved": [part._asdict() for part in apart]}
+        fixed = {
+            "fixed": None if fix is None else str(fix),
+            "moved": [part._asdict() for part in apart],
+            "calibrated": [part._asdict() for part in costs],
+        }
         print_json({"schema_version": 1, **result, **fixed})
     else:
         _show(model, findings, left, fix, apart)
+        for part in costs:
+            echo(f"{ptq} bits, calibrated on 1,000 random inputs of unit variance: {part}")
     return 1 if errors(left) else 0
 
 
@@ -90,7 +102,6 @@ def _lint_firmware(path: Path, *, json: bool) -> int:
     from dataclasses import asdict
 
     from pquant_hls.cli.console import print_json
-    from pquant_hls.cli.plain import echo
     from pquant_hls.firmware import examine
     from pquant_hls.golden import compare_weights
     from pquant_hls.hls import load_project

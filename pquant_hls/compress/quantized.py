@@ -13,11 +13,12 @@ import numpy as np
 from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.network.affine import CONSTANT_BITS, on_grid, rounded_scale
+from pquant_hls.network.affine import CONSTANT_BITS, rounded_constants, rounded_scale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import Shape, front_of, reading_of, shape_of, standard
 from pquant_hls.network.graph import Call, NewLayer, Topology, calls, copy_layer, flat, rebuild
 from pquant_hls.network.kinds import layer_kind
+from pquant_hls.network.kinds.scales import Affine
 from pquant_hls.network.lookup import MOST_INDEX_BITS
 from pquant_hls.network.names import identifier, unused
 from pquant_hls.network.plan import is_linear
@@ -157,8 +158,8 @@ class _Maker:
             return self._weighted(call)
         if kind == "activation":
             return self._activation(call)
-        if kind == "scale":
-            return self._scaled(call)
+        if isinstance(found := layer_kind(call.layer), Affine):
+            return self._scaled(call, found)
         if isinstance(call.layer, RecurrentState):
             return [self._quantize(call.name, call.name)]
         if layer_kind(
@@ -167,8 +168,8 @@ class _Maker:
             return [NewLayer(copy_layer(call.layer)), self._quantize(call.name)]
         return None
 
-    def _scaled(self, call: Call) -> Sequence[NewLayer]:
-        scale = NewLayer(rounded_scale(*layer_kind(call.layer).constants(call.layer), call.name))
+    def _scaled(self, call: Call, kind: Affine) -> Sequence[NewLayer]:
+        scale = NewLayer(rounded_scale(*kind.constants(call.layer), call.name))
         return [scale, self._quantize(call.name)] if self._feeds_weights(call) else [scale]
 
     def _weighted(self, call: Call) -> Sequence[NewLayer]:
@@ -283,9 +284,12 @@ class _Maker:
 
 def _in_form(call: Call, name: str) -> NewLayer:
     """A bounded or leaky relu with its slopes on a grid of 16 bits."""
-    config, arrays = call.layer.get_config(), [on_grid(array, CONSTANT_BITS) for array in call.weights]
+    config, arrays = (
+        call.layer.get_config(),
+        [rounded_constants(np.asarray(array, np.float64), CONSTANT_BITS) for array in call.weights],
+    )
     slope = {
-        key: float(on_grid(np.array(float(config[key])), CONSTANT_BITS))
+        key: float(rounded_constants(np.array(float(config[key])), CONSTANT_BITS))
         for key in ("negative_slope",)
         if key in config
     }

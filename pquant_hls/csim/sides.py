@@ -50,7 +50,8 @@ class Sides:
             expected = reference(model, x)
             check_sizes("output", project, project.outputs, [part[0].size for part in expected.outputs])
             return cls(project, expected, x, list(range(len(heads))), heads)
-        if project.info.get("spec", {}).get("keep_softmax") == "exact":
+        spec = project.info.get("spec")
+        if isinstance(spec, Mapping) and spec.get("keep_softmax") == "exact":
             model = exact_heads(model)
         inner = inlined(model)
         graph = topology(inner)

@@ -1,6 +1,7 @@
 """Any hls4ml firmware, read from its C++ sources: where its parts lie, its ports, its design, and the C++ that csim runs."""
 
 from pquant_hls.firmware import functions as _functions  # the rows register themselves
+from pquant_hls.firmware import moves as _moves
 from pquant_hls.firmware.bridge import ENTRY, Probe, event_entry, probes, unit
 from pquant_hls.firmware.graph import read_graph
 from pquant_hls.firmware.headers import Includes, includes
@@ -37,4 +38,4 @@ __all__ = [
     "unit",
 ]
 
-del _functions
+del _functions, _moves

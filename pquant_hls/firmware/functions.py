@@ -279,7 +279,7 @@ def _resized(site: CallSite) -> Shape | None:
     return _sizes("new_height", "new_width", "n_chan")(site.config)
 
 
-register_function(replace(_opaque("Resize"), gives=_resized), "resize_nearest", "resize_bilinear")
+register_function(replace(_opaque("Resize"), gives=_resized), "resize_bilinear")
 for _called, _functions in {
     "Embedding": ("embedding",),
     "LayerNormalization": ("layernormalize",),
@@ -287,8 +287,6 @@ for _called, _functions in {
     "Dot": ("dot1d",),
     "EinsumDense": ("einsum_dense",),
     "Einsum": ("einsum",),
-    "Cropping1D": ("cropping1d_cl",),
-    "Cropping2D": ("cropping2d_cl",),
     "softsign": ("softsign",),
     "softplus": ("softplus",),
     "selu": ("selu",),

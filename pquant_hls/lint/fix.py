@@ -79,11 +79,16 @@ class Moved(NamedTuple):
         )
 
 
-def moved_by_fix(original: Any, mended: Any, x: Any, spec: HlsSpec | None = None) -> list[Moved]:
-    """What ``fix`` moved, output by output, on inputs ``x`` (n, *input shape), a list of them for several inputs."""
+def moved_by_fix(
+    original: Any, mended: Any, x: Any, spec: HlsSpec | None = None, *, headless: bool = True
+) -> list[Moved]:
+    """What ``fix`` moved, output by output, on inputs ``x`` (n, *input shape), a list of them for several inputs.
+
+    ``headless``: the mended model has no final softmax or sigmoid but those that the firmware has, as ``fix`` gives it.
+    """
     keep = HlsSpec().keep_softmax if spec is None else spec.keep_softmax
     before = reference(original, x, keep_softmax=keep).outputs
-    after = reference(mended, x, keep_softmax=True).outputs
+    after = reference(mended, x, keep_softmax=True if headless else keep).outputs
     return [
         Moved(
             place,

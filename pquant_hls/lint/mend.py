@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.network.affine import CONSTANT_BITS, on_grid, rounded_scale
+from pquant_hls.network.affine import CONSTANT_BITS, rounded_constants, rounded_scale
 from pquant_hls.network.folding import along_axis
 from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds import layer_kind
@@ -40,14 +40,14 @@ def mended_layer(call: Call) -> Made | None:
     form = kind.form(layer) if kind.operation == "activation" else None
     if form is None or form.exact:
         return None
-    slope = on_grid(form.slope, CONSTANT_BITS)
+    slope = rounded_constants(form.slope, CONSTANT_BITS)
     return lambda name, inputs: replace(form, slope=slope).apply(inputs[0], name)
 
 
 def rounded_table(call: Call, name: str, kind: FixedType | None) -> FixedPointTable:
     """The call's function of values of type ``kind`` (None: not known) at 10 bits of address and 12 of each entry."""
     address = _address(call, kind)
-    entries = on_grid(applied_to(call, values_of(address)), ENTRY_BITS)
+    entries = rounded_constants(applied_to(call, values_of(address)), ENTRY_BITS)
     return FixedPointTable(address.width, address.integer, entries, address.signed, name=name)
 
 

@@ -41,7 +41,7 @@ def _widened(call: Call, context: Context) -> Findings:
     if reading is None or reading.type is None or not after:
         return
     needed = own_type(
-        reading.shape, reading.type, roomy(reading.type, after, softmax=context.spec.keep_softmax)
+        reading.shape, reading.type, roomy(reading.type, after, softmax=bool(context.spec.keep_softmax))
     )
     if needed != reading.type:
         names = ", ".join(dict.fromkeys(other.name for other in after))

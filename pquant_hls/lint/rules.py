@@ -33,7 +33,7 @@ RULES: Mapping[str, LintRule] = {
     "weights-off-grid": LintRule(
         "error",
         "weights or biases without a quantizer, or on no grid of 18 bits (alpha='auto', ulaw)",
-        "train with quantized_bits(bits, integer, alpha=1) on kernel and bias",
+        "compress --pipeline ptq, or train with quantized_bits(bits, integer, alpha=1) on kernel and bias",
         fixable=True,
     ),
     "random-rounding": LintRule(

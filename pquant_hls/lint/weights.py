@@ -25,7 +25,7 @@ def weight_findings(call: Call, context: Context) -> Findings:  # noqa: ARG001
 def _float(weights: Weights, call: Call) -> Findings:
     if weights.role != "bias" or np.any(weights.values):
         text = f"{call.kind} has a float {weights.role}"
-        mend = f"use Q{call.kind} with quantized_bits(bits, integer, alpha=1)"
+        mend = f"compress --pipeline ptq, or use Q{call.kind} with quantized_bits(bits, integer, alpha=1)"
         yield finding("weights-off-grid", call, text, mend=mend, fixable=False)
 
 

@@ -83,10 +83,12 @@ class FixedPointScale(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
 
 def rounded_scale(scale: Floats, shift: Floats, name: str) -> FixedPointScale:
     """The layer with both rounded to 16 bits."""
-    return FixedPointScale(on_grid(scale, CONSTANT_BITS), on_grid(shift, CONSTANT_BITS), name=name)
+    return FixedPointScale(
+        rounded_constants(scale, CONSTANT_BITS), rounded_constants(shift, CONSTANT_BITS), name=name
+    )
 
 
-def on_grid(values: Floats, bits: int) -> Floats:
+def rounded_constants(values: Floats, bits: int) -> Floats:
     """``values`` rounded to steps of which the largest of them takes ``bits`` bits, sign included."""
     peak = float(np.abs(values).max(initial=0.0))
     if peak == 0:

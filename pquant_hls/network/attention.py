@@ -9,18 +9,20 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.network.products import dotted
+from pquant_hls.network.products import contracted_rows
 
 L = keras.layers
 
 
-def attention(layer: Any, feeds: list[Any], name: str) -> Any:
-    """Keras' MultiHeadAttention of query, value (and key) (batch, rows, features): scaled scores of each head, their softmax,
+def attention(layer: Any, feeds: dict[str, Any], name: str) -> Any:
+    """Keras' MultiHeadAttention of ``query``, ``value`` (and ``key``), each (batch, rows, features).
+
+    Scaled scores of each head, their softmax,
     weighted rows, one dense layer over all heads. The scale 1/sqrt(size) is in the query's kernel (Vaswani et al.,
     arXiv:1706.03762, equation 1).
     """
-    query, value = feeds[0], feeds[1]
-    key = feeds[2] if len(feeds) > 2 else value
+    query, value = feeds["query"], feeds["value"]
+    key = feeds.get("key", value)
     use_bias = bool(layer.get_config()["use_bias"])
     arrays = [np.asarray(part, np.float64) for part in layer.get_weights()]
     sets = [arrays[i : i + 1 + use_bias] for i in range(0, len(arrays), 1 + use_bias)]
@@ -36,21 +38,21 @@ def attention(layer: Any, feeds: list[Any], name: str) -> Any:
     ]
     joined = heads[0] if len(heads) == 1 else L.Concatenate(axis=-1, name=f"{name}_heads")(heads)
     kernel, *bias = sets[3]
-    return dense(joined, [kernel.reshape(-1, kernel.shape[-1]), *bias], name)
+    return _dense(joined, [kernel.reshape(-1, kernel.shape[-1]), *bias], name)
 
 
 def _head(reads: list[Any], sets: list[list[NDArray[Any]]], scale: float, name: str) -> Any:
     scaled = [part * scale for part in sets[0]]
     words = zip(reads, [scaled, *sets[1:]], ("query", "key", "value"), strict=True)
-    query, key, value = (dense(read, parts, f"{name}_{word}") for read, parts, word in words)
+    query, key, value = (_dense(read, parts, f"{name}_{word}") for read, parts, word in words)
     shapes = [tuple(part.shape[1:]) for part in (query, key)]
-    scores = dotted([query, key], shapes, [True, True], f"{name}_scores")
+    scores = contracted_rows([query, key], shapes, [True, True], f"{name}_scores")
     shares = L.Softmax(name=f"{name}_shares")(scores)
     shapes = [tuple(part.shape[1:]) for part in (shares, value)]
-    return dotted([shares, value], shapes, [True, False], f"{name}_rows")
+    return contracted_rows([shares, value], shapes, [True, False], f"{name}_rows")
 
 
-def dense(x: Any, arrays: list[NDArray[Any]], name: str, activation: Any = None) -> Any:
+def _dense(x: Any, arrays: list[NDArray[Any]], name: str, activation: Any = None) -> Any:
     """A dense layer of these weights, applied."""
     layer = L.Dense(arrays[0].shape[-1], use_bias=len(arrays) > 1, activation=activation, name=name)
     result = layer(x)
@@ -97,7 +99,7 @@ def einsum_dense(layer: Any, x: Any, name: str) -> Any | None:
         x = L.Permute(list(order[1:]), name=f"{name}_ordered")(x)
     places = [sizes[label] for label in kept[1:]]
     x = L.Reshape((*places, inner), name=f"{name}_rows")(x)
-    x = dense(x, arrays, f"{name}_dense", layer.activation)
+    x = _dense(x, arrays, f"{name}_dense", layer.activation)
     x = L.Reshape((*places, *[sizes[label] for label in new]), name=f"{name}_shaped")(x)
     made = kept + new
     turned = [made.index(label) for label in out[1:]]

@@ -22,7 +22,7 @@ from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import FRONT_ENDS
 from pquant_hls.network.lookup import FixedPointTable
-from pquant_hls.network.parted import architecture, is_by_layer, joined, of_keras_2, weights_beside
+from pquant_hls.network.parted import architecture, in_one_file, is_by_layer, of_keras_2, weights_beside
 from pquant_hls.network.recurrent import RecurrentState
 from pquant_hls.network.softmax import FixedPointSoftmax
 from pquant_hls.network.sums import SumOver
@@ -105,7 +105,7 @@ def _of_two_files(path: Path) -> keras.Model:
     _check(config, path)
     with scratch() as folder:
         if is_by_layer(weights):
-            return _loaded(joined(path, weights, Path(folder)), path)
+            return _loaded(in_one_file(path, weights, Path(folder)), path)
         named = Path(folder) / "model.weights.h5"  # Keras takes no other name
         named.symlink_to(weights.absolute())
         try:
@@ -156,7 +156,9 @@ def _read_keras(path: Path) -> Any:
             unpacked(archive, MODEL_BYTES)
             unpacked(archive, CONFIG_BYTES, "config.json")
             unpacked(archive, CONFIG_BYTES, "metadata.json")
-            return json_values(archive.read("config.json"))
+            config = json_values(archive.read("config.json"))
+            json_values(archive.read("metadata.json")).keys()
+            return config
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, AttributeError) as cause:
         raise UnsupportedModel(f"is not a Keras model: {cause}", where=path) from cause
 

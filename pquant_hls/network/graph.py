@@ -6,6 +6,7 @@ The one reader of Keras' own records: no other file touches its private attribut
 from __future__ import annotations
 
 import copy
+import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +74,18 @@ class Call:
         """``layer`` (without one the call's own) applied to other tensors in the way of this call."""
         tensors = {id(old): new for old, new in zip(self.node.input_tensors, feeds, strict=True)}
         args, options = self.node.arguments.fill_in(tensors)
-        return (self.layer if layer is None else layer)(*args, **options)
+        if layer is None:
+            return self.layer(*args, **options)
+        return layer(*args, **_taken(layer, options))
+
+
+def _taken(layer: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a call that another layer takes too, such as none of a softmax' mask."""
+    if not isinstance(layer, keras.Layer):
+        return dict(options)
+    known = inspect.signature(layer.call).parameters
+    every = any(part.kind is inspect.Parameter.VAR_KEYWORD for part in known.values())
+    return {key: value for key, value in options.items() if every or key in known}
 
 
 @dataclass(frozen=True)

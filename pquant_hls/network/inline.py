@@ -17,7 +17,7 @@ from pquant_hls.network.attention import attention, einsum_axes, einsum_dense
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, remake, topology
 from pquant_hls.network.names import unused
-from pquant_hls.network.products import dotted
+from pquant_hls.network.products import contracted_rows
 from pquant_hls.network.recurrent import GATES, MOST_STEPS, cell_kind, unrolled
 from pquant_hls.network.softmax import FixedPointSoftmax, softmax_in_layers
 from pquant_hls.network.sums import SumOver
@@ -196,7 +196,7 @@ def _dot(call: Call) -> Apply | None:
     last = [axis % (len(shape) + 1) == len(shape) for axis, shape in zip(axes, shapes, strict=True)]
     if len({len(shape) for shape in shapes}) > 1 or len(shapes[0]) > 2 or call.layer.normalize:
         return None
-    return lambda feeds, name: dotted(feeds, shapes, last, name)
+    return lambda feeds, name: contracted_rows(feeds, shapes, last, name)
 
 
 def _softmax(call: Call) -> Apply | None:
@@ -208,10 +208,20 @@ def _softmax(call: Call) -> Apply | None:
 def _attention(call: Call) -> Apply | None:
     """Without masks, over one axis of rows."""
     shapes = [tensor.shape for tensor in call.node.input_tensors]
-    options = {key: value for key, value in call.node.arguments.kwargs.items() if value not in (None, False)}
-    if len(shapes) not in (2, 3) or any(len(shape) != 3 or None in shape[1:] for shape in shapes) or options:
+    args, given = call.node.arguments.args, call.node.arguments.kwargs
+    by_word = sorted(key for key, value in given.items() if isinstance(value, keras.KerasTensor))
+    words = [*("query", "value", "key")[: len(args)], *by_word]  # as Keras lists them
+    options = [
+        key for key, value in given.items() if key not in by_word and value is not None and value is not False
+    ]
+    plain = (
+        not options
+        and {"query", "value"} <= set(words) <= {"query", "value", "key"}
+        and len(words) == len(shapes)
+    )
+    if not plain or any(len(shape) != 3 or None in shape[1:] for shape in shapes):
         return None
-    return lambda feeds, name: attention(call.layer, feeds, name)
+    return lambda feeds, name: attention(call.layer, dict(zip(words, feeds, strict=True)), name)
 
 
 def _einsum(call: Call) -> Apply | None:

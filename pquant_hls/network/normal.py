@@ -134,14 +134,15 @@ class _Builder:
         kind, table = layer_kind(call.layer), self.tables.get(call.output)
         if table is not None:
             return inputs[0] if table.result is None else self.looked_up(table, name, inputs[0])
-        if kind.has_form(call.layer):
-            return kind.form(call.layer).apply(inputs[0], name)
+        form = kind.form(call.layer)
+        if form is not None and form.exact:
+            return form.apply(inputs[0], name)
         activation = kind.function(call.layer)
         return self.roomy(activation, name, call, otherwise(activation, name, call, inputs))
 
     def looked_up(self, table: Tabled, name: str, value: Any) -> Any:
         """``value``, which is of the table's type, looked up."""
-        address, layer = lookup(table, name, self.names.another(f"{name}_address"))
+        address, layer = table_layers(table, name, self.names.another(f"{name}_address"))
         return layer(address(value))
 
     def roomy(self, activation: Any, name: str, call: Call, result: Any) -> Any:
@@ -168,7 +169,7 @@ class _Builder:
         return merged(call, name, [result, inputs[-1]])
 
 
-def lookup(table: Tabled, name: str, address: str) -> tuple[Any, Any]:
+def table_layers(table: Tabled, name: str, address: str) -> tuple[Any, Any]:
     """(the quantizer that makes addresses, the layer that holds the entries) of a table."""
     kind = addressable(table.kind)
     values = np.zeros(1 << kind.width)

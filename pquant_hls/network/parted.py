@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 import zipfile
 from pathlib import Path
@@ -52,7 +53,7 @@ def architecture(path: Path) -> Any:
     return found
 
 
-def joined(path: Path, weights: Path, folder: Path) -> Path:
+def in_one_file(path: Path, weights: Path, folder: Path) -> Path:
     """One HDF5 file of an architecture and weights that ``save_weights`` of Keras 2 wrote.
 
     Raises
@@ -63,7 +64,7 @@ def joined(path: Path, weights: Path, folder: Path) -> Path:
     with h5py.File(weights, "r") as source, h5py.File(made, "w") as target:
         if "layer_names" not in source.attrs:
             raise UnsupportedModel("holds no weights by layer", where=weights)
-        target.attrs["model_config"] = path.read_text(encoding="utf-8")
+        target.attrs["model_config"] = json.dumps(_as_in_hdf5(architecture(path)))
         for name in ("keras_version", "backend"):
             if name in source.attrs:
                 target.attrs[name] = source.attrs[name]
@@ -73,6 +74,14 @@ def joined(path: Path, weights: Path, folder: Path) -> Path:
         for name in source:
             source.copy(name, group)
     return made
+
+
+def _as_in_hdf5(part: Any) -> Any:
+    """A configuration as files of HDF5 have it: classes by their names alone, which Keras 3 reads as Keras 2's."""
+    if isinstance(part, dict):
+        left_out = ("module", "registered_name", "build_config") if "class_name" in part else ()
+        return {key: _as_in_hdf5(value) for key, value in part.items() if key not in left_out}
+    return [_as_in_hdf5(value) for value in part] if isinstance(part, list) else part
 
 
 def is_by_layer(weights: Path) -> bool:
@@ -93,7 +102,7 @@ def of_keras_2(path: Path, folder: Path, version: str) -> Path:
     """
     mend = "save it there as .h5, which this stack reads"
     try:
-        import tf_keras
+        import tf_keras  # type: ignore[import-untyped]  # has no types
     except ImportError as cause:
         raise UnsupportedModel(f"was written by Keras {version}", where=path, mend=mend) from cause
     made = folder / "model.h5"

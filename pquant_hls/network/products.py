@@ -9,7 +9,7 @@ import keras
 from pquant_hls.network.sums import SumOver
 
 
-def dotted(feeds: list[Any], shapes: list[tuple[Any, ...]], last: list[bool], name: str) -> Any:
+def contracted_rows(feeds: list[Any], shapes: list[tuple[Any, ...]], last: list[bool], name: str) -> Any:
     """The contraction of the last axes (or of the first, where ``last`` is not true) of two tensors."""
     layers = keras.layers
 

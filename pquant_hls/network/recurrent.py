@@ -78,8 +78,8 @@ class _Cell:
     def _values(self, role: str) -> Array:
         cell = self.layer.cell
         variable = {"kernel": cell.kernel, "recurrent": cell.recurrent_kernel, "bias": cell.bias}[role]
-        quantizer = getattr(cell, f"{role}_quantizer_internal", None)
-        return quantized_values(quantizer, np.asarray(variable))
+        front = front_of(self.layer)
+        return quantized_values(None if front is None else front.quantizer(cell, role), np.asarray(variable))
 
     def _dense(self, word: str, kernel: Array, bias: Array | None) -> Callable[[Any], Any]:
         """A dense layer of these weights, quantized as the cell's are."""
@@ -109,7 +109,8 @@ class _Cell:
 
     def stored(self, state: Any, word: str) -> Any:
         """What the next step reads of a state."""
-        quantizer = getattr(self.layer.cell, "state_quantizer_internal", None)
+        front = front_of(self.layer)
+        quantizer = None if front is None else front.quantizer(self.layer.cell, "state")
         if quantizer is not None:
             return self.act(quantizer, state, word)
         return RecurrentState(name=f"{self.name}_{word}")(state)

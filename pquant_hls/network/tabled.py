@@ -109,8 +109,10 @@ def applied_to(call: Call, values: Floats) -> Floats:
             return _quantized(activation, values)
         given = keras.ops.convert_to_tensor(values[None], "float64")
         if activation is not None and callable(activation):
-            return np.asarray(activation(given), np.float64)[0]
-        return np.asarray(copy_layer(layer, dtype="float64")(given), np.float64)[0]
+            found = activation(given)
+        else:
+            found = copy_layer(layer, dtype="float64")(given)
+        return np.asarray(found[0], np.float64)
 
 
 def _quantized(quantizer: Any, values: Floats) -> Floats:

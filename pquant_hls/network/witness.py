@@ -214,11 +214,13 @@ def float64(model: Any) -> Iterator[None]:
                 quantizer = getattr(layer, name)
                 _set(stack, layer, name, _cast if quantizer is None else _as_in_predict(quantizer))
                 _set(stack, layer, name.removesuffix("_internal"), "in use")
+            if hasattr(layer, "batchnorm"):
+                _set(stack, layer, "call", _folding(layer))
         yield
 
 
 def _policy(layer: Any) -> Any:
-    """Computing in float64; the weights of Keras' own layers, which are float32, are cast on the way."""
+    """Computing in float64; weights that no quantizer takes, which are float32, are cast on the way."""
     import keras
 
     policy = keras.DTypePolicy("float64")
@@ -248,6 +250,39 @@ def _cast(weights: Any) -> Any:
     from keras import ops
 
     return ops.cast(weights, "float64")
+
+
+def _folding(layer: Any) -> Callable[..., Any]:
+    """QDenseBatchnorm or QConv2DBatchnorm in inference: the quantized product of kernel and normalization. QKeras mixes
+    float32 and float64 here."""
+    from keras import ops
+
+    def call(inputs: Any, training: Any = None) -> Any:
+        del training
+        norm = layer.batchnorm
+        parts = [
+            norm.moving_mean,
+            norm.moving_variance,
+            norm.gamma if norm.scale else 1.0,
+            norm.beta if norm.center else 0.0,
+        ]
+        mean, variance, gamma, beta = (np.asarray(part, np.float64) for part in parts)
+        factor = gamma / np.sqrt(variance + norm.epsilon)
+        bias = np.asarray(layer.bias, np.float64) if layer.use_bias else 0.0
+        kernel = layer.kernel_quantizer_internal(np.asarray(layer.kernel, np.float64) * factor)
+        shift = layer.bias_quantizer_internal((bias - mean) * factor + beta)
+        if len(kernel.shape) == 2:
+            sums = ops.matmul(inputs, kernel)
+        else:
+            options = {
+                "strides": layer.strides,
+                "padding": layer.padding,
+                "dilation_rate": layer.dilation_rate,
+            }
+            sums = ops.conv(inputs, kernel, data_format=layer.data_format, **options)
+        return sums + shift if layer.activation is None else layer.activation(sums + shift)
+
+    return call
 
 
 def _as_in_predict(quantizer: Any) -> Callable[[Any], Any]:

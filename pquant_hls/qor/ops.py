@@ -124,11 +124,8 @@ def op(name: str, where: object = None) -> Op:
 _BUILT_IN = (
     *(Op(name, "move", wire=True) for name in ("input", "reshape")),
     *(Op(name, "move") for name in ("transpose", "clone", "concatenate")),
-    *(
-        Op(f"{name}{rank}d", "move", rank)
-        for name in ("zero_padding", "cropping", "upsampling")
-        for rank in (1, 2)
-    ),
+    *(Op(f"{name}{rank}d", "move", rank) for name in ("zero_padding", "cropping") for rank in (1, 2)),
+    Op("upsampling2d", "move", 2),
     Op("quantize", "cast"),
     *(
         Op(name, "clip")

@@ -147,7 +147,7 @@ def cropping(call: LayerCall) -> Symbols:
     return call.wires[tuple(kept)]
 
 
-@computes("upsampling1d", "upsampling2d")
+@computes("upsampling2d")
 def upsampling(call: LayerCall) -> Symbols:
     """Each row and column as often as the factors say."""
     wires = call.wires

@@ -169,7 +169,7 @@ def _built(case: Case, folder: Path) -> None:  # noqa: ARG001
     answers(case.model, case.x)
     if case.sketch.file:
         before, case.model = case.model, reloaded(case.model, case.sketch.file)
-        differing = difference(answers(before, case.x), answers(case.model, case.x))
+        differing = outputs_apart(answers(before, case.x), answers(case.model, case.x))
         if differing:
             case.end("wrong", "load", differing)
 
@@ -199,7 +199,7 @@ def _moved(before: Floats, after: Floats) -> float:
 
 
 def _answered(case: Case, folder: Path) -> None:  # noqa: ARG001
-    case.expected = answers(case.model, case.x, keep_softmax=case.spec.keep_softmax)
+    case.expected = answers(case.model, case.x, keep_softmax=bool(case.spec.keep_softmax))
 
 
 def _converted(case: Case, folder: Path) -> None:
@@ -218,7 +218,7 @@ def emulated(case: Case) -> None:
         case.end("crash", "emulator", _said(cause))
         return
     case.obtained = found if isinstance(found, list) else [found]
-    differing = "" if case.bounded else difference(case.expected, case.obtained)
+    differing = "" if case.bounded else outputs_apart(case.expected, case.obtained)
     if differing:
         case.end("wrong", "emulator", differing)
 
@@ -259,11 +259,11 @@ def _judge(cases: list[Case], folder: Path, cache: Path | None) -> None:
 
 
 def _decide(case: Case, outputs: Floats) -> None:
-    differing = "" if case.bounded else difference(case.expected, outputs)
+    differing = "" if case.bounded else outputs_apart(case.expected, outputs)
     result: Result = "wrong" if differing else "bounded" if case.bounded else "exact"
     case.end(result, "csim", differing)
     if case.obtained and case.verdict is not None:
-        same = not difference(outputs, case.obtained)
+        same = not outputs_apart(outputs, case.obtained)
         case.verdict = replace(case.verdict, emulated=same)
 
 
@@ -285,7 +285,7 @@ def _csim(cases: list[Case], folder: Path, cache: Path | None) -> Floats:
     return found if isinstance(found, list) else [found]
 
 
-def difference(expected: Floats, obtained: Floats) -> str:
+def outputs_apart(expected: Floats, obtained: Floats) -> str:
     """Where two lists of outputs differ, or nothing."""
     if len(expected) != len(obtained):
         return f"{len(obtained)} outputs for {len(expected)}"
@@ -341,10 +341,10 @@ __all__ = [
     "by_csim",
     "check_networks",
     "check_sketches",
-    "difference",
     "emulated",
     "failing",
     "mended",
+    "outputs_apart",
     "parts",
 ]
 __all__ += ["Case", "prepared"]

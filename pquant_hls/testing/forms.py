@@ -18,28 +18,28 @@ Form = tuple[Shape, Build]
 VECTOR, SEQUENCE, IMAGE = (6,), (8, 3), (6, 6, 2)
 
 
-def bits(width: int, integer: int = 0, **options: Any) -> Any:
+def _bits(width: int, integer: int = 0, **options: Any) -> Any:
     return qkeras.quantized_bits(width, integer, alpha=1, **options)
 
 
-def relu(width: int, integer: int = 0, **options: Any) -> Any:
+def _relu(width: int, integer: int = 0, **options: Any) -> Any:
     return qkeras.quantized_relu(width, integer, **options)
 
 
-def act(quantizer: Any) -> Any:
+def _act(quantizer: Any) -> Any:
     return qkeras.QActivation(quantizer)
 
 
-def dense(units: int, **options: Any) -> Any:
-    return qkeras.QDense(units, **{"kernel_quantizer": bits(6), "bias_quantizer": bits(6), **options})
+def _dense(units: int, **options: Any) -> Any:
+    return qkeras.QDense(units, **{"kernel_quantizer": _bits(6), "bias_quantizer": _bits(6), **options})
 
 
-def conv(rank: int, filters: int, width: int, **options: Any) -> Any:
+def _conv(rank: int, filters: int, width: int, **options: Any) -> Any:
     made = getattr(qkeras, f"QConv{rank}D")
-    return made(filters, width, kernel_quantizer=bits(4), bias_quantizer=bits(4), **options)
+    return made(filters, width, kernel_quantizer=_bits(4), bias_quantizer=_bits(4), **options)
 
 
-def bare(*steps: Build) -> Build:
+def _bare(*steps: Build) -> Build:
     """``steps`` one after another."""
 
     def build(x: Any) -> Any:
@@ -50,112 +50,131 @@ def bare(*steps: Build) -> Build:
     return build
 
 
-def chain(*steps: Build) -> Build:
+def _chain(*steps: Build) -> Build:
     """The input's quantizer, then ``steps``."""
-    return bare(act(bits(8, 3)), *steps)
+    return _bare(_act(_bits(8, 3)), *steps)
 
 
-def narrow(*steps: Build) -> Build:
+def _narrow(*steps: Build) -> Build:
     """Behind a dense layer that is rounded to 8 bits, and before another one."""
-    return chain(dense(4), act(bits(8, 3)), *steps, dense(3))
+    return _chain(_dense(4), _act(_bits(8, 3)), *steps, _dense(3))
 
 
-def objects(*steps: Build) -> Build:
+def _objects(*steps: Build) -> Build:
     """Behind a dense layer for each object of a sequence."""
-    return chain(conv(1, 4, 1), act(relu(6, 2)), *steps)
+    return _chain(_conv(1, 4, 1), _act(_relu(6, 2)), *steps)
 
 
-def nested(shape: Shape, *steps: Build) -> Build:
+def _nested(shape: Shape, *steps: Build) -> Build:
     """A model of ``steps`` as one layer."""
     start = keras.Input(shape)
-    return keras.Model(start, bare(*steps)(start))  # type: ignore[no-any-return]  # Keras has no types
+    return keras.Model(start, _bare(*steps)(start))  # type: ignore[no-any-return]  # Keras has no types
 
 
-def joined(join: Callable[[Any, Any], Any], one: Build, other: Build) -> Build:
+def _joined(join: Callable[[Any, Any], Any], one: Build, other: Build) -> Build:
     """Two branches of the same values joined."""
     return lambda x: join(one(x), other(x))
 
 
 def _batch_norms() -> Mapping[str, Form]:
     norm = kl.BatchNormalization
-    folded = {"kernel_quantizer": bits(6), "bias_quantizer": bits(8, 2)}
+    folded = {"kernel_quantizer": _bits(6), "bias_quantizer": _bits(8, 2)}
     return {
-        "batch norm first, then a quantizer": (VECTOR, bare(norm(), act(bits(8, 3)), dense(3))),
-        "batch norm first, then a dense layer": (VECTOR, bare(norm(), dense(4), act(relu(6, 2)), dense(3))),
-        "batch norm behind the input's quantizer": (VECTOR, chain(norm(), dense(4))),
-        "batch norm after a dense layer": (VECTOR, chain(dense(4), norm(), act(relu(6, 2)), dense(3))),
+        "batch norm first, then a quantizer": (VECTOR, _bare(norm(), _act(_bits(8, 3)), _dense(3))),
+        "batch norm first, then a dense layer": (
+            VECTOR,
+            _bare(norm(), _dense(4), _act(_relu(6, 2)), _dense(3)),
+        ),
+        "batch norm behind the input's quantizer": (VECTOR, _chain(norm(), _dense(4))),
+        "batch norm after a dense layer": (VECTOR, _chain(_dense(4), norm(), _act(_relu(6, 2)), _dense(3))),
         "batch norm after a relu": (
             VECTOR,
-            chain(dense(4), act(relu(6, 2)), norm(), act(bits(6, 2)), dense(3)),
+            _chain(_dense(4), _act(_relu(6, 2)), norm(), _act(_bits(6, 2)), _dense(3)),
         ),
         "batch norm after a relu, then a dense layer": (
             VECTOR,
-            chain(dense(4), act(relu(6, 2)), norm(), dense(3)),
+            _chain(_dense(4), _act(_relu(6, 2)), norm(), _dense(3)),
         ),
         "batch norm after a merge": (
             VECTOR,
-            chain(
-                joined(lambda a, b: kl.Add()([a, b]), dense(4), dense(4)), norm(), act(bits(8, 3)), dense(3)
+            _chain(
+                _joined(lambda a, b: kl.Add()([a, b]), _dense(4), _dense(4)),
+                norm(),
+                _act(_bits(8, 3)),
+                _dense(3),
             ),
         ),
-        "batch norm before a ternary": (VECTOR, narrow(norm(), act(qkeras.ternary(alpha=1)))),
-        "batch norm before a binary": (VECTOR, narrow(norm(), act(qkeras.binary(alpha=1)))),
-        "batch norm first, image": (IMAGE, bare(norm(), act(bits(8, 3)), conv(2, 2, 3), act(relu(5, 2)))),
-        "batch norm over rows": (IMAGE, chain(norm(axis=1), act(bits(8, 3)), conv(2, 2, 3))),
+        "batch norm before a ternary": (VECTOR, _narrow(norm(), _act(qkeras.ternary(alpha=1)))),
+        "batch norm before a binary": (VECTOR, _narrow(norm(), _act(qkeras.binary(alpha=1)))),
+        "batch norm first, image": (
+            IMAGE,
+            _bare(norm(), _act(_bits(8, 3)), _conv(2, 2, 3), _act(_relu(5, 2))),
+        ),
+        "batch norm over rows": (IMAGE, _chain(norm(axis=1), _act(_bits(8, 3)), _conv(2, 2, 3))),
         "QBatchNormalization": (
             VECTOR,
-            chain(dense(4), qkeras.QBatchNormalization(), act(relu(6, 2)), dense(3)),
+            _chain(_dense(4), qkeras.QBatchNormalization(), _act(_relu(6, 2)), _dense(3)),
         ),
-        "QDenseBatchnorm": (VECTOR, chain(qkeras.QDenseBatchnorm(4, **folded), act(relu(6, 2)), dense(3))),
-        "QConv2DBatchnorm": (IMAGE, chain(qkeras.QConv2DBatchnorm(2, 3, **folded), act(relu(5, 2)))),
+        "QDenseBatchnorm": (
+            VECTOR,
+            _chain(qkeras.QDenseBatchnorm(4, **folded), _act(_relu(6, 2)), _dense(3)),
+        ),
+        "QConv2DBatchnorm": (IMAGE, _chain(qkeras.QConv2DBatchnorm(2, 3, **folded), _act(_relu(5, 2)))),
     }
 
 
 def _moved() -> Mapping[str, Form]:
-    shared = dense(4)
-    inner = nested(VECTOR, dense(6), act(relu(6, 2)))
+    shared = _dense(4)
+    inner = _nested(VECTOR, _dense(6), _act(_relu(6, 2)))
     return {
-        "nested model": (VECTOR, chain(nested(VECTOR, dense(4), act(relu(6, 2))), dense(3))),
-        "nested model twice": (VECTOR, chain(inner, inner, dense(3))),
-        "model in a model in a model": (VECTOR, chain(nested(VECTOR, nested(VECTOR, dense(4))), dense(3))),
+        "nested model": (VECTOR, _chain(_nested(VECTOR, _dense(4), _act(_relu(6, 2))), _dense(3))),
+        "nested model twice": (VECTOR, _chain(inner, inner, _dense(3))),
+        "model in a model in a model": (
+            VECTOR,
+            _chain(_nested(VECTOR, _nested(VECTOR, _dense(4))), _dense(3)),
+        ),
         "shared layer": (
             VECTOR,
-            chain(
-                joined(
-                    lambda a, b: kl.Concatenate()([shared(a), shared(b)]), act(bits(6, 2)), act(relu(6, 2))
+            _chain(
+                _joined(
+                    lambda a, b: kl.Concatenate()([shared(a), shared(b)]),
+                    _act(_bits(6, 2)),
+                    _act(_relu(6, 2)),
                 ),
-                dense(3),
+                _dense(3),
             ),
         ),
-        "Identity": (VECTOR, narrow(kl.Identity())),
+        "Identity": (VECTOR, _narrow(kl.Identity())),
         "operators a + b, a - b, a * b": (
             VECTOR,
-            chain(joined(lambda a, b: (a + b) * (a - b), dense(4), dense(4)), act(bits(8, 4)), dense(3)),
+            _chain(
+                _joined(lambda a, b: (a + b) * (a - b), _dense(4), _dense(4)), _act(_bits(8, 4)), _dense(3)
+            ),
         ),
-        "operator 2 * x": (VECTOR, narrow(lambda x: 2.0 * x)),
-        "operator x + 0.5": (VECTOR, narrow(lambda x: x + 0.5)),
-        "operator 1 - x": (VECTOR, narrow(lambda x: 1.0 - x)),
-        "operator -x": (VECTOR, narrow(lambda x: -x)),
-        "operator x / 4": (VECTOR, narrow(lambda x: x / 4)),
-        "operator x ** 2": (VECTOR, narrow(lambda x: x**2)),
-        "Rescaling by 1/64": (VECTOR, bare(kl.Rescaling(1 / 64, -0.5), act(bits(8, 3)), dense(3))),
-        "Rescaling by 1/255": (VECTOR, bare(kl.Rescaling(1 / 255), act(bits(8, 3)), dense(3))),
+        "operator 2 * x": (VECTOR, _narrow(lambda x: 2.0 * x)),
+        "operator x + 0.5": (VECTOR, _narrow(lambda x: x + 0.5)),
+        "operator 1 - x": (VECTOR, _narrow(lambda x: 1.0 - x)),
+        "operator -x": (VECTOR, _narrow(lambda x: -x)),
+        "operator x / 4": (VECTOR, _narrow(lambda x: x / 4)),
+        "operator x ** 2": (VECTOR, _narrow(lambda x: x**2)),
+        "Rescaling by 1/64": (VECTOR, _bare(kl.Rescaling(1 / 64, -0.5), _act(_bits(8, 3)), _dense(3))),
+        "Rescaling by 1/255": (VECTOR, _bare(kl.Rescaling(1 / 255), _act(_bits(8, 3)), _dense(3))),
         "Normalization": (
             VECTOR,
-            bare(kl.Normalization(mean=[0.5] * 6, variance=[4.0] * 6), act(bits(8, 3)), dense(3)),
+            _bare(kl.Normalization(mean=[0.5] * 6, variance=[4.0] * 6), _act(_bits(8, 3)), _dense(3)),
         ),
-        "RepeatVector": (VECTOR, narrow(kl.RepeatVector(5), conv(1, 2, 3))),
-        "Cropping1D": (SEQUENCE, chain(kl.Cropping1D((1, 2)), conv(1, 2, 3))),
-        "Cropping2D": (IMAGE, chain(kl.Cropping2D(((1, 0), (2, 1))), conv(2, 2, 2))),
-        "UpSampling1D": (SEQUENCE, chain(kl.UpSampling1D(2), conv(1, 2, 3))),
-        "UpSampling2D": (IMAGE, chain(kl.UpSampling2D(2), conv(2, 2, 3))),
+        "RepeatVector": (VECTOR, _narrow(kl.RepeatVector(5), _conv(1, 2, 3))),
+        "Cropping1D": (SEQUENCE, _chain(kl.Cropping1D((1, 2)), _conv(1, 2, 3))),
+        "Cropping2D": (IMAGE, _chain(kl.Cropping2D(((1, 0), (2, 1))), _conv(2, 2, 2))),
+        "UpSampling1D": (SEQUENCE, _chain(kl.UpSampling1D(2), _conv(1, 2, 3))),
+        "UpSampling2D": (IMAGE, _chain(kl.UpSampling2D(2), _conv(2, 2, 3))),
         "GlobalMaxPooling1D, keepdims": (
             SEQUENCE,
-            chain(kl.GlobalMaxPooling1D(keepdims=True), conv(1, 2, 1)),
+            _chain(kl.GlobalMaxPooling1D(keepdims=True), _conv(1, 2, 1)),
         ),
         "GlobalAveragePooling2D, keepdims": (
             IMAGE,
-            chain(kl.GlobalAveragePooling2D(keepdims=True), act(bits(8, 3)), conv(2, 2, 1)),
+            _chain(kl.GlobalAveragePooling2D(keepdims=True), _act(_bits(8, 3)), _conv(2, 2, 1)),
         ),
     }
 
@@ -164,75 +183,77 @@ def _sums() -> Mapping[str, Form]:
     return {
         "sum over objects": (
             SEQUENCE,
-            objects(lambda x: keras.ops.sum(x, axis=1), act(bits(8, 5)), dense(3)),
+            _objects(lambda x: keras.ops.sum(x, axis=1), _act(_bits(8, 5)), _dense(3)),
         ),
         "mean over objects": (
             SEQUENCE,
-            objects(lambda x: keras.ops.mean(x, axis=1), act(bits(8, 3)), dense(3)),
+            _objects(lambda x: keras.ops.mean(x, axis=1), _act(_bits(8, 3)), _dense(3)),
         ),
-        "maximum over objects": (SEQUENCE, objects(lambda x: keras.ops.max(x, axis=1), dense(3))),
+        "maximum over objects": (SEQUENCE, _objects(lambda x: keras.ops.max(x, axis=1), _dense(3))),
         "sum of squares": (
             VECTOR,
-            chain(dense(4), act(bits(8, 3)), lambda x: keras.ops.sum(x * x, axis=-1, keepdims=True)),
+            _chain(_dense(4), _act(_bits(8, 3)), lambda x: keras.ops.sum(x * x, axis=-1, keepdims=True)),
         ),
         "sum kept as one row": (
             SEQUENCE,
-            objects(lambda x: keras.ops.sum(x, axis=1, keepdims=True), act(bits(8, 5)), conv(1, 2, 1)),
+            _objects(lambda x: keras.ops.sum(x, axis=1, keepdims=True), _act(_bits(8, 5)), _conv(1, 2, 1)),
         ),
         "Dot of two vectors": (
             VECTOR,
-            chain(joined(lambda a, b: kl.Dot(axes=1)([a, b]), narrowed(4), narrowed(4))),
+            _chain(_joined(lambda a, b: kl.Dot(axes=1)([a, b]), _narrowed(4), _narrowed(4))),
         ),
         "Dot of two matrices": (
             SEQUENCE,
-            chain(joined(lambda a, b: kl.Dot(axes=2)([a, b]), rows(4), rows(4)), act(bits(10, 6))),
+            _chain(_joined(lambda a, b: kl.Dot(axes=2)([a, b]), _rows(4), _rows(4)), _act(_bits(10, 6))),
         ),
         "merge that broadcasts one axis": (
             SEQUENCE,
-            objects(
-                joined(lambda a, b: kl.Add()([a, b]), lambda x: x, kl.GlobalMaxPooling1D(keepdims=True)),
-                conv(1, 2, 1),
+            _objects(
+                _joined(lambda a, b: kl.Add()([a, b]), lambda x: x, kl.GlobalMaxPooling1D(keepdims=True)),
+                _conv(1, 2, 1),
             ),
         ),
         "product that broadcasts a channel": (
             SEQUENCE,
-            objects(
-                joined(lambda a, b: kl.Multiply()([a, b]), lambda x: x, bare(conv(1, 1, 1), act(relu(4, 1))))
+            _objects(
+                _joined(
+                    lambda a, b: kl.Multiply()([a, b]), lambda x: x, _bare(_conv(1, 1, 1), _act(_relu(4, 1)))
+                )
             ),
         ),
-        "Dense over a sequence": (SEQUENCE, chain(dense(4), act(relu(6, 2)))),
-        "Dense over four axes": ((2, 3, 2, 4), chain(dense(3), act(relu(6, 2)))),
-        "Dense over a vector of objects, kept": ((3, 2, 2, 3), chain(dense(2))),
+        "Dense over a sequence": (SEQUENCE, _chain(_dense(4), _act(_relu(6, 2)))),
+        "Dense over four axes": ((2, 3, 2, 4), _chain(_dense(3), _act(_relu(6, 2)))),
+        "Dense over a vector of objects, kept": ((3, 2, 2, 3), _chain(_dense(2))),
         "QSeparableConv2D": (
             IMAGE,
-            chain(
+            _chain(
                 qkeras.QSeparableConv2D(
-                    2, 3, depthwise_quantizer=bits(4), pointwise_quantizer=bits(4), bias_quantizer=bits(4)
+                    2, 3, depthwise_quantizer=_bits(4), pointwise_quantizer=_bits(4), bias_quantizer=_bits(4)
                 )
             ),
         ),
         "QSeparableConv1D": (
             SEQUENCE,
-            chain(
+            _chain(
                 qkeras.QSeparableConv1D(
-                    2, 3, depthwise_quantizer=bits(4), pointwise_quantizer=bits(4), bias_quantizer=bits(4)
+                    2, 3, depthwise_quantizer=_bits(4), pointwise_quantizer=_bits(4), bias_quantizer=_bits(4)
                 )
             ),
         ),
         "QDepthwiseConv2D": (
             IMAGE,
-            chain(qkeras.QDepthwiseConv2D(3, depthwise_quantizer=bits(4), bias_quantizer=bits(4))),
+            _chain(qkeras.QDepthwiseConv2D(3, depthwise_quantizer=_bits(4), bias_quantizer=_bits(4))),
         ),
-        "causal convolution": (SEQUENCE, chain(kl.ZeroPadding1D((2, 0)), conv(1, 2, 3))),
+        "causal convolution": (SEQUENCE, _chain(kl.ZeroPadding1D((2, 0)), _conv(1, 2, 3))),
     }
 
 
-def narrowed(units: int) -> Build:
-    return bare(dense(units), act(bits(6, 2)))
+def _narrowed(units: int) -> Build:
+    return _bare(_dense(units), _act(_bits(6, 2)))
 
 
-def rows(units: int) -> Build:
-    return bare(conv(1, units, 1), act(bits(6, 2)))
+def _rows(units: int) -> Build:
+    return _bare(_conv(1, units, 1), _act(_bits(6, 2)))
 
 
 def _activations() -> Mapping[str, Form]:
@@ -258,8 +279,8 @@ def _activations() -> Mapping[str, Form]:
         "PReLU": kl.PReLU(),
     }
     odd = {
-        "quantized_relu, slope": relu(6, 2, negative_slope=0.25),
-        "quantized_relu, bound": relu(6, 2, is_quantized_clip=False, relu_upper_bound=1.5),
+        "quantized_relu, slope": _relu(6, 2, negative_slope=0.25),
+        "quantized_relu, bound": _relu(6, 2, is_quantized_clip=False, relu_upper_bound=1.5),
         "quantized_tanh, real": qkeras.quantized_tanh(6, use_real_tanh=True),
         "quantized_sigmoid, real": qkeras.quantized_sigmoid(6, use_real_sigmoid=True),
         "quantized_po2": qkeras.quantized_po2(4),
@@ -272,67 +293,76 @@ def _activations() -> Mapping[str, Form]:
     }
     return {
         **{
-            name: (VECTOR, chain(dense(4), layer, act(bits(8, 3)), dense(3)))
+            name: (VECTOR, _chain(_dense(4), layer, _act(_bits(8, 3)), _dense(3)))
             for name, layer in corners.items()
         },
         **{
-            f"{name}, between quantizers": (VECTOR, narrow(kl.Activation(name), act(bits(8, 2))))
+            f"{name}, between quantizers": (VECTOR, _narrow(kl.Activation(name), _act(_bits(8, 2))))
             for name in smooth
         },
-        **{f"{name}, alone": (VECTOR, chain(dense(4), kl.Activation(name), dense(3))) for name in smooth[:4]},
+        **{
+            f"{name}, alone": (VECTOR, _chain(_dense(4), kl.Activation(name), _dense(3)))
+            for name in smooth[:4]
+        },
         "dense layer with a sigmoid inside": (
             VECTOR,
-            chain(dense(4, activation="sigmoid"), act(relu(6, 0)), dense(3)),
+            _chain(_dense(4, activation="sigmoid"), _act(_relu(6, 0)), _dense(3)),
         ),
-        **{f"{name}, after a quantizer": (VECTOR, narrow(act(found))) for name, found in odd.items()},
-        "FixedPointSoftmax": (VECTOR, narrow(FixedPointSoftmax(3))),
-        "FixedPointSoftmax over rows": (SEQUENCE, chain(conv(1, 4, 1), FixedPointSoftmax(3), conv(1, 2, 3))),
-        "softmax inside": (VECTOR, narrow(kl.Softmax())),
-        "sigmoid at the end": (VECTOR, chain(dense(1), kl.Activation("sigmoid"))),
-        "softmax at the end": (VECTOR, chain(dense(4), kl.Softmax())),
+        **{f"{name}, after a quantizer": (VECTOR, _narrow(_act(found))) for name, found in odd.items()},
+        "FixedPointSoftmax": (VECTOR, _narrow(FixedPointSoftmax(3))),
+        "FixedPointSoftmax over rows": (
+            SEQUENCE,
+            _chain(_conv(1, 4, 1), FixedPointSoftmax(3), _conv(1, 2, 3)),
+        ),
+        "softmax inside": (VECTOR, _narrow(kl.Softmax())),
+        "sigmoid at the end": (VECTOR, _chain(_dense(1), kl.Activation("sigmoid"))),
+        "softmax at the end": (VECTOR, _chain(_dense(4), kl.Softmax())),
     }
 
 
 def _plain() -> Mapping[str, Form]:
     return {
-        "plain Dense": (VECTOR, bare(kl.Dense(4, activation="relu"), kl.Dense(3))),
-        "plain Conv2D": (IMAGE, bare(kl.Conv2D(2, 3), kl.ReLU(), kl.Flatten(), kl.Dense(3))),
+        "plain Dense": (VECTOR, _bare(kl.Dense(4, activation="relu"), kl.Dense(3))),
+        "plain Conv2D": (IMAGE, _bare(kl.Conv2D(2, 3), kl.ReLU(), kl.Flatten(), kl.Dense(3))),
         "EinsumDense": (
             SEQUENCE,
-            chain(kl.EinsumDense("abc,cd->abd", (8, 4), bias_axes="d"), act(relu(6, 2))),
+            _chain(kl.EinsumDense("abc,cd->abd", (8, 4), bias_axes="d"), _act(_relu(6, 2))),
         ),
-        "EinsumDense over objects": (SEQUENCE, chain(kl.EinsumDense("abc,bd->adc", (4, 3)), act(relu(6, 2)))),
-        "SeparableConv2D": (IMAGE, chain(kl.SeparableConv2D(2, 3), act(relu(6, 2)))),
-        "SeparableConv1D": (SEQUENCE, chain(kl.SeparableConv1D(2, 3), act(relu(6, 2)))),
-        "DepthwiseConv1D": (SEQUENCE, chain(kl.DepthwiseConv1D(3), act(relu(6, 2)))),
+        "EinsumDense over objects": (
+            SEQUENCE,
+            _chain(kl.EinsumDense("abc,bd->adc", (4, 3)), _act(_relu(6, 2))),
+        ),
+        "SeparableConv2D": (IMAGE, _chain(kl.SeparableConv2D(2, 3), _act(_relu(6, 2)))),
+        "SeparableConv1D": (SEQUENCE, _chain(kl.SeparableConv1D(2, 3), _act(_relu(6, 2)))),
+        "DepthwiseConv1D": (SEQUENCE, _chain(kl.DepthwiseConv1D(3), _act(_relu(6, 2)))),
         "DepthwiseConv2D, two a channel": (
             IMAGE,
-            chain(kl.DepthwiseConv2D(3, depth_multiplier=2), act(relu(6, 2))),
+            _chain(kl.DepthwiseConv2D(3, depth_multiplier=2), _act(_relu(6, 2))),
         ),
-        "Conv2D, dilated": (IMAGE, chain(conv(2, 2, 2, dilation_rate=2), act(relu(6, 2)))),
-        "Conv2D, groups": (IMAGE, chain(conv(2, 2, 2, groups=2), act(relu(6, 2)))),
-        "Embedding": ((4,), bare(kl.Embedding(10, 3), act(bits(6, 1)), conv(1, 2, 2))),
-        "LayerNormalization": (VECTOR, narrow(kl.LayerNormalization(), act(bits(8, 3)))),
+        "Conv2D, dilated": (IMAGE, _chain(_conv(2, 2, 2, dilation_rate=2), _act(_relu(6, 2)))),
+        "Conv2D, groups": (IMAGE, _chain(_conv(2, 2, 2, groups=2), _act(_relu(6, 2)))),
+        "Embedding": ((4,), _bare(kl.Embedding(10, 3), _act(_bits(6, 1)), _conv(1, 2, 2))),
+        "LayerNormalization": (VECTOR, _narrow(kl.LayerNormalization(), _act(_bits(8, 3)))),
     }
 
 
 def _recurrent() -> Mapping[str, Form]:
-    cell = {"kernel_quantizer": bits(6), "recurrent_quantizer": bits(6), "bias_quantizer": bits(6)}
+    cell = {"kernel_quantizer": _bits(6), "recurrent_quantizer": _bits(6), "bias_quantizer": _bits(6)}
     gates = {"activation": qkeras.quantized_tanh(6), "recurrent_activation": qkeras.quantized_sigmoid(6)}
-    state = {"state_quantizer": bits(8)}
+    state = {"state_quantizer": _bits(8)}
     return {
-        "GRU": (SEQUENCE, chain(kl.GRU(3), act(bits(8, 0)), dense(2))),
-        "LSTM": (SEQUENCE, chain(kl.LSTM(3), act(bits(8, 0)), dense(2))),
-        "SimpleRNN": (SEQUENCE, chain(kl.SimpleRNN(3), act(bits(8, 0)), dense(2))),
-        "QGRU": (SEQUENCE, chain(qkeras.QGRU(3, **cell, **gates, **state), act(bits(8, 0)), dense(2))),
-        "QLSTM": (SEQUENCE, chain(qkeras.QLSTM(3, **cell, **gates, **state), act(bits(8, 0)), dense(2))),
+        "GRU": (SEQUENCE, _chain(kl.GRU(3), _act(_bits(8, 0)), _dense(2))),
+        "LSTM": (SEQUENCE, _chain(kl.LSTM(3), _act(_bits(8, 0)), _dense(2))),
+        "SimpleRNN": (SEQUENCE, _chain(kl.SimpleRNN(3), _act(_bits(8, 0)), _dense(2))),
+        "QGRU": (SEQUENCE, _chain(qkeras.QGRU(3, **cell, **gates, **state), _act(_bits(8, 0)), _dense(2))),
+        "QLSTM": (SEQUENCE, _chain(qkeras.QLSTM(3, **cell, **gates, **state), _act(_bits(8, 0)), _dense(2))),
         "QSimpleRNN": (
             SEQUENCE,
-            chain(qkeras.QSimpleRNN(3, **cell, **state, activation=qkeras.quantized_tanh(6)), dense(2)),
+            _chain(qkeras.QSimpleRNN(3, **cell, **state, activation=qkeras.quantized_tanh(6)), _dense(2)),
         ),
         "attention, one head": (
             SEQUENCE,
-            chain(lambda x: kl.MultiHeadAttention(1, 4)(x, x), act(bits(8, 3))),
+            _chain(lambda x: kl.MultiHeadAttention(1, 4)(x, x), _act(_bits(8, 3))),
         ),
     }
 

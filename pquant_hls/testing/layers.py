@@ -23,12 +23,12 @@ SMOOTH = (
 """Functions of Keras' that become tables."""
 
 
-def narrow(drawer: Drawer, x: int) -> int:
+def _narrow(drawer: Drawer, x: int) -> int:
     """A dense layer rounded to few bits."""
     return drawer.act(drawer.dense(x, drawer.bits(1, 4)), drawer.quantized_bits(3, 9, 3))
 
 
-def scale(drawer: Drawer, x: int) -> int:
+def _scale(drawer: Drawer, x: int) -> int:
     """Factors and shifts on a grid, of one value, of each channel or of all."""
     shape = drawer.any_of((), drawer.shape(x)[-1:], drawer.shape(x))
     grid = 2.0 ** -drawer.bits(0, 6)
@@ -37,7 +37,7 @@ def scale(drawer: Drawer, x: int) -> int:
     return drawer.act(x) if drawer.chance(0.7) else x
 
 
-def corners(drawer: Drawer, x: int) -> int:
+def _corners(drawer: Drawer, x: int) -> int:
     """Bounded and leaky relus, hard tanh."""
     x = drawer.dense(x, drawer.bits(2, 4))
     kind = drawer.any_of("ReLU", "LeakyReLU", "PReLU", "Activation")
@@ -52,16 +52,16 @@ def corners(drawer: Drawer, x: int) -> int:
     return drawer.act(x) if drawer.chance(0.7) else x
 
 
-def function(drawer: Drawer, x: int) -> int:
+def _function(drawer: Drawer, x: int) -> int:
     """A smooth function between quantizers, or one that fix makes a table of."""
     chosen = drawer.any_of(*SMOOTH)
     if drawer.chance(0.25):
         return drawer.add("Activation", drawer.dense(x, drawer.bits(1, 3)), activation=chosen)
-    x = drawer.add("Activation", narrow(drawer, x), activation=chosen)
+    x = drawer.add("Activation", _narrow(drawer, x), activation=chosen)
     return drawer.act(x, drawer.any_of(drawer.quantized_bits(3, 9, 3), drawer.relu(3, 9, 3)))
 
 
-def odd_quantizer(drawer: Drawer, x: int) -> int:
+def _odd_quantizer(drawer: Drawer, x: int) -> int:
     """A quantizer that hls4ml computes otherwise or refuses, of few bits."""
     found = drawer.any_of(
         Quantizer("quantized_relu", {"bits": drawer.bits(3, 7), "integer": 2, "negative_slope": 0.25}),
@@ -73,15 +73,15 @@ def odd_quantizer(drawer: Drawer, x: int) -> int:
         Quantizer("binary", {"alpha": 0.5}),
         Quantizer("ternary", {"alpha": 1, "threshold": 0.5}),
     )
-    return drawer.act(narrow(drawer, x), found)
+    return drawer.act(_narrow(drawer, x), found)
 
 
-def softmax(drawer: Drawer, x: int) -> int:
+def _softmax(drawer: Drawer, x: int) -> int:
     x = drawer.add("FixedPointSoftmax", drawer.dense(x, drawer.bits(2, 5)), integer=drawer.bits(1, 4))
     return drawer.act(x, drawer.relu(4, 10, 0)) if drawer.chance(0.7) else x
 
 
-def repeats(drawer: Drawer, x: int) -> int:
+def _repeats(drawer: Drawer, x: int) -> int:
     """Values repeated, or left out at the edges."""
     shape = drawer.shape(x)
     if len(shape) == 1:
@@ -95,18 +95,18 @@ def repeats(drawer: Drawer, x: int) -> int:
     return drawer.add("UpSampling2D", x, size=2)
 
 
-def kept_axes(drawer: Drawer, x: int) -> int:
+def _kept_axes(drawer: Drawer, x: int) -> int:
     """A pooled image whose axes stay, added to or multiplied with the image itself or alone."""
     axes = len(drawer.shape(x)) - 1
     if axes == 0:
-        return scale(drawer, x)
+        return _scale(drawer, x)
     pooled = drawer.add(f"GlobalMaxPooling{axes}D", x, keepdims=True)
     if drawer.chance(0.3):
         return pooled
     return drawer.add(drawer.any_of("Add", "Multiply", "Maximum", "Subtract"), x, pooled)
 
 
-def summed(drawer: Drawer, x: int) -> int:
+def _summed(drawer: Drawer, x: int) -> int:
     """A sum, maximum or mean over axes, as of a deep set."""
     axes = len(drawer.shape(x))
     if axes == 1:
@@ -119,7 +119,7 @@ def summed(drawer: Drawer, x: int) -> int:
     return drawer.act(x) if drawer.chance(0.5) else x
 
 
-def dotted(drawer: Drawer, x: int) -> int:
+def _dotted(drawer: Drawer, x: int) -> int:
     """Products of two tensors, summed."""
     a, b = sides(drawer, x, 2)
     if len(drawer.shape(a)) > 2:
@@ -127,14 +127,16 @@ def dotted(drawer: Drawer, x: int) -> int:
     return drawer.add("Dot", a, b, axes=drawer.any_of(1, len(drawer.shape(a))))
 
 
-def written_out(drawer: Drawer, x: int) -> int:
+def _written_out(drawer: Drawer, x: int) -> int:
     """Convolutions with gaps, groups or several kernels a channel, and separable ones."""
     axes = len(drawer.shape(x)) - 1
     if axes == 0:
-        return narrow(drawer, x)
+        return _narrow(drawer, x)
     size = min(2, *drawer.shape(x)[:-1])
     if drawer.chance(0.4):
-        roles = {f"{role}_quantizer": drawer.weight_quantizer() for role in ("depthwise", "pointwise")}
+        roles: dict[str, Any] = {
+            f"{role}_quantizer": drawer.weight_quantizer() for role in ("depthwise", "pointwise")
+        }
         options: dict[str, Any] = {"kernel_size": size, "padding": drawer.any_of("same", "valid")}
         return drawer.add(
             f"QSeparableConv{axes}D", x, filters=2, **options, **roles, bias_quantizer=drawer.bias_quantizer()
@@ -148,9 +150,9 @@ def written_out(drawer: Drawer, x: int) -> int:
     return conv(drawer, x, strides=1, kernel_size=size, dilation_rate=2, padding="same")
 
 
-def folded_norm(drawer: Drawer, x: int) -> int:
+def _folded_norm(drawer: Drawer, x: int) -> int:
     """A layer of QKeras' that holds its batch normalization."""
-    settings = {
+    settings: dict[str, Any] = {
         "kernel_quantizer": drawer.quantized_bits(4, 8, 1),
         "bias_quantizer": drawer.quantized_bits(6, 10, 3),
     }
@@ -159,15 +161,19 @@ def folded_norm(drawer: Drawer, x: int) -> int:
     return drawer.activated(drawer.add("QDenseBatchnorm", flattened(drawer, x), units=3, **settings))
 
 
-def recurrent(drawer: Drawer, x: int) -> int:
+def _recurrent(drawer: Drawer, x: int) -> int:
     """A cell over a short sequence, its states rounded."""
     if len(drawer.shape(x)) == 1:
         x = drawer.add("Reshape", x, target_shape=(drawer.shape(x)[0], 1))
     if len(drawer.shape(x)) != 2 or drawer.shape(x)[0] > 8:
-        return summed(drawer, x)
+        return _summed(drawer, x)
     kind = drawer.any_of("QGRU", "QLSTM", "QSimpleRNN")
-    roles = {f"{role}_quantizer": drawer.quantized_bits(3, 6, 1) for role in ("kernel", "recurrent", "bias")}
-    gates = {"recurrent_activation": Quantizer("quantized_sigmoid", {"bits": drawer.bits(3, 6)})}
+    roles: dict[str, Any] = {
+        f"{role}_quantizer": drawer.quantized_bits(3, 6, 1) for role in ("kernel", "recurrent", "bias")
+    }
+    gates: dict[str, Any] = {
+        "recurrent_activation": Quantizer("quantized_sigmoid", {"bits": drawer.bits(3, 6)})
+    }
     x = drawer.add(
         kind,
         x,
@@ -181,7 +187,7 @@ def recurrent(drawer: Drawer, x: int) -> int:
     return drawer.act(x) if drawer.chance(0.6) else x
 
 
-def many_axes(drawer: Drawer, x: int) -> int:
+def _many_axes(drawer: Drawer, x: int) -> int:
     """A dense layer over four axes."""
     shape = drawer.shape(x)
     x = drawer.add("Reshape", x, target_shape=(*shape, *[1] * (4 - len(shape))))
@@ -190,17 +196,17 @@ def many_axes(drawer: Drawer, x: int) -> int:
 
 
 MORE_PARTS: dict[str, Part] = {
-    "scale": scale,
-    "bounded and leaky relus": corners,
-    "function as a table": function,
-    "quantizer as a table": odd_quantizer,
-    "softmax of tables": softmax,
-    "repeated or cropped values": repeats,
-    "kept axes": kept_axes,
-    "sum over axes": summed,
-    "dot": dotted,
-    "convolution written out": written_out,
-    "folded batch normalization": folded_norm,
-    "recurrent": recurrent,
-    "dense over four axes": many_axes,
+    "scale": _scale,
+    "bounded and leaky relus": _corners,
+    "function as a table": _function,
+    "quantizer as a table": _odd_quantizer,
+    "softmax of tables": _softmax,
+    "repeated or cropped values": _repeats,
+    "kept axes": _kept_axes,
+    "sum over axes": _summed,
+    "dot": _dotted,
+    "convolution written out": _written_out,
+    "folded batch normalization": _folded_norm,
+    "recurrent": _recurrent,
+    "dense over four axes": _many_axes,
 }

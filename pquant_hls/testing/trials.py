@@ -22,7 +22,7 @@ from pquant_hls.network.reference import reference
 from pquant_hls.qor import FixedType
 from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
-from pquant_hls.testing.exactness import BOUNDED, difference
+from pquant_hls.testing.exactness import BOUNDED, outputs_apart
 from pquant_hls.testing.forms import form_model, forms
 
 Result = Literal["exact", "mended", "by ptq", "bound", "refused", "WRONG", "CRASH"]
@@ -89,19 +89,19 @@ def check_forms(
     return trials
 
 
-def quantized(model: Any, x: Any) -> Any:
+def _calibrated(model: Any, x: Any) -> Any:
     """The model at 8 bits, calibrated on ``x`` without training."""
     config = {"mode": "ptq", "bits": 8}
     found = QuantizationCompression(config).compress(model, (x, np.zeros(len(x), int))).model
-    return renamed(found, model.name)
+    return _renamed(found, model.name)
 
 
-def renamed(model: Any, name: str) -> Any:
+def _renamed(model: Any, name: str) -> Any:
     """The model by another name, which files of a project carry."""
     return keras.Model(model.inputs, model.outputs, name=name)
 
 
-def inputs(model: Any, spec: HlsSpec, rows: int) -> Any:
+def _inputs(model: Any, spec: HlsSpec, rows: int) -> Any:
     """Half of the rows off every grid, half on that of ``hls.precision``; whole numbers for an embedding."""
     rng = np.random.default_rng(0)
     found = []
@@ -121,7 +121,7 @@ def _prepared(name: str, form: Any, spec: HlsSpec, word: str, rows: int) -> Tria
         with captured():
             trial.model = form_model(form, word)
             found = lint(trial.model, spec)
-            trial.x = inputs(trial.model, spec, rows)
+            trial.x = _inputs(trial.model, spec, rows)
             if errors(found) and all(finding.fixable for finding in errors(found)):
                 original, (trial.model, found) = trial.model, fix(trial.model, spec)
                 trial.mended = True
@@ -130,10 +130,10 @@ def _prepared(name: str, form: Any, spec: HlsSpec, word: str, rows: int) -> Tria
                     f"{100 * m.mean / m.spread:.2g} % of its spread" for m in moved if m.differing
                 )
             elif errors(found):
-                original, trial.model = trial.model, quantized(trial.model, trial.x)
+                original, trial.model = trial.model, _calibrated(trial.model, trial.x)
                 found = lint(trial.model, spec)
                 trial.mended = trial.by_ptq = not errors(found)
-                moved = moved_by_fix(original, trial.model, trial.x, spec)
+                moved = moved_by_fix(original, trial.model, trial.x, spec, headless=False)
                 trial.said = "; ".join(
                     f"{100 * m.mean / m.spread:.2g} % of its spread" for m in moved if m.differing
                 )
@@ -142,7 +142,7 @@ def _prepared(name: str, form: Any, spec: HlsSpec, word: str, rows: int) -> Tria
                 return trial.ends("refused", "; ".join(reasons))
             trial.bounded = any(finding.rule in BOUNDED for finding in found)
             trial.expected = reference(
-                trial.model, trial.x, keep_softmax=spec.keep_softmax or trial.mended
+                trial.model, trial.x, keep_softmax=spec.keep_softmax or (trial.mended and not trial.by_ptq)
             ).outputs
     except PquantError as cause:
         return trial.ends("refused", str(cause))
@@ -164,7 +164,7 @@ def _emulated(trial: Trial, spec: HlsSpec, folder: Path) -> None:
         return
     if found is None:
         return
-    apart = difference(trial.expected or [], found if isinstance(found, list) else [found])
+    apart = outputs_apart(trial.expected or [], found if isinstance(found, list) else [found])
     trial.emulated = not apart
     if apart and not trial.bounded:
         trial.ends("WRONG", f"emulator: {apart}")
@@ -186,7 +186,7 @@ def _compiled(trials: list[Trial], spec: HlsSpec, folder: Path, cache: Path | No
         return
     for trial in trials:
         expected = trial.expected or []
-        apart = difference(expected, [found.pop(0) for _ in expected])
+        apart = outputs_apart(expected, [found.pop(0) for _ in expected])
         if apart and not trial.bounded:
             trial.ends("WRONG", f"csim: {apart}")
 

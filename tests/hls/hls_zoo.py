@@ -164,6 +164,10 @@ EXACT: dict[str, Branch] = {
     "depthwise": (IMAGE, chain(depthwise(3, padding="same"), kl.MaxPooling2D(2))),
     "zero padding": (IMAGE, chain(kl.ZeroPadding2D(((1, 0), (0, 2))), conv2d(2, 2))),
     "images along rows": (IMAGE, beside(1)),
+    "relu with a maximum": (VECTOR, chain(dense(4), kl.ReLU(max_value=6), dense(3))),
+    "leaky relu": (VECTOR, chain(dense(4), kl.LeakyReLU(0.25), act(bits(6, 2)), dense(3))),
+    "times a number": (VECTOR, chain(dense(4), lambda x: 2.0 * x, act(bits(6, 3)), dense(3))),
+    "kept axes": (IMAGE, chain(kl.GlobalMaxPooling2D(keepdims=True), conv2d(2, 1))),
     "16-bit sums": (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0)))),
     "16-bit sums into a relu": (VECTOR, bare(act(bits(16, 5)), dense(3, bits(16, 0)), act(relu(12, 3)))),
 }
@@ -234,6 +238,19 @@ MENDED: dict[str, tuple[str, Shape, Build]] = {
 """Rule, and a construct that hls4ml alone gets wrong without a word and the conversion gets right."""
 
 ALIKE: dict[str, tuple[str, Shape, Build]] = {
+    "dilation": ("written-out", IMAGE, chain(conv2d(2, 2, dilation_rate=2))),
+    "groups": ("written-out", IMAGE, chain(conv2d(2, 2, groups=2))),
+    "depth multiplier": ("written-out", IMAGE, chain(depthwise(3, depth_multiplier=2))),
+    "one row added to all": (
+        "broadcast",
+        SEQUENCE,
+        chain(lambda x: kl.Add()([x, kl.GlobalMaxPooling1D(keepdims=True)(x)]), conv1d(2, 1)),
+    ),
+    "a sigmoid between quantizers": (
+        "table",
+        VECTOR,
+        chain(dense(4), act(bits(6, 2)), kl.Activation("sigmoid"), act(relu(5, 0)), dense(3)),
+    ),
     "alpha None": ("weights-scaled", VECTOR, chain(dense(4, qkeras.quantized_bits(4, 0)))),
     "alpha auto_po2": ("weights-scaled", VECTOR, chain(dense(4, bits(4, alpha="auto_po2")))),
     "quantized_linear": ("weights-scaled", VECTOR, chain(dense(4, qkeras.quantized_linear(4, 0)))),

@@ -166,7 +166,7 @@ def broken_file(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (keras_2_file, "was written by Keras 2.15.0 (save it there as .h5"),
+        (keras_2_file, "was written by Keras 2.15.0, and cannot be read"),
         (weights_file, "holds no model configuration"),
         (lambda folder: text_file(folder, ".keras"), "is not a Keras model"),
         (lambda f: f / "none.h5", "no such model file"),

@@ -119,10 +119,10 @@ def test_models_without_a_graph_are_refused(build: Callable[[], keras.Model]) ->
         calls(build())
 
 
-def test_a_model_inside_the_model_is_refused() -> None:
+def test_a_model_inside_the_model_is_read_layer_by_layer() -> None:
     entry = keras.Input((3,))
-    with pytest.raises(UnsupportedModel, match="inner: is a model inside the model"):
-        calls(keras.Model(entry, build_mlp(3, (2,), 2, name="inner")(entry)))
+    found = calls(keras.Model(entry, build_mlp(3, (2,), 2, name="inner")(entry)))
+    assert [call.name for call in found[1:]] == ["fc1", "relu1", "output", "softmax"]
 
 
 def test_foreign_layers_are_unknown() -> None:

@@ -19,10 +19,10 @@ from pquant_hls.compress import (
 )
 from pquant_hls.csim import build
 from pquant_hls.csim import predict as csim
-from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls import convert
 from pquant_hls.lint import lint
 from pquant_hls.network import calls, clone, keras_predict, load_model, model_digest, rebuild, save_model
+from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.graph import topology
 from pquant_hls.spec import HlsSpec
 from pquant_hls.train import predict
@@ -128,11 +128,14 @@ def test_pruning_dead_units_changes_nothing(inputs: list[np.ndarray]) -> None:
     same(smaller, model, inputs, atol=1e-6)
 
 
-def test_a_constant_stops_the_step_that_cannot_follow_it() -> None:
+def test_a_factor_for_each_channel_goes_with_its_channel() -> None:
     entry = keras.Input((4,))
-    model = keras.Model(entry, L.Dense(2)(L.Dense(4)(entry) * np.arange(4, dtype=np.float32)))
-    with pytest.raises(UnsupportedModel, match=r"cannot prune through a ops\.Multiply"):
-        PruningCompression(sparsity=0.5, importance="l1").compress(model)
+    model = keras.Model(entry, L.Dense(2)(L.Dense(4, name="first")(entry) * np.arange(4, dtype=np.float32)))
+    kernel = np.array([[1, 0, 9, 8]] * 4, np.float32)
+    model.get_layer("first").set_weights([kernel, np.zeros(4)])
+    smaller = PruningCompression(sparsity=0.5, importance="l1").compress(model).model
+    scale = next(layer for layer in smaller.layers if isinstance(layer, FixedPointScale))
+    np.testing.assert_array_equal(scale.scales, [2, 3])
     assert LowRankCompression(rank=1).compress(model).record.notes
 
 
@@ -158,14 +161,15 @@ def test_a_normalization_shared_with_its_layer_is_folded(inputs: list[np.ndarray
     same(folded, model, inputs, atol=1e-5)
 
 
-def test_a_normalization_on_one_use_of_a_layer_stays_out_of_it() -> None:
+def test_a_normalization_on_one_use_of_a_layer_stays_out_of_it(inputs: list[np.ndarray]) -> None:
     a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
     dense = L.Dense(5, name="d")
     model = keras.Model([a, b], L.ReLU()(L.BatchNormalization(name="n")(dense(a))) + dense(b))
     from pquant_hls.compress import fold_batchnorm
 
-    with pytest.raises(UnsupportedModel, match="n: this BatchNormalization cannot be folded"):
-        fold_batchnorm(model)
+    folded = fold_batchnorm(model)
+    assert isinstance(folded.get_layer("n"), FixedPointScale)
+    same(folded, model, inputs, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,7 @@ POINTWISE, MERGES, WEIGHTED, POOLED, SHAPED = (
         "hard_sigmoid",
         "hard_tanh",
         "batchnorm",
+        "lookup",
     },
     {"add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate"},
     {"dense", "conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d"},
@@ -66,7 +67,7 @@ POINTWISE, MERGES, WEIGHTED, POOLED, SHAPED = (
         for kind in ("max", "average")
         for n in (1, 2)
     },
-    {"reshape", "transpose", "zero_padding1d", "zero_padding2d"},
+    {"reshape", "transpose", "zero_padding1d", "zero_padding2d", "cropping1d", "cropping2d", "upsampling2d"},
 )
 
 
@@ -293,3 +294,31 @@ def test_every_output_of_a_graph_comes_in_its_order(rng: np.random.Generator) ->
     relu = cast(x * (x > ZERO), RESULTS[0])
     for got, want in zip(found, (cast(relu - x, RESULTS[0]), x, relu), strict=True):
         assert_same(got, want, "outputs")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=named)
+@pytest.mark.parametrize("constant", [True, False])
+def test_a_table_gives_the_entry_at_the_raw_bits(source: FixedType, constant: bool) -> None:
+    """Entries of values below zero stand behind the others."""
+    entries = np.full(1 << source.width, 3) if constant else np.arange(1 << source.width) * 5 % 11 - 4
+    result = FixedType(8, 4)
+    table = {"table": FixedArray(entries.astype(np.int64), 2)}
+    x = fractions(every(source))[:, None]
+    raw = [int(value / Fraction(source.lsb)) % (1 << source.width) for value in x[:, 0]]
+    wanted = cast([[Fraction(int(entries[place]), 4)] for place in raw], result)
+    assert_same(emulated(one("lookup", source, result, (1,), (1,), arrays=table), x)[0], wanted, "lookup")
+
+
+def test_rows_and_columns_are_left_out_or_repeated() -> None:
+    kind = SOURCES[1]
+    x = np.resize(fractions(every(kind)), (3, 2, 3, 2))
+    cases = {
+        "cropping2d": ({"cropping": [[1, 0], [0, 2]]}, x[:, 1:, :1]),
+        "upsampling2d": ({"factors": [2, 3]}, x.repeat(2, axis=1).repeat(3, axis=2)),
+    }
+    for op, (attrs, wanted) in cases.items():
+        graph = one(op, kind, kind, (2, 3, 2), wanted.shape[1:], attrs=attrs)
+        assert_same(emulated(graph, x)[0], wanted, op)
+    rows = x[:, 0]
+    graph = one("cropping1d", kind, kind, (3, 2), (2, 2), attrs={"cropping": [[0, 1]]})
+    assert_same(emulated(graph, rows)[0], rows[:, :2], "cropping1d")

@@ -137,7 +137,6 @@ FAULTS = {
 REFUSED_BY = {
     "a sigmoid that is an output and feeds the rest": "inner-probability",
     "a softmax that is an output and feeds the rest": "inner-probability",
-    "a symmetric quantized_sigmoid": "unsupported-activation",
     "a mask larger than the kernel": "weight-mask",
     "logits and their softmax": "one-value",
     "a value and its dropout": "one-value",

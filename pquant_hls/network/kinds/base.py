@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -145,8 +146,10 @@ class Kind:
         activation = self.function(layer)
         if activation is None:
             return None
-        plain = type(activation).__name__ == "function"
-        return function_name(activation) if plain else str(activation)
+        if type(activation).__name__ != "function":
+            with contextlib.suppress(AssertionError):  # quantized_hswish of QKeras has no text
+                return str(activation)
+        return function_name(activation)
 
     def form(self, layer: Any) -> Form | None:
         """The activation that acts in the layer, written with relus and scales; None where it has no such form."""

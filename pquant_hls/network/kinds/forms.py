@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -56,9 +57,9 @@ class Form:
         if not (self.slope == 1).all():
             steps.append(("slope", self._sloped))
         if self.high is not None:
-            steps.append(("top", lambda x, own, top=self.high: _below(x, own, top)))
+            steps.append(("top", partial(_below, self.high)))
         if self.low is not None:
-            steps.append(("bottom", lambda x, own, low=self.low: _above(x, own, low)))
+            steps.append(("bottom", partial(_above, self.low)))
         for place, (word, step) in enumerate(steps):
             x = step(x, name if place == len(steps) - 1 else f"{name}_{word}")
         return x
@@ -78,13 +79,13 @@ class Form:
         return keras.layers.Add(name=name)([above, back])
 
 
-def _below(x: Any, name: str, top: float) -> Any:
+def _below(top: float, x: Any, name: str) -> Any:
     """min(x, top) as top - relu(top - x)."""
     under = FixedPointScale(-1.0, top, name=f"{name}_under")(x)
     return FixedPointScale(-1.0, top, name=name)(keras.layers.ReLU(name=f"{name}_relu")(under))
 
 
-def _above(x: Any, name: str, low: float) -> Any:
+def _above(low: float, x: Any, name: str) -> Any:
     """max(x, low) as low + relu(x - low)."""
     over = FixedPointScale(1.0, -low, name=f"{name}_over")(x)
     return FixedPointScale(1.0, low, name=name)(keras.layers.ReLU(name=f"{name}_relu")(over))

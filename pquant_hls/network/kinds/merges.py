@@ -46,7 +46,7 @@ def expands(shapes: Iterable[tuple[int | None, ...]]) -> bool:
     return len({len(shape) for shape in known}) == 1 and not any(None in shape for shape in known)
 
 
-def expanded(tensor: Any, shape: tuple[int, ...], name: str) -> Any:
+def expanded(tensor: Any, shape: tuple[int | None, ...], name: str) -> Any:
     """A Keras tensor with its axes of length 1 repeated to ``shape``, by layers that move values alone."""
     own = list(tensor.shape[1:])
     for axis, (length, wanted) in enumerate(zip(own, shape, strict=True)):

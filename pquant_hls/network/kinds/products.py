@@ -252,14 +252,14 @@ class _Convolution(Product):
     ) -> Sequence[NewLayer] | None:
         """Gaps between taps, groups and several kernels a channel are written out with zeros, which cost nothing."""
         front = front_of(call.layer)
-        if front is None or not written_out(call.layer):
+        if front is None or not needs_zeros(call.layer):
             return None
         return [_with_zeros(call, front, changes, weights)]
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         layer = call.layer
         yield from super().remarks(call, context)
-        if written_out(layer):
+        if needs_zeros(layer):
             yield Remark("written-out", f"{call.kind} becomes a convolution with zeros in its kernel")
         if getattr(layer, "padding", "") == "causal":
             mend = "ZeroPadding1D((kernel_size - 1, 0)) before it, and padding='valid'"
@@ -279,13 +279,13 @@ class Conv(_Convolution):
 @register_kind
 class DepthwiseConv(_Convolution):
     handles = ("DepthwiseConv1D", "DepthwiseConv2D")
-    twins = ("DepthwiseConv2D",)
+    twins: ClassVar[tuple[str, ...]] = ("DepthwiseConv2D",)
     operation: ClassVar[Operation] = "depthwise_conv"
     roles: ClassVar[tuple[str, ...]] = ("depthwise", "bias")
 
     def remarks(self, call: Call, context: Context) -> Remarks:
         yield from super().remarks(call, context)
-        if not written_out(call.layer) and context.spec.shares and not context.streams:
+        if not needs_zeros(call.layer) and context.spec.shares and not context.streams:
             yield Remark("depthwise-resource", "io_parallel with the resource strategy")
 
 
@@ -293,7 +293,8 @@ class DepthwiseConv(_Convolution):
 class SeparableConv(DepthwiseConv):
     """A depthwise convolution and a pointwise one behind it, and so the normal form has it."""
 
-    handles = twins = ("SeparableConv1D", "SeparableConv2D")
+    handles = ("SeparableConv1D", "SeparableConv2D")
+    twins: ClassVar[tuple[str, ...]] = handles
     operation = "separable_conv"
     roles = ("depthwise", "pointwise", "bias")
 
@@ -323,7 +324,7 @@ class SeparableConv(DepthwiseConv):
     @staticmethod
     def _depthwise(layer: Any, rank: int, grid: Any, name: str, kernel: NDArray[Any]) -> NewLayer:
         """Its first half; QKeras has none in one dimension, nor hls4ml one with gaps or several kernels a channel."""
-        if rank == 2 and not written_out(layer):
+        if rank == 2 and not needs_zeros(layer):
             made = _made(layer, "DepthwiseConv2D", {"depthwise": grid})
             return NewLayer(
                 made(
@@ -338,7 +339,7 @@ class SeparableConv(DepthwiseConv):
         return NewLayer(made(full.shape[-1], full.shape[:rank], **options), [full])
 
 
-def written_out(layer: Any) -> bool:
+def needs_zeros(layer: Any) -> bool:
     """Whether a convolution has gaps between its taps, groups, or several kernels for a channel."""
     rate = getattr(layer, "dilation_rate", 1)
     gaps = any(step != 1 for step in ((rate,) if isinstance(rate, int) else rate))
@@ -355,12 +356,8 @@ def _with_zeros(
     rates = (layer.dilation_rate,) * rank if isinstance(layer.dilation_rate, int) else layer.dilation_rate
     full = _spread(full, rates)
     role = layer_kind(layer).roles[0]
-    quantizer = changes.get(front.option(role), getattr(layer, front.option(role)))
-    if (
-        reading_of(front.quantizer(layer, role)) is not None
-        and reading_of(front.quantizer(layer, role)).shape == "binary"
-    ):
-        quantizer = front.make("linear", 2, 1)
+    own = changes.get(front.option(role), getattr(layer, front.option(role)))
+    quantizer = _with_zero(layer, role, own)
     options = {
         front.option("kernel"): quantizer,
         front.option("bias"): changes.get(front.option("bias"), getattr(layer, front.option("bias"))),
@@ -388,7 +385,7 @@ def _apart(kernel: NDArray[Any]) -> NDArray[Any]:
     """A depthwise kernel (..., channels, multiplier) as (..., channels, channels * multiplier)."""
     channels, each = kernel.shape[-2:]
     wide = np.einsum("...cm,cd->...cdm", kernel, np.eye(channels, dtype=kernel.dtype))
-    return wide.reshape(*kernel.shape[:-1], channels * each)
+    return np.asarray(wide.reshape(*kernel.shape[:-1], channels * each))
 
 
 def _grouped(kernel: NDArray[Any], groups: int) -> NDArray[Any]:

@@ -66,4 +66,4 @@ def summing(axes: Sequence[int], shape: Sequence[int]) -> NDArray[np.float32]:
         if kept
         else np.zeros(places.shape[1], int)
     )
-    return np.eye(int(np.prod(sizes)), dtype=np.float32)[target]
+    return np.asarray(np.eye(int(np.prod(sizes)), dtype=np.float32)[target])

@@ -18,7 +18,7 @@ from pquant_hls.qor import FixedType
 
 
 @register_kind
-class Table(Kind):
+class Lookup(Kind):
     """Its result has the narrowest type that holds every entry; a quantizer before it makes its address."""
 
     handles = (FixedPointTable,)
