@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress, csim, export, fifo, gate, lint, measure, report, suggest, tune
+from pquant_hls.cli import compress, csim, export, fifo, gate, init_ci, lint, measure, report, suggest, tune
 
 
 def register(app: typer.Typer) -> None:
@@ -19,3 +19,4 @@ def register(app: typer.Typer) -> None:
     gate.register(app)
     report.register(app)
     export.register(app)
+    init_ci.register(app)

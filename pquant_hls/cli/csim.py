@@ -13,7 +13,7 @@ from pquant_hls.cli.plain import echo
 
 if TYPE_CHECKING:
     from pquant_hls.csim import Comparison
-    from pquant_hls.golden import Golden, Review, Rule
+    from pquant_hls.golden import CheckResult, Golden, Review, Rule
     from pquant_hls.hls import HlsProject
     from pquant_hls.spec import HlsSpec
 
@@ -104,6 +104,7 @@ def check(
     channel: Channel = None,
     agreement: Agreement = None,
     pinned: Pinned = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="write JUnit XML")] = None,
     json: Json = False,
     timeout: Timeout = 600.0,
 ) -> int:
@@ -114,11 +115,25 @@ def check(
     known = csim.Golden.load(golden)
     rule = _rule(known.rule, mode, tolerance_lsb, threshold, channel, agreement)
     result = csim.check(project, known, rule=rule, pinned=pinned, timeout_s=timeout)
+    if junit is not None:
+        _write_junit(junit, result)
     if json:
         print_json(result.to_json())
     else:
         echo("\n".join(result.lines()))
     return 0 if result.passed else EXIT_FAILED
+
+
+def _write_junit(path: Path, result: CheckResult) -> None:
+    """Outputs, ports and both copies of the weights, a test case each."""
+    from pquant_hls.cli.junit import Case, write_cases
+
+    cases = [
+        Case.of("outputs", [] if result.outputs.passed else ["\n".join(result.lines())]),
+        Case.of("ports", result.interface if result.rule.mode == "exact" else ()),
+        Case.of("weights", map(str, result.weights)),
+    ]
+    write_cases(path, f"csim {result.project}", cases)
 
 
 def show(golden: Annotated[Path, typer.Argument(help="golden file")]) -> int:

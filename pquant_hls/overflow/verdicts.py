@@ -18,7 +18,7 @@ from pquant_hls.overflow.stages import Box, Floats, Linear, Unknown
 from pquant_hls.qor import FixedPointGraph
 
 Status = Literal["proven", "wraps", "saturates", "undecided"]
-SECONDS = 50.0
+SECONDS = 40.0
 RANDOM_ROWS = 256
 SEARCHED = 400
 """Elements of one type, the widest first, for which an input is looked for."""
