@@ -126,12 +126,12 @@ def check(
 
 def _write_junit(path: Path, result: CheckResult) -> None:
     """Outputs, ports and both copies of the weights, a test case each."""
-    from pquant_hls.cli.junit import Case, write_cases
+    from pquant_hls.cli.junit import JunitCase, write_cases
 
     cases = [
-        Case.of("outputs", [] if result.outputs.passed else ["\n".join(result.lines())]),
-        Case.of("ports", result.interface if result.rule.mode == "exact" else ()),
-        Case.of("weights", map(str, result.weights)),
+        JunitCase.of("outputs", [] if result.outputs.passed else ["\n".join(result.lines())]),
+        JunitCase.of("ports", result.interface if result.rule.mode == "exact" else ()),
+        JunitCase.of("weights", map(str, result.weights)),
     ]
     write_cases(path, f"csim {result.project}", cases)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Case:
+class JunitCase:
     """A test case: its name, MET | MISSED | UNKNOWN, and the words for one that is not MET."""
 
     text: str
@@ -16,7 +16,7 @@ class Case:
     said: str = ""
 
     @classmethod
-    def of(cls, name: str, faults: Iterable[str]) -> Case:
+    def of(cls, name: str, faults: Iterable[str]) -> JunitCase:
         """MISSED where there are faults."""
         found = list(faults)
         return cls(name, "MISSED" if found else "MET", "\n".join(found))
@@ -25,7 +25,7 @@ class Case:
         return self.said or self.text
 
 
-def write_cases(path: Path, name: str, cases: Sequence[Case]) -> None:
+def write_cases(path: Path, name: str, cases: Sequence[JunitCase]) -> None:
     """One suite into a file, whose folder is made."""
     from pquant_hls.reporting import checks_to_junit
     from pquant_hls.store import write_bytes

@@ -100,11 +100,11 @@ def _lint_firmware(path: Path, junit: Path | None, *, json: bool) -> int:
     remarks, apart = examine(project.read), compare_weights(project)
     passed = not apart and all(remark.severity == "note" for remark in remarks)
     if junit is not None:
-        from pquant_hls.cli.junit import Case, write_cases
+        from pquant_hls.cli.junit import JunitCase, write_cases
 
         named = [(f"{one.rule} {one.layer}", one) for one in remarks]
-        cases = [Case.of(name, [] if one.severity == "note" else [str(one)]) for name, one in named]
-        write_cases(junit, f"lint {project.name}", [Case.of("weights", map(str, apart)), *cases])
+        cases = [JunitCase.of(name, [] if one.severity == "note" else [str(one)]) for name, one in named]
+        write_cases(junit, f"lint {project.name}", [JunitCase.of("weights", map(str, apart)), *cases])
     if json:
         found = [asdict(remark) for remark in remarks]
         weights = [str(difference) for difference in apart]

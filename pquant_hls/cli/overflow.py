@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pquant_hls.cli.junit import Case
-    from pquant_hls.measure import Overflow, Shown
+    from pquant_hls.cli.junit import JunitCase
+    from pquant_hls.measure import OverflowReport, Shown
 
 
 def lint_overflow(path: Path, words: Sequence[str], seconds: float, junit: Path | None, *, json: bool) -> int:
@@ -35,13 +35,15 @@ def lint_overflow(path: Path, words: Sequence[str], seconds: float, junit: Path 
     return 1 if found.wraps else 4 if found.undecided else 0
 
 
-def _case(one: Shown) -> Case:
+def _case(one: Shown) -> JunitCase:
     """A type that saturates does what it says."""
-    from pquant_hls.cli.junit import Case
+    from pquant_hls.cli.junit import JunitCase
 
     words = {"wraps": "MISSED", "undecided": "UNKNOWN"}
     verdict = one.verdict
-    return Case(f"{verdict.node} {verdict.role} {verdict.type}", words.get(verdict.status, "MET"), one.text)
+    return JunitCase(
+        f"{verdict.node} {verdict.role} {verdict.type}", words.get(verdict.status, "MET"), one.text
+    )
 
 
 def _range(word: str) -> tuple[Any, Any]:
@@ -66,14 +68,14 @@ def _range(word: str) -> tuple[Any, Any]:
     return np.array(ends[0]), np.array(ends[1])
 
 
-def _summary(found: Overflow) -> str:
+def _summary(found: OverflowReport) -> str:
     total, open_ = len(found.types), len(found.undecided)
     clipped = sum(one.verdict.status == "saturates" for one in found.types)
     proven = total - open_ - clipped - len(found.wraps)
     return f"{total} types: {proven} proven, {len(found.wraps)} wrap, {clipped} saturate, {open_} undecided"
 
 
-def _object(path: Path, found: Overflow) -> dict[str, Any]:
+def _object(path: Path, found: OverflowReport) -> dict[str, Any]:
     from dataclasses import asdict
 
     rows = []

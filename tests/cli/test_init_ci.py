@@ -53,7 +53,7 @@ class Repository(NamedTuple):
 
     def faults(self, job: str) -> list[str]:
         """Names of the test cases that failed."""
-        suite = ElementTree.parse(self.path / "reports" / f"{job}.xml").getroot()
+        suite = ElementTree.fromstring((self.path / "reports" / f"{job}.xml").read_text())
         return [case.attrib["name"] for case in suite.iter("testcase") if case.find("failure") is not None]
 
 
