@@ -277,8 +277,6 @@ RULES: dict[str, Rule] = {
     "concatenate": _moved(_concatenated),
     "transpose": _moved(lambda call: np.transpose(call.places, [int(a) for a in call.node.attrs["perm"]])),
     **dict.fromkeys(("zero_padding1d", "zero_padding2d"), _moved(_padded)),
-    **dict.fromkeys(
-        [f"{w}largest_of_windows{r}d" for w in ("", "global_") for r in (1, 2)], largest_of_windows
-    ),
-    **dict.fromkeys([f"{w}mean_of_windows{r}d" for w in ("", "global_") for r in (1, 2)], mean_of_windows),
+    **dict.fromkeys([f"{w}max_pooling{r}d" for w in ("", "global_") for r in (1, 2)], largest_of_windows),
+    **dict.fromkeys([f"{w}average_pooling{r}d" for w in ("", "global_") for r in (1, 2)], mean_of_windows),
 }
