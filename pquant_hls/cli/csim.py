@@ -312,6 +312,7 @@ def _difference(result: Comparison) -> list[str]:
     lines += [f"  {part}" for part in (*result.layers, *result.outputs)]
     if first is not None:
         lines.append(f"first divergent layer: {first.layer}")
+    lines += [f"weights: {gap}" for gap in result.weights]
     lines += [f"likely: {result.likely}"] if result.likely is not None else []
     return [*lines, *(f"note: {note}" for note in result.notes)]
 
