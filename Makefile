@@ -1,4 +1,4 @@
-# make quickstart   environment, then the main job on the bundled jets
+# make quickstart   environment with both halves, then the main job on the bundled jets
 # make test         environment, then the tests
 # make check        environment, then the static checks
 # make ci           what continuous integration runs: checks, tests with coverage, one notebook (.ci/run)
@@ -20,7 +20,7 @@ NOTEBOOK := $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -q -o addopts=
 CORPUS ?= ../shared
 FIGURES ?= build/benchmarks
 
-.PHONY: quickstart test check coverage docs site notebook notebooks quick-benchmarks benchmarks dist ci ci-full install lock clean
+.PHONY: quickstart test check coverage docs site notebook notebooks quick-benchmarks benchmarks dist installs ci ci-full install lock clean
 
 quickstart: $(STAMP)
 	@$(BIN)/pquant-hls quickstart --out $(RUN)
@@ -69,10 +69,14 @@ $(FIGURES)/%.json: benchmarks/%.py | $(STAMP)
 dist: $(STAMP)
 	$(BIN)/python tools/check_dist.py
 
+# The light install and the whole one in empty environments of each Python there is; downloads both.
+installs: $(STAMP)
+	$(BIN)/python tools/check_install.py
+
 ci:
 	.ci/run
 
-ci-full: docs site dist notebooks quick-benchmarks
+ci-full: docs site dist installs notebooks quick-benchmarks
 
 install: $(STAMP)
 
@@ -81,12 +85,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else f"Python 3.11 to 3.13 is needed, {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e '.[compress]'
 	@touch $(STAMP)
 
 # The lock holds for Python 3.11 to 3.13 by markers; run this after a change of the dependencies.
 lock:
-	uv pip compile --universal --python-version 3.11 --extra data --extra plot --extra rtl --extra da --group dev --generate-hashes \
+	uv pip compile --universal --python-version 3.11 --extra compress --extra data --extra plot --extra rtl --extra da --group dev --generate-hashes \
 	    --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 
 clean:

@@ -41,10 +41,21 @@ def _listed(source: str) -> Iterator[tuple[str, str]]:
                     yield from ((alias.name, line.module) for alias in line.names)
 
 
+def _named(cause: ModuleNotFoundError) -> Exception:
+    """With the install line where a half of the package lacks; an error of imports all the same."""
+    from pquant_hls.errors.halves import MissingHalf
+
+    missing = MissingHalf.of(cause)
+    return cause if missing is None else ModuleNotFoundError(str(missing), name=cause.name)
+
+
 def _loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(homes[name]), name)
+        try:
+            return getattr(import_module(homes[name]), name)
+        except ModuleNotFoundError as cause:
+            raise _named(cause) from cause
 
     return find, lambda: sorted(homes)

@@ -14,6 +14,7 @@ import typer
 from pquant_hls.cli import commands
 from pquant_hls.cli.plain import echo
 from pquant_hls.errors import OutputError, PquantError
+from pquant_hls.errors.halves import MissingHalf
 from pquant_hls.files import out_of_room
 from pquant_hls.spec.plugins import use_custom
 
@@ -83,6 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         status = EXIT_INTERRUPTED
+    except ModuleNotFoundError as cause:
+        status = _lacking(cause, words)
     except OSError as cause:
         status = _unwritten(cause, words)
     except Exception as cause:  # noqa: BLE001 - the end of the command line: what nobody foresaw is no verdict
@@ -111,6 +114,16 @@ def _unwritten(cause: OSError, words: list[str]) -> int:
     )
     _explain(error, "--debug" in words)
     return error.exit_code
+
+
+def _lacking(cause: ModuleNotFoundError, words: list[str]) -> int:
+    """A half of the package that is not installed is named with its install line."""
+    missing = MissingHalf.of(cause)
+    if missing is None:
+        _confess(cause, words)
+        return EXIT_UNFORESEEN
+    _explain(missing, "--debug" in words)
+    return missing.exit_code
 
 
 def _confess(cause: Exception, words: list[str]) -> None:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from pquant_hls.cli import compress, csim, export, fifo, gate, lint, measure, report, schema, suggest, tune
+from pquant_hls.cli import (
+    compress,
+    csim,
+    export,
+    fifo,
+    gate,
+    init_ci,
+    lint,
+    measure,
+    report,
+    schema,
+    suggest,
+    tune,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -20,3 +33,4 @@ def register(app: typer.Typer) -> None:
     report.register(app)
     schema.register(app)
     export.register(app)
+    init_ci.register(app)

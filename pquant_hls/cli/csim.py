@@ -14,7 +14,7 @@ from pquant_hls.cli.ptq import PtqBits, calibrated
 
 if TYPE_CHECKING:
     from pquant_hls.csim import Comparison
-    from pquant_hls.golden import Golden, Review, Rule
+    from pquant_hls.golden import CheckResult, Golden, Review, Rule
     from pquant_hls.hls import HlsProject
     from pquant_hls.spec import HlsSpec
 
@@ -105,6 +105,7 @@ def check(
     channel: Channel = None,
     agreement: Agreement = None,
     pinned: Pinned = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="write JUnit XML")] = None,
     json: Json = False,
     timeout: Timeout = 600.0,
 ) -> int:
@@ -115,11 +116,25 @@ def check(
     known = csim.Golden.load(golden)
     rule = _rule(known.rule, mode, tolerance_lsb, threshold, channel, agreement)
     result = csim.check(project, known, rule=rule, pinned=pinned, timeout_s=timeout)
+    if junit is not None:
+        _write_junit(junit, result)
     if json:
         print_json(result.to_json())
     else:
         echo("\n".join(result.lines()))
     return 0 if result.passed else EXIT_FAILED
+
+
+def _write_junit(path: Path, result: CheckResult) -> None:
+    """Outputs, ports and both copies of the weights, a test case each."""
+    from pquant_hls.cli.junit import JunitCase, write_cases
+
+    cases = [
+        JunitCase.of("outputs", [] if result.outputs.passed else ["\n".join(result.lines())]),
+        JunitCase.of("ports", result.interface if result.rule.mode == "exact" else ()),
+        JunitCase.of("weights", map(str, result.weights)),
+    ]
+    write_cases(path, f"csim {result.project}", cases)
 
 
 def show(golden: Annotated[Path, typer.Argument(help="golden file")]) -> int:
@@ -302,6 +317,7 @@ def _difference(result: Comparison) -> list[str]:
     lines += [f"  {part}" for part in (*result.layers, *result.outputs)]
     if first is not None:
         lines.append(f"first divergent layer: {first.layer}")
+    lines += [f"weights: {gap}" for gap in result.weights]
     lines += [f"likely: {result.likely}"] if result.likely is not None else []
     return [*lines, *(f"note: {note}" for note in result.notes)]
 

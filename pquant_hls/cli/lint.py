@@ -44,7 +44,8 @@ def lint(
             "--range", help="of the inputs: LOW:HIGH, or .npy of inputs (n, ...); one, or one a port"
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=0, help="for deciding, with --overflow")] = 50.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="for deciding, with --overflow")] = 40.0,
+    junit: Annotated[Path | None, typer.Option("--junit", help="of a firmware: write JUnit XML")] = None,
     ptq: PtqBits = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> int:
@@ -55,9 +56,9 @@ def lint(
     if overflow or ranges:
         from pquant_hls.cli.overflow import lint_overflow
 
-        return lint_overflow(model, ranges or [], seconds, json=json)
+        return lint_overflow(model, ranges or [], seconds, junit, json=json)
     if model.is_dir() or model.suffix in (".cpp", ".cc"):
-        return _lint_firmware(model, json=json)
+        return _lint_firmware(model, junit, json=json)
     from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
     from pquant_hls.spec import HlsSpec, Recipe
 
@@ -97,7 +98,7 @@ def lint(
     return 1 if errors(left) else 0
 
 
-def _lint_firmware(path: Path, *, json: bool) -> int:
+def _lint_firmware(path: Path, junit: Path | None, *, json: bool) -> int:
     """Warnings give 1: what is computed may not be what was meant."""
     from dataclasses import asdict
 
@@ -109,6 +110,12 @@ def _lint_firmware(path: Path, *, json: bool) -> int:
     project = load_project(path)
     remarks, apart = examine(project.read), compare_weights(project)
     passed = not apart and all(remark.severity == "note" for remark in remarks)
+    if junit is not None:
+        from pquant_hls.cli.junit import JunitCase, write_cases
+
+        named = [(f"{one.rule} {one.layer}", one) for one in remarks]
+        cases = [JunitCase.of(name, [] if one.severity == "note" else [str(one)]) for name, one in named]
+        write_cases(junit, f"lint {project.name}", [JunitCase.of("weights", map(str, apart)), *cases])
     if json:
         found = [asdict(remark) for remark in remarks]
         weights = [str(difference) for difference in apart]

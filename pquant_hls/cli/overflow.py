@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pquant_hls.measure import Overflow
+    from pquant_hls.cli.junit import JunitCase
+    from pquant_hls.measure import OverflowReport, Shown
 
 
-def lint_overflow(path: Path, words: Sequence[str], seconds: float, *, json: bool) -> int:
+def lint_overflow(path: Path, words: Sequence[str], seconds: float, junit: Path | None, *, json: bool) -> int:
     """1 where a type wraps; 4 where none is known to and one is undecided."""
     from pquant_hls.cli.console import print_json
+    from pquant_hls.cli.junit import write_cases
     from pquant_hls.cli.plain import echo
     from pquant_hls.errors import SpecError
     from pquant_hls.hls import load_project
@@ -23,12 +25,25 @@ def lint_overflow(path: Path, words: Sequence[str], seconds: float, *, json: boo
     project = load_project(path)
     ranges = [_range(word) for word in words] or None
     found = overflow(project, ranges, seconds=seconds)
+    if junit is not None:
+        write_cases(junit, f"overflow of {project.name}", [_case(one) for one in found.types])
     if json:
         print_json(_object(path, found))
     else:
         lines = [one.text for one in found.types] + [f"note: {note}" for note in found.notes]
         echo("\n".join([*lines, _summary(found)]))
     return 1 if found.wraps else 4 if found.undecided else 0
+
+
+def _case(one: Shown) -> JunitCase:
+    """A type that saturates does what it says."""
+    from pquant_hls.cli.junit import JunitCase
+
+    words = {"wraps": "MISSED", "undecided": "UNKNOWN"}
+    verdict = one.verdict
+    return JunitCase(
+        f"{verdict.node} {verdict.role} {verdict.type}", words.get(verdict.status, "MET"), one.text
+    )
 
 
 def _range(word: str) -> tuple[Any, Any]:
@@ -53,14 +68,14 @@ def _range(word: str) -> tuple[Any, Any]:
     return np.array(ends[0]), np.array(ends[1])
 
 
-def _summary(found: Overflow) -> str:
+def _summary(found: OverflowReport) -> str:
     total, open_ = len(found.types), len(found.undecided)
     clipped = sum(one.verdict.status == "saturates" for one in found.types)
     proven = total - open_ - clipped - len(found.wraps)
     return f"{total} types: {proven} proven, {len(found.wraps)} wrap, {clipped} saturate, {open_} undecided"
 
 
-def _object(path: Path, found: Overflow) -> dict[str, Any]:
+def _object(path: Path, found: OverflowReport) -> dict[str, Any]:
     from dataclasses import asdict
 
     rows = []

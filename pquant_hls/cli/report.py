@@ -1,4 +1,4 @@
-"""``report``: a run folder as one HTML page, as JUnit XML, or as the table again."""
+"""``report``: a run folder as one HTML page, as JUnit XML, or as the table again; a firmware as a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="run folder of compress, of a pipeline or of tune")],
+    run: Annotated[
+        Path, typer.Argument(help="run folder of compress, of a pipeline or of tune; or a firmware's folder")
+    ],
     html: Annotated[
         Path | None, typer.Option("--html", help="write one page with tables and pictures")
     ] = None,
@@ -24,8 +26,14 @@ def report(
         Path | None, typer.Option("--junit", help="write JUnit XML: a test case for each limit")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    part: Annotated[
+        str | None, typer.Option("--part", help="AMD part of firmware without build files")
+    ] = None,
+    clock: Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")] = None,
 ) -> int:
-    """Show a finished or interrupted run; exits by its verdict."""
+    """Show a finished or interrupted run, and exit by its verdict; or write the page of a firmware (--html)."""
+    if html is not None and is_firmware(run):
+        return _firmware(run, html, part, clock)
     from dataclasses import asdict
 
     from pquant_hls.cli.compress import EXIT_OF_VERDICT
@@ -56,6 +64,50 @@ def report(
     else:
         _show(found)
     return EXIT_OF_VERDICT[str(found.verdict)]
+
+
+def is_firmware(path: Path) -> bool:
+    """Whether there are C++ sources, and no run of this package."""
+    from pquant_hls.errors import UnsupportedModel
+    from pquant_hls.firmware import find
+
+    if (path / "run.json").is_file():
+        return False
+    try:
+        find(path)
+    except UnsupportedModel:
+        return False
+    return True
+
+
+def _firmware(path: Path, page: Path, part: str | None, clock: str | None) -> int:
+    """0: a page is no verdict; what could not be measured stands on it."""
+    from pquant_hls.cli.measure import target_asked
+    from pquant_hls.errors import NotMeasured, UnsupportedModel
+    from pquant_hls.firmware import examine
+    from pquant_hls.golden import compare_weights
+    from pquant_hls.hls import load_project
+    from pquant_hls.measure import measure_project
+    from pquant_hls.qor import QoR
+    from pquant_hls.reporting import firmware_html
+    from pquant_hls.store import write_bytes
+
+    project = load_project(path)
+    try:
+        qor = measure_project(path, spec=target_asked(part, clock, None))
+    except (NotMeasured, UnsupportedModel) as cause:
+        qor = QoR(notes=(str(cause),))
+    sides = (("input", project.inputs), ("output", project.outputs))
+    ports = [
+        [side, port.name, " x ".join(map(str, port.shape)), str(port.type or "not fixed-point")]
+        for side, found in sides
+        for port in found
+    ]
+    remarks = [f"error {one}" for one in compare_weights(project)] + [
+        str(one) for one in examine(project.read)
+    ]
+    write_bytes(page, firmware_html(project.name, ports, qor, remarks).encode())
+    return 0
 
 
 def _show(found: RunReport) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from pquant_hls.csim.build import Library, compiled
 from pquant_hls.csim.difference import Floats, LayerDifference
+from pquant_hls.csim.model_weights import WeightGap, weight_gaps
 from pquant_hls.csim.predict import predict
 from pquant_hls.csim.sides import Sides
 from pquant_hls.hls.project import HlsProject
@@ -21,13 +22,14 @@ UNTRACED = "no layer of the project's top can be seen in csim: only its outputs 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Firmware beside Keras: ``layers`` in order of computation, ``likely`` a guess at the cause, ``notes`` on what was
-    compared with what."""
+    """Firmware beside Keras: ``layers`` in order of computation, ``weights`` that are not the model's, ``likely`` a guess at
+    the cause, ``notes`` on what was compared with what."""
 
     outputs: tuple[LayerDifference, ...]
     layers: tuple[LayerDifference, ...]
     likely: str | None = None
     notes: tuple[str, ...] = ()
+    weights: tuple[WeightGap, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -70,15 +72,24 @@ def compare(
     sides = Sides.of(found, model, x)
     data = sides.data
     given, traces, library = _run(project, sides.fed, timeout_s)
+    gaps, compared = ((), None) if sides.normal is None else weight_gaps(found, model)
     bare = Comparison(
         sides.outputs(given if isinstance(given, list) else [given]),
         sides.layers(traces),
-        notes=(*library.notes, *sides.notes, *(() if traces else (UNTRACED,))),
+        notes=(
+            *library.notes,
+            *sides.notes,
+            *(() if traces else (UNTRACED,)),
+            *([compared] if compared else []),
+        ),
+        weights=gaps,
     )
     first = bare.first
     if first is None or sides.normal is None:
         return bare
-    words = [likely_cause(found, model, sides.normal, first), *data]
+    differ = [f"weights that are not the model's in {', '.join(dict.fromkeys(gap.layer for gap in gaps))}"]
+    cause = likely_cause(found, model, sides.normal, first)
+    words = [*(differ if gaps else []), cause, *data]
     return replace(bare, likely="; ".join(words))
 
 

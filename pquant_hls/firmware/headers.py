@@ -113,7 +113,16 @@ def _missing(layout: Layout, what: str) -> UnsupportedModel:
     return UnsupportedModel(
         f"the headers {what} are missing from this firmware, {by}",
         where=layout.folder,
-        mend=f"pip download hls4ml=={release} --no-deps, unpack it, and name the folder: export {HEADERS}=FOLDER",
+        mend=_mend(release, what),
+    )
+
+
+def _mend(release: str, what: str) -> str:
+    """``ap_types`` are the same in all versions, ``nnet_utils`` are not; neither needs what hls4ml itself needs."""
+    if _installed() is None and (what == "ap_types" or release == "1.3.0"):
+        return "pip install --no-deps hls4ml==1.3.0"
+    return (
+        f"pip download hls4ml=={release} --no-deps, unpack it, and name the folder: export {HEADERS}=FOLDER"
     )
 
 

@@ -12,14 +12,14 @@ from pquant_hls.measure.design import (
 )
 from pquant_hls.measure.evaluator import EVALUATORS, Design, Evaluator, measured_by, target_of
 from pquant_hls.measure.proof import Contradicted, Proof, prove
-from pquant_hls.measure.shown import Overflow, Shown, as_ranges, overflow
+from pquant_hls.measure.shown import OverflowReport, Shown, as_ranges, overflow
 
 __all__ = [
     "EVALUATORS",
     "Contradicted",
     "Design",
     "Evaluator",
-    "Overflow",
+    "OverflowReport",
     "Proof",
     "Shown",
     "as_ranges",

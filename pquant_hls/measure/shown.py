@@ -15,7 +15,7 @@ from pquant_hls.csim import Library, compiled, predict
 from pquant_hls.errors import DataError, PquantError
 from pquant_hls.hls import HlsProject
 from pquant_hls.measure.proof import node_values, prove
-from pquant_hls.overflow import SECONDS, Program, Verdict, decide, taken
+from pquant_hls.overflow import SECONDS, StageProgram, TypeVerdict, decide, program_of
 from pquant_hls.overflow.curves import Store
 from pquant_hls.qor import FixedPointGraph
 
@@ -27,7 +27,7 @@ Ranges = Sequence[tuple[Floats, Floats]]
 class Shown:
     """One type's verdict; ``stored`` is what csim keeps of the witness' ``value`` behind the layer, where there is one."""
 
-    verdict: Verdict
+    verdict: TypeVerdict
     stored: float | None = None
 
     @property
@@ -44,7 +44,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Overflow:
+class OverflowReport:
     """Verdicts of all types in the order in which values are computed; ``inputs`` of those that overflow, one array a port
     (n, *shape), in the same order.
     """
@@ -70,7 +70,7 @@ def overflow(
     seed: int = 0,
     cache: Path | None = None,
     timeout_s: float = 600.0,
-) -> Overflow:
+) -> OverflowReport:
     """Decide every type that values of a project are stored in, for all inputs in ``ranges``.
 
     An input that overflows a type is run by the project's own csim: the layers' values that it gives before the type and
@@ -93,15 +93,15 @@ def overflow(
     verdicts = decide(graph, asked, seconds=seconds, seed=seed)
     found = [one for one in verdicts if one.inputs is not None]
     if not found:
-        return Overflow(tuple(map(Shown, verdicts)), (), notes)
-    program = taken(graph, asked)
+        return OverflowReport(tuple(map(Shown, verdicts)), (), notes)
+    program = program_of(graph, asked)
     with compiled(project, cache, timeout_s) as library:
         bench = _Bench(project, graph, program, library, timeout_s)
         shown = {id(one): kept for one, kept in zip(found, bench.shown(found), strict=True)}
     types = tuple(shown.get(id(one), Shown(one)) for one in verdicts)
     rows = [one.verdict.inputs for one in types if one.verdict.inputs is not None]
     flat = np.array(rows, np.float64).reshape(len(rows), program.ports.low.size)
-    return Overflow(types, _ports(graph, flat), (*notes, *library.notes))
+    return OverflowReport(types, _ports(graph, flat), (*notes, *library.notes))
 
 
 def _graph(
@@ -150,11 +150,11 @@ class _Bench:
 
     project: HlsProject
     graph: FixedPointGraph
-    program: Program
+    program: StageProgram
     library: Library
     timeout_s: float
 
-    def shown(self, found: Sequence[Verdict]) -> list[Shown]:
+    def shown(self, found: Sequence[TypeVerdict]) -> list[Shown]:
         inputs = np.array([one.inputs for one in found], np.float64)
         values = self._values(inputs)
         stored = self._values(self._as_stored(inputs))
@@ -182,7 +182,7 @@ class _Bench:
         return known
 
     def _one(
-        self, one: Verdict, row: int, values: Mapping[str, Floats], stored: Mapping[str, Floats]
+        self, one: TypeVerdict, row: int, values: Mapping[str, Floats], stored: Mapping[str, Floats]
     ) -> Shown:
         if one.role == "input":
             same = all(np.array_equal(values[name][row], stored[name][row]) for name in values)
@@ -214,7 +214,7 @@ class _Bench:
             start += prod(node.shape)
         return start
 
-    def _local(self, one: Verdict, given: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    def _local(self, one: TypeVerdict, given: Mapping[str, Floats]) -> tuple[Floats, Floats]:
         """What the type is given and what the layer makes, from what csim gave the layer."""
         program = self.program
         values: dict[int, Floats] = {
@@ -226,26 +226,26 @@ class _Bench:
         check = self._stage(one)
         return values[check.sources[0]][0], values[program.places[one.node]][0]
 
-    def _stage(self, one: Verdict) -> Store:
+    def _stage(self, one: TypeVerdict) -> Store:
         for check in self.program.checks:
             stage = self.program.stages[check.stage]
             if (check.node, check.role) == (one.node, one.role) and isinstance(stage, Store):
                 return stage
         raise PquantError("no such type in the graph", where=f"{one.node} {one.role}")
 
-    def _beyond(self, one: Verdict, read: Floats) -> bool:
+    def _beyond(self, one: TypeVerdict, read: Floats) -> bool:
         ends = self._stage(one).ends
         rounded = self._stage(one).rounded(read)
         place = one.element or 0
         return bool(rounded[place] > ends.high[place] or rounded[place] < ends.low[place])
 
 
-def _nearest(one: Verdict, seen: Floats) -> int:
+def _nearest(one: TypeVerdict, seen: Floats) -> int:
     """The layer's value behind the type's element: the same place, or its share of a smaller result."""
     return (one.element or 0) % seen.size
 
 
-def _undecided(one: Verdict, why: str) -> Shown:
+def _undecided(one: TypeVerdict, why: str) -> Shown:
     return Shown(replace(one, status="undecided", reason=why, inputs=None, element=None, value=None))
 
 

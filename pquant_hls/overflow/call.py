@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from pquant_hls.overflow.program import Program
+from pquant_hls.overflow.program import StageProgram
 from pquant_hls.overflow.stages import Floats, Index
 from pquant_hls.qor import FixedPointGraph, Node
 
 
-class Call:
+class RuleSite:
     def __init__(
         self,
-        program: Program,
+        program: StageProgram,
         graph: FixedPointGraph,
         node: Node,
         sources: tuple[int, ...],

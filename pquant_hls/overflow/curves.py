@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.overflow.stages import Bound, Box, Floats, Index, Stage, rounding_error, scattered
+from pquant_hls.overflow.stages import Box, Floats, Index, LinearBound, Stage, rounding_error, scattered
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.fixed import round_codes
 
@@ -25,7 +25,7 @@ class Leaky(Stage):
     def interval(self, x: Box) -> Box:
         return Box(self.forward(x.low), self.forward(x.high))
 
-    def bound(self, x: Box) -> Bound:
+    def bound(self, x: Box) -> LinearBound:
         """Above the chord; below one of the two branches, that of the longer side."""
         low, high, out = x.low, x.high, self.interval(x)
         width = np.where(high > low, high - low, 1.0)
@@ -34,7 +34,7 @@ class Leaky(Stage):
         one = np.where(low >= 0, 1.0, self.factor)
         below = np.where(mixed, np.where(high > -low, 1.0, self.factor), one)
         above = np.where(mixed, chord, one)
-        return Bound(below, np.zeros_like(low), above, np.where(mixed, out.low - chord * low, 0.0))
+        return LinearBound(below, np.zeros_like(low), above, np.where(mixed, out.low - chord * low, 0.0))
 
     def slope(self, wanted: Floats, x: Floats) -> Floats:
         return np.where(x > 0, wanted, self.factor * wanted)
@@ -105,16 +105,16 @@ class Store(Stage):
         least, most = np.array(found, np.float64).T
         return np.broadcast_to(least, (self.size,)), np.broadcast_to(most, (self.size,))
 
-    def bound(self, x: Box) -> Bound:
+    def bound(self, x: Box) -> LinearBound:
         """The identity where it fits; a chord and a branch where one end clips; the interval elsewhere."""
         out, fits = self.interval(x), self.fits(x)
         least, most = self.lost
         zero, one = np.zeros(self.size), np.ones(self.size)
-        box = Bound.of(out)
+        box = LinearBound.of(out)
         found = [np.where(fits, *pair) for pair in zip((one, least, one, most), box, strict=True)]
         below, above = self.beyond(x)
         if self.wraps or self.kind.saturation == "SAT_ZERO":
-            return Bound(*found)
+            return LinearBound(*found)
         ends, width = self.ends, np.where(x.high > x.low, x.high - x.low, 1.0)
         top = above & ~below & ~fits & (x.low < ends.high)
         bottom = below & ~above & ~fits & (x.high > ends.low)
@@ -125,7 +125,7 @@ class Store(Stage):
         found[1] = np.where(top, x.low - chord * x.low + least, found[1])
         found[2] = np.where(bottom, chord, found[2])
         found[3] = np.where(bottom, ends.low - chord * x.low + most, found[3])
-        return Bound(*found)
+        return LinearBound(*found)
 
     def slope(self, wanted: Floats, x: Floats) -> Floats:
         if self.wraps:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.overflow.curves import Largest, Leaky, Store
-from pquant_hls.overflow.program import Program
-from pquant_hls.overflow.stages import Bound, Box, Floats, Gather, Linear, Port, Unknown, on_grid
+from pquant_hls.overflow.program import StageProgram
+from pquant_hls.overflow.stages import Box, Floats, Gather, Inlet, Linear, LinearBound, Unknown, snapped
 
 VARIABLES = 20_000
 """Beyond which no programme is made."""
@@ -33,7 +33,7 @@ class Exact:
     reason: str = ""
 
 
-def exceeds(program: Program, place: int, element: int, sign: float, seconds: float) -> Exact:
+def exceeds(program: StageProgram, place: int, element: int, sign: float, seconds: float) -> Exact:
     """Whether element ``element`` of what a store reads can lie beyond its end, above where ``sign`` is 1, below where -1.
 
     Rounding before it may be anything within its bounds, so that a proof holds and an input is one to be tried.
@@ -74,7 +74,7 @@ def has_solver() -> bool:
     return find_spec("scipy") is not None
 
 
-def tightened(program: Program, place: int, elements: NDArray[np.int64], end: float) -> None:
+def tightened(program: StageProgram, place: int, elements: NDArray[np.int64], end: float) -> None:
     """Bounds of some elements of a stage by its linear programme, until the moment ``end`` (``time.monotonic``)."""
     model = Model.of(program, place, elements.tolist())
     if model.count > VARIABLES:
@@ -99,7 +99,7 @@ def tightened(program: Program, place: int, elements: NDArray[np.int64], end: fl
                 box_high[element] = min(box_high[element], most + room)
             else:
                 box_low[element] = max(box_low[element], most - room)
-    program.boxes[place] = on_grid(Box(box_low, box_high), program.stages[place].frac)
+    program.boxes[place] = snapped(Box(box_low, box_high), program.stages[place].frac)
 
 
 def _solved(
@@ -117,7 +117,7 @@ def _solved(
 class Model:
     """Variables for the elements that a value depends on, and what binds them."""
 
-    program: Program
+    program: StageProgram
     used: dict[int, NDArray[np.int64]]
     """By stage: the elements that have variables, in rising order."""
     start: dict[int, int] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Model:
     most: list[float] = field(default_factory=list)
 
     @classmethod
-    def of(cls, program: Program, place: int, elements: Sequence[int]) -> Model:
+    def of(cls, program: StageProgram, place: int, elements: Sequence[int]) -> Model:
         model = cls(program, _needed(program, place, elements))
         for here in sorted(model.used):
             box = program.boxes[here]
@@ -160,7 +160,7 @@ class Model:
         """All ports' values; the middle of the box where a value does not depend on one."""
         parts = []
         for place, stage in enumerate(self.program.stages):
-            if isinstance(stage, Port):
+            if isinstance(stage, Inlet):
                 found = (stage.box.low + stage.box.high) / 2
                 if place in self.used:
                     begin = self.start[place]
@@ -186,7 +186,7 @@ class Model:
 
     def _bind(self, place: int) -> None:
         stage = self.program.stages[place]
-        if isinstance(stage, Port | Unknown):
+        if isinstance(stage, Inlet | Unknown):
             return
         for element in self.used[place].tolist():
             here = self.column(place, element)
@@ -237,7 +237,7 @@ class Model:
         stage, used = self.program.stages[place], self.used[place]
         if stage.size != self.program.size(stage.sources[0]):
             return
-        bound: Bound = stage.bound(self.program.read_box(stage))
+        bound: LinearBound = stage.bound(self.program.read_box(stage))
         if isinstance(stage, Store) and stage.wraps:
             used = self._wrapped(stage, place)
         for element in used.tolist():
@@ -265,7 +265,7 @@ class Model:
         return used[fits[used]]
 
 
-def _needed(program: Program, place: int, elements: Sequence[int]) -> dict[int, NDArray[np.int64]]:
+def _needed(program: StageProgram, place: int, elements: Sequence[int]) -> dict[int, NDArray[np.int64]]:
     """The elements of each stage that some of one stage's depend on."""
     wanted = {place: set(elements)}
     for here in range(place, -1, -1):
@@ -292,6 +292,6 @@ def _reads(stage: Any, element: int) -> set[int]:
     if isinstance(stage, Gather | Largest):
         found = np.atleast_1d(stage.index[element])
         return set(found[found >= 0].tolist())
-    if isinstance(stage, Port):
+    if isinstance(stage, Inlet):
         return set()
     return {element}

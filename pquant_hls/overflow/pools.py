@@ -6,13 +6,13 @@ from math import prod
 
 import numpy as np
 
-from pquant_hls.overflow.call import Call
+from pquant_hls.overflow.call import RuleSite
 from pquant_hls.overflow.curves import Largest
 from pquant_hls.overflow.stages import Index
 from pquant_hls.qor import FixedType
 
 
-def _cells(call: Call) -> Index | None:
+def _cells(call: RuleSite) -> Index | None:
     """(positions, cells, channels) of places; -1 outside of the image."""
     rank = len(call.shape) - 1
     if call.node.kind.whole:
@@ -22,7 +22,7 @@ def _cells(call: Call) -> Index | None:
     return None if found is None else found.reshape(-1, prod(pool), call.shape[-1])
 
 
-def max_pooling(call: Call) -> int | None:
+def largest_of_windows(call: RuleSite) -> int | None:
     """Padding is the type's top bit: a signed type's least value, but half of an unsigned one's range."""
     cells = _cells(call)
     if cells is None:
@@ -39,7 +39,7 @@ def max_pooling(call: Call) -> int | None:
     return found if accum is None or stream else program.store(found, [accum], check)
 
 
-def average_pooling(call: Call) -> int | None:
+def mean_of_windows(call: RuleSite) -> int | None:
     """Sums in the accumulator, divided towards zero (nnet_pooling.h)."""
     cells, accum = _cells(call), call.node.types.get("accum")
     if cells is None or accum is None:

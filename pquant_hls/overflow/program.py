@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.overflow.curves import Store
-from pquant_hls.overflow.stages import Box, Floats, Gather, Linear, Port, Scale, Stage, Unknown, on_grid
+from pquant_hls.overflow.stages import Box, Floats, Gather, Inlet, Linear, Scale, Stage, Unknown, snapped
 from pquant_hls.qor import FixedPointGraph, FixedType, Node
 from pquant_hls.qor.fixed import fraction_bits, round_codes
 
@@ -23,7 +23,7 @@ LARGEST = 40_000
 
 
 @dataclass(frozen=True)
-class Check:
+class StoredType:
     """One type of the graph: the stage that stores in it. ``role``: input, result, accum, grid or table."""
 
     node: str
@@ -31,7 +31,7 @@ class Check:
     stage: int
 
 
-class Program:
+class StageProgram:
     """Stages in their order, the bounds of each (lazy), and the checks.
 
     ``places`` tell where the stored values of a node are. Bounds are sound for any inputs in the ports' boxes.
@@ -40,7 +40,7 @@ class Program:
     def __init__(self) -> None:
         self.stages: list[Stage] = []
         self.boxes: list[Box] = []
-        self.checks: list[Check] = []
+        self.checks: list[StoredType] = []
         self.places: dict[str, int] = {}
         self.spans: dict[str, tuple[int, int]] = {}
         self.end = math.inf
@@ -50,9 +50,9 @@ class Program:
 
     def add(self, stage: Stage, *, check: tuple[str, str] | None = None) -> int:
         self.stages.append(stage)
-        self.boxes.append(on_grid(stage.interval(self.read_box(stage)), stage.frac))
+        self.boxes.append(snapped(stage.interval(self.read_box(stage)), stage.frac))
         if check is not None:
-            self.checks.append(Check(*check, len(self.stages) - 1))
+            self.checks.append(StoredType(*check, len(self.stages) - 1))
         return len(self.stages) - 1
 
     def size(self, place: int) -> int:
@@ -123,7 +123,7 @@ class Program:
         """The interval of a stage, taken anew from what is known of its sources."""
         stage = self.stages[place]
         box = stage.interval(self.read_box(stage)).within(self.boxes[place])
-        self.boxes[place] = on_grid(box, stage.frac)
+        self.boxes[place] = snapped(box, stage.frac)
 
     def hold(self, place: int, fits: NDArray[np.bool_]) -> None:
         """Elements of a store that are known to fit from here on."""
@@ -142,7 +142,7 @@ class Program:
             wanted[np.arange(len(part)), part] = 1.0
             high[part] = np.minimum(high[part], self.upper(place, wanted))
             low[part] = np.maximum(low[part], -self.upper(place, -wanted))
-        self.boxes[place] = on_grid(Box(low, high), self.stages[place].frac)
+        self.boxes[place] = snapped(Box(low, high), self.stages[place].frac)
 
     def upper(self, place: int, wanted: Floats) -> Floats:
         """The most that ``wanted`` (k, size) times the values of a stage can be, (k,)."""
@@ -171,7 +171,7 @@ class Program:
         found: list[Floats | None] = []
         last, start = len(self.stages) if until is None else until + 1, 0
         for stage in self.stages[:last]:
-            if isinstance(stage, Port):
+            if isinstance(stage, Inlet):
                 found.append(x[:, start : start + stage.size])
                 start += stage.size
                 continue
@@ -184,10 +184,10 @@ class Program:
     def gradient(self, values: list[Floats | None], place: int, wanted: Floats) -> Floats:
         """Of ``wanted`` (rows, size) times the values of a stage, by all ports' values (rows, n)."""
         pending = {place: wanted}
-        ports = [here for here, stage in enumerate(self.stages) if isinstance(stage, Port)]
+        ports = [here for here, stage in enumerate(self.stages) if isinstance(stage, Inlet)]
         for here in range(place, -1, -1):
             stage = self.stages[here]
-            if here not in pending or isinstance(stage, Port):
+            if here not in pending or isinstance(stage, Inlet):
                 continue
             read = [values[source] for source in stage.sources]
             known = [array for array in read if array is not None]
@@ -207,17 +207,17 @@ class Program:
     @property
     def ports(self) -> Box:
         """All ports' boxes, side by side."""
-        boxes = [stage.box for stage in self.stages if isinstance(stage, Port)]
+        boxes = [stage.box for stage in self.stages if isinstance(stage, Inlet)]
         return Box(*(np.concatenate(ends) for ends in zip(*boxes, strict=True)))
 
 
-def taken(graph: FixedPointGraph, ranges: Sequence[tuple[Floats, Floats]] | None) -> Program:
+def program_of(graph: FixedPointGraph, ranges: Sequence[tuple[Floats, Floats]] | None) -> StageProgram:
     """The stages of a graph; ``ranges`` are the least and the largest inputs of each port, of its shape or one number each,
     left out: all that its type holds.
     """
     from pquant_hls.overflow.rules import add_node
 
-    program = Program()
+    program = StageProgram()
     for place, node in enumerate(graph.inputs):
         _port(program, node, None if ranges is None else ranges[place])
     for node in graph.nodes:
@@ -228,14 +228,14 @@ def taken(graph: FixedPointGraph, ranges: Sequence[tuple[Floats, Floats]] | None
     return program
 
 
-def _port(program: Program, node: Node, given: tuple[Floats, Floats] | None) -> None:
+def _port(program: StageProgram, node: Node, given: tuple[Floats, Floats] | None) -> None:
     """What comes in and how its type stores it."""
     kind, size = node.result, prod(node.shape)
     if given is None:
         box, frac = Box(np.full(size, kind.low), np.full(size, kind.high)), kind.frac
-        place = program.add(Port((), size, frac, box))
+        place = program.add(Inlet((), size, frac, box))
         program.places[node.name] = program.store(place, [kind], (node.name, "input"))
         return
     low, high = (np.broadcast_to(np.asarray(end, np.float64), node.shape).ravel() for end in given)
-    place = program.add(Port((), size, None, Box(low, high)))
+    place = program.add(Inlet((), size, None, Box(low, high)))
     program.places[node.name] = program.store(place, [kind], (node.name, "input"))

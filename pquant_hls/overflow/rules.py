@@ -7,10 +7,10 @@ from math import prod
 
 import numpy as np
 
-from pquant_hls.overflow.call import Call
+from pquant_hls.overflow.call import RuleSite
 from pquant_hls.overflow.curves import Largest, Leaky, Rising, Times
-from pquant_hls.overflow.pools import average_pooling, max_pooling
-from pquant_hls.overflow.program import Program
+from pquant_hls.overflow.pools import largest_of_windows, mean_of_windows
+from pquant_hls.overflow.program import StageProgram
 from pquant_hls.overflow.stages import Box, Floats, Index
 from pquant_hls.qor import FixedPointGraph, FixedType, Node
 
@@ -18,12 +18,12 @@ TABLE_REACH = {"sigmoid": 8.0, "tanh": 4.0}
 """Half the span of hls4ml's tables (nnet_activation.h)."""
 
 
-def add_node(program: Program, graph: FixedPointGraph, node: Node) -> None:
+def add_node(program: StageProgram, graph: FixedPointGraph, node: Node) -> None:
     """The node's stages, the last of which stores its result."""
     rule = RULES.get(node.op)
     sources = tuple(program.places[name] for name in node.inputs)
     shapes = [graph.node(name).shape for name in node.inputs]
-    call = Call(program, graph, node, sources, shapes)
+    call = RuleSite(program, graph, node, sources, shapes)
     place = None if rule is None else rule(call)
     if place is None:
         why = f"no exact rule for {node.attrs.get('op_name', node.op)!r}"
@@ -40,22 +40,22 @@ def add_node(program: Program, graph: FixedPointGraph, node: Node) -> None:
     program.places[node.name] = program.store(place, [node.result], (node.name, "result"))
 
 
-Rule = Callable[[Call], int | None]
+Rule = Callable[[RuleSite], int | None]
 
 
-def _bias(call: Call, size: int) -> Floats:
+def _bias(call: RuleSite, size: int) -> Floats:
     found = call.array("bias")
     return np.zeros(size) if found is None else found.ravel()
 
 
-def _dense(call: Call) -> int | None:
+def _dense(call: RuleSite) -> int | None:
     weight = call.array("weight")
     if weight is None:
         return None
     return call.accumulated(call.places.reshape(-1, weight.shape[0]), weight, _bias(call, weight.shape[1]))
 
 
-def _convolution(call: Call) -> int | None:
+def _convolution(call: RuleSite) -> int | None:
     weight = call.array("weight")
     if weight is None:
         return None
@@ -68,7 +68,7 @@ def _convolution(call: Call) -> int | None:
     return call.accumulated(found.reshape(-1, columns), matrix, _bias(call, matrix.shape[1]))
 
 
-def _depthwise(call: Call) -> int | None:
+def _depthwise(call: RuleSite) -> int | None:
     """One filter a channel: a matrix with that channel's weights alone."""
     weight = call.array("weight")
     if weight is None or weight.shape[-1] != 1:
@@ -82,7 +82,7 @@ def _depthwise(call: Call) -> int | None:
     return call.accumulated(found.reshape(-1, len(matrix)), matrix, _bias(call, channels))
 
 
-def _batchnorm(call: Call) -> int | None:
+def _batchnorm(call: RuleSite) -> int | None:
     scale, bias = call.array("scale"), call.array("bias")
     if scale is None or bias is None:
         return None
@@ -90,11 +90,11 @@ def _batchnorm(call: Call) -> int | None:
     return call.program.scale(call.x, np.resize(scale, size), np.resize(bias, size))
 
 
-def _same(call: Call) -> int:
+def _same(call: RuleSite) -> int:
     return call.x
 
 
-def _relu(call: Call) -> int | None:
+def _relu(call: RuleSite) -> int | None:
     limit = call.node.attrs.get("threshold") or 0.0
     program, size = call.program, call.program.size(call.x)
     if limit == 0.0:
@@ -106,7 +106,7 @@ def _relu(call: Call) -> int | None:
     return program.add(Rising((call.x,), size, program.frac(call.x), lambda x: np.where(x > held, x, 0.0)))
 
 
-def _leaky(call: Call) -> int | None:
+def _leaky(call: RuleSite) -> int | None:
     slope, kind = call.node.attrs.get("slope"), call.node.types.get("param")
     if slope is None:
         return None
@@ -117,18 +117,18 @@ def _leaky(call: Call) -> int | None:
 
 
 def _rising(function: Callable[[Floats], Floats]) -> Rule:
-    def rule(call: Call) -> int:
+    def rule(call: RuleSite) -> int:
         return call.program.add(Rising((call.x,), call.program.size(call.x), None, function))
 
     return rule
 
 
-def _binary(call: Call) -> int | None:
+def _binary(call: RuleSite) -> int | None:
     low = 0.0 if call.node.result.width == 1 else -1.0
     return _rising(lambda x: np.where(x >= 0, 1.0, low))(call)
 
 
-def _ternary(call: Call) -> int | None:
+def _ternary(call: RuleSite) -> int | None:
     if "threshold_hi" not in call.node.arrays:
         return None
     size = call.program.size(call.x)
@@ -136,7 +136,7 @@ def _ternary(call: Call) -> int | None:
     return _rising(lambda x: np.where(x > high, 1.0, np.where(x <= low, -1.0, 0.0)))(call)
 
 
-def _hard(call: Call, factor: float, shift: float) -> int | None:
+def _hard(call: RuleSite, factor: float, shift: float) -> int | None:
     """``factor * clip(slope * x + shift', 0, 1) + shift``."""
     slope, offset = (call.node.attrs.get(name) for name in ("slope", "shift"))
     if slope is None or offset is None:
@@ -151,7 +151,7 @@ def _hard(call: Call, factor: float, shift: float) -> int | None:
     return _rising(lambda x: factor * np.clip(a * x + b, 0.0, 1.0) + shift)(call)
 
 
-def _table(call: Call) -> int | None:
+def _table(call: RuleSite) -> int | None:
     """Sigmoid and tanh by hls4ml's table: its codes where the graph has them, else those of its formula."""
     node = call.node
     kind, reach = node.types.get("table"), TABLE_REACH[node.op]
@@ -172,7 +172,7 @@ def _table(call: Call) -> int | None:
     return _rising(looked_up)(call)
 
 
-def _softmax(call: Call) -> int | None:
+def _softmax(call: RuleSite) -> int | None:
     """The stable form alone: exponentials of 0 and less, a sum of 1 to n, whose inverse is 1 at most (nnet_activation.h)."""
     node, size = call.node, call.shape[-1]
     exp, inverse, total = (node.types.get(name) for name in ("exp_table", "inv_table", "inv_inp"))
@@ -188,7 +188,7 @@ def _softmax(call: Call) -> int | None:
     return call.program.unknown(node, call.sources, Box(*ends), "softmax has no exact rule")
 
 
-def _joined(call: Call) -> tuple[list[int], Index]:
+def _joined(call: RuleSite) -> tuple[list[int], Index]:
     """Values of two inputs beside each other, and where each pair lies; a shorter one repeats."""
     first, second = (prod(shape) for shape in call.shapes)
     size = prod(call.node.shape)
@@ -197,7 +197,7 @@ def _joined(call: Call) -> tuple[list[int], Index]:
 
 
 def _sum(one: float, other: float) -> Rule:
-    def rule(call: Call) -> int | None:
+    def rule(call: RuleSite) -> int | None:
         if len(call.sources) != 2:
             return None
         sources, pairs = _joined(call)
@@ -209,7 +209,7 @@ def _sum(one: float, other: float) -> Rule:
 
 
 def _extreme(sign: float) -> Rule:
-    def rule(call: Call) -> int | None:
+    def rule(call: RuleSite) -> int | None:
         if len(call.sources) != 2:
             return None
         program, (sources, pairs) = call.program, _joined(call)
@@ -222,7 +222,7 @@ def _extreme(sign: float) -> Rule:
     return rule
 
 
-def _multiply(call: Call) -> int | None:
+def _multiply(call: RuleSite) -> int | None:
     if len(call.sources) != 2:
         return None
     program, (sources, pairs) = call.program, _joined(call)
@@ -232,15 +232,15 @@ def _multiply(call: Call) -> int | None:
     return program.add(Times((both,), len(pairs), sum(known) if len(known) == 2 else None))
 
 
-def _moved(order: Callable[[Call], Index | None]) -> Rule:
-    def rule(call: Call) -> int | None:
+def _moved(order: Callable[[RuleSite], Index | None]) -> Rule:
+    def rule(call: RuleSite) -> int | None:
         index = order(call)
         return None if index is None else call.program.gather(call.sources, index)
 
     return rule
 
 
-def _concatenated(call: Call) -> Index:
+def _concatenated(call: RuleSite) -> Index:
     starts = np.cumsum([0, *(prod(shape) for shape in call.shapes)])
     parts = [
         start + np.arange(prod(shape)).reshape(shape)
@@ -249,7 +249,7 @@ def _concatenated(call: Call) -> Index:
     return np.concatenate(parts, axis=int(call.node.attrs.get("axis", -1)))
 
 
-def _padded(call: Call) -> Index | None:
+def _padded(call: RuleSite) -> Index | None:
     pads = call.pads(len(call.shape) - 1)
     return None if pads is None else np.pad(call.places, [*pads, (0, 0)], constant_values=-1)
 
@@ -277,6 +277,6 @@ RULES: dict[str, Rule] = {
     "concatenate": _moved(_concatenated),
     "transpose": _moved(lambda call: np.transpose(call.places, [int(a) for a in call.node.attrs["perm"]])),
     **dict.fromkeys(("zero_padding1d", "zero_padding2d"), _moved(_padded)),
-    **dict.fromkeys([f"{w}max_pooling{r}d" for w in ("", "global_") for r in (1, 2)], max_pooling),
-    **dict.fromkeys([f"{w}average_pooling{r}d" for w in ("", "global_") for r in (1, 2)], average_pooling),
+    **dict.fromkeys([f"{w}max_pooling{r}d" for w in ("", "global_") for r in (1, 2)], largest_of_windows),
+    **dict.fromkeys([f"{w}average_pooling{r}d" for w in ("", "global_") for r in (1, 2)], mean_of_windows),
 }

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.overflow.curves import Store
-from pquant_hls.overflow.program import Program
+from pquant_hls.overflow.program import StageProgram
 from pquant_hls.overflow.stages import Floats, Unknown
 
 STEPS, STARTS = 24, 4
@@ -16,7 +16,7 @@ AT_ONCE = 2_000_000
 """Values of the widest stage held at a time."""
 
 
-class Witness:
+class OverflowInput:
     """Inputs (all ports' values,) at which element ``element`` of a store reads ``value``, beyond its type."""
 
     def __init__(self, inputs: Floats, element: int, value: float) -> None:
@@ -24,13 +24,13 @@ class Witness:
 
 
 def search(
-    program: Program,
+    program: StageProgram,
     place: int,
     targets: NDArray[np.int64],
     signs: Floats,
     rng: np.random.Generator,
     near: Floats | None = None,
-) -> Witness | None:
+) -> OverflowInput | None:
     """An input that takes one of ``targets`` (k,) of a store beyond its end, above where ``signs`` are
     1 and below where -1.
 
@@ -71,7 +71,7 @@ def search(
     return None
 
 
-def tried(program: Program, place: int, x: Floats) -> Witness | None:
+def tried(program: StageProgram, place: int, x: Floats) -> OverflowInput | None:
     """A row of inputs (rows, n) at which the store's value lies beyond its type; None where there is none."""
     stage = program.stages[place]
     if not isinstance(stage, Store):
@@ -80,7 +80,7 @@ def tried(program: Program, place: int, x: Floats) -> Witness | None:
     return None if found is None else _beyond(stage, found, x)
 
 
-def _behind(program: Program, place: int) -> list[object]:
+def _behind(program: StageProgram, place: int) -> list[object]:
     """Every stage that a stage depends on."""
     seen, pending = {place}, [place]
     while pending:
@@ -92,7 +92,7 @@ def _behind(program: Program, place: int) -> list[object]:
 
 
 def _starts(
-    program: Program, read: int, part: NDArray[np.int64], sign: Floats, rng: np.random.Generator
+    program: StageProgram, read: int, part: NDArray[np.int64], sign: Floats, rng: np.random.Generator
 ) -> Floats:
     """The corner to which the linear bound points, and random ones and inputs."""
     box = program.ports
@@ -111,11 +111,11 @@ def _starts(
     return np.where((np.arange(len(part)) % STARTS == 0)[:, None], pointed, x)
 
 
-def _beyond(stage: Store, found: Floats, x: Floats) -> Witness | None:
+def _beyond(stage: Store, found: Floats, x: Floats) -> OverflowInput | None:
     """The value farthest outside, where one is."""
     ends, rounded = stage.ends, stage.rounded(found)
     over = np.maximum(rounded - ends.high, ends.low - rounded)
     row, element = np.unravel_index(int(over.argmax()), over.shape)
     if over[row, element] <= 0:
         return None
-    return Witness(x[row].copy(), int(element), float(found[row, element]))
+    return OverflowInput(x[row].copy(), int(element), float(found[row, element]))

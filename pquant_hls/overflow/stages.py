@@ -33,7 +33,7 @@ class Box(NamedTuple):
         return Box(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
 
 
-class Bound(NamedTuple):
+class LinearBound(NamedTuple):
     """A stage element by element: ``below * x + low <= y <= above * x + high``, float64 (size,) each."""
 
     below: Floats
@@ -42,7 +42,7 @@ class Bound(NamedTuple):
     high: Floats
 
     @classmethod
-    def of(cls, box: Box) -> Bound:
+    def of(cls, box: Box) -> LinearBound:
         zero = np.zeros_like(box.low)
         return cls(zero, box.low, zero, box.high)
 
@@ -62,9 +62,9 @@ class Stage:
     def interval(self, x: Box) -> Box:
         raise NotImplementedError
 
-    def bound(self, x: Box) -> Bound:
+    def bound(self, x: Box) -> LinearBound:
         """Of a stage that works element by element."""
-        return Bound.of(self.interval(x))
+        return LinearBound.of(self.interval(x))
 
     def back(self, wanted: Floats, x: Box) -> tuple[Floats, Floats]:
         """Coefficients (k, size) to coefficients (k, values read) and constants (k,) that bound them from above."""
@@ -78,7 +78,7 @@ class Stage:
 
 
 @dataclass(frozen=True, eq=False)
-class Port(Stage):
+class Inlet(Stage):
     """What comes in: any multiple of the grid in the box."""
 
     box: Box
@@ -196,8 +196,8 @@ class Scale(Stage):
         ends = self.forward(x.low), self.forward(x.high)
         return outward(Box(np.minimum(*ends), np.maximum(*ends)))
 
-    def bound(self, x: Box) -> Bound:  # noqa: ARG002 - of every stage
-        return Bound(self.factor, self.shift, self.factor, self.shift)
+    def bound(self, x: Box) -> LinearBound:  # noqa: ARG002 - of every stage
+        return LinearBound(self.factor, self.shift, self.factor, self.shift)
 
     def slope(self, wanted: Floats, x: Floats) -> Floats:  # noqa: ARG002 - of every stage
         return wanted * self.factor
@@ -221,7 +221,7 @@ def outward(box: Box) -> Box:
     return Box(box.low - room, box.high + room)
 
 
-def on_grid(box: Box, frac: int | None) -> Box:
+def snapped(box: Box, frac: int | None) -> Box:
     """Narrower, to the outermost values of the grid in it."""
     if frac is None:
         return box

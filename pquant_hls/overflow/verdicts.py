@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from pquant_hls.overflow.curves import Store
 from pquant_hls.overflow.milp import exceeds, has_solver, tightened
-from pquant_hls.overflow.program import LARGEST, Check, Program, taken
-from pquant_hls.overflow.search import Witness, search, tried
+from pquant_hls.overflow.program import LARGEST, StageProgram, StoredType, program_of
+from pquant_hls.overflow.search import OverflowInput, search, tried
 from pquant_hls.overflow.stages import Box, Floats, Linear, Unknown
 from pquant_hls.qor import FixedPointGraph
 
 Status = Literal["proven", "wraps", "saturates", "undecided"]
-SECONDS = 50.0
+SECONDS = 40.0
 RANDOM_ROWS = 256
 SEARCHED = 400
 """Elements of one type, the widest first, for which an input is looked for."""
@@ -27,7 +27,7 @@ TIGHTENED = 512
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TypeVerdict:
     """One type: ``proven`` that no input overflows it, by ``how`` (intervals, affine forms, MILP); ``wraps`` or ``saturates``
     by an input; ``undecided`` with ``reason``.
 
@@ -58,7 +58,7 @@ def decide(
     *,
     seconds: float = SECONDS,
     seed: int = 0,
-) -> tuple[Verdict, ...]:
+) -> tuple[TypeVerdict, ...]:
     """Look at every type that values of ``graph`` are stored in, in the order in which they are computed.
 
     Bounds by intervals, then by substitution back to the inputs (affine forms), then by a small mixed-integer programme where
@@ -70,7 +70,7 @@ def decide(
     ranges : of each port the least and largest inputs, of its shape (float64) or one number; None: all that its type holds.
     seconds : of wall time; what is not decided by then is undecided.
     """
-    program = taken(graph, ranges)
+    program = program_of(graph, ranges)
     rough = list(program.boxes)
     program.end = time.monotonic() + seconds
     course = _Course(program, rough, program.end, np.random.default_rng(seed))
@@ -78,7 +78,7 @@ def decide(
 
 
 class _Course:
-    def __init__(self, program: Program, rough: list[Box], end: float, rng: np.random.Generator) -> None:
+    def __init__(self, program: StageProgram, rough: list[Box], end: float, rng: np.random.Generator) -> None:
         self.program, self.rough, self.end, self.rng = program, rough, end, rng
         self.done = 0
         self.tight: set[int] = set()
@@ -90,11 +90,11 @@ class _Course:
     def late(self) -> bool:
         return time.monotonic() > self.end
 
-    def verdict(self, check: Check) -> Verdict:
+    def verdict(self, check: StoredType) -> TypeVerdict:
         program, stage = self.program, self.program.stages[check.stage]
         self._advance(check.stage)
         if isinstance(stage, Unknown):
-            return Verdict(check.node, check.role, "", "undecided", reason=stage.why)
+            return TypeVerdict(check.node, check.role, "", "undecided", reason=stage.why)
         if not isinstance(stage, Store):
             raise TypeError(check)
         given = program.boxes[stage.sources[0]]
@@ -104,7 +104,7 @@ class _Course:
         open_ = np.flatnonzero(~stage.fits(given))
         if len(open_) == 0:
             plain = bool(stage.fits(self.rough[stage.sources[0]]).all())
-            return Verdict(*named, "proven", "intervals" if plain else "affine forms", low=low, high=high)
+            return TypeVerdict(*named, "proven", "intervals" if plain else "affine forms", low=low, high=high)
         word: Status = "wraps" if stage.wraps else "saturates"
         witness = self._witness(check.stage, stage, open_)
         if witness is not None:
@@ -115,9 +115,9 @@ class _Course:
         if found is not None:
             return _shown(named, word, "MILP", (low, high), found)
         if why is not None:
-            return Verdict(*named, "undecided", reason=why, low=low, high=high)
+            return TypeVerdict(*named, "undecided", reason=why, low=low, high=high)
         self._advance(check.stage, again=True)
-        return Verdict(*named, "proven", "MILP", low=low, high=high)
+        return TypeVerdict(*named, "proven", "MILP", low=low, high=high)
 
     def _advance(self, until: int, *, again: bool = False) -> None:
         """Bounds of all stages up to one, the intervals of sums narrowed by substitution."""
@@ -142,7 +142,7 @@ class _Course:
             self.program.narrow(place, np.arange(stage.size))
             tightened(self.program, place, np.arange(stage.size), self.end)
 
-    def _witness(self, place: int, stage: Store, open_: NDArray[np.int64]) -> Witness | None:
+    def _witness(self, place: int, stage: Store, open_: NDArray[np.int64]) -> OverflowInput | None:
         found = tried(self.program, place, self.sample)
         if found is not None:
             return found
@@ -152,7 +152,9 @@ class _Course:
         worst = np.argsort(-over)[: min(int((over > 0).sum()), SEARCHED)]
         return search(self.program, place, targets[worst], signs[worst], self.rng)
 
-    def _exact(self, place: int, stage: Store, open_: NDArray[np.int64]) -> tuple[Witness | None, str | None]:
+    def _exact(
+        self, place: int, stage: Store, open_: NDArray[np.int64]
+    ) -> tuple[OverflowInput | None, str | None]:
         """Element by element; the reason of the first that stays open."""
         given = self.program.boxes[stage.sources[0]]
         below, above = stage.beyond(given)
@@ -181,7 +183,7 @@ class _Course:
         return None, None
 
 
-def _first(program: Program, place: int) -> bool:
+def _first(program: StageProgram, place: int) -> bool:
     """Whether a stage reads what comes in, each value once: its interval is exact."""
     stage = program.stages[place]
     before = [program.stages[source] for source in stage.sources]
@@ -189,6 +191,6 @@ def _first(program: Program, place: int) -> bool:
 
 
 def _shown(
-    named: tuple[str, str, str], word: Status, how: str, ends: tuple[float, float], found: Witness
-) -> Verdict:
-    return Verdict(*named, word, how, *ends, None, found.element, found.value, found.inputs)
+    named: tuple[str, str, str], word: Status, how: str, ends: tuple[float, float], found: OverflowInput
+) -> TypeVerdict:
+    return TypeVerdict(*named, word, how, *ends, None, found.element, found.value, found.inputs)

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from pquant_hls.overflow import Verdict, decide, taken
+from pquant_hls.overflow import TypeVerdict, decide, program_of
 from pquant_hls.overflow import milp as programme
 from pquant_hls.overflow.curves import Store
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
@@ -40,7 +40,7 @@ def network(
 
 def truth(graph: FixedPointGraph) -> dict[tuple[str, str], bool]:
     """Whether any of all inputs takes a type over its end."""
-    program = taken(graph, None)
+    program = program_of(graph, None)
     (port,) = graph.inputs
     codes = range(port.result.code_min, port.result.code_max + 1)
     x = np.array(list(product(codes, repeat=port.shape[0]))) * port.result.lsb
@@ -55,7 +55,7 @@ def truth(graph: FixedPointGraph) -> dict[tuple[str, str], bool]:
     return found
 
 
-def by_name(verdicts: tuple[Verdict, ...]) -> dict[tuple[str, str], Verdict]:
+def by_name(verdicts: tuple[TypeVerdict, ...]) -> dict[tuple[str, str], TypeVerdict]:
     return {(one.node, one.role): one for one in verdicts}
 
 
@@ -89,7 +89,7 @@ def test_without_a_solver_nothing_is_said_that_is_not_so(seed: int, monkeypatch:
 
 def test_a_witness_is_an_input_that_overflows() -> None:
     graph = network(3, gain=0.9, kind=FixedType(8, 3))
-    program = taken(graph, None)
+    program = program_of(graph, None)
     wrapped = [one for one in decide(graph) if one.status == "wraps"]
     assert wrapped != []
     for one in wrapped:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pquant_hls.errors import NotMeasured
-from pquant_hls.overflow import taken
+from pquant_hls.overflow import program_of
 from pquant_hls.overflow.curves import Store
 from pquant_hls.overflow.stages import Box
 from pquant_hls.qor import FixedPointGraph
@@ -58,7 +58,7 @@ def test_the_stages_compute_what_the_emulator_does(graph: FixedPointGraph, seed:
         expected = emulated(graph, x)
     except NotMeasured:
         return
-    program = taken(graph, None)
+    program = program_of(graph, None)
     values = program.run(x)
     for name, wanted in zip(graph.outputs, expected, strict=True):
         found = values[program.places[name]]
@@ -89,7 +89,7 @@ def test_no_value_lies_outside_of_a_bound(graph: FixedPointGraph, seed: int, sha
     ranges = [
         (np.array(node.result.low * share), np.array(node.result.high * share)) for node in graph.inputs
     ]
-    program = taken(graph, ranges)
+    program = program_of(graph, ranges)
     for place, stage in enumerate(program.stages):
         program.refresh(place)
         if stage.sources:
@@ -108,7 +108,7 @@ def test_no_value_lies_outside_of_a_bound(graph: FixedPointGraph, seed: int, sha
 @settings(max_examples=60)
 @given(graph=GRAPHS, seed=st.integers(0, 1000))
 def test_a_store_that_fits_changes_a_value_by_its_rounding_alone(graph: FixedPointGraph, seed: int) -> None:
-    program = taken(graph, None)
+    program = program_of(graph, None)
     values = program.run(inputs(graph, 30, seed))
     for stage, stored in zip(program.stages, values, strict=True):
         if not isinstance(stage, Store) or stored is None:
@@ -130,7 +130,7 @@ def test_the_interval_of_a_first_layer_is_reached(width: int) -> None:
         Node("x", "input", (), (3,), kind),
         Node("fc", "dense", ("x",), (4,), FixedType(30, 15), {}, arrays),
     )
-    program = taken(FixedPointGraph(nodes, ("fc",)), None)
+    program = program_of(FixedPointGraph(nodes, ("fc",)), None)
     corners = np.array(np.meshgrid(*[(kind.low, kind.high)] * 3)).reshape(3, -1).T @ (codes / 4)
     reached = Box(corners.min(axis=0), corners.max(axis=0))
     assert np.array_equal(program.boxes[program.places["fc"]], np.array(reached))
