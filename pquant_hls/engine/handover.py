@@ -12,7 +12,7 @@ from pquant_hls.csim import build, predict
 from pquant_hls.decide import Verdict
 from pquant_hls.engine.bench import Bench, Point, csim_score
 from pquant_hls.engine.events import Event
-from pquant_hls.engine.figures import drawn
+from pquant_hls.engine.pictured import pictured
 from pquant_hls.engine.score import Score, errors_of
 from pquant_hls.errors import NotMeasured
 from pquant_hls.golden import record, write_testbench
@@ -126,5 +126,5 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict, searched: Mapping[str
         }
         qor = best.qor.with_(metrics={**best.qor.metrics, **more})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
-        write_json(folder / FIGURES, {**drawn(bench, library, outputs), **(searched or {})})
+        write_json(folder / FIGURES, {**pictured(bench, library, outputs), **(searched or {})})
     return qor

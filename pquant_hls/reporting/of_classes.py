@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pquant_hls.qor.words import percent
-from pquant_hls.reporting.figure import Figure, Table
+from pquant_hls.reporting.figure import Figure, TextTable
 from pquant_hls.reporting.plane import Axis, Cells, Curve, Plane, stairs
 from pquant_hls.reporting.recorded import missing
 from pquant_hls.reporting.style import series
@@ -65,7 +65,7 @@ def _area(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, AUC {row['auc']['csim'][0]:.4f}"
 
 
-def efficiencies(figures: Mapping[str, Any]) -> Table:
+def efficiencies(figures: Mapping[str, Any]) -> TextTable:
     """AUC and signal efficiency of each class, csim and float, each with its error."""
     rows = _classes(figures, "efficiencies")
     rates = sorted({rate for row in rows for rate in row["efficiency"]}, key=float)
@@ -79,7 +79,7 @@ def efficiencies(figures: Mapping[str, Any]) -> Table:
         pairs = [row["auc"].get(side) for side in SIDES]
         pairs += [row["efficiency"].get(rate, {}).get(side) for rate in rates for side in SIDES]
         cells.append((str(row["name"]), *map(_pair, pairs)))
-    return Table(tuple(heads), tuple(cells))
+    return TextTable(tuple(heads), tuple(cells))
 
 
 def _pair(pair: Sequence[float] | None) -> str:
@@ -120,7 +120,7 @@ def _scores(row: Mapping[str, Any]) -> Figure:
         (f"{edges[index]:.3g} to {edges[index + 1]:.3g}", *(f"{held[key][index]:.4f}" for key in columns))
         for index in range(len(edges) - 1)
     )
-    table = Table(("score", *(key.replace(":", ", ") for key in columns)), cells)
+    table = TextTable(("score", *(key.replace(":", ", ") for key in columns)), cells)
     alt = f"Distributions of the score of {name}, for its own events and for the others, csim and float."
     return Figure(f"Scores of {name}", alt, table, plane.draw)
 
@@ -136,7 +136,7 @@ def confusion_figure(figures: Mapping[str, Any]) -> Figure:
     said = [["" if share is None else f"{100 * share:.1f} %" for share in row] for row in shares]
     right = sum(row[index] for index, row in enumerate(cells)) / sum(map(sum, cells))
     drawn = Cells(names, names, shares, said, "decided", "true class in rows, share of its events; csim")
-    table = Table(
+    table = TextTable(
         ("true class", *(f"decided {name}" for name in names)),
         tuple((name, *(f"{cell:,}" for cell in row)) for name, row in zip(names, cells, strict=False)),
     )

@@ -44,7 +44,7 @@ def ranges_of(run: RunReport) -> list[ValueRange]:
         return seen
 
 
-def steps_of(run: RunReport) -> list[Entry]:
+def steps_taken(run: RunReport) -> list[Entry]:
     """The steps from the original to the design that was handed over, or to the last one made, in their order."""
     made = {entry.digest: entry for entry in run.records if entry.kind == "step"}
     final = run.final
@@ -60,7 +60,7 @@ def steps_of(run: RunReport) -> list[Entry]:
 
 def epochs_of(run: RunReport) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(step, epochs) of each training on the way to the design; figures as in ``train.EpochReport``."""
-    for entry in steps_of(run):
+    for entry in steps_taken(run):
         folder = run.folder / str(entry.settings.get("folder"))
         places = (
             folder / EPOCHS,

@@ -29,22 +29,22 @@ TRACED_VALUES = 20_000_000
 """The most values of all layers together that are looked at: 160 MB of doubles."""
 
 
-def drawn(bench: Bench, library: Library, outputs: Any) -> dict[str, Any]:
+def pictured(bench: Bench, library: Library, outputs: Any) -> dict[str, Any]:
     """The figures of a design that is handed over; ``outputs`` are csim's on the test split."""
     data = bench.data
     found: dict[str, Any] = {
         "schema_version": 1,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command(sys.argv),
+        "command": command_given(sys.argv),
         "model": {"name": str(bench.teacher.name), "parameters": int(bench.teacher.count_params())},
         "data": _data(data),
         "split": "validation" if data.meta.get("test") == "validation" else "test",
-        "ranges": [found.model_dump() for found in _ranges(bench, library)],
+        "ranges": [row.model_dump() for row in _ranges(bench, library)],
     }
     return {**found, **_decisions(bench, library, outputs)}
 
 
-def command(words: list[str]) -> str | None:
+def command_given(words: list[str]) -> str | None:
     """The command line of this process as a shell reads it; None where it is not one of ours."""
     name = Path(words[0]).name if words else ""
     if name == "__main__.py" and Path(words[0]).parent.name == "pquant_hls":
