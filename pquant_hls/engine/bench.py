@@ -153,7 +153,7 @@ class Bench:
         """
         spec = self.hls if hls is None else hls
         config, name = self._named(point, step, spec)
-        self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
+        self.listen(Event("stage", config.brief))
         if not self.run.has(name):
             with self.run.work(name) as folder, self._noting_epochs(folder):
                 _save(self._ready(step, config, spec).compress(point.model, self.data), folder)
@@ -163,7 +163,7 @@ class Bench:
         """The points of one training of widths that no other of it beats, those of fewest EBOPs first."""
         spec = self.hls if hls is None else hls
         config, name = self._named(point, step, spec)
-        self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
+        self.listen(Event("stage", config.brief))
         if not self.run.has(name):
             with self.run.work(name) as folder, self._noting_epochs(folder):
                 ready: Any = self._ready(step, config, spec)
@@ -382,14 +382,3 @@ def csim_score(outputs: Any, labels: Any, graph: FixedPointGraph | None) -> Scor
     """Decisions of firmware outputs (n, k): argmax, or for k = 1 above 0.5 behind a sigmoid and 0 on logits."""
     behind_sigmoid = graph is not None and graph.node(graph.outputs[0]).op in {"sigmoid", "hard_sigmoid"}
     return decided(np.asarray(outputs).reshape(len(outputs), -1), labels, 0.5 if behind_sigmoid else 0.0)
-
-
-def _brief(config: StepConfig) -> str:
-    """The settings that differ from the defaults, for people."""
-    default = type(config)()  # type: ignore[call-arg]  # each config's step has its own default
-    changed = {
-        k: v
-        for k, v in config.model_dump().items()
-        if v != getattr(default, k) and k not in {"seed", "reference"}
-    }
-    return " ".join(f"{key}={value}" for key, value in changed.items())

@@ -20,6 +20,7 @@ from pquant_hls.hls import load_project
 from pquant_hls.measure.by_verilog import FOLDER as RTL
 from pquant_hls.network import model_digest, save_model
 from pquant_hls.qor import QoR
+from pquant_hls.reporting import Plots, frame, read_run, result_html
 from pquant_hls.store import Entry, write_json
 
 GOLDEN_VECTORS = 256
@@ -51,6 +52,21 @@ class CompressionResult:
     results: dict[str, Any] | None = None
     basis: str = ""
 
+    @property
+    def plot(self) -> Plots:
+        """The pictures of the run: ``plot.layers()``, ``.fronts()``, ``.ranges()``, ``.roc()`` and more, each a figure that a
+        notebook shows and ``save`` writes."""
+        return Plots.of(self.folder)
+
+    @property
+    def rounds(self) -> Any:
+        """A pandas frame with a row for each thing that the run did (``reporting.frame``)."""
+        return frame(read_run(self.folder))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, the figures, where the nanoseconds go."""
+        return result_html(read_run(self.folder))
+
     def parts(self) -> tuple[Any, ...]:
         """model, qor, verdict, history, folder; other pipelines' results have parts of their own."""
         return self.model, self.qor, self.verdict, self.history, self.folder
@@ -67,6 +83,11 @@ class CompressionResult:
 
 class StudyResult(CompressionResult):
     """Of a study: unpacks to (model, best_config)."""
+
+    @property
+    def trials(self) -> Any:
+        """A pandas frame with a row for each trial: its parameters, figures, standing and the limits that it broke."""
+        return frame(read_run(self.folder), kinds=("trial",))
 
     def parts(self) -> tuple[Any, dict[str, Any] | None]:
         return self.model, self.best_config

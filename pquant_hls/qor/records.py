@@ -223,6 +223,13 @@ class QoR(Record):
     metrics: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from pquant_hls.qor.cards import card
+        from pquant_hls.qor.words import figures_said
+
+        return card(f"QoR by {self.source or 'nobody yet'}", figures_said(self), self.notes)
+
 
 class Target(Record):
     """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage.

@@ -1,7 +1,8 @@
 """Draw from a run folder's ledger; its verdict is judged anew."""
 
 from pquant_hls.reporting.figure import Figure, TextTable
-from pquant_hls.reporting.html import to_html
+from pquant_hls.reporting.frames import frame
+from pquant_hls.reporting.html import result_html, to_html
 from pquant_hls.reporting.junit import checks_to_junit, to_junit
 from pquant_hls.reporting.lines import Line, lines
 from pquant_hls.reporting.markdown import to_markdown
@@ -17,9 +18,11 @@ __all__ = [
     "RunReport",
     "TextTable",
     "checks_to_junit",
+    "frame",
     "lines",
     "read_qor",
     "read_run",
+    "result_html",
     "to_html",
     "to_junit",
     "to_markdown",

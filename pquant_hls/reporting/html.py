@@ -33,6 +33,11 @@ class Section:
         return self.title.lower().replace(" ", "-")
 
 
+def _of_study(plots: Plots) -> Sequence[Figure]:
+    """What only a study has."""
+    return [plots.importance()] if "study" in plots.run.identity else []
+
+
 SECTIONS = (
     Section("Where time and logic go", (Plots.layers, Plots.logic, Plots.part)),
     Section("Rounds", (Plots.rounds, Plots.accuracies), facts.lines_of),
@@ -40,7 +45,7 @@ SECTIONS = (
     Section("Ranges", (lambda plots: plots.ranges("weights"), lambda plots: plots.ranges("activations"))),
     Section("Physics", (Plots.roc, Plots.confusion, Plots.scores), facts.efficiency_table),
     Section("Training", (Plots.loss, Plots.learning)),
-    Section("Search", (Plots.fronts, Plots.importance)),
+    Section("Search", (Plots.fronts, _of_study)),
 )
 
 
@@ -64,6 +69,15 @@ def to_html(run: RunReport, beside: RunReport | None = None, *, unlike: bool = F
         f"<title>{html(title)}</title><style>{STYLE}{PAGE}</style></head>"
         f'<body class="pquant"><main>{body}{_provenance(runs)}</main></body></html>\n'
     )
+
+
+def result_html(run: RunReport) -> str:
+    """The head of a run's page for a notebook: verdict, figures and where the nanoseconds go."""
+    words: list[str] = []
+    figures = "".join(_of_all(Plots.layers, (run,), words))
+    table = facts.designs_table((run,))
+    body = f"<h1>{html(run.name)}</h1>{_top(run)}{figures}{'' if table is None else table.html()}"
+    return f'<div class="pquant"><style>{STYLE}</style>{body}</div>'
 
 
 def _side(parts: Sequence[str]) -> str:

@@ -93,7 +93,6 @@ def test_what_was_not_recorded_is_left_out_with_a_word(tagger: Path, tmp_path: P
         "ranges of activations: not recorded by this run",
         "ROC curves: not recorded by this run",
         "learning curves: not recorded by this run",
-        "importance of parameters: not recorded by this run",
         "The command was not recorded",
     ):
         assert word in page
@@ -139,7 +138,7 @@ def test_two_runs_stand_side_by_side(tagger: Path, study: Path) -> None:
     assert "<h1>tagger and sweep</h1>" in page
     assert "tagger: ROC curves" in page
     assert "study: ROC curves" in page
-    assert "tagger: importance of parameters: not recorded by this run" in page
+    assert "study: learning curves: not recorded by this run" in page
     assert '<th role="columnheader" scope="col">study</th>' in page
     assert "## Rounds of study" in to_markdown(read_run(tagger), read_run(study))
 
