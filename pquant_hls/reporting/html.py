@@ -143,7 +143,7 @@ def _of_all(make: Make, runs: Sequence[RunReport], words: list[str]) -> Iterator
         try:
             made = make(Plots(run))
         except NotMeasured as cause:
-            words.append(f"{run.name}: {cause.message}" if len(runs) > 1 else cause.message)
+            words.append(f"{run.label}: {cause.message}" if len(runs) > 1 else cause.message)
             continue
         for figure in [made] if isinstance(made, Figure) else made:
             yield figure.html(run.label if len(runs) > 1 else "")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,11 +139,11 @@ def test_the_epochs_of_a_training_of_many_designs_are_found(tagger: Path, tmp_pa
 def test_two_runs_stand_side_by_side(tagger: Path, study: Path) -> None:
     page = to_html(read_run(tagger), read_run(study))
     assert "<h1>tagger and sweep</h1>" in page
-    assert "tagger: ROC curves" in page
-    assert "study: ROC curves" in page
-    assert "study: learning curves: not recorded by this run" in page
-    assert '<th role="columnheader" scope="col">study</th>' in page
-    assert "## Rounds of study" in to_markdown(read_run(tagger), read_run(study))
+    assert "/tagger: ROC curves" in page
+    assert "/study: ROC curves" in page
+    assert "/study: learning curves: not recorded by this run" in page
+    assert f'<th role="columnheader" scope="col">{read_run(study).label}</th>' in page
+    assert f"## Rounds of {read_run(study).label}" in to_markdown(read_run(tagger), read_run(study))
 
 
 def unlike(folder: Path, tmp_path: Path) -> Path:
@@ -215,3 +218,51 @@ def test_the_command_refuses_unlike_runs(tagger: Path, tmp_path: Path, shell: Sh
     assert (status, "--unlike" in said, page.exists()) == (2, True, False)
     assert shell("report", tagger, other, "-o", page, "--unlike")[0] == 0
     assert page.is_file()
+
+
+def test_pages_and_figures_load_no_training_stack(tagger: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pquant_hls.reporting import *; run = read_run(Path(sys.argv[1]));"
+        "to_html(run), to_markdown(run), to_record(run), Plots(run).roc().svg(); print(*sys.modules)"
+    )
+    words = [sys.executable, "-c", code, str(tagger)]
+    loaded = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    assert "pquant_hls.reporting" in loaded
+    heavy = ("tensorflow", "keras", "qkeras", "hls4ml", "optuna", "matplotlib", "pandas", "scipy")
+    assert [name for name in heavy if name in loaded] == []
+
+
+DOC = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+def test_the_examples_of_the_page_on_results_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas")
+    from pquant_hls.engine import CompressionResult, StudyResult
+    from pquant_hls.spec import Recipe
+    from pquant_hls.tune import grid
+
+    def result(kind: type[CompressionResult], folder: Path) -> CompressionResult:
+        run = read_run(folder)
+        return kind(None, made.qor(), run.verdict, run.records, folder)
+
+    monkeypatch.chdir(tmp_path)
+    made.tagger(tmp_path / "runs" / "old")
+    first, second = re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL)
+    steps = [{"step": "prune", "sparsity": 0.0}, {"step": "quantize"}]
+    names: dict[str, Any] = {
+        "model": None,
+        "data": None,
+        "recipe": Recipe.parse({"steps": steps, "budget": {"latency_ns": 40}}),
+        "compress_model": lambda *given: result(CompressionResult, made.tagger(tmp_path / given[3])),
+        "study": result(StudyResult, made.study(tmp_path / "study")),
+        "Plots": Plots,
+    }
+    exec(compile(first, DOC, "exec"), names)  # noqa: S102
+    assert (tmp_path / "roc.svg").is_file()
+    assert len(names["study"].trials) == 40
+
+    monkeypatch.setattr(
+        grid, "sweep", lambda model, data, recipe, told: (list(grid.combinations(recipe, told)), None)
+    )
+    exec(compile(second, DOC, "exec"), names)  # noqa: S102
+    assert len(names["frame"]) == 9
