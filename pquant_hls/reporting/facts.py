@@ -7,13 +7,12 @@ from typing import Any
 
 import yaml
 
-from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import RESOURCE_NAMES, QoR
 from pquant_hls.qor.words import count, interval, latency_texts, lost_of, lost_on_test, percent, points
 from pquant_hls.reporting.figure import TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.of_classes import efficiencies
-from pquant_hls.reporting.recorded import figures_of
+from pquant_hls.reporting.recorded import figures_of, outputs_of
 from pquant_hls.reporting.run import RunReport
 from pquant_hls.reporting.verdict import read_qor
 
@@ -130,11 +129,17 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def efficiency_table(run: RunReport) -> TextTable | None:
-    """AUC and efficiencies by class; None where they were not recorded."""
-    try:
-        return efficiencies(figures_of(run))
-    except NotMeasured:
+    """AUC and efficiencies by class of every output of classes; None where they were not recorded."""
+    rows = [row for row in outputs_of(run) if row.get("classes")]
+    tables = [(row["name"], efficiencies(row)) for row in rows]
+    if not tables:
         return None
+    named = [
+        (f"{name}: {cells[0]}" if len(tables) > 1 else cells[0], *cells[1:])
+        for name, table in tables
+        for cells in table.rows
+    ]
+    return TextTable(tables[0][1].heads, tuple(named))
 
 
 def provenance(run: RunReport) -> TextTable:

@@ -43,7 +43,7 @@ SECTIONS = (
     Section("Rounds", (Plots.rounds, Plots.accuracies), facts.lines_of),
     Section("Bits and sparsity", (Plots.bits,)),
     Section("Ranges", (lambda plots: plots.ranges("weights"), lambda plots: plots.ranges("activations"))),
-    Section("Physics", (Plots.roc, Plots.confusion, Plots.scores), facts.efficiency_table),
+    Section("Physics", (Plots.physics,), facts.efficiency_table),
     Section("Training", (Plots.loss, Plots.learning)),
     Section("Search", (Plots.fronts, _of_study)),
 )

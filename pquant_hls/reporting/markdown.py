@@ -13,16 +13,17 @@ from pquant_hls.reporting.pair import check_alike, differences
 from pquant_hls.reporting.plots import Plots
 from pquant_hls.reporting.run import RunReport
 
-FIGURES: tuple[Callable[[Plots], Figure], ...] = (
+FIGURES: tuple[Callable[[Plots], Figure | Sequence[Figure]], ...] = (
     Plots.layers,
     Plots.part,
     Plots.bits,
     Plots.ranges,
-    Plots.roc,
-    Plots.confusion,
+    Plots.physics,
     Plots.fronts,
     Plots.importance,
 )
+LONGEST = 30
+"""Rows of a table beyond which it is for the page alone, as those of a histogram."""
 
 
 def to_markdown(run: RunReport, beside: RunReport | None = None, *, unlike: bool = False) -> str:
@@ -69,10 +70,12 @@ def _tables(run: RunReport, of: str) -> Iterator[str]:
         yield from _titled(f"Rounds{of}", rounds)
     for make in FIGURES:
         try:
-            figure = make(Plots(run))
+            made = make(Plots(run))
         except NotMeasured:
             continue
-        yield from _titled(f"{figure.title}{of}", figure.table)
+        for figure in [made] if isinstance(made, Figure) else made:
+            if len(figure.table.rows) <= LONGEST:
+                yield from _titled(f"{figure.title}{of}", figure.table)
     yield from _titled(f"Provenance{of}", facts.provenance(run))
     command, note = facts.command_of_run(run)
     yield f"    {_text(command)}"

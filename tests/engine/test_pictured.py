@@ -24,11 +24,12 @@ def test_hand_over_leaves_the_figures_of_the_page(finished: Finished) -> None:
         "events": {"train": 1000, "val": 1000, "test": 1000},
     }
     assert (told["split"], told["command"]) == ("test", None), "pytest is no command of ours"
+    (output,) = told["outputs"]
     for side, right in (("csim", "test_accuracy"), ("float", "test_accuracy_float")):
-        cells = np.array(told["confusion"][side])
+        cells = np.array(output["confusion"][side])
         assert cells.sum() == 1000
         assert np.trace(cells) / 1000 == pytest.approx(finished.result.qor.metrics[right])
-    assert len(told["classes"]) == 5
+    assert len(output["classes"]) == 5
     rows = [ValueRange.model_validate(row) for row in told["ranges"]]
     assert rows[0].what == "input"
     assert {"fc1", "output"} <= {row.layer for row in rows if row.what == "result"}

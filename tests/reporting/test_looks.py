@@ -36,6 +36,12 @@ def test_a_study_beside_a_run_reads_well(place: Path, width: int, dark: bool) ->
     assert complaints(to_html(*runs), place, width, dark=dark) == []
 
 
+def test_values_and_scores_read_well(place: Path) -> None:
+    run = read_run(made.tagger(place / "values", outputs=made.several_outputs()))
+    for width in (400, 1280):
+        assert complaints(to_html(run), place, width) == []
+
+
 def test_tables_unfolded_read_well(page: str, place: Path) -> None:
     opened = page.replace("<details>", "<details open>")
     for width in (400, 1280):

@@ -94,14 +94,14 @@ def test_what_was_not_recorded_is_left_out_with_a_word(tagger: Path, tmp_path: P
     for word in (
         "model, data set and date: not recorded by this run",
         "ranges of activations: not recorded by this run",
-        "ROC curves: not recorded by this run",
+        "curves of the outputs: not recorded by this run",
         "learning curves: not recorded by this run",
         "The command was not recorded",
     ):
         assert word in page
     assert "Ranges of weights" in page, "the design has its weights"
     assert "NaN" not in page
-    with pytest.raises(NotMeasured, match="ROC curves"):
+    with pytest.raises(NotMeasured, match="curves of classes"):
         Plots.of(old).roc()
 
 
@@ -120,6 +120,28 @@ def test_a_study_shows_every_trial_and_the_limit_that_broke(study: Path) -> None
     page = to_html(run)
     assert "all 40 rows" in page
     assert "NoGain: nothing to gain" in page
+
+
+def test_values_and_scores_have_pictures_of_their_own(tmp_path: Path) -> None:
+    run = read_run(made.tagger(tmp_path / "run", outputs=made.several_outputs()))
+    titles = [figure.title for figure in Plots(run).physics()]
+    assert titles == [
+        "pt: Residuals",
+        "pt: Bias and resolution",
+        "strangeness: Scores",
+        "strangeness: Events above a threshold",
+    ]
+    told = made.several_outputs()[0]["values"][0]
+    residuals, response = Plots(run).physics()[:2]
+    assert f"csim: bias {told['bias:csim'][0]:.4g} ± " in residuals.note
+    assert [float(row[0]) for row in response.table.rows] == pytest.approx(told["truth"], rel=1e-3)
+    above = Plots(run).physics()[3].table.rows
+    shares = [float(row[1]) for row in above]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == pytest.approx(1.0, abs=0.01)
+    assert "Residuals" in to_html(run)
+    with pytest.raises(NotMeasured, match="curves of classes"):
+        Plots(run).roc()
 
 
 def test_ranges_and_epochs_are_read_from_the_folder(tagger: Path) -> None:
@@ -183,7 +205,7 @@ def test_markdown_has_the_figures_of_the_page(tagger: Path) -> None:
 def test_the_record_holds_what_the_pictures_are_drawn_from(tagger: Path) -> None:
     told = json.loads(json.dumps(to_record(read_run(tagger)), allow_nan=False))
     assert told["verdict"] == "MET"
-    assert [row["name"] for row in told["figures"]["classes"]] == list(made.CLASSES)
+    assert [row["name"] for row in told["figures"]["outputs"][0]["classes"]] == list(made.CLASSES)
     assert {row["what"] for row in told["figures"]["ranges"]} == {"weight", "bias", "input", "result"}
 
 

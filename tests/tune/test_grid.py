@@ -21,7 +21,7 @@ RECIPE = Recipe.parse(
         "budget": {"latency_ns": 1000, "max_accuracy_loss": 0.5},
     }
 )
-GRID = {"steps.0.sparsity": [0.0, 0.5], "steps.1.bits": [4, 8]}
+GRID: dict[str, list[Any]] = {"steps.0.sparsity": [0.0, 0.5], "steps.1.bits": [4, 8]}
 
 
 def test_a_grid_gives_every_recipe_the_last_parameter_fastest() -> None:
