@@ -147,5 +147,7 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict, searched: Mapping[str
         }
         qor = best.qor.with_(metrics={**best.qor.metrics, **more})
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
-        write_json(folder / FIGURES, {**pictured(bench, library, outputs), **(searched or {})})
+        write_json(
+            folder / FIGURES, {**pictured(bench, library, outputs), "design": best.digest, **(searched or {})}
+        )
     return qor

@@ -235,9 +235,19 @@ def learning_figure(run: RunReport, what: str) -> Figure:
             Axis.over("epoch", [0, begin]),
             Axis.over("loss" if what == "loss" else "accuracy, %", values),
             curves,
+            [mark for curve in curves for mark in _epochs(curve)],
             keys=_learning_keys(curves, what),
         ).draw,
     )
+
+
+def _epochs(curve: Curve) -> Iterator[Mark]:
+    """A dot for each epoch on the validation split, so that a training of one epoch is seen too."""
+    style, colour = curve.kind.split()
+    if style == "solid":
+        yield from (
+            Mark(x, y, f"fill {colour}", f"{curve.label}, epoch {x:g}: {y:.4g}") for x, y in curve.points
+        )
 
 
 def _learning_keys(curves: Sequence[Curve], what: str) -> list[tuple[str, str]]:

@@ -53,7 +53,7 @@ def steps_taken(run: RunReport) -> list[Entry]:
     """The steps from the original to the design that was handed over, or to the last one made, in their order."""
     made = {entry.digest: entry for entry in run.records if entry.kind == "step"}
     final = run.final
-    end = None if final is None else final.digest
+    end = figures_of(run).get("design") or (None if final is None else final.digest)
     if end not in made:
         end = next(reversed(made), None)
     found: list[Entry] = []
