@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pquant_hls.measure import measure_project as measure_project
     from pquant_hls.spec import Budget as Budget
     from pquant_hls.spec import Recipe as Recipe
+    from pquant_hls.tune import sweep as sweep
     from pquant_hls.tune import tune_model as tune_model
 
 attach(globals())

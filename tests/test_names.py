@@ -26,6 +26,7 @@ SHARED: dict[str, tuple[str, tuple[str, ...]]] = {
         "a command for two firmwares, and the function for firmware and Keras",
         ("cli.csim", "csim.comparison"),
     ),
+    "sweep": ("folders that killed processes left, and designs over a grid", ("files.scratch", "tune.grid")),
     "record": ("a command, and the function it calls", ("cli.csim", "golden.check")),
 }
 """Names that several modules define on purpose: why, and which modules."""

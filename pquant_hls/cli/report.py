@@ -1,7 +1,9 @@
-"""``report``: a run folder as one HTML page, as JUnit XML, or as the table again; a firmware as a page."""
+"""``report``: a run folder as one page, as Markdown, JSON or JUnit XML, or as the table again; a firmware as a page."""
 
 from __future__ import annotations
 
+import json as _json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,24 @@ import typer
 
 if TYPE_CHECKING:
     from pquant_hls.reporting import RunReport
+
+
+class Form(StrEnum):
+    """What a report is written as."""
+
+    HTML = "html"
+    MARKDOWN = "md"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+ENDINGS = {
+    ".html": Form.HTML,
+    ".htm": Form.HTML,
+    ".md": Form.MARKDOWN,
+    ".json": Form.JSON,
+    ".xml": Form.JUNIT,
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -19,51 +39,88 @@ def report(
     run: Annotated[
         Path, typer.Argument(help="run folder of compress, of a pipeline or of tune; or a firmware's folder")
     ],
+    beside: Annotated[
+        Path | None, typer.Argument(help="another run folder, to be shown side by side")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="file to write; its ending .html, .md, .json or .xml says the form"),
+    ] = None,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="the form of -o, or of what is printed without it")
+    ] = None,
+    unlike: Annotated[
+        bool,
+        typer.Option(
+            "--unlike", help="show two runs of other data, parts or clocks side by side all the same"
+        ),
+    ] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="write one page with tables and pictures")
+        Path | None, typer.Option("--html", help="write one page with tables and pictures, as -o PAGE.html")
     ] = None,
     junit: Annotated[
-        Path | None, typer.Option("--junit", help="write JUnit XML: a test case for each limit")
+        Path | None,
+        typer.Option("--junit", help="write JUnit XML: a test case for each limit, as -o FILE.xml"),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON object, as --format json")] = False,
     part: Annotated[
         str | None, typer.Option("--part", help="AMD part of firmware without build files")
     ] = None,
     clock: Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")] = None,
 ) -> int:
-    """Show a finished or interrupted run, and exit by its verdict; or write the page of a firmware (--html)."""
-    if html is not None and is_firmware(run):
-        return _firmware(run, html, part, clock)
-    from dataclasses import asdict
-
+    """Show a finished or interrupted run, or two side by side, and exit by the verdict of the first; or write the page of a
+    firmware."""
+    page = out if html is None else html
+    if page is not None and is_firmware(run):
+        return _firmware(run, page, part, clock)
     from pquant_hls.cli.compress import EXIT_OF_VERDICT
-    from pquant_hls.cli.console import print_json
-    from pquant_hls.reporting import read_run, to_html, to_junit
+    from pquant_hls.reporting import read_run
     from pquant_hls.store import write_bytes
 
-    found = read_run(run)
-    if html is not None:
-        write_bytes(html, to_html(found).encode())
-    if junit is not None:
-        write_bytes(junit, to_junit(found).encode())
-    if json:
-        print_json(
-            {
-                "schema_version": 1,
-                "verdict": str(found.verdict),
-                "recorded_verdict": found.recorded,
-                "status": found.status,
-                "reason": found.reason,
-                "basis": found.basis,
-                "checks": [str(check) for check in found.checks],
-                "test_split": None if found.on_test is None else str(found.on_test),
-                "qor": found.qor,
-                "lines": [asdict(line) for line in found.lines],
-            }
-        )
+    runs = [read_run(folder) for folder in (run, beside) if folder is not None]
+    form = Form.JSON if json else form
+    wanted = [
+        (out, form if form is not None and out is not None else _form_of(out)),
+        (html, Form.HTML),
+        (junit, Form.JUNIT),
+    ]
+    for path, kind in wanted:
+        if path is not None and kind is not None:
+            write_bytes(path, _written(runs, kind, unlike=unlike).encode())
+    if form is not None and out is None:
+        typer.echo(_written(runs, form, unlike=unlike), nl=False)
     else:
-        _show(found)
-    return EXIT_OF_VERDICT[str(found.verdict)]
+        for found in runs:
+            _show(found)
+    return EXIT_OF_VERDICT[str(runs[0].verdict)]
+
+
+def _form_of(out: Path | None) -> Form | None:
+    """The form that a file's name asks for; None without a file."""
+    from pquant_hls.errors import SpecError
+
+    if out is None or out.suffix in ENDINGS:
+        return None if out is None else ENDINGS[out.suffix]
+    raise SpecError(
+        f"{out.name} ends in none of {', '.join(ENDINGS)}", where="-o", mend="say its form by --format"
+    )
+
+
+def _written(runs: list[RunReport], form: Form, *, unlike: bool) -> str:
+    from pquant_hls.errors import SpecError
+    from pquant_hls.reporting import to_html, to_junit, to_markdown, to_record
+
+    if form is Form.HTML:
+        return to_html(*runs, unlike=unlike)
+    if form is Form.MARKDOWN:
+        return to_markdown(*runs, unlike=unlike)
+    if len(runs) > 1:
+        raise SpecError(
+            f"{form} holds one run, {len(runs)} were given", where="report", mend="give html or md for two"
+        )
+    if form is Form.JUNIT:
+        return to_junit(runs[0])
+    return _json.dumps(to_record(runs[0]), indent=1, default=str, allow_nan=False) + "\n"
 
 
 def is_firmware(path: Path) -> bool:

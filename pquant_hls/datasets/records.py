@@ -141,6 +141,21 @@ class Dataset:
         """What of the user's file was left out or read otherwise than written, in words."""
         return tuple(self.meta.get("notes", ()))
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: splits, shapes, classes and what of the file was left out."""
+        from pquant_hls.qor.cards import card
+
+        events = ", ".join(f"{len(self.split(which)[0]):,} {which}" for which in SPLITS)
+        rows = [("events", events), ("input", " x ".join(map(str, self.sample_shape)))]
+        rows += [("classes", ", ".join(self.classes))] if self.classes else []
+        rows += [("features", ", ".join(self.features))] if self.features else []
+        rows += (
+            [("zero bias", f"{len(self.zero_bias.x):,} events, {self.zero_bias.hz:g} Hz")]
+            if self.zero_bias
+            else []
+        )
+        return card(f"data set {self.name}".strip(), [*rows, ("digest", self.digest[:12])], self.notes)
+
     @property
     def n_classes(self) -> int:
         """Number of classes; 0 where there are no labels."""

@@ -172,7 +172,7 @@ class Bench:
         """
         spec = self.hls if hls is None else hls
         config, name = self._named(point, step, spec)
-        self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
+        self.listen(Event("stage", config.brief))
         if not self.run.has(name):
             with self.run.work(name) as folder, self._noting_epochs(folder):
                 _save(self._ready(step, config, spec).compress(point.model, self.data), folder)
@@ -182,7 +182,7 @@ class Bench:
         """The points of one training of widths that no other of it beats, those of fewest EBOPs first."""
         spec = self.hls if hls is None else hls
         config, name = self._named(point, step, spec)
-        self.listen(Event("stage", f"{config.step} {_brief(config)}".strip()))
+        self.listen(Event("stage", config.brief))
         if not self.run.has(name):
             with self.run.work(name) as folder, self._noting_epochs(folder):
                 ready: Any = self._ready(step, config, spec)
@@ -408,12 +408,3 @@ def epoch_event(report: EpochReport) -> Event:
     return Event("epoch", "training", {"epoch": report.epoch, "epochs": report.epochs, **known})
 
 
-def _brief(config: StepConfig) -> str:
-    """The settings that differ from the defaults, for people."""
-    default = type(config)()  # type: ignore[call-arg]  # each config's step has its own default
-    changed = {
-        k: v
-        for k, v in config.model_dump().items()
-        if v != getattr(default, k) and k not in {"seed", "reference"}
-    }
-    return " ".join(f"{key}={value}" for key, value in changed.items())

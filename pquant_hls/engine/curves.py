@@ -1,4 +1,4 @@
-"""A classifier's curves for the page of a run: float beside csim, class by class, as JSON. Pure numpy."""
+"""Curves of an output for the page of a run: float beside csim, as JSON. Pure numpy."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ Labels = NDArray[np.int64]
 
 POINTS = 61
 BINS = 40
+SLICES = 8
+"""Bins of the true value, each with as many events as the others."""
+COLUMNS = 6
+"""The most columns of an output that are drawn one by one."""
 
 
 def class_curves(
@@ -71,11 +75,66 @@ def roc(score: Table, signal: NDArray[np.bool_]) -> list[list[float]]:
     return [[float(f"{x:.4g}") for x in exact], [float(f"{y:.4g}") for y in efficiency]]
 
 
+def value_curves(sides: Mapping[str, Table], truth: Table) -> list[dict[str, Any]]:
+    """Of values to be met, column by column: residuals (found - truth), their mean and standard deviation, and both in bins
+    of the true value.
+
+    sides : values (events, columns) by who gave them. truth : the same, as they should be.
+    """
+    found = []
+    for column in range(min(truth.shape[1], COLUMNS)):
+        wanted = truth[:, column]
+        left = {side: values[:, column] - wanted for side, values in sides.items()}
+        cuts = np.unique(np.quantile(wanted, np.linspace(0, 1, SLICES + 1)))
+        ends = [*cuts[1:-1], np.inf] if len(cuts) > 1 else []  # the last bin holds the largest value too
+        slices = [(wanted >= low) & (wanted < high) for low, high in zip(cuts, ends, strict=False)]
+        chosen = [part for part in slices if part.sum() > 1]
+        row: dict[str, Any] = {
+            "name": str(column),
+            **binned(left),
+            "truth": [_short(wanted[part].mean()) for part in chosen],
+        }
+        for side, residuals in left.items():
+            row[f"bias:{side}"] = [
+                _short(residuals.mean()),
+                _short(residuals.std() / np.sqrt(len(residuals))),
+            ]
+            row[f"resolution:{side}"] = [
+                _short(residuals.std()),
+                _short(residuals.std() / np.sqrt(2 * len(residuals))),
+            ]
+            row[f"means:{side}"] = [_short(residuals[part].mean()) for part in chosen]
+            row[f"widths:{side}"] = [_short(residuals[part].std()) for part in chosen]
+        found.append(row)
+    return found
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def binned(values: Mapping[str, Table]) -> dict[str, Any]:
+    """Shares of events by bins that all sides have in common; the outermost hold what lies beyond 0.1 % on either end."""
+    edges = _edges(values)
+    held = {
+        side: np.histogram(np.clip(each, edges[0], edges[-1]), edges)[0] / len(each)
+        for side, each in values.items()
+    }
+    return {
+        "edges": [_short(edge) for edge in edges],
+        **{side: [float(f"{x:.4g}") for x in shares] for side, shares in held.items()},
+    }
+
+
+def _edges(values: Mapping[str, Table]) -> Table:
+    low, high = np.percentile(np.concatenate(list(values.values())), [0.1, 99.9])
+    return np.asarray(np.linspace(low, high if high > low else low + 1.0, BINS + 1), np.float64)
+
+
 def histograms(scores: Mapping[str, Table], signal: NDArray[np.bool_]) -> dict[str, Any]:
     """Shares of signal and of background by bins that all sides have in common; the outermost hold what lies beyond
     0.1 % on either end."""
-    low, high = np.percentile(np.concatenate(list(scores.values())), [0.1, 99.9])
-    edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
+    edges = _edges(scores)
     found: dict[str, Any] = {"edges": [float(f"{edge:.5g}") for edge in edges]}
     for side, score in scores.items():
         for name, chosen in (("signal", signal), ("background", ~signal)):

@@ -13,8 +13,8 @@ from pquant_hls.datasets import several
 from pquant_hls.decide import Verdict
 from pquant_hls.engine.bench import Bench, Point
 from pquant_hls.engine.events import Event
-from pquant_hls.engine.drawn import drawn
 from pquant_hls.engine.jury import csim_witness, first_of
+from pquant_hls.engine.pictured import pictured
 from pquant_hls.engine.score import Score, errors_of, qualities
 from pquant_hls.errors import NotMeasured
 from pquant_hls.golden import record, write_testbench
@@ -22,6 +22,7 @@ from pquant_hls.hls import load_project
 from pquant_hls.measure.by_verilog import FOLDER as RTL
 from pquant_hls.network import model_digest, save_model
 from pquant_hls.qor import QoR
+from pquant_hls.reporting import Plots, frame, read_run, result_html
 from pquant_hls.store import Entry, write_json
 
 GOLDEN_VECTORS = 256
@@ -53,6 +54,21 @@ class CompressionResult:
     results: dict[str, Any] | None = None
     basis: str = ""
 
+    @property
+    def plot(self) -> Plots:
+        """The pictures of the run: ``plot.layers()``, ``.fronts()``, ``.ranges()``, ``.roc()`` and more, each a figure that a
+        notebook shows and ``save`` writes."""
+        return Plots.of(self.folder)
+
+    @property
+    def rounds(self) -> Any:
+        """A pandas frame with a row for each thing that the run did (``reporting.frame``)."""
+        return frame(read_run(self.folder))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, the figures, where the nanoseconds go."""
+        return result_html(read_run(self.folder))
+
     def parts(self) -> tuple[Any, ...]:
         """model, qor, verdict, history, folder; other pipelines' results have parts of their own."""
         return self.model, self.qor, self.verdict, self.history, self.folder
@@ -69,6 +85,11 @@ class CompressionResult:
 
 class StudyResult(CompressionResult):
     """Of a study: unpacks to (model, best_config)."""
+
+    @property
+    def trials(self) -> Any:
+        """A pandas frame with a row for each trial: its parameters, figures, standing and the limits that it broke."""
+        return frame(read_run(self.folder), kinds=("trial",))
 
     def parts(self) -> tuple[Any, dict[str, Any] | None]:
         return self.model, self.best_config
@@ -131,5 +152,7 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict, searched: Mapping[str
         seen = qualities(test, floating, bench.jury.kept(test)) if own else {}
         qor = best.qor.with_(metrics={**best.qor.metrics, **more}, quality_test=seen)
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
-        write_json(folder / FIGURES, {**drawn(bench, library, outputs), **(searched or {})})
+        write_json(
+            folder / FIGURES, {**pictured(bench, library, outputs), "design": best.digest, **(searched or {})}
+        )
     return qor

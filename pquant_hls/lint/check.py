@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pquant_hls.lint import activations, layers, model, weights
-from pquant_hls.lint.finding import ORDER, Context, Finding
+from pquant_hls.lint.finding import ORDER, Context, Finding, FindingList
 from pquant_hls.lint.rules import RULES
 from pquant_hls.network.graph import topology
 from pquant_hls.network.heads import exact_heads
@@ -29,7 +29,7 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
     ------
     UnsupportedModel : the model has no fixed graph.
     """
-    return lint_with_form(keras_model, HlsSpec() if spec is None else spec)[0]
+    return FindingList(lint_with_form(keras_model, HlsSpec() if spec is None else spec)[0])
 
 
 def lint_with_form(keras_model: Any, spec: HlsSpec) -> tuple[list[Finding], Any]:

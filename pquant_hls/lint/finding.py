@@ -9,8 +9,9 @@ from typing import Literal
 from pquant_hls.network.frontend import Remarks
 from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds import Context
+from pquant_hls.qor.cards import listing
 
-__all__ = ["ORDER", "Context", "Finding", "Findings", "Severity", "finding", "remarked"]
+__all__ = ["ORDER", "Context", "Finding", "FindingList", "Findings", "Severity", "finding", "remarked"]
 
 Severity = Literal["error", "warning", "note"]
 ORDER: Mapping[str, int] = {"error": 0, "warning": 1, "note": 2}
@@ -33,11 +34,24 @@ class Finding:
     mend: str
     fixable: bool = False
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return FindingList([self])._repr_html_()
+
     def __str__(self) -> str:
         return f"{self.severity} {self.rule} {self.layer}: {self.message} ({self.mend})"
 
 
 Findings = Iterator[Finding]
+
+
+class FindingList(list[Finding]):
+    """Findings that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        heads = ("severity", "rule", "layer", "what", "mend")
+        rows = ((row.severity, row.rule, row.layer, row.message, row.mend) for row in self)
+        return listing(heads, rows, "no findings: the firmware computes what Keras does")
 
 
 def finding(

@@ -263,6 +263,13 @@ class QoR(Record):
     quality_test: dict[str, Quality] = Field(default_factory=dict, exclude_if=_no_quality)
     notes: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from pquant_hls.qor.cards import card
+        from pquant_hls.qor.words import figures_said
+
+        return card(f"QoR by {self.source or 'nobody yet'}", figures_said(self), self.notes)
+
 
 class Target(Record):
     """What the firmware is built for; the clock uncertainty is in ns and leaves ``budget_ns`` for one stage.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pquant_hls.qor import Latency, QoR, Quality
+from pquant_hls.qor.records import RESOURCE_NAMES, Latency, QoR, Quality
 
 
 def interval(low: float | None, value: float | None, high: float | None, form: str = "{:.0f}") -> str:
@@ -101,6 +101,26 @@ def source_text(qor: Mapping[str, Any] | None) -> str:
     error = (found.get("metrics") or {}).get("estimate_error_cycles")
     source = found.get("source") or "-"
     return source if error is None else f"{source}\n(estimate {error:+.0f})"
+
+
+def figures_said(qor: QoR) -> Iterator[tuple[str, str]]:
+    """(name, figure) of all that a record knows, for people."""
+    cycles, ns = latency_texts(qor.model_dump(mode="json"))
+    if qor.latency is not None:
+        yield "cycles", cycles
+        yield "worst latency, ns", ns
+        yield "initiation interval, cycles", count(qor.latency.ii_cycles)
+    if qor.resources is not None:
+        for name in RESOURCE_NAMES:
+            value, share = getattr(qor.resources, name), qor.resources.percent(name)
+            low, high = qor.resources.intervals.get(name, (None, None))
+            if value is not None:
+                part = "" if share is None else f", {share:.2g} % of the part"
+                yield name.upper(), interval(low, value, high, "{:,.0f}") + part
+    if qor.accuracy is not None:
+        yield f"accuracy ({qor.accuracy_source})", percent(qor.accuracy, qor.metrics.get("accuracy_error"))
+    if qor.csim_match is not None:
+        yield "outputs on which csim equals Keras", percent(qor.csim_match)
 
 
 STAGES = {

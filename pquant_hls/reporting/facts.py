@@ -7,13 +7,12 @@ from typing import Any
 
 import yaml
 
-from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import RESOURCE_NAMES, QoR
 from pquant_hls.qor.words import count, interval, latency_texts, lost_of, lost_on_test, percent, points
-from pquant_hls.reporting.figure import Table
+from pquant_hls.reporting.figure import TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.of_classes import efficiencies
-from pquant_hls.reporting.recorded import figures_of
+from pquant_hls.reporting.recorded import figures_of, outputs_of
 from pquant_hls.reporting.run import RunReport
 from pquant_hls.reporting.verdict import read_qor
 
@@ -47,13 +46,13 @@ def what(run: RunReport) -> list[str]:
     return said if found else [*said, "model, data set and date: not recorded by this run"]
 
 
-def handed_over(runs: Sequence[RunReport]) -> Table | None:
+def designs_table(runs: Sequence[RunReport]) -> TextTable | None:
     """The figures of the designs, one column a run; None where nothing was handed over."""
     columns = [dict(_figures(read_qor(run.qor), run)) if run.qor is not None else {} for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
     heads = ("figure", *(run.label if len(runs) > 1 else "value" for run in runs))
     rows = tuple((name, *(column.get(name, "-") for column in columns)) for name in names)
-    return Table(heads, rows) if names else None
+    return TextTable(heads, rows) if names else None
 
 
 def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
@@ -103,14 +102,14 @@ HEADS = (
 )
 
 
-def rounds_table(run: RunReport) -> Table | None:
+def lines_of(run: RunReport) -> TextTable | None:
     """Every line of the run; None where there is none. A column that is empty throughout is left out."""
     rows = [_cells(line) for line in run.lines]
     kept = [index for index in range(len(HEADS)) if any(row[index] not in {"", "-"} for row in rows)]
     if not rows:
         return None
     texts = frozenset({"what", "source", "outcome", "why"})
-    return Table(tuple(HEADS[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows), texts)
+    return TextTable(tuple(HEADS[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows), texts)
 
 
 def _cells(line: Line) -> tuple[str, ...]:
@@ -129,15 +128,21 @@ def _cells(line: Line) -> tuple[str, ...]:
     )
 
 
-def efficiency_table(run: RunReport) -> Table | None:
-    """AUC and efficiencies by class; None where they were not recorded."""
-    try:
-        return efficiencies(figures_of(run))
-    except NotMeasured:
+def efficiency_table(run: RunReport) -> TextTable | None:
+    """AUC and efficiencies by class of every output of classes; None where they were not recorded."""
+    rows = [row for row in outputs_of(run) if row.get("classes")]
+    tables = [(row["name"], efficiencies(row)) for row in rows]
+    if not tables:
         return None
+    named = [
+        (f"{name}: {cells[0]}" if len(tables) > 1 else cells[0], *cells[1:])
+        for name, table in tables
+        for cells in table.rows
+    ]
+    return TextTable(tables[0][1].heads, tuple(named))
 
 
-def made_by(run: RunReport) -> Table:
+def provenance(run: RunReport) -> TextTable:
     """Versions and digests behind a run."""
     versions = (run.qor or {}).get("versions") or {}
     rows = [("run folder", run.folder.name), ("recorded verdict", run.recorded or "-")]
@@ -148,10 +153,10 @@ def made_by(run: RunReport) -> Table:
     ]
     rows += [("project, sha256", str((run.qor or {}).get("digest") or "-")[:16])]
     rows += [(name, str(version)) for name, version in versions.items()]
-    return Table(("made by", "what"), tuple(rows))
+    return TextTable(("made by", "what"), tuple(rows))
 
 
-def command(run: RunReport) -> tuple[str, str]:
+def command_of_run(run: RunReport) -> tuple[str, str]:
     """(the command that repeats the run, a word where it was not the one given)."""
     told = figures_of(run).get("command")
     if told:

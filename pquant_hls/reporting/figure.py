@@ -20,7 +20,7 @@ Draw = Callable[[float], tuple[float, str]]
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Rows of texts under their heads; the first column names the row. ``texts`` are the heads of columns of words."""
 
     heads: tuple[str, ...]
@@ -51,11 +51,8 @@ class Table:
 
     def markdown(self) -> str:
         """As a table of GitHub's Markdown."""
-        lines = [
-            self.heads,
-            tuple("---" if head in self.texts else "---:" for head in self.heads),
-            *self.rows,
-        ]
+        left = {self.heads[0], *self.texts}
+        lines = [self.heads, tuple("---" if head in left else "---:" for head in self.heads), *self.rows]
         return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in lines)
 
 
@@ -69,7 +66,7 @@ class Figure:
 
     title: str
     alt: str
-    table: Table
+    table: TextTable
     draw: Draw
     note: str = ""
 

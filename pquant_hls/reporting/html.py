@@ -9,12 +9,14 @@ from pquant_hls.errors import NotMeasured
 from pquant_hls.programs.quoting import html
 from pquant_hls.qor.words import limits
 from pquant_hls.reporting import facts
-from pquant_hls.reporting.figure import Figure, Table
+from pquant_hls.reporting.figure import Figure, TextTable
 from pquant_hls.reporting.pair import check_alike, differences
 from pquant_hls.reporting.plots import Plots
 from pquant_hls.reporting.run import RunReport
 from pquant_hls.reporting.style import PAGE, STYLE
 
+LONG = 16
+"""Rows of a table that a page shows without being asked."""
 Make = Callable[[Plots], Figure | Sequence[Figure]]
 
 
@@ -24,21 +26,26 @@ class Section:
 
     title: str
     pictures: Sequence[Make] = ()
-    table: Callable[[RunReport], Table | None] | None = None
+    table: Callable[[RunReport], TextTable | None] | None = None
 
     @property
     def anchor(self) -> str:
         return self.title.lower().replace(" ", "-")
 
 
+def _of_study(plots: Plots) -> Sequence[Figure]:
+    """What only a study has."""
+    return [plots.importance()] if "study" in plots.run.identity else []
+
+
 SECTIONS = (
     Section("Where time and logic go", (Plots.layers, Plots.logic, Plots.part)),
-    Section("Rounds", (Plots.rounds, Plots.accuracies), facts.rounds_table),
+    Section("Rounds", (Plots.rounds, Plots.accuracies), facts.lines_of),
     Section("Bits and sparsity", (Plots.bits,)),
     Section("Ranges", (lambda plots: plots.ranges("weights"), lambda plots: plots.ranges("activations"))),
-    Section("Physics", (Plots.roc, Plots.confusion, Plots.scores), facts.efficiency_table),
+    Section("Physics", (Plots.physics,), facts.efficiency_table),
     Section("Training", (Plots.loss, Plots.learning)),
-    Section("Search", (Plots.fronts, Plots.importance)),
+    Section("Search", (Plots.fronts, _of_study)),
 )
 
 
@@ -62,6 +69,15 @@ def to_html(run: RunReport, beside: RunReport | None = None, *, unlike: bool = F
         f"<title>{html(title)}</title><style>{STYLE}{PAGE}</style></head>"
         f'<body class="pquant"><main>{body}{_provenance(runs)}</main></body></html>\n'
     )
+
+
+def result_html(run: RunReport) -> str:
+    """The head of a run's page for a notebook: verdict, figures and where the nanoseconds go."""
+    words: list[str] = []
+    figures = "".join(_of_all(Plots.layers, (run,), words))
+    table = facts.designs_table((run,))
+    body = f"<h1>{html(run.name)}</h1>{_top(run)}{figures}{'' if table is None else table.html()}"
+    return f'<div class="pquant"><style>{STYLE}</style>{body}</div>'
 
 
 def _side(parts: Sequence[str]) -> str:
@@ -105,7 +121,7 @@ def _titled(title: str, body: str) -> str:
 
 def _handed_over(runs: Sequence[RunReport]) -> str:
     """The figures of the designs, each with its source, and what was dropped or substituted."""
-    table = facts.handed_over(runs)
+    table = facts.designs_table(runs)
     notes = [note for run in runs for note in (run.qor or {}).get("notes") or ()]
     said = f"<ul>{''.join(f'<li>{html(note)}</li>' for note in dict.fromkeys(notes))}</ul>" if notes else ""
     body = '<p class="missing">Nothing was handed over.</p>' if table is None else table.html() + said
@@ -127,26 +143,33 @@ def _of_all(make: Make, runs: Sequence[RunReport], words: list[str]) -> Iterator
         try:
             made = make(Plots(run))
         except NotMeasured as cause:
-            words.append(f"{run.name}: {cause.message}" if len(runs) > 1 else cause.message)
+            words.append(f"{run.label}: {cause.message}" if len(runs) > 1 else cause.message)
             continue
         for figure in [made] if isinstance(made, Figure) else made:
             yield figure.html(run.label if len(runs) > 1 else "")
 
 
-def _tables(make: Callable[[RunReport], Table | None], runs: Sequence[RunReport]) -> Iterator[str]:
+def _tables(make: Callable[[RunReport], TextTable | None], runs: Sequence[RunReport]) -> Iterator[str]:
     for run in runs:
         table = make(run)
         if table is not None:
-            yield (f"<h3>{html(run.label)}</h3>" if len(runs) > 1 else "") + table.html()
+            yield (f"<h3>{html(run.label)}</h3>" if len(runs) > 1 else "") + _folded(table)
+
+
+def _folded(table: TextTable) -> str:
+    """A table as it is; a long one to unfold."""
+    if len(table.rows) <= LONG:
+        return table.html()
+    return f"<details><summary>all {len(table.rows)} rows</summary>{table.html()}</details>"
 
 
 def _provenance(runs: Sequence[RunReport]) -> str:
     """What made the run, and the command that makes it again."""
     parts = []
     for run in runs:
-        command, note = facts.command(run)
+        command, note = facts.command_of_run(run)
         recipe = facts.asked(run)
         folded = f"<details><summary>what was asked, as {recipe[0]}</summary><pre>{html(recipe[1])}</pre></details>"
         again = f"<pre>{html(command)}</pre>{f'<p class=note>{html(note)}</p>' if note else ''}"
-        parts.append(f"{facts.made_by(run).html()}<p>To repeat it:</p>{again}{folded}")
+        parts.append(f"{facts.provenance(run).html()}<p>To repeat it:</p>{again}{folded}")
     return _titled("Provenance", _side(parts))

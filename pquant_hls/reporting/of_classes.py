@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pquant_hls.qor.words import percent
-from pquant_hls.reporting.figure import Figure, Table
+from pquant_hls.reporting.figure import Figure, TextTable
 from pquant_hls.reporting.plane import Axis, Cells, Curve, Plane, stairs
 from pquant_hls.reporting.recorded import missing
 from pquant_hls.reporting.style import series
@@ -17,9 +17,9 @@ QUOTED = {"0.01", "0.1"}
 """Background shares that are quoted of every classifier; others are those of the budget's gates."""
 
 
-def roc_figure(figures: Mapping[str, Any]) -> Figure:
+def roc_figure(output: Mapping[str, Any]) -> Figure:
     """Signal efficiency over the background let through, class by class."""
-    rows = _classes(figures, "ROC curves")
+    rows = _classes(output, "ROC curves")
     least = min(min((x for x in row["roc"]["csim"][0] if x > 0), default=1.0) for row in rows)
     low = max(1e-6, 10.0 ** _floor_log(least))
     curves = [
@@ -39,9 +39,9 @@ def roc_figure(figures: Mapping[str, Any]) -> Figure:
     return Figure(
         "ROC curves",
         alt,
-        efficiencies(figures),
+        efficiencies(output),
         plane.draw,
-        f"On the {figures.get('split')} split, each class against the rest.",
+        "Each class against the rest.",
     )
 
 
@@ -49,8 +49,8 @@ def _floor_log(value: float) -> int:
     return next(power for power in range(0, -12, -1) if 10.0**power <= value * 1.0001)
 
 
-def _classes(figures: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
-    found = list(figures.get("classes") or ())
+def _classes(output: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
+    found = list(output.get("classes") or ())
     if not found:
         raise missing(what)
     return found
@@ -65,9 +65,9 @@ def _area(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, AUC {row['auc']['csim'][0]:.4f}"
 
 
-def efficiencies(figures: Mapping[str, Any]) -> Table:
+def efficiencies(output: Mapping[str, Any]) -> TextTable:
     """AUC and signal efficiency of each class, csim and float, each with its error."""
-    rows = _classes(figures, "efficiencies")
+    rows = _classes(output, "efficiencies")
     rates = sorted({rate for row in rows for rate in row["efficiency"]}, key=float)
     heads = ["class"] + [
         f"{what}, {side}"
@@ -79,16 +79,16 @@ def efficiencies(figures: Mapping[str, Any]) -> Table:
         pairs = [row["auc"].get(side) for side in SIDES]
         pairs += [row["efficiency"].get(rate, {}).get(side) for rate in rates for side in SIDES]
         cells.append((str(row["name"]), *map(_pair, pairs)))
-    return Table(tuple(heads), tuple(cells))
+    return TextTable(tuple(heads), tuple(cells))
 
 
 def _pair(pair: Sequence[float] | None) -> str:
     return percent(*(pair or (None, None)))
 
 
-def score_figures(figures: Mapping[str, Any]) -> list[Figure]:
+def score_figures(output: Mapping[str, Any]) -> list[Figure]:
     """The distribution of each class's score, for its events and for the others."""
-    return [_scores(row) for row in _classes(figures, "score distributions")]
+    return [_scores(row) for row in _classes(output, "score distributions")]
 
 
 def _scores(row: Mapping[str, Any]) -> Figure:
@@ -120,23 +120,22 @@ def _scores(row: Mapping[str, Any]) -> Figure:
         (f"{edges[index]:.3g} to {edges[index + 1]:.3g}", *(f"{held[key][index]:.4f}" for key in columns))
         for index in range(len(edges) - 1)
     )
-    table = Table(("score", *(key.replace(":", ", ") for key in columns)), cells)
+    table = TextTable(("score", *(key.replace(":", ", ") for key in columns)), cells)
     alt = f"Distributions of the score of {name}, for its own events and for the others, csim and float."
     return Figure(f"Scores of {name}", alt, table, plane.draw)
 
 
-def confusion_figure(figures: Mapping[str, Any]) -> Figure:
+def confusion_figure(output: Mapping[str, Any], classes: Sequence[str] = ()) -> Figure:
     """Which class is taken for which, by csim, as shares of the true class."""
-    cells = (figures.get("confusion") or {}).get("csim")
+    cells = (output.get("confusion") or {}).get("csim")
     if not cells:
         raise missing("confusion of classes")
-    names = [*figures.get("data", {}).get("classes", ())]
-    names += [str(number) for number in range(len(names), len(cells))]
+    names = [classes[number] if number < len(classes) else str(number) for number in range(len(cells))]
     shares = [[None if sum(row) == 0 else cell / sum(row) for cell in row] for row in cells]
     said = [["" if share is None else f"{100 * share:.1f} %" for share in row] for row in shares]
     right = sum(row[index] for index, row in enumerate(cells)) / sum(map(sum, cells))
     drawn = Cells(names, names, shares, said, "decided", "true class in rows, share of its events; csim")
-    table = Table(
+    table = TextTable(
         ("true class", *(f"decided {name}" for name in names)),
         tuple((name, *(f"{cell:,}" for cell in row)) for name, row in zip(names, cells, strict=False)),
     )

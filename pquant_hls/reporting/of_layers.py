@@ -9,9 +9,9 @@ import numpy as np
 from pquant_hls.qor import RESOURCE_NAMES, FixedPointGraph, Latency, LayerQoR, Node, QoR
 from pquant_hls.qor.ranges import ValueRange
 from pquant_hls.qor.words import count, interval
-from pquant_hls.reporting.figure import Figure, Table
+from pquant_hls.reporting.figure import Figure, TextTable
 from pquant_hls.reporting.recorded import missing
-from pquant_hls.reporting.rows import Bar, bars, ranges, share, told
+from pquant_hls.reporting.rows import Bar, bars, draw_ranges, said_of, share_text
 
 COSTS = tuple(name for name in RESOURCE_NAMES if name in LayerQoR.model_fields)
 TOO_MANY = 3
@@ -55,7 +55,7 @@ def _ns(layer: LayerQoR, latency: Latency) -> tuple[float | None, float | None, 
     return value, low, high
 
 
-def _layers(qor: QoR, latency: Latency) -> Table:
+def _layers(qor: QoR, latency: Latency) -> TextTable:
     shares = [name for name in COSTS if _total(qor, name) is not None]
     heads = [
         "layer",
@@ -72,7 +72,7 @@ def _layers(qor: QoR, latency: Latency) -> Table:
         cells += [interval(low, value, high, "{:.1f}"), *(count(getattr(layer, name)) for name in COSTS)]
         cells += [_of_part(getattr(layer, name), _total(qor, name)) for name in shares]
         rows.append(tuple(cells))
-    return Table(tuple(heads), tuple(rows), frozenset({"kind"}))
+    return TextTable(tuple(heads), tuple(rows), frozenset({"kind"}))
 
 
 def _total(qor: QoR, name: str) -> float | None:
@@ -82,7 +82,7 @@ def _total(qor: QoR, name: str) -> float | None:
 
 
 def _of_part(used: float | None, total: float | None) -> str:
-    return "-" if used is None or total is None or total == 0 else share(used / total)
+    return "-" if used is None or total is None or total == 0 else share_text(used / total)
 
 
 def logic_figure(qor: QoR) -> Figure:
@@ -95,7 +95,7 @@ def logic_figure(qor: QoR) -> Figure:
     heads = ("layer", *(name.upper() for name in COSTS))
     cells = tuple((layer.name, *(count(getattr(layer, name)) for name in COSTS)) for layer in known)
     alt = f"LUT of each of {len(rows)} layers; the most is {costly.name} with {costly.said}."
-    return Figure("Where the logic goes", alt, Table(heads, cells), bars(rows, "LUT"))
+    return Figure("Where the logic goes", alt, TextTable(heads, cells), bars(rows, "LUT"))
 
 
 def part_figure(qor: QoR) -> Figure:
@@ -110,15 +110,17 @@ def part_figure(qor: QoR) -> Figure:
         if percent is None or total is None:
             continue
         low, high = resources.intervals.get(name, (None, None))
-        ends = [None if end is None else 100 * end / total for end in (low, high)]
-        rows.append(Bar(name.upper(), percent, share(percent / 100), *ends))
-        cells.append((name.upper(), interval(low, used, high, "{:,.0f}"), count(total), share(percent / 100)))
+        first, last = (None if end is None else 100 * end / total for end in (low, high))
+        rows.append(Bar(name.upper(), percent, share_text(percent / 100), first, last))
+        cells.append(
+            (name.upper(), interval(low, used, high, "{:,.0f}"), count(total), share_text(percent / 100))
+        )
     alt = (
         f"Resources as a share of {qor.part or 'the part'}: "
         + ", ".join(f"{row.name} {row.said}" for row in rows)
         + "."
     )
-    table = Table(("resource", "used", "available", "share"), tuple(cells))
+    table = TextTable(("resource", "used", "available", "share"), tuple(cells))
     return Figure(f"Share of the part {qor.part or ''}".strip(), alt, table, bars(rows, "% of the part"))
 
 
@@ -128,16 +130,23 @@ def bits_figure(graph: FixedPointGraph) -> Figure:
     if not weighted:
         raise missing("weights")
     rows = [
-        Bar(node.name, _bits(node, "weight"), f"{_bits(node, 'weight')} bits, {share(_zeros(node))} zero")
+        Bar(
+            node.name, _bits(node, "weight"), f"{_bits(node, 'weight')} bits, {share_text(_zeros(node))} zero"
+        )
         for node in weighted
     ]
     heads = ("layer", "kind", "weights", "zero", "weight", "bias", "accumulator", "result")
     cells = tuple(map(_types, weighted))
     total = sum(node.arrays["weight"].codes.size for node in weighted)
     zeros = sum(int((node.arrays["weight"].codes == 0).sum()) for node in weighted)
-    alt = f"Bits of the weights of {len(rows)} layers; {share(zeros / total)} of {total:,} weights are 0."
+    alt = (
+        f"Bits of the weights of {len(rows)} layers; {share_text(zeros / total)} of {total:,} weights are 0."
+    )
     return Figure(
-        "Bits and sparsity", alt, Table(heads, cells, frozenset(heads[1:2])), bars(rows, "bits of a weight")
+        "Bits and sparsity",
+        alt,
+        TextTable(heads, cells, frozenset(heads[1:2])),
+        bars(rows, "bits of a weight"),
     )
 
 
@@ -155,7 +164,7 @@ def _types(node: Node) -> tuple[str, ...]:
         node.name,
         node.op,
         count(node.arrays["weight"].codes.size),
-        share(_zeros(node)),
+        share_text(_zeros(node)),
         *kinds,
         node.result.text,
     )
@@ -178,13 +187,13 @@ def ranges_figure(found: Sequence[ValueRange], title: str) -> Figure:
     )
     cells = tuple(map(_range, found))
     return Figure(
-        title, _alt(found), Table(heads, cells, frozenset({"type"})), ranges(found), _remarks(found)
+        title, _alt(found), TextTable(heads, cells, frozenset({"type"})), draw_ranges(found), _remarks(found)
     )
 
 
 def _range(row: ValueRange) -> tuple[str, ...]:
     cut = row.at_ends if row.beyond is None else row.beyond
-    ends = f"{share(row.zeros)}", share(cut), str(row.spare_high), str(row.spare_low)
+    ends = f"{share_text(row.zeros)}", share_text(cut), str(row.spare_high), str(row.spare_low)
     return (
         f"{row.layer} {row.what}",
         row.type,
@@ -209,7 +218,7 @@ def _remarks(found: Sequence[ValueRange]) -> str:
     )
     said = []
     for words, ask in asks:
-        names = [f"{row.layer} {row.what} ({told(row)})" for row in found if ask(row)]
+        names = [f"{row.layer} {row.what} ({said_of(row)})" for row in found if ask(row)]
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         said += [f"{words}: {', '.join(names[:4])}{more}."] if names else []
     return " ".join(said) or "No value is cut, and no type has more than two bits to spare."

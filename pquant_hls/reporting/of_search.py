@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pquant_hls.qor.words import interval, percent
-from pquant_hls.reporting.figure import Figure, Table
+from pquant_hls.reporting.figure import Figure, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.plane import Axis, Curve, Mark, Plane, columns
 from pquant_hls.reporting.recorded import epochs_of, figures_of, missing
@@ -36,7 +36,7 @@ def latency_figure(run: RunReport) -> Figure:
         limits=_limit(limit),
         keys=_keys(limit, "budget", "ns"),
     )
-    table = Table(
+    table = TextTable(
         ("step", "ns", "cycles", "outcome"),
         tuple((line.step, line.ns, line.cycles, line.outcome) for line in found),
         frozenset({"outcome"}),
@@ -63,7 +63,7 @@ def accuracy_figure(run: RunReport) -> Figure:
     plane = Plane(
         Axis("", 0, 1), Axis.over("accuracy, %", ends), limits=_limit(limit), keys=_keys(limit, "floor", "%")
     )
-    table = Table(
+    table = TextTable(
         ("step", "accuracy", "outcome"),
         tuple((line.step, percent(line.accuracy, line.accuracy_error), line.outcome) for line in found),
         frozenset({"outcome"}),
@@ -74,7 +74,7 @@ def accuracy_figure(run: RunReport) -> Figure:
     return Figure("Accuracy, one by one", alt, table, columns([short(line) for line in found], marks, plane))
 
 
-def _mark(line: Line, value: float, low: float, high: float | None = None) -> Mark:
+def _mark(line: Line, value: float, low: float | None, high: float | None = None) -> Mark:
     kind = "left" if line.kept is False else "best"
     told = f"{line.step}: {line.ns} ns, {percent(line.accuracy, line.accuracy_error)}, {line.outcome}"
     return Mark(0.0, value, kind, told, low=low, high=value if high is None else high)
@@ -126,7 +126,7 @@ def front_figure(run: RunReport) -> Figure:
         _front_keys(found, best, budget, floor),
     )
     rows = tuple(_front_row(line, best) for line in sorted(found, key=lambda line: line.worst_ns or 0.0))
-    table = Table(
+    table = TextTable(
         ("design", "worst ns", "accuracy", "standing", "limit that broke"),
         rows,
         frozenset({"standing", "limit that broke"}),
@@ -197,7 +197,7 @@ def importance_figure(run: RunReport) -> Figure:
         Bar(name, 100 * value, f"{100 * value:.0f} %")
         for name, value in sorted(found.items(), key=lambda item: -item[1])
     ]
-    table = Table(("parameter", "importance"), tuple((row.name, row.said) for row in rows))
+    table = TextTable(("parameter", "importance"), tuple((row.name, row.said) for row in rows))
     alt = f"Importance of {len(rows)} parameters; {rows[0].name} has the largest, {rows[0].said}."
     return Figure(
         "Importance of parameters",
@@ -230,14 +230,24 @@ def learning_figure(run: RunReport, what: str) -> Figure:
     return Figure(
         title,
         f"{title} over {begin} epochs of {len({row[0] for row in rows})} trainings, {values[0]:.4g} to {values[-1]:.4g}.",
-        Table(("training", "epoch", "loss", "validation loss", "validation accuracy"), tuple(rows)),
+        TextTable(("training", "epoch", "loss", "validation loss", "validation accuracy"), tuple(rows)),
         Plane(
             Axis.over("epoch", [0, begin]),
             Axis.over("loss" if what == "loss" else "accuracy, %", values),
             curves,
+            [mark for curve in curves for mark in _epochs(curve)],
             keys=_learning_keys(curves, what),
         ).draw,
     )
+
+
+def _epochs(curve: Curve) -> Iterator[Mark]:
+    """A dot for each epoch on the validation split, so that a training of one epoch is seen too."""
+    style, colour = curve.kind.split()
+    if style == "solid":
+        yield from (
+            Mark(x, y, f"fill {colour}", f"{curve.label}, epoch {x:g}: {y:.4g}") for x, y in curve.points
+        )
 
 
 def _learning_keys(curves: Sequence[Curve], what: str) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from pquant_hls.reporting.svg import (
     Point,
     Scale,
     cross,
+    cut_to,
     dot,
-    fitted,
     legend,
     line,
     path,
@@ -86,14 +86,14 @@ class Plane:
         top, bottom = keys + 22, keys + 22 + self.height
         x = Scale(self.x.low, self.x.high, left, width - 10, self.x.log)
         y = self._y(bottom, top)
-        body = [head, text(0, top - 10, fitted(self.y.label, width), "soft")]
+        body = [head, text(0, top - 10, cut_to(self.y.label, width), "soft")]
         body += [self._rows(y, x, left), self._columns(x, bottom, top, width)]
         body += [_curve(curve, x, y, bottom) for curve in self.curves]
         body += [_limit(which, value, x, y) for which, value in self.limits]
         body += [_mark(mark, x, y) for mark in self.marks]
         if not self.x.label:
             return bottom + 24, "".join(body)
-        body.append(text(width - 10, bottom + 32, fitted(self.x.label, width - 20), "soft", "end"))
+        body.append(text(width - 10, bottom + 32, cut_to(self.x.label, width - 20), "soft", "end"))
         return bottom + 40, "".join(body)
 
     def _y(self, start: float, end: float) -> Scale:
@@ -178,19 +178,19 @@ class Cells:
         left = min(max(width_of(row) for row in self.rows) + 10, 0.3 * width)
         side = (width - left - 2) / len(self.columns)
         tall, top = min(max(side * 0.55, 26.0), 40.0), 44.0
-        body = [text(left, 14, fitted(self.across, width - left), "soft")]
+        body = [text(left, 14, cut_to(self.across, width - left), "soft")]
         for index, column in enumerate(self.columns):
             middle = left + (index + 0.5) * side
-            body.append(text(middle, 34, fitted(column, side - 4), "", "middle"))
+            body.append(text(middle, 34, cut_to(column, side - 4), "", "middle"))
         for index, row in enumerate(self.rows):
             y = top + tall * index
-            body.append(text(0, y + tall / 2 + 4, fitted(row, left - 8)))
+            body.append(text(0, y + tall / 2 + 4, cut_to(row, left - 8)))
             body += [
                 self._cell(index, column, (left + column * side, y), (side, tall))
                 for column in range(len(self.columns))
             ]
         return top + tall * len(self.rows) + 24, "".join(body) + text(
-            0, top + tall * len(self.rows) + 16, fitted(self.down, width), "soft"
+            0, top + tall * len(self.rows) + 16, cut_to(self.down, width), "soft"
         )
 
     def _cell(self, row: int, column: int, place: Point, size: Point) -> str:

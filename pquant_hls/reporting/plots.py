@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pquant_hls.qor import QoR
-from pquant_hls.reporting import of_classes, of_layers, of_search
+from pquant_hls.reporting import of_classes, of_layers, of_search, of_values
 from pquant_hls.reporting.figure import Figure
-from pquant_hls.reporting.recorded import figures_of, graph_of, missing, ranges_of
+from pquant_hls.reporting.recorded import figures_of, graph_of, missing, outputs_of, ranges_of
 from pquant_hls.reporting.run import RunReport, read_run
 from pquant_hls.reporting.verdict import read_qor
 
@@ -59,17 +61,42 @@ class Plots:
         }.get(of, found)
         return of_layers.ranges_figure(chosen, f"Ranges of {of or 'values'}")
 
-    def roc(self) -> Figure:
-        """ROC curves by class, csim and float."""
-        return of_classes.roc_figure(figures_of(self.run))
+    def roc(self, output: str | None = None) -> Figure:
+        """ROC curves by class, csim and float; of the first output of classes where none is named."""
+        return of_classes.roc_figure(self._classes(output))
 
-    def scores(self) -> list[Figure]:
+    def scores(self, output: str | None = None) -> list[Figure]:
         """The distribution of each class's score."""
-        return of_classes.score_figures(figures_of(self.run))
+        return of_classes.score_figures(self._classes(output))
 
-    def confusion(self) -> Figure:
+    def confusion(self, output: str | None = None) -> Figure:
         """Which class is taken for which."""
-        return of_classes.confusion_figure(figures_of(self.run))
+        names = (figures_of(self.run).get("data") or {}).get("classes") or ()
+        return of_classes.confusion_figure(self._classes(output), names)
+
+    def _classes(self, output: str | None) -> dict[str, Any]:
+        """The record of an output of classes."""
+        found = [row for row in outputs_of(self.run) if "classes" in row and output in (None, row["name"])]
+        if not found:
+            raise missing("curves of classes" if output is None else f"curves of classes of {output}")
+        return found[0]
+
+    def physics(self) -> list[Figure]:
+        """What is asked of the outputs, output by output: curves of classes, residuals of values, scores without labels."""
+        rows = outputs_of(self.run)
+        found = [(row["name"], figure) for row in rows for figure in self._of_output(row)]
+        if not found:
+            raise missing("curves of the outputs")
+        return [
+            replace(figure, title=f"{name}: {figure.title}") if len(rows) > 1 else figure
+            for name, figure in found
+        ]
+
+    def _of_output(self, row: dict[str, Any]) -> Iterator[Figure]:
+        if "classes" in row:
+            yield from (self.roc(row["name"]), self.confusion(row["name"]), *self.scores(row["name"]))
+        yield from of_values.residual_figures(row)
+        yield from of_values.score_figure(row)
 
     def rounds(self) -> Figure:
         """The latency of each round or trial."""

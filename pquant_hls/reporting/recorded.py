@@ -27,6 +27,11 @@ def figures_of(run: RunReport) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
+def outputs_of(run: RunReport) -> list[dict[str, Any]]:
+    """The curves of each output, as ``engine.pictured`` wrote them."""
+    return list(figures_of(run).get("outputs") or ())
+
+
 def graph_of(run: RunReport) -> FixedPointGraph:
     """The design that was handed over; NotMeasured where there is none."""
     path = run.folder / GRAPH
@@ -44,11 +49,11 @@ def ranges_of(run: RunReport) -> list[ValueRange]:
         return seen
 
 
-def steps_of(run: RunReport) -> list[Entry]:
+def steps_taken(run: RunReport) -> list[Entry]:
     """The steps from the original to the design that was handed over, or to the last one made, in their order."""
     made = {entry.digest: entry for entry in run.records if entry.kind == "step"}
     final = run.final
-    end = None if final is None else final.digest
+    end = figures_of(run).get("design") or (None if final is None else final.digest)
     if end not in made:
         end = next(reversed(made), None)
     found: list[Entry] = []
@@ -60,7 +65,7 @@ def steps_of(run: RunReport) -> list[Entry]:
 
 def epochs_of(run: RunReport) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(step, epochs) of each training on the way to the design; figures as in ``train.EpochReport``."""
-    for entry in steps_of(run):
+    for entry in steps_taken(run):
         folder = run.folder / str(entry.settings.get("folder"))
         places = (
             folder / EPOCHS,

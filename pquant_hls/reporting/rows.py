@@ -11,7 +11,7 @@ from pquant_hls.qor.ranges import ValueRange
 from pquant_hls.reporting.figure import Draw
 from pquant_hls.reporting.svg import (
     Scale,
-    fitted,
+    cut_to,
     legend,
     line,
     rect,
@@ -77,10 +77,10 @@ class Frame:
         y = self.middle(row) + 4 if self.beside else self.middle(row) - 14
         name, said = self.names[row], self.said[row]
         if self.beside:
-            ends = fitted(name, self.start - 8), fitted(said, self.width - self.end - 8)
+            ends = cut_to(name, self.start - 8), cut_to(said, self.width - self.end - 8)
             return text(0, y, ends[0]) + text(self.end + 8, y, ends[1], "soft")
-        said = fitted(said, 0.62 * self.width)
-        name = fitted(name, self.width - width_of(said) - 10)
+        said = cut_to(said, 0.62 * self.width)
+        name = cut_to(name, self.width - width_of(said) - 10)
         return text(0, y, name) + text(self.width, y, said, "soft", "end")
 
     def grid(self, scale: Scale, labels: Sequence[tuple[float, str]], unit: str) -> str:
@@ -131,7 +131,7 @@ def _bar(row: Bar, scale: Scale, y: float) -> str:
 SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def ranges(found: Sequence[ValueRange]) -> Draw:
+def draw_ranges(found: Sequence[ValueRange]) -> Draw:
     """Sizes of values, by powers of two, over the reach of their types: a pale box from the least step of the type to its
     largest value, on it the values from least to largest and the middle half of them."""
 
@@ -142,7 +142,7 @@ def ranges(found: Sequence[ValueRange]) -> Draw:
             ("over", "values cut"),
         ]
         keys, head = legend([(f"{kind} swatch", said) for kind, said in items], width)
-        frame = Frame(width, [_name(row) for row in found], [told(row) for row in found], keys + 4)
+        frame = Frame(width, [_name(row) for row in found], [said_of(row) for row in found], keys + 4)
         low, high = _reach(found)
         scale = Scale(low, high, frame.start + 2, frame.end - 2, log=2)
         labels = [(tick, f"2{str(round(math.log2(tick))).translate(SUPER)}") for tick in scale.ticks()]
@@ -158,17 +158,17 @@ def _name(row: ValueRange) -> str:
     return f"{row.layer} {row.what}"
 
 
-def told(row: ValueRange) -> str:
+def said_of(row: ValueRange) -> str:
     """The type, and what is amiss with it: values cut, or bits that no value moves."""
     kind = FixedType.parse(row.type)
     head = f"{'' if kind.signed else 'u'}<{kind.width},{kind.integer}>"
     cut = row.beyond if row.beyond is not None else row.at_ends
     if row.saturates and cut is not None:
-        return f"{head} {share(cut)} cut"
+        return f"{head} {share_text(cut)} cut"
     return f"{head} {row.spare} spare" if row.spare > 0 else head
 
 
-def share(value: float) -> str:
+def share_text(value: float) -> str:
     """A share in percent, small ones with a digit that tells them from none."""
     percent = 100 * value
     return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.2g} %"

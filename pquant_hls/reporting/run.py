@@ -83,8 +83,8 @@ class RunReport:
 
     @property
     def label(self) -> str:
-        """What tells it from another run beside it."""
-        return self.folder.name
+        """What tells it from another run beside it: the end of its folder's path."""
+        return "/".join(self.folder.parts[-2:])
 
     @property
     def hls(self) -> dict[str, Any]:

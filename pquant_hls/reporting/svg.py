@@ -21,7 +21,7 @@ def width_of(said: str) -> float:
     return WIDEST * FONT * len(said)
 
 
-def fitted(said: str, room: float) -> str:
+def cut_to(said: str, room: float) -> str:
     """The text, cut with an ellipsis where it is longer than the room; its table has it whole."""
     most = max(2, int(room / (WIDEST * FONT)))
     return said if len(said) <= most else f"{said[: most - 1]}…"
@@ -112,7 +112,7 @@ def legend(items: Sequence[tuple[str, str]], width: float) -> tuple[float, str]:
     """(height, elements) of a legend of (class, label), in as many lines as it needs."""
     x, y, found = 0.0, 12.0, []
     for kind, label in items:
-        said = fitted(label, width - 22)
+        said = cut_to(label, width - 22)
         room = 22 + width_of(said) + 14
         if x > 0 and x + room - 14 > width:
             x, y = 0.0, y + 18

@@ -149,6 +149,19 @@ class Recipe(Spec):
         with _in_file(path):
             return cls.parse(values)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: budget, target, and of each step what differs from its defaults."""
+        from pquant_hls.qor.cards import card
+        from pquant_hls.qor.words import limits
+
+        hls = self.hls
+        rows = [("budget", limits(self.budget.model_dump()) or "none")]
+        rows.append(
+            ("target", f"{hls.backend}, {hls.part}, {hls.clock_ns:g} ns clock, reuse {hls.reuse_factor}")
+        )
+        rows += [(f"step {number}", step.brief) for number, step in enumerate(self.steps)]
+        return card(f"recipe {self.name}", rows, [self.description] if self.description else [])
+
     def dump(self) -> str:
         """The recipe as YAML, every default spelt out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)

@@ -116,6 +116,18 @@ class StepConfig(Spec):
                 found[name] = dict(extra["search"])  # type: ignore[arg-type]  # JSON as pydantic types it
         return found
 
+    @property
+    def brief(self) -> str:
+        """The step and the settings that differ from its defaults, for people."""
+        fields = type(self).model_fields
+        told = [
+            f"{name}={value}"
+            for name, value in self.model_dump().items()
+            if name not in ("step", "seed", "reference")
+            and value != fields[name].get_default(call_default_factory=True)
+        ]
+        return " ".join([self.step, *told])
+
     def turns(self) -> dict[str, Turn]:
         """Parameters that the closed loop may turn, with their ladders; those that are None are not turned."""
         found = {}

@@ -1,4 +1,4 @@
-"""Studies over the engine: Optuna proposes, the bench measures, the budget is a constraint.
+"""Studies and sweeps over the engine: Optuna or a grid proposes, the bench measures, the budget is a constraint.
 
 Attributes are loaded when first used, so importing this package imports neither TensorFlow nor Optuna.
 """
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from pquant_hls._lazy import attach
 
 if TYPE_CHECKING:
+    from pquant_hls.tune.grid import SweepResult as SweepResult
+    from pquant_hls.tune.grid import sweep as sweep
     from pquant_hls.tune.objectives import OBJECTIVES as OBJECTIVES
     from pquant_hls.tune.objectives import Objective as Objective
     from pquant_hls.tune.objectives import TrialFigures as TrialFigures

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from pquant_hls.engine.curves import class_curves, confusion, histograms, roc
+from pquant_hls.engine.curves import binned, class_curves, confusion, histograms, roc, value_curves
 from pquant_hls.train.metrics import efficiency_at, roc_auc
 
 
@@ -75,3 +75,26 @@ def test_confusion_counts_decisions() -> None:
         [1, 0],
     ]
     assert confusion(np.array([[0.2], [0.7]]), np.array([1, 1]), 2, threshold=0.5) == [[0, 0], [1, 1]]
+
+
+def test_residuals_of_values_have_their_bias_and_resolution_by_bins_of_the_truth() -> None:
+    draw = np.random.default_rng(2)
+    truth = draw.uniform(0, 100, (4000, 2))
+    (first, second) = value_curves({"csim": truth + draw.normal(3.0, 2.0, truth.shape)}, truth)
+    assert (first["name"], second["name"]) == ("0", "1")
+    assert first["bias:csim"][0] == pytest.approx(3.0, abs=4 * first["bias:csim"][1])
+    assert first["resolution:csim"][0] == pytest.approx(2.0, abs=4 * first["resolution:csim"][1])
+    assert len(first["truth"]) == len(first["means:csim"]) == 8
+    assert first["truth"] == sorted(first["truth"])
+    assert max(first["means:csim"]) < 3.6
+
+
+def test_a_true_value_that_never_moves_has_no_bins() -> None:
+    (only,) = value_curves({"csim": np.array([[1.0], [2.0]])}, np.array([[1.0], [1.0]]))
+    assert (only["truth"], only["bias:csim"][0]) == ([], 0.5)
+
+
+def test_bins_hold_every_event() -> None:
+    found = binned({"float": np.arange(100.0), "csim": np.arange(100.0) + 0.5})
+    assert sum(found["float"]) == pytest.approx(1.0, abs=1e-3)
+    assert len(found["csim"]) == len(found["edges"]) - 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pquant_hls.engine.curves import class_curves, confusion
+from pquant_hls.engine.curves import binned, class_curves, confusion, value_curves
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, LayerQoR, Node, QoR
 from pquant_hls.qor.ranges import value_range
 from pquant_hls.spec import Recipe, StudySpec
@@ -68,8 +68,9 @@ def qor(**parts: Any) -> QoR:
         "lut": 2700.0,
         "ff": 30.0,
         "dsp": 0.0,
+        "bram_18k": 0.0,
         "intervals": {"lut": (2000.0, 4000.0)},
-        "available": {"lut": 1728000.0, "ff": 3456000.0, "dsp": 12288.0},
+        "available": {"lut": 1728000.0, "ff": 3456000.0, "dsp": 12288.0, "bram_18k": 5376.0},
     }
     record = {
         "part": PART,
@@ -107,9 +108,29 @@ def figures(design: FixedPointGraph) -> dict[str, Any]:
         },
         "split": "test",
         "ranges": [found.model_dump() for found in seen],
-        "classes": class_curves(sides, labels, CLASSES, (0.02,)),
-        "confusion": {side: confusion(scores, labels, 3, threshold=0.0) for side, scores in sides.items()},
+        "outputs": [
+            {
+                "name": "fc2",
+                "classes": class_curves(sides, labels, CLASSES, (0.02,)),
+                "confusion": {
+                    side: confusion(scores, labels, 3, threshold=0.0) for side, scores in sides.items()
+                },
+            }
+        ],
     }
+
+
+def several_outputs() -> list[dict[str, Any]]:
+    """What is written of a network with values to be met beside a score without labels."""
+    draw = np.random.default_rng(4)
+    truth = draw.exponential(30.0, (2000, 1))
+    floating = truth * draw.normal(1.0, 0.1, truth.shape)
+    values = value_curves({"float": floating, "csim": np.round(floating)}, truth)
+    score = draw.exponential(1.0, 2000)
+    return [
+        {"name": "pt", "values": values},
+        {"name": "strangeness", "score": binned({"float": score, "csim": np.round(score * 8) / 8})},
+    ]
 
 
 def epochs(count: int, start: float) -> list[dict[str, Any]]:
@@ -175,7 +196,9 @@ def tagger(path: Path, **told: Any) -> Path:
                 )
             )
         _leave(run, told)
-        run.set_status("finished", verdict="MET", reason="fits", baseline_accuracy=0.75, handed_over=2)
+        run.set_status(
+            "finished", verdict="MET", reason="fits", baseline_accuracy=0.75, handed_over=2, checks=[]
+        )
     return path
 
 

@@ -76,7 +76,9 @@ function probe(view) {
     const place = stack.findIndex(one => one === element || element.contains(one) || one.contains(element));
     const covering = stack.slice(0, Math.max(place, 0)).filter(one => one !== element && !one.contains(element));
     const opaque = covering.find(one => { const c = paint(one); return c && c[3] > 0.6; });
-    if (opaque) { say("covered", element); continue; }
+    // What an ancestor draws in front of its own child (::after) is hit before the child.
+    const byOwn = stack.length > 0 && stack[0] !== element && stack[0].contains(element) && stack.includes(element);
+    if (opaque || byOwn) { say("covered", element); continue; }
     let ground = [255, 255, 255, 1];
     for (const one of stack.slice().reverse()) {
       if (one === element && element.ownerSVGElement) break;

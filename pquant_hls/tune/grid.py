@@ -1,0 +1,221 @@
+"""Designs over a grid of a recipe's parameters: each is built and looked at, the best that fits is handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pquant_hls.datasets import Dataset
+from pquant_hls.decide import Verdict
+from pquant_hls.engine import (
+    Bench,
+    CompressionResult,
+    Ending,
+    Event,
+    Fidelity,
+    Goal,
+    Listener,
+    Order,
+    Point,
+    loss,
+    quantized,
+    run_policy,
+    silent,
+)
+from pquant_hls.errors import (
+    NoGain,
+    NotMeasured,
+    OutputError,
+    PquantError,
+    SpecError,
+    ToolFailed,
+    ToolNotFound,
+)
+from pquant_hls.reporting import Figure, frame, read_run
+from pquant_hls.reporting.of_grid import heat_figure
+from pquant_hls.spec import Recipe
+from pquant_hls.spec.model import unknown_key
+from pquant_hls.store import Entry
+
+Grid = Mapping[str, Sequence[Any]]
+
+
+class SweepResult(CompressionResult):
+    """Of a sweep: unpacks to (frame of the designs, heat map of their accuracy). ``qor`` and ``model`` are those of the
+    design that was handed over."""
+
+    @property
+    def frame(self) -> Any:
+        """A pandas frame with a row for each design."""
+        return frame(read_run(self.folder), kinds=("trial",))
+
+    def heat(self, value: str = "accuracy") -> Figure:
+        """``accuracy``, ``worst_ns`` or ``ratio`` over the first two parameters of the grid."""
+        return heat_figure(read_run(self.folder), value)
+
+    def parts(self) -> tuple[Any, Figure]:
+        return self.frame, self.heat()
+
+
+def sweep(
+    model: Any,
+    data: Dataset,
+    recipe: Recipe,
+    grid: Grid,
+    out: str | Path | None = None,
+    *,
+    fidelity: Fidelity = "sketch",
+    listen: Listener = silent,
+) -> SweepResult:
+    """Build the design of every combination of a grid, and hand over the most accurate that the budget allows.
+
+    Parameters
+    ----------
+    model : a Keras model; it is not changed.
+    data : inputs float32 (n, *model input shape) and integer labels (n,) in three splits.
+    recipe : what all designs have in common; its loop is not run.
+    grid : values by the path of a parameter in the recipe: ``{"steps.0.sparsity": [0, 0.5], "steps.1.bits": [6, 8]}``,
+        ``hls.reuse_factor`` too. The last one turns fastest; steps that designs have in common are made once.
+    out : the run folder, ``runs/sweep-<digest>`` without it; the same call takes up an interrupted sweep in it.
+    fidelity : ``sketch``: the estimator's latency and the Keras model's accuracy; ``measure``: csim of each.
+
+    Raises
+    ------
+    SpecError : before any training, for a path that the recipe does not have or a value that it refuses.
+    UnsupportedModel, DataError, OutputError, ToolNotFound : before any training.
+    NotMeasured : no design could be made.
+    """
+    order = Order(recipe.hls, recipe.budget, listener=listen)
+    policy = GridSweep(recipe, {path: tuple(values) for path, values in grid.items()}, fidelity)
+    return run_policy(policy, model, data, order, None if out is None else Path(out), resume=True)
+
+
+def combinations(recipe: Recipe, grid: Grid) -> Iterator[tuple[dict[str, Any], Recipe]]:
+    """(values by path, the recipe with them) of each point of a grid."""
+    if not grid or not all(grid.values()):
+        raise SpecError("a grid names parameters, each with its values", where="grid")
+    for values in product(*grid.values()):
+        params = dict(zip(grid, values, strict=True))
+        told = recipe.model_dump(mode="json")
+        for path, value in params.items():
+            _put(told, path, value)
+        yield params, Recipe.parse(told)
+
+
+def _put(told: Any, path: str, value: Any) -> None:
+    """Set a parameter by its path; SpecError for one that is not there."""
+    *way, last = path.split(".")
+    for part in way:
+        told = told[_key(told, part, path)]
+    told[_key(told, last, path)] = value
+
+
+def _key(told: Any, part: str, path: str) -> Any:
+    if not isinstance(told, dict | list):
+        raise SpecError(f"nothing lies beneath {told!r}", where=f"grid: {path}")
+    known = [str(number) for number in range(len(told))] if isinstance(told, list) else list(told)
+    if part not in known:
+        raise SpecError(unknown_key(part, known, "parameter"), where=f"grid: {path}")
+    return int(part) if isinstance(told, list) else part
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A design of the grid; ``broke`` names the limits that it is expected to break."""
+
+    point: Point
+    entry: Entry
+    broke: tuple[str, ...]
+
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        """Higher is better: it fits, then accuracy, then speed; among those that do not fit, speed first."""
+        worst = self.entry.figures.get("worst_ns")
+        speed = -float("inf") if worst is None else -float(worst)
+        accuracy = self.entry.figures.get("accuracy") or 0.0
+        return (True, accuracy, speed) if not self.broke else (False, speed, accuracy)
+
+
+class GridSweep:
+    """A sweep as a policy."""
+
+    name: ClassVar[str] = "sweep"
+    result = SweepResult
+
+    def __init__(self, recipe: Recipe, grid: Grid, fidelity: Fidelity = "sketch") -> None:
+        self.recipe, self.grid, self.fidelity = recipe, grid, fidelity
+        self.designs = list(combinations(recipe, grid))
+
+    def identity(self, setup: Order) -> dict[str, Any]:
+        del setup
+        told = {path: list(values) for path, values in self.grid.items()}
+        return {"recipe": self.recipe.model_dump(mode="json"), "grid": told, "fidelity": self.fidelity}
+
+    def policy(self, bench: Bench, start: Point, setup: Order) -> Ending:
+        del setup
+        goal, tried, history = Goal(budget=self.recipe.budget), [], []
+        for number, (params, recipe) in enumerate(self.designs):
+            entry = Entry(kind="trial", name=f"trial {number}", number=number, settings={"params": params})
+            try:
+                tried.append(self._tried(bench, start, goal, entry, recipe))
+                entry = tried[-1].entry
+                words = _told(entry)
+            except (ToolNotFound, ToolFailed, OutputError):
+                raise
+            except PquantError as cause:
+                entry, words = entry.with_(status="failed", reason=str(cause)), str(cause)
+            bench.record(entry, f"{entry.name}: {words}")
+            history.append(entry)
+        if not tried:
+            raise NotMeasured("no design could be made", where=bench.run.path, mend="its ledger says why")
+        best = max(tried, key=lambda found: found.rank)
+        fit = sum(not found.broke for found in tried)
+        reason = f"{best.entry.name} of {len(self.designs)} is the best, {fit} are expected to fit"
+        return Ending(best.point, goal, reason, tuple(history))
+
+    def _tried(self, bench: Bench, start: Point, goal: Goal, entry: Entry, recipe: Recipe) -> Tried:
+        """The design of one recipe, looked at and judged."""
+        point = start
+        for step in recipe.steps:
+            try:
+                point = bench.apply(point, step, hls=recipe.hls)
+            except NoGain as cause:  # a rank that saves nothing leaves the model as it is
+                bench.listen(Event("note", f"{entry.name}: {cause}"))
+        look = bench.sketch if self.fidelity == "sketch" else bench.measure
+        point = look(point, exact=quantized(point), hls=recipe.hls)
+        checks = [check for check in goal.judge(bench, point).checks if not check.exactness]
+        broke = tuple(check.name for check in checks if check.expected is not Verdict.MET)
+        status = "rolled_back" if broke else "kept"
+        figures = {**_figures(bench, point), "broke": list(broke)}
+        return Tried(
+            point,
+            entry.with_(parent=start.digest, digest=point.digest, figures=figures, status=status),
+            broke,
+        )
+
+
+def _figures(bench: Bench, point: Point) -> dict[str, Any]:
+    score = bench.score(point)
+    accuracy, fallen = (
+        score.figures.get("accuracy"),
+        None if bench.baseline is None else loss(bench.baseline, score),
+    )
+    latency, resources = (None, None) if point.qor is None else (point.qor.latency, point.qor.resources)
+    return {
+        "accuracy": None if accuracy is None else accuracy.value,
+        "accuracy_error": None if accuracy is None else accuracy.error,
+        "degradation": None if fallen is None else fallen[0],
+        "degradation_error": None if fallen is None else fallen[1],
+        "compression_ratio": point.ratio,
+        "cycles": None if latency is None else latency.cycles_max,
+        "worst_ns": None if latency is None else latency.worst_ns_hi,
+        "lut": None if resources is None else resources.lut,
+    }
+
+
+def _told(entry: Entry) -> str:
+    values = ", ".join(f"{path} {value}" for path, value in entry.settings["params"].items())
+    return f"{values}: {', '.join(entry.figures['broke']) + ' over budget' if entry.figures['broke'] else 'within budget'}"
