@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 EVENTS = 3000
-BUDGET = {"latency_ns": 200}
+BUDGET: dict[str, Any] = {"latency_ns": 200}
 LOST = 0.1
 """What may be lost of each figure that searches go by: a share of an rmse, points of an accuracy."""
 
@@ -128,9 +128,14 @@ def two_heads(rng: np.random.Generator, scale: float) -> Made:
     given = keras.Input((8,))
     inside = keras.layers.Dense(16, activation="relu")(given)
     logits = keras.layers.Dense(3, name="logits")(inside)
-    outputs = {"id": keras.layers.Activation("softmax", name="id")(logits), "pt": keras.layers.Dense(1, name="pt")(inside)}
+    outputs = {
+        "id": keras.layers.Activation("softmax", name="id")(logits),
+        "pt": keras.layers.Dense(1, name="pt")(inside),
+    }
     losses = {"id": "sparse_categorical_crossentropy", "pt": "mse"}
-    return trained(keras.Model(given, outputs), losses, (x, y), scale), split(x, y, classes=["qcd", "tau", "top"])
+    return trained(keras.Model(given, outputs), losses, (x, y), scale), split(
+        x, y, classes=["qcd", "tau", "top"]
+    )
 
 
 def two_inputs(rng: np.random.Generator, scale: float) -> Made:
@@ -154,7 +159,20 @@ TASKS: dict[str, Callable[[np.random.Generator, float], Made]] = {
     one.__name__: one
     for one in (classes, flags, regression, autoencoder, encoder, student, two_heads, two_inputs)
 }
-COLUMNS = ("task", "lint", "loop", "standard", "trigger", "tune", "csim, %", "figure", "before", "after", "lost", "ns")
+COLUMNS = (
+    "task",
+    "lint",
+    "loop",
+    "standard",
+    "trigger",
+    "tune",
+    "csim, %",
+    "figure",
+    "before",
+    "after",
+    "lost",
+    "ns",
+)
 
 
 def row(name: str, seed: int, work: Path, *, quick: bool) -> dict[str, Any]:
@@ -205,7 +223,9 @@ def figures(loop: Any) -> dict[str, Any]:
         }
     return {
         "figure": ", ".join(shown),
-        "before": ", ".join("-" if each.original is None else f"{each.original:.4g}" for each in shown.values()),
+        "before": ", ".join(
+            "-" if each.original is None else f"{each.original:.4g}" for each in shown.values()
+        ),
         "after": ", ".join(figure_text(each) for each in shown.values()),
         "lost": ", ".join(loss_text(each) for each in shown.values()),
         "ns": ns,
@@ -221,13 +241,18 @@ def jobs(
     from pquant_hls.spec import Recipe
 
     train = {"batch_size": 128, "learning_rate": 3e-3}
-    steps = [{"step": "prune", "sparsity": 0.2, "epochs": epochs, **train}, {"step": "quantize", "bits": 8, "epochs": epochs, **train}]
+    steps = [
+        {"step": "prune", "sparsity": 0.2, "epochs": epochs, **train},
+        {"step": "quantize", "bits": 8, "epochs": epochs, **train},
+    ]
     recipe = Recipe.parse({"steps": steps, "budget": {**BUDGET, "quality": limits(model, data)}})
     told: dict[str, Any] = {"epochs": max(2, epochs // 2), "training": train}
     yield "loop", lambda: compress_model(model, data, recipe, work / "loop")
     yield (
         "standard",
-        lambda: StandardCompressionPipeline(4, 1 - LOST, analyse=False, out=work / "standard", **told).execute(model, data),
+        lambda: StandardCompressionPipeline(
+            4, 1 - LOST, analyse=False, out=work / "standard", **told
+        ).execute(model, data),
     )
     yield (
         "trigger",
@@ -240,7 +265,9 @@ def jobs(
         budget = {**BUDGET, "quality": limits(model, data)}
         yield (
             "tune",
-            lambda: AutoTuningPipeline(space, n_trials=4, budget=budget, out=work / "tune", **told).execute(model, data),
+            lambda: AutoTuningPipeline(space, n_trials=4, budget=budget, out=work / "tune", **told).execute(
+                model, data
+            ),
         )
 
 
@@ -261,7 +288,9 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the training, no study")
     parser.add_argument("--json", type=Path, help="write the rows there as well")
     parser.add_argument("--seed", type=int, default=1)
@@ -277,7 +306,9 @@ def main() -> None:
         shutil.rmtree(work, ignore_errors=True)
     sys.stdout.write(table(rows) + "\n")
     if asked.json is not None:
-        asked.json.write_text(json.dumps({"seed": asked.seed, "quick": asked.quick, "rows": rows}, indent=1) + "\n")
+        asked.json.write_text(
+            json.dumps({"seed": asked.seed, "quick": asked.quick, "rows": rows}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":
