@@ -1,28 +1,29 @@
 """Every task end to end: what lint, the loop, the pipelines and a study make of a small network of each kind.
 
-    python benchmarks/tasks.py [--quick] [--json FILE] [--seed N] [--task NAME ...]
+One row a task: lint's errors, the verdicts of the loop, ``standard``, ``trigger`` and a study, the share of output values on
+which csim equals Keras (the least of all runs), the figure that searches go by before and after the loop with its error, what
+was lost of it with the error of paired events, and the latency (ns, upper end of the estimate). The data are drawn from the
+formulas below, they are no simulated collisions: they tell whether a task is carried, not physics.
 
-Prints one row a task: lint's errors, the verdicts of the loop, ``standard``, ``trigger`` and a study, the share of output values
-on which csim equals Keras (over all runs), the figure that searches go by before and after the loop with the error of the
-difference, and the latency (ns, upper end of the estimate). ``--quick`` trains a tenth as long and leaves the study out.
-The data are drawn from formulas below, not simulated collisions: they tell whether a task is carried, not physics.
+``--quick`` : a tenth of the training, no study, pipelines for three of the tasks.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
-import sys
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import numpy as np
+from _common import parse, save, show
 
 EVENTS = 3000
-BUDGET = {"latency_ns": 200}
+BUDGET: dict[str, Any] = {"latency_ns": 200}
 LOST = 0.1
 """What may be lost of each figure that searches go by: a share of an rmse, points of an accuracy."""
 
@@ -159,20 +160,8 @@ TASKS: dict[str, Callable[[np.random.Generator, float], Made]] = {
     one.__name__: one
     for one in (classes, flags, regression, autoencoder, encoder, student, two_heads, two_inputs)
 }
-COLUMNS = (
-    "task",
-    "lint",
-    "loop",
-    "standard",
-    "trigger",
-    "tune",
-    "csim, %",
-    "figure",
-    "before",
-    "after",
-    "lost",
-    "ns",
-)
+QUICK = ("regression", "autoencoder", "two_heads")
+"""Tasks that the pipelines run on, with ``--quick``."""
 
 
 def row(name: str, seed: int, work: Path, *, quick: bool) -> dict[str, Any]:
@@ -189,8 +178,9 @@ def row(name: str, seed: int, work: Path, *, quick: bool) -> dict[str, Any]:
     matches = [run.qor.csim_match for run in done if run.qor.csim_match is not None]
     errors = [] if isinstance(loop, str) else [f for f in lint(loop.model) if f.severity == "error"]
     found: dict[str, Any] = {"task": name, "lint": f"{len(errors)} errors"}
+    found |= dict.fromkeys(("loop", "standard", "trigger", "tune"))
     found |= {how: run if isinstance(run, str) else str(run.verdict) for how, run in runs.items()}
-    found["csim, %"] = f"{100 * min(matches):.2f}" if matches else "-"
+    found["csim, %"] = f"{100 * min(matches):.2f}" if matches else None
     return found | ({} if isinstance(loop, str) else figures(loop))
 
 
@@ -280,35 +270,19 @@ def limits(model: Any, data: Any) -> dict[str, str]:
     return {name: shares.get(name.rpartition(".")[2], f"{100 * LOST:g} points") for name in names}
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows in Markdown."""
-    lines = [[str(row.get(name, "-")).replace("|", "/") for name in COLUMNS] for row in rows]
-    heads = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    return "\n".join([*heads, *(f"| {' | '.join(line)} |" for line in lines)])
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", nargs="*", choices=list(TASKS), default=list(TASKS), help="these alone")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the training, no study")
-    parser.add_argument("--json", type=Path, help="write the rows there as well")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--task", nargs="*", choices=list(TASKS), default=list(TASKS))
-    asked = parser.parse_args()
-    work = Path(tempfile.mkdtemp(prefix="tasks-"))
+    """Each task in a folder of its own."""
+    args = parse(__doc__, options)
     rows = []
-    try:
-        for name in asked.task:
-            rows.append(row(name, asked.seed, work, quick=asked.quick))
-            sys.stderr.write(f"{json.dumps(rows[-1])}\n")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    sys.stdout.write(table(rows) + "\n")
-    if asked.json is not None:
-        asked.json.write_text(
-            json.dumps({"seed": asked.seed, "quick": asked.quick, "rows": rows}, indent=1) + "\n"
-        )
+    for name in args.task:
+        with tempfile.TemporaryDirectory() as scratch:
+            rows.append(row(name, args.seed, Path(scratch), quick=args.quick))
+    show("each task end to end", rows)
+    save(args, "tasks", {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +29,21 @@ Backend = Annotated[
 ]
 BudgetNs = Annotated[
     str | None, typer.Option("--budget", help="latency budget such as '60 ns', in place of the recipe's")
+]
+Quality_ = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quality",
+        help="what may be lost of a figure of merit, such as 'mse=5 %' or 'auc=>= 0.9', in place of the recipe's limits on "
+        "quality; may be repeated (docs/tasks.md)",
+    ),
+]
+Task_ = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="what is asked of the outputs, where it is not found: regression, or pt=regression,id=classes",
+    ),
 ]
 Smaller = Annotated[
     bool,
@@ -73,6 +88,8 @@ def compress(
     recipe: Recipe_ = DEFAULT_RECIPE,
     backend: Backend = None,
     budget: BudgetNs = None,
+    quality: Quality_ = None,
+    task: Task_ = None,
     smaller: Smaller = False,
     resume: Resume = False,
     report: Report_ = None,
@@ -86,6 +103,7 @@ def compress(
     from pquant_hls.cli.console import Terminal
 
     settings, load, listen = recipe_with(recipe, backend, budget), loader(model, data), Terminal()
+    settings = asking(settings, quality or [], task)
     if smaller:
         settings = training_smaller(settings, pipeline)
     if pipeline is None and not option:
@@ -126,6 +144,27 @@ def recipe_with(source: str, backend: str | None, budget: str | None) -> Recipe:
         limits = {**recipe.budget.model_dump(), "latency_ns": budget}
         recipe = recipe.with_(budget=Budget.parse(limits, path="--budget"))
     return recipe
+
+
+def asking(recipe: Recipe, quality: Sequence[str], task: str | None) -> Recipe:
+    """The recipe with what the command line says of the outputs' tasks and of their figures."""
+    from pquant_hls.errors import SpecError
+    from pquant_hls.spec import Budget
+
+    changes: dict[str, Any] = {}
+    if quality:
+        pairs = [text.partition("=") for text in quality]
+        if bad := [name for name, equals, _ in pairs if not equals]:
+            mend = "write figure=loss, e.g. --quality 'mse=5 %'"
+            raise SpecError(f"got {bad[0]!r}", where="--quality", mend=mend)
+        named = {name.strip(): text.strip() for name, _, text in pairs}
+        without = dict.fromkeys(("max_accuracy_loss", "min_accuracy"))
+        limits = {**recipe.budget.model_dump(), **without, "quality": named}
+        changes["budget"] = Budget.parse(limits, path="--quality")
+    if task is not None:
+        several = dict(part.strip().partition("=")[::2] for part in task.split(","))
+        changes["task"] = several if "=" in task else task
+    return recipe.with_(**changes) if changes else recipe
 
 
 def training_smaller(recipe: Recipe, pipeline: str | None = None) -> Recipe:

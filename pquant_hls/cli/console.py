@@ -94,11 +94,14 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 WRAPPED = 24
 """Columns of a terminal that a wrapped column takes at most, and the last one at least."""
+ACCURACY, QUALITY = "csim accuracy", "csim quality"
+"""What the column is called of runs that go by accuracy, and of others, whose cells name their figures."""
 FIGURES = (
     "weights kept",
     "units kept",
     "bits",
-    "csim accuracy",
+    ACCURACY,
+    QUALITY,
     "accuracy",
     "loss",
     "ratio",
@@ -115,7 +118,8 @@ SPARE = (
     "source",
     "cycles",
     "loss",
-    "csim accuracy",
+    ACCURACY,
+    QUALITY,
     "accuracy",
 )
 """What stands beneath on a narrow terminal, the first ``BESIDE`` always, the others one by one: what a verdict is about stays
@@ -197,9 +201,12 @@ def rounds_table(
     console: Console, entries: Iterable[Entry], baseline_accuracy: float | None, limit: str
 ) -> Table | Group:
     """One row for each round: size, bits, accuracy and its loss, latency with interval and source, verdict, next action."""
-    rows = [_row(entry, baseline_accuracy) for entry in entries]
+    found = list(entries)
+    named = any(headline_texts((entry.figures.get("qor") or {}).get("quality")) for entry in found)
+    columns = [QUALITY if named and name == ACCURACY else name for name in ROUNDS]
+    rows = [_row(entry, baseline_accuracy) for entry in found]
     return fitting_table(
-        console, ROUNDS, rows, title=f"budget: {limit}", title_justify="left", show_lines=True
+        console, columns, rows, title=f"budget: {limit}", title_justify="left", show_lines=True
     )
 
 

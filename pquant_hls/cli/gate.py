@@ -39,7 +39,9 @@ def gate(
     limit: Annotated[
         list[str] | None,
         typer.Option(
-            "--limit", help=f"name=value, such as latency_ns='60 ns'; may be repeated: {', '.join(LIMITS)}"
+            "--limit",
+            help=f"name=value, such as latency_ns='60 ns'; may be repeated: {', '.join(LIMITS)}, or a figure of merit "
+            "of the record with what it may lose, such as mse='5 %'",
         ),
     ] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="the budget of this recipe")] = None,
@@ -119,6 +121,9 @@ def budget_of(limits: Sequence[str], recipe: str | None, *, needed: bool) -> Bud
             raise SpecError(
                 f"{name} needs a value", where="--limit", mend=f"{name}=..., such as latency_ns='60 ns'"
             )
+        if name not in LIMITS and _limits_a_figure(name, value):
+            values["quality"] = {**values.get("quality", {}), name: value}
+            continue
         if name not in LIMITS:
             raise SpecError(
                 f"unknown limit {text!r}", where="--limit", mend=f"name=value of {', '.join(LIMITS)}"
@@ -128,6 +133,18 @@ def budget_of(limits: Sequence[str], recipe: str | None, *, needed: bool) -> Bud
         else:
             values[name] = value
     return Budget.parse(values, path="--limit")
+
+
+def _limits_a_figure(name: str, value: str) -> bool:
+    """Whether this says what a figure of merit may lose, such as ``mse='5 %'``."""
+    from pquant_hls.errors import SpecError
+    from pquant_hls.spec.quality import Allowance
+
+    try:
+        Allowance.parse(value, name)
+    except SpecError:
+        return False
+    return True
 
 
 def _share(text: str) -> float:

@@ -34,6 +34,7 @@ def pipeline_job(name: str | None, given: Sequence[str], recipe: Recipe, run: Ma
         "hls": recipe.hls,
         "seed": recipe.seed,
         "budget": recipe.budget,
+        "task": recipe.task,
         **run,
         **_pairs(given),
     }

@@ -122,13 +122,13 @@ def _gathered(source: Any, ranks: Sequence[int], where: str) -> Given:
     columns: dict[tuple[int, str], Spill] = {}
     for batch in _batches(source, where):
         one = _batch(batch, ranks, where)
-        parts = {
+        arrays = {
             (place, name): array
             for place, part in enumerate(one)
             if part is not None
             for name, array in named_arrays(part)
         }
-        for key, array in parts.items():
+        for key, array in arrays.items():
             columns.setdefault(key, Spill(where)).append(array)
         found.append(
             Given(*(None if part is None else change_each(part, lambda array: array[:0]) for part in one))

@@ -50,7 +50,7 @@ def take_rows(given: Several, rows: Any) -> Several:
 
 def _taken(part: Array, rows: Any) -> Array:
     if not isinstance(rows, np.ndarray) or part.nbytes <= IN_MEMORY or part.dtype.kind not in "biuf":
-        return part[rows]
+        return np.asarray(part[rows])
     spill = Spill("the data")
     for start in range(0, len(rows), ROWS):
         spill.append(part[rows[start : start + ROWS]])

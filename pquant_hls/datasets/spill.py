@@ -18,9 +18,8 @@ IN_MEMORY = 2**28
 
 
 class Spill:
-    """Batches (events, ...) put one after another; ``array`` is all of them, and
-    ends it. What does not stay in memory lies in a file
-    without a name, which goes with the array."""
+    """Batches (events, ...) put one after another; ``array`` is all of them, and ends it. What does not stay in memory
+    lies in a file without a name, which goes with the array."""
 
     def __init__(self, where: str) -> None:
         self.where = where

@@ -19,7 +19,7 @@ from pquant_hls.spec import HlsSpec
 from pquant_hls.train.answers import as_probabilities
 from pquant_hls.train.figures import Figure, all_asked
 from pquant_hls.train.purpose import Purpose, Question
-from pquant_hls.train.tasks import Anomaly, Autoencoder, Evidence, Sample
+from pquant_hls.train.tasks import Evidence, Sample
 
 Array = NDArray[Any]
 Answers = list[Array]
@@ -95,7 +95,7 @@ class Jury:
         beside = self._beside(witness)
         figures: dict[str, Figure] = {}
         for place, question in enumerate(self.purpose.questions):
-            if y is None and question.task.needs_truth:
+            if y is None and question.task.truth == "labels":
                 continue
             seen = self._evidence(place, witness, events, beside)
             prefix = self.purpose.prefix(place)
@@ -116,7 +116,7 @@ class Jury:
 
     def _beside(self, witness: Witness) -> dict[str, _Heard]:
         """What is said of the zero-bias sample and of each signal, where a figure needs them."""
-        scored = any(isinstance(question.task, Anomaly) for question in self.purpose.questions)
+        scored = any(question.task.has_background for question in self.purpose.questions)
         asked_for = any("Hz" in name or "rate@" in name for name in self.wanted)
         if not (scored or asked_for):
             return {}
@@ -177,8 +177,8 @@ class _Heard:
 
     def truth(self, question: Question, place: int) -> Array | None:
         """What one output should say; an autoencoder its input."""
-        if isinstance(question.task, Autoencoder):
-            return several.arrays_of(self.x)[0]
+        if question.task.truth == "inputs":
+            return question.input_of(self.x)
         return None if self.y is None else several.arrays_of(self.y)[place]
 
 

@@ -78,7 +78,7 @@ class HEPCompressionPipeline:
             else setup.budget.model_dump()
         )
         merged["budget"] = Budget.parse({**budget, "latency_ns": target_latency_ns}, path="budget")
-        if "labels" in data.meta:
+        if {"labels", "inputs"} & set(data.meta):  # nobody but the original can teach on these
             merged["training"] = {"distillation": 1.0, "synthetic": 1.0, "monitor": "loss", **setup.training}
         return TriggerPipeline(plan, **merged).run(model, data)
 

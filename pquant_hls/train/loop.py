@@ -61,7 +61,8 @@ class Loop:
         """Train for one epoch; returns the mean loss. What does not fit into memory is read shard by shard."""
         first = (number - 1) * self.steps
         done = np.arange(first, first + self.steps) / max(1, self.config.epochs * self.steps)
-        rates, total, at = learning_rates(self.config, done), 0.0, 0
+        rates, at = learning_rates(self.config, done), 0
+        total: float = 0.0
         for shard in self._in_order():
             count = shard.stop - shard.start
             steps = math.ceil(count / self.config.batch_size)

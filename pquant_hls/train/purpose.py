@@ -21,7 +21,7 @@ from pquant_hls.spec.model import unknown_key
 from pquant_hls.train.answers import predict
 from pquant_hls.train.records import labels_by_output
 from pquant_hls.train.targets import Output, class_labels, outputs_of, value_labels
-from pquant_hls.train.tasks import TASKS, Anomaly, Autoencoder, OutputTask
+from pquant_hls.train.tasks import TASKS, OutputTask
 
 Array = NDArray[Any]
 LOOKED_AT = 100
@@ -35,6 +35,17 @@ class Question:
     output: Output
     task: OutputTask
     why: str
+
+    def input_of(self, x: Any) -> Array:
+        """Of a model's inputs the one that this output gives back: the first of its shape; DataError where none is."""
+        for part in several.arrays_of(x):
+            if part.shape[1:] == self.output.shape:
+                return part
+        raise DataError(
+            f"no input has the output's shape {self.output.shape}",
+            where=self.output.name,
+            mend="say another task",
+        )
 
     def unit(self, data: Dataset) -> str:
         """The unit of its values, as the data tell it."""
@@ -97,11 +108,7 @@ class Purpose:
 
     def _labels(self, model: keras.Model, data: Dataset, which: Split) -> Any:
         x, y = data.split(which)
-        taught = any(
-            isinstance(each.task, Anomaly) and not isinstance(each.task, Autoencoder)
-            for each in self.questions
-        )
-        answers = predict(model, x) if taught else []
+        answers = predict(model, x) if any(each.task.truth == "original" for each in self.questions) else []
         given = labels_by_output(model, y, f"y_{which}")
         found = [self._read(place, labels, data, which, (x, answers)) for place, labels in enumerate(given)]
         if any(labels is None for labels in found):
@@ -115,9 +122,9 @@ class Purpose:
         where = (
             f"{data.name or 'data'}: y_{which}{f'.{question.output.name}' if len(self.questions) > 1 else ''}"
         )
-        if isinstance(question.task, Autoencoder):
-            return several.arrays_of(seen[0])[0]
-        if isinstance(question.task, Anomaly):
+        if question.task.truth == "inputs":
+            return question.input_of(seen[0])
+        if question.task.truth == "original":
             return seen[1][place].astype(np.float32)
         if labels is None:
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,13 +81,14 @@ class Evidence:
 
 class OutputTask(ABC):
     """What is asked of one output. ``towards`` is what training takes its labels for, ``headline`` the figure that searches
-    go by and pipelines put their floors on."""
+    go by and pipelines put their floors on. ``truth`` : where what should be met comes from. ``has_background`` : whether
+    its figures always need the zero-bias sample and the signals."""
 
     name: ClassVar[str]
     towards: ClassVar[str]
     headline: ClassVar[str]
-    needs_truth: ClassVar[bool] = True
-    """Whether nothing can be told without labels."""
+    truth: ClassVar[Literal["labels", "inputs", "original"]] = "labels"
+    has_background: ClassVar[bool] = False
 
     @abstractmethod
     def figures(self, seen: Evidence) -> dict[str, Figure]:
@@ -193,7 +194,8 @@ class Anomaly(OutputTask):
     """
 
     towards, headline = "values", "rank_correlation"
-    needs_truth = False
+    truth: ClassVar[Literal["labels", "inputs", "original"]] = "original"
+    has_background = True
 
     @abstractmethod
     def score(self, found: Array, truth: Array | None) -> Floats:
@@ -240,7 +242,7 @@ class Autoencoder(Anomaly):
     """A network that gives its inputs back: the reconstruction error, which is the score of an event."""
 
     name, headline = "autoencoder", "rmse"
-    needs_truth = True
+    truth: ClassVar[Literal["labels", "inputs", "original"]] = "inputs"
 
     def score(self, found: Array, truth: Array | None) -> Floats:
         return reconstruction_score(found, truth)  # type: ignore[arg-type]  # the inputs are the truth

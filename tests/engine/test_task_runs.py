@@ -28,7 +28,8 @@ QUALITY: dict[str, dict[str, str]] = {
 
 def recipe(**budget: Any) -> Recipe:
     step = {"step": "quantize", "bits": 8, "epochs": 2, "batch_size": 100}
-    return Recipe.parse({"steps": [step], "budget": {"latency_ns": 1000, **budget}})
+    limits: dict[str, Any] = {"latency_ns": 1000, **budget}
+    return Recipe.parse({"steps": [step], "budget": limits})
 
 
 class Ran(NamedTuple):

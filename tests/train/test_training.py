@@ -160,7 +160,7 @@ def test_balance_weighs_rare_classes_up() -> None:
 
 
 def test_shards_hold_every_event_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = [np.zeros((1000, 3), np.float32), np.zeros(1000, np.int64)]
+    parts: list[np.ndarray] = [np.zeros((1000, 3), np.float32), np.zeros(1000, np.int64)]
     assert gradient_loop.shards_of(parts) == [slice(0, 1000)]
     monkeypatch.setattr(gradient_loop, "SHARD_BYTES", 20 * 300)
     found = gradient_loop.shards_of(parts)
