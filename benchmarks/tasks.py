@@ -230,8 +230,8 @@ def jobs(
     from pquant_hls.pipelines import AutoTuningPipeline, HEPCompressionPipeline, StandardCompressionPipeline
     from pquant_hls.spec import Recipe
 
-    train = {"batch_size": 128, "learning_rate": 3e-3}
-    steps = [
+    train: dict[str, Any] = {"batch_size": 128, "learning_rate": 3e-3}
+    steps: list[dict[str, Any]] = [
         {"step": "prune", "sparsity": 0.2, "epochs": epochs, **train},
         {"step": "quantize", "bits": 8, "epochs": epochs, **train},
     ]

@@ -118,7 +118,7 @@ class Bench:
     @property
     def events(self) -> int:
         """Events to train on."""
-        return len(as_list(self.data.x_train)[0])
+        return self.data.events("train")
 
     def start(self, model: Any) -> Point:
         """The original as a point; its Keras accuracy (or what its tasks go by) on the validation split is what losses
@@ -406,5 +406,3 @@ def epoch_event(report: EpochReport) -> Event:
     scores = {"loss": report.loss, "val_loss": report.val_loss, "val_accuracy": report.val_accuracy}
     known = {name: value for name, value in scores.items() if value is not None}
     return Event("epoch", "training", {"epoch": report.epoch, "epochs": report.epochs, **known})
-
-

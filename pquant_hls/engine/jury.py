@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Witness:
     thresholds: tuple[float, ...]
 
 
-def keras_witness(model: Any, *, keep_softmax: bool) -> Witness:
+def keras_witness(model: Any, *, keep_softmax: bool | Literal["exact"]) -> Witness:
     """A Keras model as its firmware answers: a linted QKeras model decides as that does."""
     heads = heads_of(model)
     return Witness(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pquant_hls.programs.quoting import html
 from pquant_hls.qor import RESOURCE_NAMES, QoR
 from pquant_hls.qor.words import count, interval, latency_texts
-from pquant_hls.reporting.html import STYLE
+from pquant_hls.reporting.style import STYLE
 
 Rows = Sequence[Sequence[str]]
 
@@ -23,8 +23,10 @@ def firmware_html(name: str, ports: Rows, qor: QoR, remarks: Iterable[str]) -> s
     said = "".join(f"<li>{html(text)}</li>" for text in remarks) or "<li>nothing</li>"
     notes = "".join(f"<li>{html(note)}</li>" for note in qor.notes)
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html(name)}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{html(name)}</h1><p>{html(target)}</p>"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{html(name)}</title>'
+        f'<style>{STYLE}{PAGE}</style></head><body class="pquant"><main>'
+        f"<h1>{html(name)}</h1><p>{html(target)}</p>"
         f"{_table(('port', 'name', 'shape', 'type'), ports)}"
         f"<h2>Figures</h2>{_table(('figure', 'value'), figures)}"
         f"{f'<ul>{notes}</ul>' if notes else ''}"
@@ -33,7 +35,7 @@ def firmware_html(name: str, ports: Rows, qor: QoR, remarks: Iterable[str]) -> s
             if layers
             else ""
         )
-        + f"<h2>Lint</h2><ul>{said}</ul></body></html>\n"
+        + f"<h2>Lint</h2><ul>{said}</ul></main></body></html>\n"
     )
 
 
