@@ -235,7 +235,7 @@ def jobs(
         {"step": "prune", "sparsity": 0.2, "epochs": epochs, **train},
         {"step": "quantize", "bits": 8, "epochs": epochs, **train},
     ]
-    recipe = Recipe.parse({"steps": steps, "budget": {**BUDGET, "quality": limits(model, data)}})
+    recipe = Recipe.parse({"steps": steps, "budget": BUDGET | {"quality": limits(model, data)}})
     told: dict[str, Any] = {"epochs": max(2, epochs // 2), "training": train}
     yield "loop", lambda: compress_model(model, data, recipe, work / "loop")
     yield (

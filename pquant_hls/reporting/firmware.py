@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pquant_hls.programs.quoting import html
 from pquant_hls.qor import RESOURCE_NAMES, QoR
 from pquant_hls.qor.words import count, interval, latency_texts
-from pquant_hls.reporting.style import STYLE
+from pquant_hls.reporting.style import PAGE, STYLE
 
 Rows = Sequence[Sequence[str]]
 
