@@ -12,7 +12,7 @@ from pquant_hls.qor.words import count, interval, latency_texts, lost_of, lost_o
 from pquant_hls.reporting.figure import TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.of_classes import efficiencies
-from pquant_hls.reporting.recorded import figures_of, outputs_of
+from pquant_hls.reporting.recorded import curves_of, figures_of
 from pquant_hls.reporting.run import RunReport
 from pquant_hls.reporting.verdict import read_qor
 
@@ -130,7 +130,7 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 def efficiency_table(run: RunReport) -> TextTable | None:
     """AUC and efficiencies by class of every output of classes; None where they were not recorded."""
-    rows = [row for row in outputs_of(run) if row.get("classes")]
+    rows = [row for row in curves_of(run) if row.get("classes")]
     tables = [(row["name"], efficiencies(row)) for row in rows]
     if not tables:
         return None

@@ -10,7 +10,7 @@ from typing import Any
 from pquant_hls.qor import QoR
 from pquant_hls.reporting import of_classes, of_layers, of_search, of_values
 from pquant_hls.reporting.figure import Figure
-from pquant_hls.reporting.recorded import figures_of, graph_of, missing, outputs_of, ranges_of
+from pquant_hls.reporting.recorded import curves_of, figures_of, graph_of, missing, ranges_of
 from pquant_hls.reporting.run import RunReport, read_run
 from pquant_hls.reporting.verdict import read_qor
 
@@ -76,14 +76,14 @@ class Plots:
 
     def _classes(self, output: str | None) -> dict[str, Any]:
         """The record of an output of classes."""
-        found = [row for row in outputs_of(self.run) if "classes" in row and output in (None, row["name"])]
+        found = [row for row in curves_of(self.run) if "classes" in row and output in (None, row["name"])]
         if not found:
             raise missing("curves of classes" if output is None else f"curves of classes of {output}")
         return found[0]
 
     def physics(self) -> list[Figure]:
         """What is asked of the outputs, output by output: curves of classes, residuals of values, scores without labels."""
-        rows = outputs_of(self.run)
+        rows = curves_of(self.run)
         found = [(row["name"], figure) for row in rows for figure in self._of_output(row)]
         if not found:
             raise missing("curves of the outputs")

@@ -27,7 +27,7 @@ def figures_of(run: RunReport) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def outputs_of(run: RunReport) -> list[dict[str, Any]]:
+def curves_of(run: RunReport) -> list[dict[str, Any]]:
     """The curves of each output, as ``engine.pictured`` wrote them."""
     return list(figures_of(run).get("outputs") or ())
 
