@@ -265,3 +265,13 @@ def test_a_model_without_a_fixed_graph_is_refused() -> None:
 
     with pytest.raises(UnsupportedModel, match="without a fixed graph"):
         lint(Own())
+
+
+def test_findings_show_themselves_in_a_notebook() -> None:
+    from pquant_hls.lint.finding import Finding, FindingList
+
+    found = FindingList([Finding("softmax", "note", "out<1>", "is left out", "nothing to do")])
+    for shown in (found._repr_html_(), found[0]._repr_html_()):
+        assert "<td" in shown
+        assert "out&lt;1&gt;" in shown
+    assert "no findings" in FindingList()._repr_html_()
