@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pquant_hls.reporting import RunReport
 
 
-class Form(StrEnum):
+class ReportForm(StrEnum):
     """What a report is written as."""
 
     HTML = "html"
@@ -23,11 +23,11 @@ class Form(StrEnum):
 
 
 ENDINGS = {
-    ".html": Form.HTML,
-    ".htm": Form.HTML,
-    ".md": Form.MARKDOWN,
-    ".json": Form.JSON,
-    ".xml": Form.JUNIT,
+    ".html": ReportForm.HTML,
+    ".htm": ReportForm.HTML,
+    ".md": ReportForm.MARKDOWN,
+    ".json": ReportForm.JSON,
+    ".xml": ReportForm.JUNIT,
 }
 
 
@@ -47,7 +47,7 @@ def report(
         typer.Option("-o", "--out", help="file to write; its ending .html, .md, .json or .xml says the form"),
     ] = None,
     form: Annotated[
-        Form | None, typer.Option("--format", help="the form of -o, or of what is printed without it")
+        ReportForm | None, typer.Option("--format", help="the form of -o, or of what is printed without it")
     ] = None,
     unlike: Annotated[
         bool,
@@ -78,11 +78,11 @@ def report(
     from pquant_hls.store import write_bytes
 
     runs = [read_run(folder) for folder in (run, beside) if folder is not None]
-    form = Form.JSON if json else form
+    form = ReportForm.JSON if json else form
     wanted = [
         (out, form if form is not None and out is not None else _form_of(out)),
-        (html, Form.HTML),
-        (junit, Form.JUNIT),
+        (html, ReportForm.HTML),
+        (junit, ReportForm.JUNIT),
     ]
     for path, kind in wanted:
         if path is not None and kind is not None:
@@ -95,7 +95,7 @@ def report(
     return EXIT_OF_VERDICT[str(runs[0].verdict)]
 
 
-def _form_of(out: Path | None) -> Form | None:
+def _form_of(out: Path | None) -> ReportForm | None:
     """The form that a file's name asks for; None without a file."""
     from pquant_hls.errors import SpecError
 
@@ -106,19 +106,19 @@ def _form_of(out: Path | None) -> Form | None:
     )
 
 
-def _written(runs: list[RunReport], form: Form, *, unlike: bool) -> str:
+def _written(runs: list[RunReport], form: ReportForm, *, unlike: bool) -> str:
     from pquant_hls.errors import SpecError
     from pquant_hls.reporting import to_html, to_junit, to_markdown, to_record
 
-    if form is Form.HTML:
+    if form is ReportForm.HTML:
         return to_html(*runs, unlike=unlike)
-    if form is Form.MARKDOWN:
+    if form is ReportForm.MARKDOWN:
         return to_markdown(*runs, unlike=unlike)
     if len(runs) > 1:
         raise SpecError(
             f"{form} holds one run, {len(runs)} were given", where="report", mend="give html or md for two"
         )
-    if form is Form.JUNIT:
+    if form is ReportForm.JUNIT:
         return to_junit(runs[0])
     return _json.dumps(to_record(runs[0]), indent=1, default=str, allow_nan=False) + "\n"
 

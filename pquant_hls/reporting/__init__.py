@@ -1,6 +1,6 @@
 """Draw from a run folder's ledger; its verdict is judged anew."""
 
-from pquant_hls.reporting.figure import Figure, TextTable
+from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.firmware import firmware_html
 from pquant_hls.reporting.frames import frame
 from pquant_hls.reporting.html import result_html, to_html
@@ -13,8 +13,8 @@ from pquant_hls.reporting.run import RunReport, read_run
 from pquant_hls.reporting.verdict import read_qor
 
 __all__ = [
-    "Figure",
     "Line",
+    "Picture",
     "Plots",
     "RunReport",
     "TextTable",

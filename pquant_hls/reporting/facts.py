@@ -8,7 +8,17 @@ from typing import Any
 import yaml
 
 from pquant_hls.qor import RESOURCE_NAMES, QoR
-from pquant_hls.qor.words import count, interval, latency_texts, lost_of, lost_on_test, percent, points
+from pquant_hls.qor.words import (
+    count,
+    figure_text,
+    interval,
+    latency_texts,
+    loss_text,
+    lost_of,
+    lost_on_test,
+    percent,
+    points,
+)
 from pquant_hls.reporting.figure import TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.of_classes import efficiencies
@@ -63,6 +73,23 @@ def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
     if qor.latency is not None:
         yield f"initiation interval, cycles ({source})", count(qor.latency.ii_cycles)
     yield from _resources(qor, source)
+    yield from _qualities(qor, run)
+    yield "outputs on which csim equals Keras", percent(qor.csim_match)
+    yield "project, sha256", (qor.digest or "-")[:16]
+
+
+def _qualities(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
+    """Figures of merit of the tasks, and the accuracy, where that is one."""
+    for split, found in (("validation", qor.quality), ("test split", qor.quality_test)):
+        for name, each in found.items():
+            before = (
+                ""
+                if each.original is None
+                else f"; the original's {each.original:.4g}, lost {loss_text(each)}"
+            )
+            yield f"{name}, {split}", f"{figure_text(each)}{before}"
+    if qor.accuracy is None and qor.quality:
+        return
     errors = qor.metrics
     accuracy = percent(qor.accuracy, errors.get("accuracy_error"))
     yield f"accuracy, validation ({qor.accuracy_source or 'not measured'})", accuracy
@@ -72,8 +99,6 @@ def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
     yield "accuracy, test split (csim)", tested
     yield "accuracy of the original, test split (keras)", percent(errors.get("test_accuracy_float"))
     yield "loss, test split, points", points(*lost_on_test(qor))
-    yield "outputs on which csim equals Keras", percent(qor.csim_match)
-    yield "project, sha256", (qor.digest or "-")[:16]
 
 
 def _resources(qor: QoR, source: str) -> Iterable[tuple[str, str]]:
@@ -87,6 +112,7 @@ def _resources(qor: QoR, source: str) -> Iterable[tuple[str, str]]:
             yield f"{name.upper()} ({source})", interval(low, value, high, "{:,.0f}") + part
 
 
+TEXTS = frozenset({"what", "source", "outcome", "why"})
 HEADS = (
     "step",
     "what",
@@ -108,7 +134,15 @@ def lines_of(run: RunReport) -> TextTable | None:
     kept = [index for index in range(len(HEADS)) if any(row[index] not in {"", "-"} for row in rows)]
     if not rows:
         return None
-    texts = frozenset({"what", "source", "outcome", "why"})
+    if any(line.headline is not None for line in run.lines):
+        heads = {"accuracy": "quality", "loss, points": "lost"}
+        rows = [tuple(cell.replace("\n", "; ") for cell in row) for row in rows]
+        return TextTable(
+            tuple(heads.get(HEADS[i], HEADS[i]) for i in kept),
+            tuple(tuple(row[i] for i in kept) for row in rows),
+            TEXTS | {"quality", "lost"},
+        )
+    texts = TEXTS
     return TextTable(tuple(HEADS[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows), texts)
 
 
@@ -117,8 +151,8 @@ def _cells(line: Line) -> tuple[str, ...]:
         line.step,
         line.what,
         count(line.weights),
-        percent(line.accuracy, line.accuracy_error),
-        points(line.loss, line.loss_error),
+        line.quality,
+        line.lost,
         "-" if line.ratio is None else f"{line.ratio:.2f}",
         line.cycles,
         line.ns,
@@ -172,7 +206,7 @@ def command_of_run(run: RunReport) -> tuple[str, str]:
     )
 
 
-def asked(run: RunReport) -> tuple[str, str]:
+def asked_text(run: RunReport) -> tuple[str, str]:
     """(recipe, study or pipeline; what was asked as YAML)."""
     kind = next((name for name in ("recipe", "study") if name in run.identity), "settings of the pipeline")
     told: Any = run.identity.get(kind, run.identity)

@@ -61,7 +61,7 @@ def _cell(said: str) -> str:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Picture:
     """A picture: ``alt`` says what it shows in a sentence, ``table`` has its figures."""
 
     title: str

@@ -9,7 +9,7 @@ from pquant_hls.errors import NotMeasured
 from pquant_hls.programs.quoting import html
 from pquant_hls.qor.words import limits
 from pquant_hls.reporting import facts
-from pquant_hls.reporting.figure import Figure, TextTable
+from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.pair import check_alike, differences
 from pquant_hls.reporting.plots import Plots
 from pquant_hls.reporting.run import RunReport
@@ -17,7 +17,7 @@ from pquant_hls.reporting.style import PAGE, STYLE
 
 LONG = 16
 """Rows of a table that a page shows without being asked."""
-Make = Callable[[Plots], Figure | Sequence[Figure]]
+Make = Callable[[Plots], Picture | Sequence[Picture]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Section:
         return self.title.lower().replace(" ", "-")
 
 
-def _of_study(plots: Plots) -> Sequence[Figure]:
+def _of_study(plots: Plots) -> Sequence[Picture]:
     """What only a study has."""
     return [plots.importance()] if "study" in plots.run.identity else []
 
@@ -145,7 +145,7 @@ def _of_all(make: Make, runs: Sequence[RunReport], words: list[str]) -> Iterator
         except NotMeasured as cause:
             words.append(f"{run.label}: {cause.message}" if len(runs) > 1 else cause.message)
             continue
-        for figure in [made] if isinstance(made, Figure) else made:
+        for figure in [made] if isinstance(made, Picture) else made:
             yield figure.html(run.label if len(runs) > 1 else "")
 
 
@@ -168,7 +168,7 @@ def _provenance(runs: Sequence[RunReport]) -> str:
     parts = []
     for run in runs:
         command, note = facts.command_of_run(run)
-        recipe = facts.asked(run)
+        recipe = facts.asked_text(run)
         folded = f"<details><summary>what was asked, as {recipe[0]}</summary><pre>{html(recipe[1])}</pre></details>"
         again = f"<pre>{html(command)}</pre>{f'<p class=note>{html(note)}</p>' if note else ''}"
         parts.append(f"{facts.provenance(run).html()}<p>To repeat it:</p>{again}{folded}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pquant_hls.qor import Latency
+from pquant_hls.qor import Latency, Quality
 from pquant_hls.qor.words import headline_texts, interval, percent, points, source_text
 from pquant_hls.spec.model import short_names
 from pquant_hls.store import Entry
@@ -20,7 +20,8 @@ TRIALS = {"kept": "within budget", "rolled_back": "over budget", "failed": "fail
 @dataclass(frozen=True)
 class Line:
     """One line. Shares for accuracy and loss, each with its statistical error; ``loss`` counts from the original.
-    ``quality`` and ``lost`` are the same in words, of whatever figures the run goes by.
+    ``quality`` and ``lost`` are the same in words, of whatever figures the run goes by; ``headline`` is the first of
+    them with its name, where it is no accuracy.
 
     ``worst_ns`` is the upper end; ``ns_low`` the lower one, where the record has it. ``outcome`` is a verdict, or
     ``kept`` or ``rolled back``; ``kept`` is None for what is no attempt. ``broke`` names the limits that do not hold, or
@@ -46,6 +47,7 @@ class Line:
     why: str = ""
     kept: bool | None = None
     broke: tuple[str, ...] = ()
+    headline: tuple[str, Quality] | None = None
 
 
 def lines(entries: Iterable[Entry], baseline: float | None = None) -> list[Line]:
@@ -82,7 +84,16 @@ def _line(entry: Entry, baseline: float | None) -> Line:
         why=_why(entry),
         kept=None if entry.status is None else entry.status == "kept",
         broke=tuple(_broke(entry)),
+        headline=next(_headlines(qor.get("quality") or found.get("quality") or {}), None),
     )
+
+
+def _headlines(told: Mapping[str, Any]) -> Iterator[tuple[str, Quality]]:
+    """Figures that searches go by, as they were recorded."""
+    for name, each in told.items():
+        found = Quality.model_validate(each)
+        if found.headline:
+            yield name, found
 
 
 def _broke(entry: Entry) -> Iterator[str]:

@@ -8,12 +8,12 @@ from pquant_hls.errors import NotMeasured
 from pquant_hls.programs.quoting import xml
 from pquant_hls.qor.words import limits
 from pquant_hls.reporting import facts
-from pquant_hls.reporting.figure import Figure, TextTable
+from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.pair import check_alike, differences
 from pquant_hls.reporting.plots import Plots
 from pquant_hls.reporting.run import RunReport
 
-FIGURES: tuple[Callable[[Plots], Figure | Sequence[Figure]], ...] = (
+FIGURES: tuple[Callable[[Plots], Picture | Sequence[Picture]], ...] = (
     Plots.layers,
     Plots.part,
     Plots.bits,
@@ -73,7 +73,7 @@ def _tables(run: RunReport, of: str) -> Iterator[str]:
             made = make(Plots(run))
         except NotMeasured:
             continue
-        for figure in [made] if isinstance(made, Figure) else made:
+        for figure in [made] if isinstance(made, Picture) else made:
             if len(figure.table.rows) <= LONGEST:
                 yield from _titled(f"{figure.title}{of}", figure.table)
     yield from _titled(f"Provenance{of}", facts.provenance(run))

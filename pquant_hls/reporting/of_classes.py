@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pquant_hls.qor.words import percent
-from pquant_hls.reporting.figure import Figure, TextTable
+from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.plane import Axis, Cells, Curve, Plane, stairs
 from pquant_hls.reporting.recorded import missing
 from pquant_hls.reporting.style import series
@@ -17,7 +17,7 @@ QUOTED = {"0.01", "0.1"}
 """Background shares that are quoted of every classifier; others are those of the budget's gates."""
 
 
-def roc_figure(output: Mapping[str, Any]) -> Figure:
+def roc_figure(output: Mapping[str, Any]) -> Picture:
     """Signal efficiency over the background let through, class by class."""
     rows = _classes(output, "ROC curves")
     least = min(min((x for x in row["roc"]["csim"][0] if x > 0), default=1.0) for row in rows)
@@ -36,7 +36,7 @@ def roc_figure(output: Mapping[str, Any]) -> Figure:
     )
     worst = min(rows, key=lambda row: float(row["auc"]["csim"][0]))
     alt = f"ROC curves of {len(rows)} classes, csim and float; the least area is {_area(worst)}."
-    return Figure(
+    return Picture(
         "ROC curves",
         alt,
         efficiencies(output),
@@ -86,12 +86,12 @@ def _pair(pair: Sequence[float] | None) -> str:
     return percent(*(pair or (None, None)))
 
 
-def score_figures(output: Mapping[str, Any]) -> list[Figure]:
+def score_figures(output: Mapping[str, Any]) -> list[Picture]:
     """The distribution of each class's score, for its events and for the others."""
     return [_scores(row) for row in _classes(output, "score distributions")]
 
 
-def _scores(row: Mapping[str, Any]) -> Figure:
+def _scores(row: Mapping[str, Any]) -> Picture:
     held, name = row["scores"], row["name"]
     edges = held["edges"]
     kinds = {"signal": series(0), "background": series(1)}
@@ -122,10 +122,10 @@ def _scores(row: Mapping[str, Any]) -> Figure:
     )
     table = TextTable(("score", *(key.replace(":", ", ") for key in columns)), cells)
     alt = f"Distributions of the score of {name}, for its own events and for the others, csim and float."
-    return Figure(f"Scores of {name}", alt, table, plane.draw)
+    return Picture(f"Scores of {name}", alt, table, plane.draw)
 
 
-def confusion_figure(output: Mapping[str, Any], classes: Sequence[str] = ()) -> Figure:
+def confusion_figure(output: Mapping[str, Any], classes: Sequence[str] = ()) -> Picture:
     """Which class is taken for which, by csim, as shares of the true class."""
     cells = (output.get("confusion") or {}).get("csim")
     if not cells:
@@ -140,4 +140,4 @@ def confusion_figure(output: Mapping[str, Any], classes: Sequence[str] = ()) -> 
         tuple((name, *(f"{cell:,}" for cell in row)) for name, row in zip(names, cells, strict=False)),
     )
     alt = f"Confusion matrix of {len(names)} classes by csim; {100 * right:.2f} % are decided rightly."
-    return Figure("Confusion", alt, table, drawn.draw)
+    return Picture("Confusion", alt, table, drawn.draw)

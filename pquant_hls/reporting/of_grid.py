@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pquant_hls.errors import SpecError
-from pquant_hls.reporting.figure import Figure, TextTable
+from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.plane import Cells
 from pquant_hls.reporting.recorded import missing
@@ -21,7 +21,7 @@ VALUES: dict[str, tuple[str, bool, Callable[[Line], float | None]]] = {
 WORDS = {"accuracy": "accuracy, %", "worst_ns": "worst latency, ns", "ratio": "compression ratio"}
 
 
-def heat_figure(run: RunReport, value: str = "accuracy") -> Figure:
+def heat_figure(run: RunReport, value: str = "accuracy") -> Picture:
     """One figure of each design of a sweep over its first two parameters; of more the best over the others stands there.
 
     Designs that break a limit are marked with an asterisk. SpecError for a figure that is none of ``VALUES``, NotMeasured for
@@ -67,7 +67,7 @@ def heat_figure(run: RunReport, value: str = "accuracy") -> Figure:
     )
     title = f"{WORDS[value].capitalize()} over {across}{f' and {down}' if down else ''}"
     alt = f"Heat map of {len(trials)} designs: {_span(figures)}{more}{star}."
-    return Figure(title, alt, table, drawn.draw)
+    return Picture(title, alt, table, drawn.draw)
 
 
 def _trials(run: RunReport) -> Sequence[tuple[Any, Line]]:

@@ -9,7 +9,7 @@ import numpy as np
 from pquant_hls.qor import RESOURCE_NAMES, FixedPointGraph, Latency, LayerQoR, Node, QoR
 from pquant_hls.qor.ranges import ValueRange
 from pquant_hls.qor.words import count, interval
-from pquant_hls.reporting.figure import Figure, TextTable
+from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.recorded import missing
 from pquant_hls.reporting.rows import Bar, bars, draw_ranges, said_of, share_text
 
@@ -18,7 +18,7 @@ TOO_MANY = 3
 """Spare bits of a tensor that are worth a word."""
 
 
-def time_figure(qor: QoR) -> Figure:
+def time_figure(qor: QoR) -> Picture:
     """Where the nanoseconds go; NotMeasured where the record has no layers or no clock."""
     latency = qor.latency
     if not qor.layers or latency is None or latency.period_ns is None:
@@ -26,7 +26,7 @@ def time_figure(qor: QoR) -> Figure:
     rows = [_time(layer, latency) for layer in qor.layers]
     worst = interval(latency.worst_ns_lo, latency.worst_ns, latency.worst_ns_hi, "{:.1f}")
     slowest = max(rows, key=lambda row: row.value or 0.0)
-    return Figure(
+    return Picture(
         "Where the nanoseconds go",
         f"Latency of each of {len(rows)} layers in ns; the most is {slowest.name} with {slowest.said}.",
         _layers(qor, latency),
@@ -85,7 +85,7 @@ def _of_part(used: float | None, total: float | None) -> str:
     return "-" if used is None or total is None or total == 0 else share_text(used / total)
 
 
-def logic_figure(qor: QoR) -> Figure:
+def logic_figure(qor: QoR) -> Picture:
     """LUT of each layer; NotMeasured where the record has none by layer."""
     known = [layer for layer in qor.layers if layer.lut is not None]
     if not known:
@@ -95,10 +95,10 @@ def logic_figure(qor: QoR) -> Figure:
     heads = ("layer", *(name.upper() for name in COSTS))
     cells = tuple((layer.name, *(count(getattr(layer, name)) for name in COSTS)) for layer in known)
     alt = f"LUT of each of {len(rows)} layers; the most is {costly.name} with {costly.said}."
-    return Figure("Where the logic goes", alt, TextTable(heads, cells), bars(rows, "LUT"))
+    return Picture("Where the logic goes", alt, TextTable(heads, cells), bars(rows, "LUT"))
 
 
-def part_figure(qor: QoR) -> Figure:
+def part_figure(qor: QoR) -> Picture:
     """Share of the part that the design takes; NotMeasured where either is unknown."""
     resources = qor.resources
     found = {} if resources is None else {name: resources.percent(name) for name in RESOURCE_NAMES}
@@ -121,10 +121,10 @@ def part_figure(qor: QoR) -> Figure:
         + "."
     )
     table = TextTable(("resource", "used", "available", "share"), tuple(cells))
-    return Figure(f"Share of the part {qor.part or ''}".strip(), alt, table, bars(rows, "% of the part"))
+    return Picture(f"Share of the part {qor.part or ''}".strip(), alt, table, bars(rows, "% of the part"))
 
 
-def bits_figure(graph: FixedPointGraph) -> Figure:
+def bits_figure(graph: FixedPointGraph) -> Picture:
     """Bits of the weights of each layer, and the share of them that is 0."""
     weighted = [node for node in graph.nodes if "weight" in node.arrays]
     if not weighted:
@@ -142,7 +142,7 @@ def bits_figure(graph: FixedPointGraph) -> Figure:
     alt = (
         f"Bits of the weights of {len(rows)} layers; {share_text(zeros / total)} of {total:,} weights are 0."
     )
-    return Figure(
+    return Picture(
         "Bits and sparsity",
         alt,
         TextTable(heads, cells, frozenset(heads[1:2])),
@@ -170,7 +170,7 @@ def _types(node: Node) -> tuple[str, ...]:
     )
 
 
-def ranges_figure(found: Sequence[ValueRange], title: str) -> Figure:
+def ranges_figure(found: Sequence[ValueRange], title: str) -> Picture:
     """Values against their types; NotMeasured where none were recorded."""
     if not found:
         raise missing(title.lower())
@@ -186,7 +186,7 @@ def ranges_figure(found: Sequence[ValueRange], title: str) -> Figure:
         "spare bits, bottom",
     )
     cells = tuple(map(_range, found))
-    return Figure(
+    return Picture(
         title, _alt(found), TextTable(heads, cells, frozenset({"type"})), draw_ranges(found), _remarks(found)
     )
 

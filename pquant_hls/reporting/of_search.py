@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from pquant_hls.qor.words import interval, percent
-from pquant_hls.reporting.figure import Figure, TextTable
+from pquant_hls.qor.words import interval
+from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.plane import Axis, Curve, Mark, Plane, columns
 from pquant_hls.reporting.recorded import epochs_of, figures_of, missing
@@ -17,7 +19,7 @@ MOST = 60
 """The most entries that are drawn one by one; of more the last ones, and the table has all."""
 
 
-def latency_figure(run: RunReport) -> Figure:
+def latency_figure(run: RunReport) -> Picture:
     """The interval of the latency of each round or trial, and the budget."""
     found = [line for line in run.lines if line.worst_ns is not None][-MOST:]
     if not found:
@@ -44,39 +46,66 @@ def latency_figure(run: RunReport) -> Figure:
     alt = f"Worst latency of {len(found)} rounds or trials, from {_span([mark.y for mark in marks])} ns" + (
         f"; the budget is {limit:g} ns." if limit else "."
     )
-    return Figure("Latency, one by one", alt, table, columns([short(line) for line in found], marks, plane))
+    return Picture("Latency, one by one", alt, table, columns([short(line) for line in found], marks, plane))
 
 
-def accuracy_figure(run: RunReport) -> Figure:
-    """The accuracy of each round or trial with its error, and the floor."""
-    found = [line for line in run.lines if line.accuracy is not None][-MOST:]
-    if not found:
-        raise missing("accuracy by round")
-    marks = []
-    for line in found:
-        value, error = 100 * (line.accuracy or 0.0), 100 * (line.accuracy_error or 0.0)
-        marks.append(_mark(line, value, value - error, value + error))
-    limit = floor_of(run)
+@dataclass(frozen=True)
+class Merit:
+    """The figure that a run goes by: accuracy in percent, else the first that its searches go by, in its own unit."""
+
+    name: str
+    label: str
+    lower: bool = False
+
+    @classmethod
+    def of(cls, found: Sequence[Line]) -> Merit:
+        """That of a run's lines; NotMeasured where there is none."""
+        if any(line.accuracy is not None for line in found):
+            return cls("accuracy", "accuracy, %")
+        told = next((line.headline for line in found if line.headline is not None), None)
+        if told is None:
+            raise missing("accuracy by round")
+        unit = f", {told[1].unit}" if told[1].unit else ""
+        return cls(told[0], f"{told[0]}{unit}", told[1].lower_is_better)
+
+    def of_line(self, line: Line) -> tuple[float, float] | None:
+        """(value, error) of a line; None where it was not measured."""
+        if self.name == "accuracy":
+            return (
+                None if line.accuracy is None else (100 * line.accuracy, 100 * (line.accuracy_error or 0.0))
+            )
+        return None if line.headline is None else (line.headline[1].value, line.headline[1].error)
+
+    def beats(self, one: float, other: float) -> bool:
+        return one < other if self.lower else one > other
+
+
+def accuracy_figure(run: RunReport) -> Picture:
+    """The accuracy, or whatever figure the run goes by, of each round or trial with its error, and the floor."""
+    merit = Merit.of(run.lines)
+    found = [(line, told) for line in run.lines if (told := merit.of_line(line)) is not None][-MOST:]
+    marks = [_mark(line, value, value - error, value + error) for line, (value, error) in found]
+    limit = floor_of(run) if merit.name == "accuracy" else None
     ends = [end for mark in marks for end in (mark.low, mark.high) if end is not None] + (
         [limit] if limit else []
     )
     plane = Plane(
-        Axis("", 0, 1), Axis.over("accuracy, %", ends), limits=_limit(limit), keys=_keys(limit, "floor", "%")
+        Axis("", 0, 1), Axis.over(merit.label, ends), limits=_limit(limit), keys=_keys(limit, "floor", "%")
     )
     table = TextTable(
-        ("step", "accuracy", "outcome"),
-        tuple((line.step, percent(line.accuracy, line.accuracy_error), line.outcome) for line in found),
+        ("step", merit.name, "outcome"),
+        tuple((line.step, line.quality, line.outcome) for line, _ in found),
         frozenset({"outcome"}),
     )
-    alt = f"Accuracy of {len(found)} rounds or trials, from {_span([mark.y for mark in marks])} %" + (
-        f"; the floor is {limit:.2f} %." if limit else "."
-    )
-    return Figure("Accuracy, one by one", alt, table, columns([short(line) for line in found], marks, plane))
+    alt = f"{merit.label} of {len(found)} rounds or trials, from {_span([mark.y for mark in marks])}"
+    alt += f"; the floor is {limit:.2f} %." if limit else "."
+    title = f"{merit.name[:1].upper()}{merit.name[1:]}, one by one"
+    return Picture(title, alt, table, columns([short(line) for line, _ in found], marks, plane))
 
 
 def _mark(line: Line, value: float, low: float | None, high: float | None = None) -> Mark:
     kind = "left" if line.kept is False else "best"
-    told = f"{line.step}: {line.ns} ns, {percent(line.accuracy, line.accuracy_error)}, {line.outcome}"
+    told = f"{line.step}: {line.ns} ns, {line.quality}, {line.outcome}"
     return Mark(0.0, value, kind, told, low=low, high=value if high is None else high)
 
 
@@ -106,34 +135,32 @@ def floor_of(run: RunReport) -> float | None:
     return max(floors, default=None)
 
 
-def front_figure(run: RunReport) -> Figure:
-    """Accuracy over latency, every round or trial: the front, what it dominates, and what breaks a limit."""
-    found = [line for line in run.lines if line.worst_ns is not None and line.accuracy is not None]
+def front_figure(run: RunReport) -> Picture:
+    """Accuracy, or whatever the run goes by, over latency, every round or trial: the front, what it dominates, and what
+    breaks a limit."""
+    merit = Merit.of(run.lines)
+    found = [line for line in run.lines if line.worst_ns is not None and merit.of_line(line) is not None]
     if len(found) < 2:
         raise missing("a front, which needs two measured designs")
     allowed = [line for line in found if not broken(line)]
-    best = front(allowed)
-    marks = [_on_front(line, best) for line in found]
-    budget, floor = run.budget.get("latency_ns"), floor_of(run)
+    best = front(allowed, merit)
+    marks = [_on_front(line, best, merit) for line in found]
+    budget, floor = run.budget.get("latency_ns"), floor_of(run) if merit.name == "accuracy" else None
     xs = [mark.x for mark in marks] + ([budget] if budget else [])
     ys = [mark.y for mark in marks] + ([floor] if floor else [])
     plane = Plane(
         Axis.over("worst latency, ns", xs, zero=True),
-        Axis.over("accuracy, %", ys),
-        [Curve("front", list(_steps(best)), "front")],
+        Axis.over(merit.label, ys),
+        [Curve("front", list(_steps(best, merit)), "front")],
         sorted(marks, key=lambda mark: mark.kind == "best"),
         [*([("x", budget)] if budget else []), *([("y", floor)] if floor else [])],
         _front_keys(found, best, budget, floor),
     )
     rows = tuple(_front_row(line, best) for line in sorted(found, key=lambda line: line.worst_ns or 0.0))
-    table = TextTable(
-        ("design", "worst ns", "accuracy", "standing", "limit that broke"),
-        rows,
-        frozenset({"standing", "limit that broke"}),
-    )
-    alt = f"Accuracy over worst latency of {len(found)} designs; {len(best)} are on the front"
+    heads = ("design", "worst ns", merit.name, "standing", "limit that broke")
+    alt = f"{merit.label} over worst latency of {len(found)} designs; {len(best)} are on the front"
     alt += f", {len(found) - len(allowed)} break a limit."
-    return Figure("Pareto front", alt, table, plane.draw)
+    return Picture("Pareto front", alt, TextTable(heads, rows, frozenset(heads[3:])), plane.draw)
 
 
 def broken(line: Line) -> str:
@@ -143,29 +170,35 @@ def broken(line: Line) -> str:
     return "not recorded which" if line.outcome in {"over budget", "MISSED"} else ""
 
 
-def front(found: Sequence[Line]) -> list[Line]:
-    """Those that no other of them beats in latency and accuracy both, the fastest first."""
+def front(found: Sequence[Line], merit: Merit) -> list[Line]:
+    """Those that no other of them beats in latency and in the figure of merit both, the fastest first."""
     best: list[Line] = []
-    for line in sorted(found, key=lambda line: (line.worst_ns or 0.0, -(line.accuracy or 0.0))):
-        if not best or (line.accuracy or 0.0) > (best[-1].accuracy or 0.0):
+    for line in sorted(
+        found, key=lambda line: (line.worst_ns or 0.0, _value(line, merit) * (1 if merit.lower else -1))
+    ):
+        if not best or merit.beats(_value(line, merit), _value(best[-1], merit)):
             best.append(line)
     return best
 
 
-def _steps(best: Sequence[Line]) -> Iterator[tuple[float, float]]:
+def _value(line: Line, merit: Merit) -> float:
+    found = merit.of_line(line)
+    return math.nan if found is None else found[0]
+
+
+def _steps(best: Sequence[Line], merit: Merit) -> Iterator[tuple[float, float]]:
     """The front's outline: what a latency buys stays until the next design."""
-    for index, line in enumerate(best):
-        place = line.worst_ns or 0.0, 100 * (line.accuracy or 0.0)
-        if index > 0:
-            yield place[0], 100 * (best[index - 1].accuracy or 0.0)
-        yield place
+    for before, line in zip([None, *best], best, strict=False):
+        if before is not None:
+            yield line.worst_ns or 0.0, _value(before, merit)
+        yield line.worst_ns or 0.0, _value(line, merit)
 
 
-def _on_front(line: Line, best: Sequence[Line]) -> Mark:
+def _on_front(line: Line, best: Sequence[Line], merit: Merit) -> Mark:
     why = broken(line)
-    told = f"{line.step}: {line.ns} ns, {percent(line.accuracy)}, {why or line.outcome}; {line.what}"
+    told = f"{line.step}: {line.ns} ns, {line.quality}, {why or line.outcome}; {line.what}"
     kind = "broke" if why else "best" if line in best else "dominated"
-    return Mark(line.worst_ns or 0.0, 100 * (line.accuracy or 0.0), kind, told, crossed=bool(why))
+    return Mark(line.worst_ns or 0.0, _value(line, merit), kind, told, crossed=bool(why))
 
 
 def _front_keys(
@@ -185,10 +218,10 @@ def _front_keys(
 def _front_row(line: Line, best: Sequence[Line]) -> tuple[str, ...]:
     why = broken(line)
     standing = "not allowed" if why else "on the front" if line in best else "dominated"
-    return line.step, line.ns, percent(line.accuracy, line.accuracy_error), standing, why or "-"
+    return line.step, line.ns, line.quality, standing, why or "-"
 
 
-def importance_figure(run: RunReport) -> Figure:
+def importance_figure(run: RunReport) -> Picture:
     """What share of the spread of a study's scores each parameter explains."""
     found: Mapping[str, float] = (figures_of(run).get("study") or {}).get("importance") or {}
     if not found:
@@ -199,7 +232,7 @@ def importance_figure(run: RunReport) -> Figure:
     ]
     table = TextTable(("parameter", "importance"), tuple((row.name, row.said) for row in rows))
     alt = f"Importance of {len(rows)} parameters; {rows[0].name} has the largest, {rows[0].said}."
-    return Figure(
+    return Picture(
         "Importance of parameters",
         alt,
         table,
@@ -208,7 +241,7 @@ def importance_figure(run: RunReport) -> Figure:
     )
 
 
-def learning_figure(run: RunReport, what: str) -> Figure:
+def learning_figure(run: RunReport, what: str) -> Picture:
     """``loss`` or ``val_accuracy`` epoch by epoch, training after training on the way to the design."""
     curves, rows, begin = [], [], 0
     for index, (name, epochs) in enumerate(epochs_of(run)):
@@ -227,7 +260,7 @@ def learning_figure(run: RunReport, what: str) -> Figure:
     if not values:
         raise missing("learning curves")
     title = "Loss" if what == "loss" else "Accuracy on the validation split"
-    return Figure(
+    return Picture(
         title,
         f"{title} over {begin} epochs of {len({row[0] for row in rows})} trainings, {values[0]:.4g} to {values[-1]:.4g}.",
         TextTable(("training", "epoch", "loss", "validation loss", "validation accuracy"), tuple(rows)),

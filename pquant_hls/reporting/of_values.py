@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pquant_hls.reporting.figure import Figure, TextTable
+from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.of_classes import SIDES
 from pquant_hls.reporting.plane import Axis, Curve, Plane, stairs
 from pquant_hls.reporting.style import series
@@ -13,7 +13,7 @@ from pquant_hls.reporting.style import series
 FLOAT = ("thin grey", "float model")
 
 
-def residual_figures(output: Mapping[str, Any]) -> list[Figure]:
+def residual_figures(output: Mapping[str, Any]) -> list[Picture]:
     """The residuals (found - truth) of each column, and their mean and width over the true value."""
     rows: Sequence[Mapping[str, Any]] = output.get("values") or ()
     found = []
@@ -25,7 +25,7 @@ def residual_figures(output: Mapping[str, Any]) -> list[Figure]:
     return found
 
 
-def _residuals(row: Mapping[str, Any], of: str) -> Figure:
+def _residuals(row: Mapping[str, Any], of: str) -> Picture:
     spread = {
         side: f"bias {_pair(row[f'bias:{side}'])}, resolution {_pair(row[f'resolution:{side}'])}"
         for side in SIDES
@@ -37,7 +37,7 @@ def _residuals(row: Mapping[str, Any], of: str) -> Figure:
         + "; ".join(f"{side}: {said}" for side, said in spread.items())
         + "."
     )
-    return Figure(
+    return Picture(
         f"Residuals{of}",
         alt,
         table,
@@ -50,7 +50,7 @@ def _pair(pair: Sequence[float]) -> str:
     return f"{pair[0]:.4g} ± {pair[1]:.2g}"
 
 
-def _response(row: Mapping[str, Any], of: str) -> Figure:
+def _response(row: Mapping[str, Any], of: str) -> Picture:
     """Mean and width of the residuals in bins of the true value."""
     truth, kinds = row["truth"], {"means": series(0), "widths": series(1)}
     curves = [
@@ -75,16 +75,18 @@ def _response(row: Mapping[str, Any], of: str) -> Figure:
     )
     table = TextTable(("true value", *(key.replace(":", ", ") for key in columns)), cells)
     alt = f"Mean and standard deviation of the residuals{of} in {len(truth)} bins of the true value, csim and float."
-    return Figure(f"Bias and resolution{of}", alt, table, plane.draw)
+    return Picture(f"Bias and resolution{of}", alt, table, plane.draw)
 
 
-def score_figure(output: Mapping[str, Any]) -> list[Figure]:
+def score_figure(output: Mapping[str, Any]) -> list[Picture]:
     """The distribution of a score, and the share of events above each threshold; none where there is no score."""
     row = output.get("score")
     if not row:
         return []
     plane, table = _distribution(row, "score")
-    spread = Figure("Scores", "Distribution of the score over the events, csim and float.", table, plane.draw)
+    spread = Picture(
+        "Scores", "Distribution of the score over the events, csim and float.", table, plane.draw
+    )
     above = {side: _above(row[side]) for side in SIDES if side in row}
     least = min(share for shares in above.values() for share in shares if share > 0)
     curves = [
@@ -109,7 +111,7 @@ def score_figure(output: Mapping[str, Any]) -> list[Figure]:
     table = TextTable(("threshold", *above), cells)
     return [
         spread,
-        Figure(
+        Picture(
             "Events above a threshold",
             "Share of the events above a threshold on the score, csim and float.",
             table,

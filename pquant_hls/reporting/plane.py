@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from pquant_hls.reporting.figure import Draw
 from pquant_hls.reporting.svg import (
+    AxisScale,
     Point,
-    Scale,
     cross,
     cut_to,
     dot,
@@ -84,7 +84,7 @@ class Plane:
         labels = [self.y.form.format(tick) for tick in self._y(0, 1).ticks()]
         left = max((width_of(said) for said in labels), default=0.0) + 8
         top, bottom = keys + 22, keys + 22 + self.height
-        x = Scale(self.x.low, self.x.high, left, width - 10, self.x.log)
+        x = AxisScale(self.x.low, self.x.high, left, width - 10, self.x.log)
         y = self._y(bottom, top)
         body = [head, text(0, top - 10, cut_to(self.y.label, width), "soft")]
         body += [self._rows(y, x, left), self._columns(x, bottom, top, width)]
@@ -96,17 +96,17 @@ class Plane:
         body.append(text(width - 10, bottom + 32, cut_to(self.x.label, width - 20), "soft", "end"))
         return bottom + 40, "".join(body)
 
-    def _y(self, start: float, end: float) -> Scale:
-        return Scale(self.y.low, self.y.high, start, end, self.y.log)
+    def _y(self, start: float, end: float) -> AxisScale:
+        return AxisScale(self.y.low, self.y.high, start, end, self.y.log)
 
-    def _rows(self, y: Scale, x: Scale, left: float) -> str:
+    def _rows(self, y: AxisScale, x: AxisScale, left: float) -> str:
         found = ""
         for tick in y.ticks():
             found += line((left, y(tick)), (x.end, y(tick)), "grid")
             found += text(left - 6, y(tick) + 4, self.y.form.format(tick), "soft", "end")
         return found
 
-    def _columns(self, x: Scale, bottom: float, top: float, width: float) -> str:
+    def _columns(self, x: AxisScale, bottom: float, top: float, width: float) -> str:
         """Grid and values of the horizontal axis: as many as have room, evenly."""
         ticks = [(tick, self.x.form.format(tick)) for tick in x.ticks()] if self.names is None else self.names
         found = line((x.start, bottom), (x.end, bottom), "axis")
@@ -120,7 +120,7 @@ class Plane:
         return found
 
 
-def _curve(curve: Curve, x: Scale, y: Scale, bottom: float) -> str:
+def _curve(curve: Curve, x: AxisScale, y: AxisScale, bottom: float) -> str:
     if not curve.points:
         return ""
     places = [(x(one), y(other)) for one, other in curve.points]
@@ -130,13 +130,13 @@ def _curve(curve: Curve, x: Scale, y: Scale, bottom: float) -> str:
     return path(closed, f"area {curve.kind.split()[-1]}") + path(places, curve.kind)
 
 
-def _limit(which: str, value: float, x: Scale, y: Scale) -> str:
+def _limit(which: str, value: float, x: AxisScale, y: AxisScale) -> str:
     if which == "x":
         return line((x(value), y.start), (x(value), y.end), "limit")
     return line((x.start, y(value)), (x.end, y(value)), "limit")
 
 
-def _mark(mark: Mark, x: Scale, y: Scale) -> str:
+def _mark(mark: Mark, x: AxisScale, y: AxisScale) -> str:
     place = x(mark.x), y(mark.y)
     found = ""
     if mark.low is not None and mark.high is not None:

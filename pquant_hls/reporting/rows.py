@@ -10,7 +10,7 @@ from pquant_hls.qor import FixedType
 from pquant_hls.qor.ranges import ValueRange
 from pquant_hls.reporting.figure import Draw
 from pquant_hls.reporting.svg import (
-    Scale,
+    AxisScale,
     cut_to,
     legend,
     line,
@@ -83,7 +83,7 @@ class Frame:
         name = cut_to(name, self.width - width_of(said) - 10)
         return text(0, y, name) + text(self.width, y, said, "soft", "end")
 
-    def grid(self, scale: Scale, labels: Sequence[tuple[float, str]], unit: str) -> str:
+    def grid(self, scale: AxisScale, labels: Sequence[tuple[float, str]], unit: str) -> str:
         """Lines of the axis, its values below, as many as have room, and the unit at its end."""
         found, free = [], -1.0
         for value, said in labels:
@@ -104,7 +104,7 @@ def bars(rows: Sequence[Bar], unit: str, limit: Limit | None = None) -> Draw:
         frame = Frame(width, [row.name for row in rows], [row.said for row in rows], keys + 4)
         values = [value for row in rows for value in (row.value, row.high) if value is not None]
         ticks = round_values(0.0, max([*values, *([limit[0]] if limit else [])], default=1.0))
-        scale = Scale(0.0, ticks[-1], frame.start, frame.end)
+        scale = AxisScale(0.0, ticks[-1], frame.start, frame.end)
         body = [head, frame.grid(scale, [(tick, f"{tick:,.10g}") for tick in ticks], unit)]
         for index, row in enumerate(rows):
             body += [frame.words(index), _bar(row, scale, frame.middle(index))]
@@ -116,7 +116,7 @@ def bars(rows: Sequence[Bar], unit: str, limit: Limit | None = None) -> Draw:
     return draw
 
 
-def _bar(row: Bar, scale: Scale, y: float) -> str:
+def _bar(row: Bar, scale: AxisScale, y: float) -> str:
     if row.value is None:
         return ""
     told = f"{row.name}: {row.said}"
@@ -144,7 +144,7 @@ def draw_ranges(found: Sequence[ValueRange]) -> Draw:
         keys, head = legend([(f"{kind} swatch", said) for kind, said in items], width)
         frame = Frame(width, [_name(row) for row in found], [said_of(row) for row in found], keys + 4)
         low, high = _reach(found)
-        scale = Scale(low, high, frame.start + 2, frame.end - 2, log=2)
+        scale = AxisScale(low, high, frame.start + 2, frame.end - 2, log=2)
         labels = [(tick, f"2{str(round(math.log2(tick))).translate(SUPER)}") for tick in scale.ticks()]
         body = [head, frame.grid(scale, labels, "size of the values")]
         for index, row in enumerate(found):
@@ -185,7 +185,7 @@ def _top(kind: FixedType) -> float:
     return 2.0 ** (kind.integer - int(kind.signed))
 
 
-def _range(row: ValueRange, scale: Scale, y: float) -> str:
+def _range(row: ValueRange, scale: AxisScale, y: float) -> str:
     kind = FixedType.parse(row.type)
     left, right = scale(kind.lsb), scale(_top(kind))
     label = f"{_name(row)}: {row.type}, {row.low:g} to {row.high:g}"

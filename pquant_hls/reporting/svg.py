@@ -61,7 +61,7 @@ def _titled(told: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """Values to places: ``low`` lies at ``start``, ``high`` at ``end``; by logarithm where ``log`` is the base."""
 
     low: float

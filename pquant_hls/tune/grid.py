@@ -34,7 +34,7 @@ from pquant_hls.errors import (
     ToolFailed,
     ToolNotFound,
 )
-from pquant_hls.reporting import Figure, frame, read_run
+from pquant_hls.reporting import Picture, frame, read_run
 from pquant_hls.reporting.of_grid import heat_figure
 from pquant_hls.spec import Recipe
 from pquant_hls.spec.model import unknown_key
@@ -52,11 +52,11 @@ class SweepResult(CompressionResult):
         """A pandas frame with a row for each design."""
         return frame(read_run(self.folder), kinds=("trial",))
 
-    def heat(self, value: str = "accuracy") -> Figure:
+    def heat(self, value: str = "accuracy") -> Picture:
         """``accuracy``, ``worst_ns`` or ``ratio`` over the first two parameters of the grid."""
         return heat_figure(read_run(self.folder), value)
 
-    def parts(self) -> tuple[Any, Figure]:
+    def parts(self) -> tuple[Any, Picture]:
         return self.frame, self.heat()
 
 

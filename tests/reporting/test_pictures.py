@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from pquant_hls.errors import NotMeasured, OutputError
 from pquant_hls.qor import FixedType, Latency, LayerQoR, QoR
 from pquant_hls.qor.ranges import value_range
-from pquant_hls.reporting.figure import NARROW, WIDE, Figure, TextTable
+from pquant_hls.reporting.figure import NARROW, WIDE, Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.of_layers import part_figure, ranges_figure, time_figure
-from pquant_hls.reporting.of_search import front
+from pquant_hls.reporting.of_search import Merit, front
 from pquant_hls.reporting.plane import Axis, Cells, Curve, Mark, Plane, columns, stairs
 from pquant_hls.reporting.rows import Bar, bars, said_of, share_text
 from pquant_hls.reporting.style import DARK, LIGHT
-from pquant_hls.reporting.svg import Scale, cut_to, legend, powers_within, round_values, width_of
+from pquant_hls.reporting.svg import AxisScale, cut_to, legend, powers_within, round_values, width_of
 from tests.helpers import known
 
 WIDTHS = (NARROW, WIDE)
@@ -75,7 +75,7 @@ def test_values_that_differ_by_rounding_alone_have_an_axis(error: float) -> None
 
 
 def test_a_scale_goes_from_end_to_end() -> None:
-    linear, log = Scale(0, 40, 100, 0), Scale(1e-3, 1, 0, 300, log=10)
+    linear, log = AxisScale(0, 40, 100, 0), AxisScale(1e-3, 1, 0, 300, log=10)
     assert (linear(0), linear(10), linear(40)) == (100, 75, 0)
     assert [log(value) for value in (1e-3, 1e-2, 1)] == pytest.approx([0, 100, 300])
     assert log(0) == 0, "what a logarithm has no place for stands at its end"
@@ -83,9 +83,9 @@ def test_a_scale_goes_from_end_to_end() -> None:
 
 
 def test_ticks_stay_within_the_axis() -> None:
-    assert Scale(73.45, 73.95, 0, 1).ticks() == pytest.approx([73.6, 73.8])
+    assert AxisScale(73.45, 73.95, 0, 1).ticks() == pytest.approx([73.6, 73.8])
     assert powers_within(0.3, 9, 2) == [0.5, 1, 2, 4, 8]
-    assert len(Scale(2**-20, 1, 0, 1, log=2).ticks(most=8)) <= 11
+    assert len(AxisScale(2**-20, 1, 0, 1, log=2).ticks(most=8)) <= 11
 
 
 def test_a_text_without_room_is_cut_with_an_ellipsis() -> None:
@@ -263,7 +263,7 @@ def test_the_front_holds_what_nothing_beats_in_both() -> None:
             ("e", 30, 0.7),
         )
     ]
-    assert [line.step for line in front(found)] == ["a", "b"]
+    assert [line.step for line in front(found, Merit("accuracy", "accuracy, %"))] == ["a", "b"]
 
 
 # Figures and tables
@@ -272,8 +272,8 @@ def test_the_front_holds_what_nothing_beats_in_both() -> None:
 TABLE = TextTable(("layer", "what"), (("a|b", "<i> & c"),), frozenset({"what"}))
 
 
-def figure() -> Figure:
-    return Figure("A title", "What it shows.", TABLE, bars(ROWS, "ns"))
+def figure() -> Picture:
+    return Picture("A title", "What it shows.", TABLE, bars(ROWS, "ns"))
 
 
 def test_a_table_escapes_for_each_of_its_forms() -> None:
