@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +13,11 @@ from defusedxml import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pquant_hls.decide import Judgement
 from pquant_hls.errors import NotMeasured, OutputError
 from pquant_hls.qor import FixedType, Latency, LayerQoR, QoR
 from pquant_hls.qor.ranges import value_range
+from pquant_hls.reporting import Plots, RunReport, to_html, to_record
 from pquant_hls.reporting.figure import NARROW, WIDE, Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.of_layers import part_figure, ranges_figure, time_figure
@@ -23,6 +26,7 @@ from pquant_hls.reporting.plane import Axis, Cells, Curve, Mark, Plane, columns,
 from pquant_hls.reporting.rows import Bar, bars, said_of, share_text
 from pquant_hls.reporting.style import DARK, LIGHT
 from pquant_hls.reporting.svg import AxisScale, cut_to, legend, powers_within, round_values, width_of
+from pquant_hls.store import Entry
 from tests.helpers import known
 
 WIDTHS = (NARROW, WIDE)
@@ -322,3 +326,47 @@ def test_colours_stand_out_from_the_paper(colours: dict[str, str]) -> None:
         assert contrast(colours[name], colours["paper"]) >= 3, name
     assert set(LIGHT) == set(DARK)
     assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours.values())
+
+
+# Runs that go by other figures than accuracy
+
+
+def regression(*told: tuple[float, float]) -> RunReport:
+    """Rounds with (worst ns, root mean squared error in GeV)."""
+    records = []
+    for number, (ns, value) in enumerate(told):
+        latency = {"cycles_max": int(ns), "clock_target_ns": 1, "clock_estimated_ns": 1}
+        quality = {
+            "value": value,
+            "error": 0.1,
+            "events": 100,
+            "unit": "GeV",
+            "original": 3.0,
+            "loss_error": 0.1,
+        }
+        record = {
+            "latency": latency,
+            "quality": {"rmse": {**quality, "lower_is_better": True, "headline": True}},
+        }
+        records.append(
+            Entry(kind="round", name=f"round {number}", number=number, figures={"qor": record}, verdict="MET")
+        )
+    return RunReport(Path("runs/pt"), {}, "finished", None, "", tuple(records), Judgement.of([]))
+
+
+def test_a_run_goes_by_its_own_figure_and_less_may_be_better() -> None:
+    run = regression((10, 4.0), (20, 3.0), (20, 5.0), (30, 3.5))
+    rows = Plots(run).fronts().table.rows
+    assert [(row[2], row[3]) for row in rows] == [
+        ("rmse 4 ± 0.1 GeV", "on the front"),
+        ("rmse 3 ± 0.1 GeV", "on the front"),
+        ("rmse 5 ± 0.1 GeV", "dominated"),
+        ("rmse 3.5 ± 0.1 GeV", "dominated"),
+    ]
+    single = Plots(run).accuracies()
+    assert (single.title, single.table.heads[1]) == ("Rmse, one by one", "rmse")
+    assert "rmse, GeV" in texts(single.draw(WIDE))
+    page, record = to_html(run), to_record(run)
+    assert 'data-head="quality">rmse 4 ± 0.1 GeV</td>' in page
+    assert 'data-head="lost">+1 ± 0.1 GeV</td>' in page
+    assert json.loads(json.dumps(record))["lines"][0]["headline"]["rmse"]["value"] == 4.0
