@@ -103,7 +103,8 @@ def _has_twin(call: Call, inner: str) -> bool:
     leaky = getattr(activation, "negative_slope", 0)
     if found is not None:
         return found.shape != "other" and not leaky
-    return inner in _PLAIN or inner == "softmax" or is_function(call)
+    formed = layer_kind(call.layer).form(call.layer) is not None
+    return inner in _PLAIN or inner == "softmax" or formed or is_function(call)
 
 
 def _twin(call: Call) -> Any:

@@ -69,7 +69,7 @@ def exact_heads(model: Any) -> Any:
         before = [] if alone else [NewLayer(copy_layer(call.layer, activation="linear"), call.weights)]
         return [*before, NewLayer(head)]
 
-    return rebuild(model, change)
+    return inlined(rebuild(model, change))
 
 
 def sigmoid_table(name: str) -> FixedPointTable:

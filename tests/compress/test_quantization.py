@@ -17,7 +17,9 @@ from pquant_hls.compress.guard import guarded, overflows
 from pquant_hls.compress.quantized import separated
 from pquant_hls.compress.sensitivity import Sensitivity, spend
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
+from pquant_hls.lint import errors, lint
 from pquant_hls.network import calls, layer_table, operation
+from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.types import sum_types, tensor_types
 from pquant_hls.qor import FixedType
 from pquant_hls.spec.steps import QuantizeConfig
@@ -138,12 +140,16 @@ def test_batchnorm_is_folded_exactly(order: str) -> None:
         np.testing.assert_allclose(other, one, atol=2e-6 * max(1.0, np.abs(one).max()), rtol=0)
 
 
-def test_batchnorm_that_cannot_be_folded_is_named() -> None:
+def test_batchnorm_that_no_kernel_takes_in_becomes_a_scale() -> None:
     entry = keras.Input((6, 6, 2))
     x = L.BatchNormalization(name="odd")(L.ReLU()(L.Conv2D(3, 3, padding="same")(entry)))
     model = keras.Model(entry, L.Conv2D(2, 3, padding="same")(x))
-    with pytest.raises(UnsupportedModel, match="odd: this BatchNormalization cannot be folded"):
-        fold_batchnorm(model)
+    for variable in model.get_layer("odd").weights:
+        variable.assign(np.random.default_rng(1).uniform(0.5, 2.0, variable.shape))
+    folded = fold_batchnorm(model)
+    assert isinstance(folded.get_layer("odd"), FixedPointScale)
+    x = np.random.default_rng(0).normal(size=(4, 6, 6, 2)).astype(np.float32)
+    np.testing.assert_allclose(folded(x), model(x), rtol=1e-4, atol=1e-4)
 
 
 def test_sums_never_leave_their_type(quantized_tagger: keras.Model) -> None:
@@ -203,16 +209,30 @@ def test_widths_out_of_range_are_named(settings: dict[str, Any], where: str) -> 
 
 
 def test_a_layer_without_a_quantized_twin_is_named(data: Any) -> None:
-    model = keras.Sequential([keras.Input((8,)), L.Dense(4, activation="gelu", name="odd"), L.Dense(3)])
-    with pytest.raises(UnsupportedModel, match="odd: activation 'gelu' has no exact"):
+    model = keras.Sequential([keras.Input((8,)), L.Dense(4), L.LayerNormalization(name="odd"), L.Dense(3)])
+    with pytest.raises(UnsupportedModel, match="odd: a LayerNormalization has no exact"):
         QuantizationCompression(bits=6).compress(model, data)
 
 
-@pytest.mark.parametrize("settings", [{"max_value": 6.0}, {"negative_slope": 0.1}, {"threshold": 0.5}])
-def test_a_relu_that_is_another_function_is_named(settings: dict[str, Any], data: Any) -> None:
-    model = keras.Sequential([keras.Input((8,)), L.Dense(4), L.ReLU(name="odd", **settings), L.Dense(3)])
-    with pytest.raises(UnsupportedModel, match=r"odd: activation 'relu\(.*\)' has no exact quantized twin"):
-        QuantizationCompression(bits=6).compress(model, data)
+@pytest.mark.parametrize(
+    "activation",
+    [
+        L.ReLU(max_value=6.0),
+        L.ReLU(negative_slope=0.1),
+        L.ReLU(threshold=0.5),
+        L.PReLU(),
+        L.Activation("gelu"),
+        L.Activation("sigmoid"),
+    ],
+    ids=["bounded", "leaky", "above a threshold", "a slope each", "gelu", "sigmoid"],
+)
+def test_other_functions_become_what_firmware_holds_exactly(activation: Any, data: Any) -> None:
+    model = keras.Sequential([keras.Input((8,)), L.Dense(4), activation, L.Dense(3)])
+    made = QuantizationCompression(bits=8, mode="ptq").compress(model, data).model
+    assert errors(lint(made)) == []
+    x = data.x_val[:200]
+    apart = np.abs(np.asarray(made(x)) - np.asarray(model(x)))
+    assert apart.mean() < 0.05 * np.asarray(model(x)).std()
 
 
 @pytest.mark.parametrize(
