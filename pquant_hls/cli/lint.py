@@ -44,7 +44,9 @@ def lint(
             "--range", help="of the inputs: LOW:HIGH, or .npy of inputs (n, ...); one, or one a port"
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=0, help="for deciding, with --overflow")] = 40.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0, help="of processor time, for --overflow")
+    ] = 40.0,
     junit: Annotated[Path | None, typer.Option("--junit", help="of a firmware: write JUnit XML")] = None,
     ptq: PtqBits = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,

@@ -40,6 +40,8 @@ CPP_DEPTH = 64
 """Expressions within expressions, and names that stand for names."""
 WEIGHT_BYTES = 128 * 2**20
 """Of one header or text of weights; a million weights take 20 million."""
+BUNDLE_BYTES = 2 * 2**30
+"""Of a bundle, which is not compressed; one of a tagger has 5 million."""
 FOLDER_FILES = 20_000
 """Files that are looked at for the parts of firmware; a repository of many versions has 1,000."""
 

@@ -89,7 +89,7 @@ def translation_unit(project: HlsProject, namespace: str) -> str:
     body = _IF_DEFINED.sub(_kept, _CSIM_ONLY.sub("", text[start:]))
     if _FILES_READ.search(body):
         raise UnsupportedModel("reads weights in a way this version does not know", where=project.source)
-    outside = "\n".join(unit.outside)
+    outside = "\n".join(dict.fromkeys(("#include <mutex>", *unit.outside)))
     pointers = ", ".join(f"double *{port.name}" for port in (*project.inputs, *project.outputs))
     entry = event_entry(layout, f"void predict({pointers})")
     return f"{outside}\n\nnamespace {namespace} {{\n{prelude}{text[:start]}{body}\n{entry}\n}} // namespace {namespace}\n"

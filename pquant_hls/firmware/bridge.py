@@ -112,23 +112,36 @@ def _entry(layout: Layout, watched: Sequence[Probe]) -> str:
 
 
 def event_entry(layout: Layout, signature: str) -> str:
-    """C++ of a function with this signature, which takes a ``double`` pointer for each port, for one event."""
+    """C++ of a function with this signature, which takes a ``double`` pointer for each port, for one event.
+
+    Any number of threads may call it: ports are each thread's own, the first call fills hls4ml's tables while others wait, and
+    layers of streams, which keep what they have seen, take one event at a time.
+    """
     inputs, outputs = top_ports(layout)
     space = layout.namespace
     taken = [_move("take", port, f"pquant_{port.name}") for port in inputs]
     given = [_move("give", port, f"pquant_{port.name}", "return;") for port in outputs]
-    lines = (*_locals(layout), *taken, _call(layout), *given)
-    pointers = ", ".join(f"double *pquant_{port.name}" for port in (*inputs, *outputs))
-    passed = ", ".join(port.name for port in (*inputs, *outputs))
+    held = [line.replace("static ", "static thread_local ", 1) for line in _locals(layout)]
+    lines = (*held, *taken, _call(layout), *given)
+    ports = (*inputs, *outputs)
+    pointers = ", ".join(f"double *pquant_{port.name}" for port in ports)
+    passed = ", ".join(port.name for port in ports)
+    rows = [f"static double {port.name}[{port.size}];" for port in ports]
+    streams = any(port.stream for port in ports)
+    lock = ["static std::mutex one;", "std::lock_guard<std::mutex> held(one);"] if streams else []
     return "\n".join(
         [
-            *_structs(layout, (*inputs, *outputs)),
+            *_structs(layout, ports),
             f"namespace {space} {{" if space else "",
             f"static void pquant_event({pointers}) {{",
             *(f"    {line}" for line in lines),
             "}",
+            "static void pquant_ready() {",
+            f"    static const bool filled = [] {{ {' '.join(rows)} pquant_event({passed}); return true; }}();",
+            "    (void)filled;",
+            "}",
             f"}} // namespace {space}" if space else "",
-            f"{signature} {{ {_scoped('pquant_event', space)}({passed}); }}",
+            f"{signature} {{ {' '.join(lock)} {_scoped('pquant_ready', space)}(); {_scoped('pquant_event', space)}({passed}); }}",
         ]
     )
 

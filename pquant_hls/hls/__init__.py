@@ -15,7 +15,7 @@ from pquant_hls.hls.project import HlsProject, Port, load_project
 
 if TYPE_CHECKING:
     from pquant_hls.hls.design import fixed_graph
-    from pquant_hls.hls.write import convert
+    from pquant_hls.hls.write import convert, say_where
 
 __all__ = [
     "HlsProject",
@@ -25,8 +25,9 @@ __all__ = [
     "fixed_graph",
     "load_project",
     "register_layer",
+    "say_where",
 ]
 
-_HOMES = {"hls.design": ("fixed_graph",), "hls.write": ("convert",)}
+_HOMES = {"hls.design": ("fixed_graph",), "hls.write": ("convert", "say_where")}
 
 __getattr__, __dir__ = lazy("pquant_hls", {**HLS_NAMES, **_HOMES})

@@ -54,7 +54,7 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out) as folder:
             _write(normal, spec, folder, exact, notes)
-            _say_where(folder, out)
+            say_where(folder, out)
     except OSError as cause:
         raise OutputError(
             f"cannot write the HLS project: {cause.strerror}", where=cause.filename or out
@@ -62,8 +62,12 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     return load_project(out)
 
 
-def _say_where(folder: Path, out: Path) -> None:
-    """Let hls4ml's own record name the folder in which the project will lie."""
+def say_where(folder: Path, out: Path | None = None) -> None:
+    """Let hls4ml's own record name the folder in which the project lies, or will lie (``out``).
+
+    hls4ml's ``link_existing_project`` compiles where the record says: call this after a project was moved or copied.
+    """
+    out = folder.absolute() if out is None else out
     record = folder / "hls4ml_config.yml"
     text = record.read_text()
     root = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -80,7 +80,7 @@ def overflow(
     Parameters
     ----------
     ranges : (least, largest) input of each port, float64 of its shape or one number; None: all that its type holds.
-    seconds : for deciding, of wall time; compiling and running csim come on top.
+    seconds : for deciding, of processor time; compiling and running csim come on top.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ def has_solver() -> bool:
 
 
 def tightened(program: StageProgram, place: int, elements: NDArray[np.int64], end: float) -> None:
-    """Bounds of some elements of a stage by its linear programme, until the moment ``end`` (``time.monotonic``)."""
+    """Bounds of some elements of a stage by its linear programme, until the moment ``end`` (``time.process_time``)."""
     model = Model.of(program, place, elements.tolist())
     if model.count > VARIABLES:
         return
@@ -85,7 +86,7 @@ def tightened(program: StageProgram, place: int, elements: NDArray[np.int64], en
     for element in elements.tolist():
         column = model.column(place, element)
         for sign in (1.0, -1.0):
-            left = end - time.monotonic()
+            left = end - time.process_time()
             if left <= 0:
                 break
             cost = np.zeros(model.count)
@@ -109,8 +110,13 @@ def _solved(
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     rules = LinearConstraint(model.matrix, np.array(model.least), np.array(model.most))
-    options = {"time_limit": max(seconds, 0.1)}
+    options = {"time_limit": max(seconds, 0.1) * _crowding()}
     return milp(cost, integrality=integral, bounds=Bounds(low, high), constraints=rules, options=options)
+
+
+def _crowding() -> float:
+    """Seconds that pass for one of processor time, 1 to 8: the solver counts the former, and others may run beside it."""
+    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), 8.0)
 
 
 @dataclass

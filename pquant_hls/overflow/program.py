@@ -44,7 +44,7 @@ class StageProgram:
         self.places: dict[str, int] = {}
         self.spans: dict[str, tuple[int, int]] = {}
         self.end = math.inf
-        """The moment (``time.monotonic``) behind which no bounds are narrowed any more."""
+        """The moment (``time.process_time``) behind which no bounds are narrowed any more."""
 
     # making
 
@@ -136,7 +136,7 @@ class StageProgram:
         low, high = (end.copy() for end in self.boxes[place])
         for start in range(0, len(elements), CHUNK):
             part = elements[start : start + CHUNK]
-            if time.monotonic() > self.end:
+            if time.process_time() > self.end:
                 break
             wanted = np.zeros((len(part), self.size(place)))
             wanted[np.arange(len(part)), part] = 1.0

@@ -68,11 +68,11 @@ def decide(
     Parameters
     ----------
     ranges : of each port the least and largest inputs, of its shape (float64) or one number; None: all that its type holds.
-    seconds : of wall time; what is not decided by then is undecided.
+    seconds : of processor time; what is not decided by then is undecided.
     """
     program = program_of(graph, ranges)
     rough = list(program.boxes)
-    program.end = time.monotonic() + seconds
+    program.end = time.process_time() + seconds
     course = _Course(program, rough, program.end, np.random.default_rng(seed))
     return tuple(course.verdict(check) for check in program.checks)
 
@@ -88,7 +88,7 @@ class _Course:
 
     @property
     def late(self) -> bool:
-        return time.monotonic() > self.end
+        return time.process_time() > self.end
 
     def verdict(self, check: StoredType) -> TypeVerdict:
         program, stage = self.program, self.program.stages[check.stage]
@@ -158,12 +158,14 @@ class _Course:
         """Element by element; the reason of the first that stays open."""
         given = self.program.boxes[stage.sources[0]]
         below, above = stage.beyond(given)
-        end = (time.monotonic() + self.end) / 2  # half of what is left, so that later types have their share
+        end = (
+            time.process_time() + self.end
+        ) / 2  # half of what is left, so that later types have their share
         for element in open_:
             for sign, side in ((1.0, above), (-1.0, below)):
                 if not side[element]:
                     continue
-                left = end - time.monotonic()
+                left = end - time.process_time()
                 if left <= 0:
                     reach = f"{given.low[element]:.6g} to {given.high[element]:.6g}"
                     return None, f"out of time, element {element} lies within {reach}"

@@ -168,3 +168,31 @@ def test_a_stream_of_convolutions(tmp_path: Path) -> None:
     project = convert(model, HlsSpec(io_type="io_stream"), tmp_path / "project")
     made = export_emulator(project, tmp_path / "out", "images")
     assert not (made.path / "images_cmssw.cpp").exists(), "the loader passes arrays, not streams"
+
+
+def test_the_makefile_builds_the_plugin_and_the_types_are_stated(mini_project: Path, tmp_path: Path) -> None:
+    folder = export_emulator(load_project(mini_project), tmp_path / "out", "jets_v1").path
+    extras = tmp_path / "extras" / "include"
+    extras.mkdir(parents=True)
+    (extras / "emulator.h").write_text(LOADER)
+    assert "set EMULATOR_EXTRAS to the folder" in make(folder, "plugin").stderr
+    made = make(folder, "plugin", f"EMULATOR_EXTRAS={extras.parent}")
+    assert (made.returncode, (folder / "jets_v1_cmssw.so").is_file()) == (0, True), made.stderr
+    stated = json.loads((folder / "emulator.json").read_text())["cmssw"]
+    assert stated == {"prepare_input": "jets_v1::input_t *", "read_result": "jets_v1::result_t *"}
+    readme = (folder / "README.md").read_text()
+    for kind in (*stated.values(), "ap_fixed<12,6>"):
+        assert f"`{kind}`" in readme
+
+
+def test_threads_give_the_same_numbers_and_race_for_nothing(mini_project: Path, tmp_path: Path) -> None:
+    """Under ThreadSanitizer, which ends a program that races with another status."""
+    folder = export_emulator(load_project(mini_project), tmp_path / "out", "jets_v1").path
+    made = make(folder, "threads")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "256 vectors, every value equals csim, in 8 threads" in made.stdout
+    source = folder / "jets_v1.cpp"
+    source.write_text(source.read_text().replace("static thread_local", "static"))
+    raced = make(folder, "threads")
+    assert raced.returncode != 0
+    assert "data race" in raced.stderr or "differs" in raced.stdout
