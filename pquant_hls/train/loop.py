@@ -71,7 +71,7 @@ class Loop:
             now = tf.constant(rates[at : at + steps], tf.float32)
             total += steps * float(self.graph(order, now, *tensors))
             at += steps
-        return total / self.steps
+        return float(total / self.steps)
 
     def _in_order(self) -> list[slice]:
         if len(self.shards) == 1:
