@@ -230,12 +230,13 @@ def jobs(
     from pquant_hls.pipelines import AutoTuningPipeline, HEPCompressionPipeline, StandardCompressionPipeline
     from pquant_hls.spec import Recipe
 
-    train: dict[str, Any] = {"batch_size": 128, "learning_rate": 3e-3}
-    steps: list[dict[str, Any]] = [
+    train = {"batch_size": 128, "learning_rate": 3e-3}
+    steps = [
         {"step": "prune", "sparsity": 0.2, "epochs": epochs, **train},
         {"step": "quantize", "bits": 8, "epochs": epochs, **train},
     ]
-    recipe = Recipe.parse({"steps": steps, "budget": BUDGET | {"quality": limits(model, data)}})
+    budget: dict[str, Any] = {**BUDGET, "quality": limits(model, data)}
+    recipe = Recipe.parse({"steps": steps, "budget": budget})
     told: dict[str, Any] = {"epochs": max(2, epochs // 2), "training": train}
     yield "loop", lambda: compress_model(model, data, recipe, work / "loop")
     yield (
@@ -252,7 +253,6 @@ def jobs(
     )
     if not quick:
         space = {"bits": [5, 8], "sparsity": [0.0, 0.4]}
-        budget = {**BUDGET, "quality": limits(model, data)}
         yield (
             "tune",
             lambda: AutoTuningPipeline(space, n_trials=4, budget=budget, out=work / "tune", **told).execute(

@@ -107,7 +107,10 @@ def show_result(result: CompressionResult, budget: Budget | None = None) -> None
     show_verdict(console, result, budget)
     lost = points(*lost_of(result.qor, result.baseline_accuracy))
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
+    named = () if budget is None else tuple(budget.quality)
     for name, found in result.qor.quality.items():
+        if ":" in name and name not in named:  # bins, curves and single classes: the report has them
+            continue
         console.print(f"csim {quality_text(name, found)} (validation)")
     known = result.qor.accuracy is not None or not result.qor.quality
     console.print(

@@ -103,11 +103,11 @@ class Jury:
         return Score(figures, self.purpose.headlines)
 
     def kept(self, score: Score) -> tuple[str, ...]:
-        """The figures that a record keeps: those that limits need, and where accuracy does not say all, the main ones."""
-        named = tuple(name for name in self.wanted if name in score.figures)
+        """The figures that a record keeps: those that limits need, and where accuracy does not say all, every one, bins and
+        curves too."""
         if self.purpose.is_plain:
-            return named
-        return (*self.purpose.headlines, *(name for name in score.figures if ":" not in name), *named)
+            return tuple(name for name in self.wanted if name in score.figures)
+        return (*self.purpose.headlines, *score.figures)
 
     def _before(self, key: str, x: Any) -> Answers:
         if key not in self.known:
