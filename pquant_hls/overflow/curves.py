@@ -14,7 +14,7 @@ from pquant_hls.qor.fixed import round_codes
 
 
 @dataclass(frozen=True, eq=False)
-class Leaky(Stage):
+class LeakyStage(Stage):
     """x where it is positive, else ``factor`` (0 to 1) of it: ReLU and leaky ReLU."""
 
     factor: float = 0.0

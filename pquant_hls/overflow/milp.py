@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.overflow.curves import Largest, Leaky, Store
+from pquant_hls.overflow.curves import Largest, LeakyStage, Store
 from pquant_hls.overflow.program import StageProgram
 from pquant_hls.overflow.stages import Box, Floats, Gather, Inlet, Linear, LinearBound, Unknown, snapped
 
@@ -201,13 +201,13 @@ class Model:
                     self._rule({here: 1.0, self._read(place, int(stage.index[element])): -1.0}, 0.0, 0.0)
             elif isinstance(stage, Linear):
                 self._linear(stage, place, element, here)
-            elif isinstance(stage, Leaky):
+            elif isinstance(stage, LeakyStage):
                 self._leaky(stage, place, element, here)
             elif isinstance(stage, Largest):
                 for position in stage.index[element]:
                     if position >= 0:
                         self._rule({here: 1.0, self._read(place, int(position)): -1.0}, 0.0, np.inf)
-        if not isinstance(stage, Gather | Linear | Leaky | Largest) and len(stage.sources) == 1:
+        if not isinstance(stage, Gather | Linear | LeakyStage | Largest) and len(stage.sources) == 1:
             self._between(place)
 
     def _linear(self, stage: Linear, place: int, element: int, here: int) -> None:
@@ -221,7 +221,7 @@ class Model:
         shift = float(stage.bias[column])
         self._rule(terms, shift + float(least[column]), shift + float(most[column]))
 
-    def _leaky(self, stage: Leaky, place: int, element: int, here: int) -> None:
+    def _leaky(self, stage: LeakyStage, place: int, element: int, here: int) -> None:
         """y is the larger of x and ``factor * x``; a binary variable says which where both may be."""
         source, factor = self._read(place, element), stage.factor
         low, high = self.low[source], self.high[source]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.overflow.curves import Store
-from pquant_hls.overflow.stages import Box, Floats, Gather, Inlet, Linear, Scale, Stage, Unknown, snapped
+from pquant_hls.overflow.stages import Box, Floats, Gather, Inlet, Linear, ScaleStage, Stage, Unknown, snapped
 from pquant_hls.qor import FixedPointGraph, FixedType, Node
 from pquant_hls.qor.fixed import fraction_bits, round_codes
 
@@ -88,7 +88,7 @@ class StageProgram:
         factor, shift = (np.broadcast_to(part, (size,)).astype(np.float64) for part in (factor, shift))
         exact = fine is not None and all(fraction_bits(part) < 64 for part in (factor, shift))
         frac = max((fine or 0) + fraction_bits(factor), fraction_bits(shift)) if exact else None
-        return self.add(Scale((place,), size, frac, factor, shift))
+        return self.add(ScaleStage((place,), size, frac, factor, shift))
 
     def store(self, place: int, kinds: Sequence[FixedType], check: tuple[str, str] | None = None) -> int:
         size, fine = self.size(place), self.frac(place)

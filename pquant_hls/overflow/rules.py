@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from pquant_hls.overflow.call import RuleSite
-from pquant_hls.overflow.curves import Largest, Leaky, Rising, Times
+from pquant_hls.overflow.curves import Largest, LeakyStage, Rising, Times
 from pquant_hls.overflow.pools import largest_of_windows, mean_of_windows
 from pquant_hls.overflow.program import StageProgram
 from pquant_hls.overflow.stages import Box, Floats, Index
@@ -98,7 +98,7 @@ def _relu(call: RuleSite) -> int | None:
     limit = call.node.attrs.get("threshold") or 0.0
     program, size = call.program, call.program.size(call.x)
     if limit == 0.0:
-        return program.add(Leaky((call.x,), size, program.frac(call.x)))
+        return program.add(LeakyStage((call.x,), size, program.frac(call.x)))
     kind = call.node.types.get("param")
     held = float(limit) if kind is None else float(kind.quantize(np.array(float(limit))))
     if held < 0:
@@ -113,7 +113,7 @@ def _leaky(call: RuleSite) -> int | None:
     held = float(slope) if kind is None else float(kind.quantize(np.array(float(slope))))
     if not 0 <= held <= 1:
         return None
-    return call.program.add(Leaky((call.x,), call.program.size(call.x), None, held))
+    return call.program.add(LeakyStage((call.x,), call.program.size(call.x), None, held))
 
 
 def _rising(function: Callable[[Floats], Floats]) -> Rule:

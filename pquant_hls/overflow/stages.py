@@ -183,7 +183,7 @@ class Linear(Stage):
 
 
 @dataclass(frozen=True, eq=False)
-class Scale(Stage):
+class ScaleStage(Stage):
     """``factor * x + shift``, each value by itself."""
 
     factor: Floats
