@@ -88,6 +88,10 @@ class Point:
     fidelity: Fidelity | None = None
 
 
+FAMILY = 24
+"""Designs that one training of widths gives unless more are asked for."""
+
+
 @dataclass
 class Bench:
     """One model, one data set, one target; ``run`` holds the work, ``listen`` hears of it.
@@ -178,17 +182,20 @@ class Bench:
                 _save(self._ready(step, config, spec).compress(point.model, self.data), folder)
         return self._made(name)
 
-    def family(self, point: Point, step: QuantizeConfig, *, hls: HlsSpec | None = None) -> tuple[Point, ...]:
-        """The points of one training of widths that no other of it beats, those of fewest EBOPs first."""
+    def family(
+        self, point: Point, step: QuantizeConfig, *, hls: HlsSpec | None = None, most: int = FAMILY
+    ) -> tuple[Point, ...]:
+        """The points of one training of widths that no other of it beats, those of fewest EBOPs first, at most so many."""
         spec = self.hls if hls is None else hls
         config, name = self._named(point, step, spec)
+        name = name if most == FAMILY else f"{name}-{most}"
         self.listen(Event("stage", config.brief))
         if not self.run.has(name):
             with self.run.work(name) as folder, self._noting_epochs(folder):
                 ready: Any = self._ready(step, config, spec)
-                for index, made in enumerate(ready.designs(point.model, self.data)):
-                    (folder / f"{index:02}").mkdir()
-                    _save(made, folder / f"{index:02}")
+                for index, made in enumerate(ready.designs(point.model, self.data, most)):
+                    (folder / f"{index:03}").mkdir()
+                    _save(made, folder / f"{index:03}")
         there = sorted((self.run.path / name).glob("[0-9]*"))
         return tuple(self._made(f"{name}/{folder.name}") for folder in there)
 

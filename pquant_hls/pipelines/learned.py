@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pquant_hls.compress import Accounting
-from pquant_hls.engine import Point, Workbench, dropped
+from pquant_hls.engine import Point, Workbench, dropped, loss, merit
 from pquant_hls.pipelines.setup import Setup
 from pquant_hls.spec.quantize import LEARNING, QuantizeConfig
 
@@ -40,6 +40,17 @@ def learned_epochs(epochs: int, original: Accounting | None) -> int:
     the same day."""
     work = 1 if original is None else original.multiplications
     return round(epochs * max(LEAST, LEARNED_EPOCHS * min(1.0, SMALL / max(work, 1))))
+
+
+def standing(bench: Workbench, point: Point) -> float:
+    """What designs are compared by, higher is better (``engine.merit``); 0 where nothing was scored."""
+    return merit(bench.baseline, bench.score(point)) or 0.0
+
+
+def loses_nothing(bench: Workbench, point: Point) -> bool:
+    """Whether a point is as good as the original on the same events, or better."""
+    fallen = None if bench.baseline is None else loss(bench.baseline, bench.score(point))
+    return fallen is not None and fallen[0] <= 0
 
 
 def lacks_accuracy(bench: Workbench, point: Point) -> bool:

@@ -14,7 +14,7 @@ from pquant_hls.engine import Ending, Goal, Point, Workbench, floors_keeping
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.climb import Climb, bits_between, halfway
-from pquant_hls.pipelines.learned import lacks_accuracy, learning
+from pquant_hls.pipelines.learned import learning, loses_nothing, standing
 from pquant_hls.pipelines.sensitivity import LayerSensitivity, sensitivity
 from pquant_hls.pipelines.setup import Setup, validated
 from pquant_hls.pipelines.split import FLOAT_BITS, MARGIN, kept_at, kept_from, width_for, zeros_save
@@ -38,6 +38,8 @@ LEAST_CUT = 0.05
 
 MOST_CUTS = 4
 LEARNED = "learned widths"
+DESIGNS = 100
+"""Of one training that are looked at: neighbours differ by a few percent, so that no ratio is far from the target."""
 LEARNING: dict[str, Any] = {"batch_size": 256, "learning_rate": 2e-3, "distillation": 0.8}
 """How stages train unless told otherwise; the original is the teacher."""
 
@@ -48,10 +50,10 @@ Epochs = Annotated[int, Field(ge=0, le=10_000)] | None
 
 
 class StandardCompressionPipeline(Trainable):
-    """Learned widths: one training passes through designs of all ratios. Where none of the target's ratio is as accurate as
-    the original, also weights set to zero and fewer bits by sensitivity, with the original as teacher; where a zero weight
-    saves nothing (resource strategy, reuse, io_stream) low rank, whole units and fewer bits alone. Each stage only while
-    the target is not reached; the most accurate end of these ways is handed over.
+    """Learned widths: one training passes through designs of all ratios. Where each of the target's ratio loses accuracy, also
+    weights set to zero and fewer bits by sensitivity, with the original as teacher; where a zero weight saves nothing
+    (resource strategy, reuse, io_stream) low rank, whole units and fewer bits alone. Each stage only while the target is not
+    reached; the most accurate end of these ways is handed over.
 
     Parameters
     ----------
@@ -100,13 +102,13 @@ class StandardCompressionPipeline(Trainable):
         walk, zeros = Walk(bench, start), zeros_save(bench.hls)
         step = learning(self.learned_epochs, bench, setup) if zeros else None
         learnt = None if step is None else self._learned(walk, goal, step)
-        if step is not None and learnt is not None and not lacks_accuracy(bench, learnt):
+        if step is not None and learnt is not None and loses_nothing(bench, learnt):
             return self._by_learning(walk, step, learnt, goal)
         climb = self._climbed(bench, walk, goal, setup)
         if (
             step is None
             or learnt is None
-            or (climb.reached and _accuracy(bench, walk.point) >= _accuracy(bench, learnt))
+            or (climb.reached and standing(bench, walk.point) >= standing(bench, learnt))
         ):
             return Ending(walk.point, goal, climb.summary(), tuple(walk.history))
         return self._by_learning(walk, step, learnt, goal)
@@ -115,7 +117,7 @@ class StandardCompressionPipeline(Trainable):
         """The most accurate of the designs that one training passes through at the target's ratio; None where it has none
         above the floors, or widths cannot be learned."""
         try:
-            family = walk.bench.family(walk.point, step)
+            family = walk.bench.family(walk.point, step, most=DESIGNS)
         except (SpecError, UnsupportedModel) as cause:
             walk.write(LEARNED, [step], walk.point, None, ("failed", str(cause)))
             return None
@@ -129,7 +131,7 @@ class StandardCompressionPipeline(Trainable):
             )
             walk.write(LEARNED, [step], walk.point, small[-1] if small else None, ("rolled_back", far))
             return None
-        return max(kept, key=lambda point: _accuracy(walk.bench, point))
+        return max(kept, key=lambda point: standing(walk.bench, point))
 
     def _by_learning(self, walk: Walk, step: QuantizeConfig, learnt: Point, goal: Goal) -> Ending:
         walk.write(LEARNED, [step], walk.point, learnt)
@@ -225,10 +227,6 @@ class StandardCompressionPipeline(Trainable):
     def _quantize(self, bits: float, spared: LayerSensitivity, setup: Setup) -> list[StepConfig]:
         wider = {name: min(16, int(bits) + 2) for name in spared.layers("bits")}
         return [QuantizeConfig(bits=int(bits), layers=wider, **_fit(setup))]
-
-
-def _accuracy(bench: Workbench, point: Point) -> float:
-    return bench.score(point).value() or 0.0
 
 
 def _fit(setup: Setup, times: float = 1.0) -> dict[str, Any]:

@@ -22,13 +22,12 @@ from pquant_hls.engine import (
     closed_loop,
     family_loop,
     figures,
-    merit,
     quantized,
 )
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.measure import has_synthesis
 from pquant_hls.pipelines.base import Pipeline
-from pquant_hls.pipelines.learned import lacks_accuracy, learning
+from pquant_hls.pipelines.learned import lacks_accuracy, learning, standing
 from pquant_hls.pipelines.setup import Setup, several
 from pquant_hls.spec import BitsLadder, HlsSpec, LoopSpec, Recipe, SparsityLadder, Spec, StepConfig
 from pquant_hls.spec.steps import Bits as Width
@@ -100,7 +99,7 @@ class TriggerPipeline(Pipeline):
         if met and not weighed:
             return found
         ending, other = self._by_units(bench, start, setup, goal, history)
-        better = _accuracy(bench, learned.best) > _accuracy(bench, ending.best)
+        better = standing(bench, learned.best) > standing(bench, ending.best)
         faster = _worst_ns(learned.best) <= _worst_ns(ending.best)
         if (met and (better or not other)) or (better and faster and not other):
             return replace(found, history=tuple(history))
@@ -147,7 +146,7 @@ class TriggerPipeline(Pipeline):
         again = self._loops(bench, narrow, start, setup, history)
         if again.verdict is not Verdict.MET:
             return view, result
-        scores = [_accuracy(bench, found.best) for found in (result, again)]
+        scores = [standing(bench, found.best) for found in (result, again)]
         better = result.verdict is not Verdict.MET or scores[1] > scores[0]
         return (narrow, again) if better else (view, result)
 
@@ -258,10 +257,6 @@ def _too_wide(result: LoopResult) -> Point | None:
     return result.best if result.verdict is Verdict.UNKNOWN else None
 
 
-def _accuracy(bench: Workbench, point: Point) -> float:
-    return merit(bench.baseline, bench.score(point)) or 0.0
-
-
 def _worst_ns(point: Point) -> float:
     latency = None if point.qor is None else point.qor.latency
     return float("inf") if latency is None or latency.worst_ns_hi is None else latency.worst_ns_hi
@@ -281,7 +276,7 @@ class Relaxation:
             point = self.bench.apply(point, step)
         point = self.view.at(self.bench, point)
         verdict = self.view.judge(self.bench, point).verdict
-        now, best = _accuracy(self.bench, point), _accuracy(self.bench, self.best)
+        now, best = standing(self.bench, point), standing(self.bench, self.best)
         better = verdict is Verdict.MET and now > best
         entry = Entry(
             kind="relax",

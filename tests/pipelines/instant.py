@@ -134,7 +134,7 @@ class InstantBench:
             model, model.digest, point.digest, step.step, account, 32 * WEIGHTS / account.weight_bits
         )
 
-    def family(self, point: Point, step: Any, *, hls: Any = None) -> list[Point]:
+    def family(self, point: Point, step: Any, *, hls: Any = None, most: int = 24) -> list[Point]:
         """One design for each width from 2 on, as accurate as a training of that width gives."""
         widths = range(2, step.bits + 1)
         return [self.apply(point, QuantizeConfig(bits=bits, seed=step.seed)) for bits in widths]
