@@ -16,7 +16,7 @@ TRAINING: dict[str, Any] = {"epochs": 1, "training": {"batch_size": 100}}
 def test_a_tagger_of_two_heads_keeps_its_classes_and_its_momentum(tmp_path: Path) -> None:
     model, data = KINDS["two_heads"]()
     pipeline = HEPCompressionPipeline(out=tmp_path / "run", **TRAINING)
-    floors = {"background_rate": 0.2, "max_efficiency_loss": 0.5}
+    floors: dict[str, Any] = {"background_rate": 0.2, "max_efficiency_loss": 0.5}
     found = pipeline.compress_jet_tagger(model, data, **floors)
     assert found.verdict is Verdict.MET, found.reason
     assert found.qor.csim_match == 1.0
