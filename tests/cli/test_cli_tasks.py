@@ -40,7 +40,7 @@ def test_tasks_for_all_outputs_or_by_name(recipe: Recipe) -> None:
     [
         (["mse"], None, "--quality: got 'mse'"),
         (["mse=little"], None, "says neither a loss nor a limit"),
-        ([], "regresion", "task"),
+        ([], "regressions", "task"),
     ],
 )
 def test_words_that_are_none(recipe: Recipe, quality: list[str], task: str | None, message: str) -> None:

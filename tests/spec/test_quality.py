@@ -68,4 +68,4 @@ def test_tasks_are_told_for_all_outputs_or_by_name() -> None:
     told = {"steps": STEPS, "budget": {"latency_ns": 50}, "task": {"pt": "regression"}}
     assert Recipe.parse(told).task == {"pt": "regression"}
     with pytest.raises(SpecError, match="task"):
-        Recipe.parse({**told, "task": "regresion"})
+        Recipe.parse({**told, "task": "regressions"})

@@ -160,6 +160,9 @@ def test_what_a_name_asks_for() -> None:
     assert found is not None
     assert (found.kind, found.number, found.hz, found.of) == ("efficiency", 30, 30e3, "signal")
     assert asked("rmse:[1,2)") is None
+    named = asked("jet.id.efficiency@0.01:top")
+    assert named is not None
+    assert (named.kind, named.number, named.of) == ("efficiency", 0.01, "top")
     plain = asked("turn_on@20")
     assert plain is not None
     assert plain.hz is None
