@@ -41,7 +41,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def without_optimization() -> None:
     """Compile fast: every form runs once, on a few inputs."""
-    module = importlib.import_module("pquant_hls.csim.build")
+    module: Any = importlib.import_module("pquant_hls.csim.build")
     probe = module._probe
 
     def plain(path: str) -> Any:
