@@ -15,6 +15,8 @@ from pquant_hls.network.plan import is_linear, plan, wide_sums
 from pquant_hls.network.room import SOFTMAX_BITS, own_type, pads_maximum, readers, roomy
 from pquant_hls.qor import FixedType
 
+MOST_COPIES = 7
+"""Readers of a stream that hls4ml 1.3 copies it for."""
 USEFUL_BOUND = 0.5
 """A probability that may be further off decides nothing."""
 
@@ -147,5 +149,8 @@ def check_types(normal: Topology, context: Context) -> Findings:
     for call in normal.calls:
         if is_softmax(call):
             yield _softmax(call, planned.layers[normal.sources(call)[0].name].result)
+    for call in normal.calls if context.streams else ():
+        if (count := len(normal.consumers(call.output))) > MOST_COPIES:
+            yield finding("stream-copies", call, f"is read by {count} layers")
     for call, bits in wide_sums(normal, planned):
         yield finding("wide-sum", call, f"its sums are {bits} bits wide")

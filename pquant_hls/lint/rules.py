@@ -269,6 +269,12 @@ RULES: Mapping[str, LintRule] = {
         "hls4ml drops a Flatten in io_stream, and a merge or a kept softmax after it does not see that",
         "merge before the Flatten, keep_softmax: false, or io_parallel",
     ),
+    "stream-copies": LintRule(
+        "error",
+        "hls4ml: 'Cloning output NAME of LAYER (NAME) more than 7 times not currently supported', as a recurrent cell over more "
+        "than 7 steps is written out in io_stream",
+        "io_parallel, or fewer steps",
+    ),
     "stream-flatten": LintRule(
         "note",
         "hls4ml drops a Flatten in io_stream, and an activation after it then reads the wrong words; it moves "

@@ -326,11 +326,11 @@ def _plain() -> Mapping[str, Form]:
         "plain Conv2D": (IMAGE, _bare(kl.Conv2D(2, 3), kl.ReLU(), kl.Flatten(), kl.Dense(3))),
         "EinsumDense": (
             SEQUENCE,
-            _chain(kl.EinsumDense("abc,cd->abd", (8, 4), bias_axes="d"), _act(_relu(6, 2))),
+            _chain(kl.EinsumDense("btf,fu->btu", (8, 4), bias_axes="u"), _act(_relu(6, 2))),
         ),
         "EinsumDense over objects": (
             SEQUENCE,
-            _chain(kl.EinsumDense("abc,bd->adc", (4, 3)), _act(_relu(6, 2))),
+            _chain(kl.EinsumDense("btf,tu->buf", (4, 3)), _act(_relu(6, 2))),
         ),
         "SeparableConv2D": (IMAGE, _chain(kl.SeparableConv2D(2, 3), _act(_relu(6, 2)))),
         "SeparableConv1D": (SEQUENCE, _chain(kl.SeparableConv1D(2, 3), _act(_relu(6, 2)))),

@@ -133,7 +133,7 @@ def _written_out(drawer: Drawer, x: int) -> int:
     if axes == 0:
         return _narrow(drawer, x)
     size = min(2, *drawer.shape(x)[:-1])
-    if drawer.chance(0.4):
+    if drawer.chance(0.6):
         roles: dict[str, Any] = {
             f"{role}_quantizer": drawer.weight_quantizer() for role in ("depthwise", "pointwise")
         }

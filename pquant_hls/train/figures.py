@@ -19,7 +19,8 @@ HERTZ = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6}
 LHC_CROSSING_HZ = 40.08e6
 """LHC bunch crossings a second, all slots counted (LHC design report, CERN-2004-003)."""
 _ASKED = re.compile(
-    r"(?:[^@]+\.)?(?P<kind>[a-z_]+)@(?P<number>-?(?:\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)) ?(?P<unit>Hz|kHz|MHz)?", re.ASCII
+    r"(?:[^@]+\.)?(?P<kind>[a-z_]+)@(?P<number>-?(?:\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)) ?(?P<unit>Hz|kHz|MHz)?",
+    re.ASCII,
 )
 
 

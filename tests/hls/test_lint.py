@@ -91,6 +91,12 @@ BY_SPEC = {
         DISTRIBUTED,
     ),
     "elements": ("stream-elements", *ELEMENTS["behind sums"], {"io_type": "io_stream"}),
+    "copies": (
+        "stream-copies",
+        VECTOR,
+        chain(dense(3), lambda x: kl.Concatenate()([dense(2)(x) for _ in range(8)])),
+        {"io_type": "io_stream"},
+    ),
     "depthwise": ("depthwise-resource", IMAGE, chain(depthwise(3)), {"strategy": "resource"}),
 }
 

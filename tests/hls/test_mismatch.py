@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.hls.hls_zoo import (
     ELEMENTS,
     IMAGE,
     MENDED,
+    VECTOR,
     act,
     chain,
     conv2d,
@@ -198,8 +200,20 @@ def test_every_rule_has_its_evidence() -> None:
 
     shown = {case.rule for case in ALL.values()} | {rule for rule, *_ in [*MENDED.values(), *ALIKE.values()]}
     shown |= {"depthwise-resource", "stream-elements", "stream-flatten", "reuse-factor"}
+    shown |= {"stream-copies"}  # the next test
     shown |= {"distributed-arithmetic"}  # in test_distributed, where da4ml is there
     bounded = {"smooth-quantizer", "table-activation", "softmax-kept", "average-unrounded"}
     bounded |= {"wide-sum", "half-precision", "input-unquantized"}
     of_the_build = {"reuse-rounded", "vivado-unroll"}  # the same numbers; test_lint shows them
     assert set(RULES) == shown | bounded | of_the_build | set(REFUSED_BY.values())
+
+
+def test_hls4ml_refuses_eight_readers_of_a_stream_as_the_rule_quotes_it(tmp_path: Path) -> None:
+    def eight(x: Any) -> Any:
+        return reduce(lambda a, b: kl.Add()([a, b]), [dense(2)(x) for _ in range(8)])
+
+    model = model_of([(VECTOR, chain(dense(3, name="source"), eight))])
+    with pytest.raises(Exception, match="more than 7 times not currently supported"):
+        convert_alone(model, tmp_path / "alone", io_type="io_stream")
+    with pytest.raises(UnsupportedModel, match="stream-copies"):
+        convert(model, HlsSpec.parse({"io_type": "io_stream"}), tmp_path / "project")

@@ -46,9 +46,9 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     "dot of matrices": (SEQUENCE, lambda x: kl.Dot(axes=2)([kl.Dense(4)(x), kl.Dense(4)(x)])),
     "dot over rows": (SEQUENCE, lambda x: kl.Dot(axes=1)([kl.Dense(2)(x), kl.Dense(4)(x)])),
     "dot of vectors": ((4,), lambda x: kl.Dot(axes=1)([kl.Dense(3)(x), kl.Dense(3)(x)])),
-    "einsum over features": (SEQUENCE, kl.EinsumDense("abc,cd->abd", (None, 4), bias_axes="d")),
-    "einsum over rows": (SEQUENCE, kl.EinsumDense("abc,bd->adc", (4, 3), activation="relu")),
-    "einsum of heads": (SEQUENCE, kl.EinsumDense("abc,cde->abde", (None, 2, 4), bias_axes="de")),
+    "einsum over features": (SEQUENCE, kl.EinsumDense("btf,fu->btu", (None, 4), bias_axes="u")),
+    "einsum over rows": (SEQUENCE, kl.EinsumDense("btf,tu->buf", (4, 3), activation="relu")),
+    "einsum of heads": (SEQUENCE, kl.EinsumDense("btf,fuv->btuv", (None, 2, 4), bias_axes="uv")),
     "attention": (SEQUENCE, lambda x: kl.MultiHeadAttention(1, 4)(x, x)),
     "attention of three heads": (
         SEQUENCE,
@@ -81,7 +81,7 @@ def test_it_computes_the_same_in_layers_alone(case: str) -> None:
     [
         kl.GRU(4, go_backwards=True),
         lambda x: kl.MultiHeadAttention(1, 4)(x, x, use_causal_mask=True),
-        kl.EinsumDense("abc,bcd->abd", (5, 2)),
+        kl.EinsumDense("btf,tfu->btu", (5, 2)),
         lambda x: kl.Dot(axes=2, normalize=True)([x, x]),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tf_keras  # type: ignore[import-untyped]  # no types of its own
+import tf_keras  # type: ignore[import-untyped]  # has no types
 from keras import Input, Sequential
 from keras import layers as kl
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from pquant_hls.network.frontend import Remark, Remarks
+from pquant_hls.network.frontend import Remark, Remarks, standard
 from pquant_hls.network.graph import Call
 from pquant_hls.network.grids import ends, type_for_range, union
 from pquant_hls.network.kinds.base import Context, Kind, Operation, Types, register_kind
@@ -48,6 +48,8 @@ def expands(shapes: Iterable[tuple[int | None, ...]]) -> bool:
 
 def expanded(tensor: Any, shape: tuple[int | None, ...], name: str) -> Any:
     """A Keras tensor with its axes of length 1 repeated to ``shape``, by layers that move values alone."""
+    if len(shape) == 1:
+        return _spread(tensor, int(shape[0] or 1), f"{name}_broadcast")
     own = list(tensor.shape[1:])
     for axis, (length, wanted) in enumerate(zip(own, shape, strict=True)):
         if length != wanted:
@@ -58,6 +60,17 @@ def expanded(tensor: Any, shape: tuple[int | None, ...], name: str) -> Any:
     if tuple(tensor.shape[1:]) == tuple(shape):
         return tensor
     return keras.layers.Reshape(shape, name=f"{name}_broadcast")(tensor)
+
+
+def _spread(tensor: Any, count: int, name: str) -> Any:
+    """One value as a vector of so many, by a dense layer of ones: hls4ml's streams hold vectors in one word, which a reshape
+    does not make."""
+    front = standard()
+    ones = {front.option("kernel"): front.make("linear", 2, 1)}
+    layer = front.layer("Dense")(count, use_bias=False, name=name, **ones)
+    made = layer(tensor)
+    layer.set_weights([np.ones((1, count), np.float32)])
+    return made
 
 
 def _many(call: Call, chained: bool) -> Remarks:
