@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.train.metrics import BACKGROUND_RATES, Proportion, class_metrics, decisions
+from pquant_hls.train.metrics import BACKGROUND_RATES, Proportion, decisions, one_against_rest
 
 Table = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -32,21 +32,32 @@ def class_curves(
     Returns name, AUC, efficiencies by rate, ROC and histograms of the scores, each by side; figures are [value, error].
     Classes that have no events, or all of them, are left out.
     """
-    found: dict[str, dict[str, Any]] = {}
+    return [
+        against_rest(
+            classes[number] if number < len(classes) else str(number),
+            {side: scores[:, column] for side, scores in sides.items()},
+            labels == number,
+            rates,
+        )
+        for column, number in _signals(sides, labels)
+    ]
+
+
+def against_rest(
+    name: str, scores: Mapping[str, Table], signal: NDArray[np.bool_], rates: Sequence[float] = ()
+) -> dict[str, Any]:
+    """One score (events,) by who gave it, for the signal against all others: AUC, efficiencies, ROC and histograms."""
     at = tuple(sorted({*BACKGROUND_RATES, *rates}))
-    for side, scores in sides.items():
-        for metrics in class_metrics(scores, labels, classes, at):
-            row = found.setdefault(metrics.name, {"name": metrics.name, "auc": {}, "efficiency": {}})
-            row["auc"][side] = _pair(metrics.auc)
-            for rate, share in metrics.efficiency.items():
-                row["efficiency"].setdefault(f"{rate:g}", {})[side] = _pair(share)
-    for column, number in _signals(sides, labels):
-        name = classes[number] if number < len(classes) else str(number)
-        signal = labels == number
-        scores_of = {side: scores[:, column] for side, scores in sides.items()}
-        found[name]["roc"] = {side: roc(score, signal) for side, score in scores_of.items()}
-        found[name]["scores"] = histograms(scores_of, signal)
-    return list(found.values())
+    found = {side: one_against_rest(name, score, signal, at) for side, score in scores.items()}
+    return {
+        "name": name,
+        "auc": {side: _pair(row.auc) for side, row in found.items()},
+        "efficiency": {
+            f"{rate:g}": {side: _pair(row.efficiency[rate]) for side, row in found.items()} for rate in at
+        },
+        "roc": {side: roc(score, signal) for side, score in scores.items()},
+        "scores": histograms(scores, signal),
+    }
 
 
 def _pair(share: Proportion) -> list[float]:

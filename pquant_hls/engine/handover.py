@@ -153,6 +153,7 @@ def hand_over(bench: Bench, best: Point, verdict: Verdict, searched: Mapping[str
         qor = best.qor.with_(metrics={**best.qor.metrics, **more}, quality_test=seen)
         write_json(folder / "qor.json", {**qor.model_dump(mode="json"), "verdict": str(verdict)})
         write_json(
-            folder / FIGURES, {**pictured(bench, library, outputs), "design": best.digest, **(searched or {})}
+            folder / FIGURES,
+            {**pictured(bench, library, firmware, outputs), "design": best.digest, **(searched or {})},
         )
     return qor

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,22 +16,23 @@ from typing import Any
 import numpy as np
 
 from pquant_hls.csim import Library, predict
-from pquant_hls.datasets import Dataset
+from pquant_hls.datasets import Dataset, several
 from pquant_hls.datasets.records import SPLITS
 from pquant_hls.engine.bench import Bench
-from pquant_hls.engine.curves import binned, class_curves, confusion, value_curves
-from pquant_hls.engine.gates import rates_of
-from pquant_hls.network import heads_of
-from pquant_hls.network.reference import reference
+from pquant_hls.engine.curves import against_rest, binned, class_curves, confusion, value_curves
+from pquant_hls.engine.jury import Witness
 from pquant_hls.qor import FixedPointGraph
 from pquant_hls.qor.ranges import ValueRange, value_range
+from pquant_hls.train.figures import LHC_CROSSING_HZ, all_asked
+from pquant_hls.train.purpose import Question
+from pquant_hls.train.tasks import Anomaly, Autoencoder, Classes, Flags
 
 TRACED_EVENTS = 1000
 TRACED_VALUES = 20_000_000
 """The most values of all layers together that are looked at: 160 MB of doubles."""
 
 
-def pictured(bench: Bench, library: Library, outputs: Any) -> dict[str, Any]:
+def pictured(bench: Bench, library: Library, firmware: Witness, outputs: list[Any]) -> dict[str, Any]:
     """The figures of a design that is handed over; ``outputs`` are csim's on the test split."""
     data = bench.data
     found: dict[str, Any] = {
@@ -42,7 +44,7 @@ def pictured(bench: Bench, library: Library, outputs: Any) -> dict[str, Any]:
         "split": "validation" if data.meta.get("test") == "validation" else "test",
         "ranges": [row.model_dump() for row in _ranges(bench, library)],
     }
-    return {**found, "outputs": list(_outputs(bench, library, outputs))}
+    return {**found, "outputs": list(_outputs(bench, firmware, outputs))}
 
 
 def command_given(words: list[str]) -> str | None:
@@ -77,61 +79,100 @@ def _events(graph: FixedPointGraph) -> int:
     return max(1, min(TRACED_EVENTS, TRACED_VALUES // max(1, each)))
 
 
-def _outputs(bench: Bench, library: Library, outputs: Any) -> Iterator[dict[str, Any]]:
-    """The curves of each output: of classes, of values to be met, of a score without labels; no more than its name
-    where it is none of these."""
-    x, keep = bench.data.x_test, bench.hls.keep_softmax
-    floats = reference(bench.teacher, x, keep_softmax=keep).outputs
-    labels = _each(bench.data.y_test) or [None] * len(floats)
-    given = outputs if isinstance(outputs, list) else [outputs]
-    graph = library.project.graph
-    for place, (csim, floating, truth) in enumerate(zip(given, floats, labels, strict=False)):
-        sides = {"float": _table(floating), "csim": _table(csim)}
-        name = f"output {place}" if graph is None else graph.outputs[place]
-        head = heads_of(bench.teacher)[place]
-        probable = {"float": keep and head != "linear", "csim": _is_probability(graph, place)}
-        yield {
-            "name": name,
-            **_curves(sides, truth, bench, {side: 0.5 if it else 0.0 for side, it in probable.items()}),
-        }
+def _outputs(bench: Bench, firmware: Witness, outputs: list[Any]) -> Iterator[dict[str, Any]]:
+    """The curves of each output by its task; its name alone where nothing can be told without labels."""
+    jury, data = bench.jury, bench.data
+    sides = {"float": jury.original, "csim": firmware}
+    said = {"float": jury.original.ask(data.x_test), "csim": outputs}
+    labels = _each(data.y_test)
+    for place, question in enumerate(jury.purpose.questions):
+        ask = _Asked(bench, sides, place, question)
+        found = {side: np.asarray(answers[place], np.float64) for side, answers in said.items()}
+        truth = None if place >= len(labels) else np.asarray(labels[place])
+        yield {"name": question.output.name, "task": question.task.name, **ask.curves(found, truth)}
 
 
-def _curves(sides: dict[str, Any], truth: Any, bench: Bench, thresholds: dict[str, float]) -> dict[str, Any]:
-    width, events = sides["csim"].shape[1], len(sides["csim"])
-    if sides["float"].shape != sides["csim"].shape:
-        return {}
-    if truth is None:
-        return {"score": binned({side: scores[:, 0] for side, scores in sides.items()})} if width == 1 else {}
-    labels = np.asarray(truth)
-    if labels.dtype.kind in "iub" and labels.size == events and labels.max(initial=0) < max(width, 2):
-        numbers, classes = labels.reshape(-1).astype(np.int64), bench.data.classes
+@dataclass(frozen=True)
+class _Asked:
+    """One output: who answers, and what is asked of it."""
+
+    bench: Bench
+    sides: Mapping[str, Witness]
+    place: int
+    question: Question
+
+    def curves(self, found: Mapping[str, Any], truth: Any) -> dict[str, Any]:
+        """The curves of its task on the test split."""
+        task = self.question.task
+        if isinstance(task, Anomaly):
+            return self._strange(task, found)
+        tables = {side: values.reshape(len(values), -1) for side, values in found.items()}
+        if truth is None:
+            return {}
+        if isinstance(task, Classes):
+            return self._classes(tables, truth.reshape(-1).astype(np.int64))
+        if isinstance(task, Flags):
+            return {"classes": self._flags(tables, truth.reshape(len(truth), -1) == 1)}
+        return {"values": value_curves(tables, truth.reshape(len(truth), -1).astype(np.float64))}
+
+    def _classes(self, tables: Mapping[str, Any], numbers: Any) -> dict[str, Any]:
+        count = max(next(iter(tables.values())).shape[1], 2)
         cells = {
-            side: confusion(scores, numbers, max(width, 2), threshold=thresholds[side])
-            for side, scores in sides.items()
+            side: confusion(scores, numbers, count, threshold=self.sides[side].thresholds[self.place])
+            for side, scores in tables.items()
         }
-        return {"classes": class_curves(sides, numbers, classes, rates_of(bench.gates)), "confusion": cells}
-    wanted = _table(labels.astype(np.float64)) if labels.dtype.kind == "f" else None
-    return (
-        {"values": value_curves(sides, wanted)}
-        if wanted is not None and wanted.shape == sides["csim"].shape
-        else {}
-    )
+        return {"classes": class_curves(tables, numbers, self._names(), self._rates()), "confusion": cells}
 
+    def _flags(self, tables: Mapping[str, Any], is_set: Any) -> list[dict[str, Any]]:
+        names = self._names()
+        return [
+            against_rest(
+                names[column] if column < len(names) else str(column),
+                {side: scores[:, column] for side, scores in tables.items()},
+                chosen,
+                self._rates(),
+            )
+            for column, chosen in enumerate(is_set.T)
+            if 0 < chosen.sum() < len(chosen)
+        ]
 
-def _table(values: Any) -> Any:
-    """float64 (events, columns)."""
-    found = np.asarray(values, np.float64)
-    return found.reshape(len(found), -1)
+    def _strange(self, task: Anomaly, found: Mapping[str, Any]) -> dict[str, Any]:
+        """The score's distribution over the background, and each signal against it."""
+        data, bias = self.bench.data, self.bench.data.zero_bias
+        events = self._scores(task, found, data.x_test)
+        background = events if bias is None else self._scores(task, self._ask(bias.x), bias.x)
+        hz = LHC_CROSSING_HZ if bias is None else bias.hz
+        rows = []
+        for name, x in data.signals.items():
+            signal = self._scores(task, self._ask(x), x)
+            both = {side: np.concatenate([signal[side], background[side]]) for side in signal}
+            chosen = np.arange(len(both["csim"])) < len(signal["csim"])
+            rows.append(against_rest(name, both, chosen, self._rates(hz)))
+        return {"score": binned(background), **({"classes": rows} if rows else {})}
+
+    def _ask(self, x: Any) -> dict[str, Any]:
+        return {side: np.asarray(who.ask(x)[self.place], np.float64) for side, who in self.sides.items()}
+
+    def _scores(self, task: Anomaly, found: Mapping[str, Any], x: Any) -> dict[str, Any]:
+        truth = self.question.input_of(x) if isinstance(task, Autoencoder) else None
+        return {side: task.score(values, truth) for side, values in found.items()}
+
+    def _names(self) -> tuple[str, ...]:
+        """Names of classes or columns; those of the data, where they are of this output."""
+        classes, alone = self.bench.data.classes, len(self.sides["csim"].thresholds) == 1
+        return classes if alone or len(classes) == self.question.output.width else ()
+
+    def _rates(self, hz: float | None = None) -> tuple[float, ...]:
+        """Shares of the background that limits ask for; those told as a rate are one of ``hz``, all events together."""
+        prefix = self.bench.jury.purpose.prefix(self.place)
+        names = [name.removeprefix(prefix) for name in self.bench.jury.wanted if name.startswith(prefix)]
+        asked = [found for found in all_asked(names) if found.kind == "efficiency"]
+        shares = [
+            found.number if found.hz is None else 0.0 if hz is None else found.hz / hz for found in asked
+        ]
+        return tuple(sorted({share for share in shares if 0 < share < 1}))
 
 
 def _each(given: Any) -> list[Any]:
-    """The arrays of a split in their order: one, a list, or a mapping by name; none of nothing."""
-    if given is None:
-        return []
-    if isinstance(given, Mapping):
-        return list(given.values())
-    return list(given) if isinstance(given, list | tuple) else [given]
-
-
-def _is_probability(graph: FixedPointGraph | None, place: int) -> bool:
-    return graph is not None and graph.node(graph.outputs[place]).op in {"sigmoid", "hard_sigmoid"}
+    """The arrays of a split in their order; none of nothing."""
+    return [] if given is None else list(several.arrays_of(given))

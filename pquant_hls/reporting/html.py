@@ -12,6 +12,7 @@ from pquant_hls.reporting import facts
 from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.pair import check_alike, differences
 from pquant_hls.reporting.plots import Plots
+from pquant_hls.reporting.recorded import epochs_of
 from pquant_hls.reporting.run import RunReport
 from pquant_hls.reporting.style import PAGE, STYLE
 
@@ -33,6 +34,12 @@ class Section:
         return self.title.lower().replace(" ", "-")
 
 
+def _of_training(plots: Plots) -> Sequence[Picture]:
+    """The loss, and the accuracy where the trainings had one."""
+    scored = any(row.get("val_accuracy") is not None for _, epochs in epochs_of(plots.run) for row in epochs)
+    return [plots.loss(), *([plots.learning()] if scored else [])]
+
+
 def _of_study(plots: Plots) -> Sequence[Picture]:
     """What only a study has."""
     return [plots.importance()] if "study" in plots.run.identity else []
@@ -44,7 +51,7 @@ SECTIONS = (
     Section("Bits and sparsity", (Plots.bits,)),
     Section("Ranges", (lambda plots: plots.ranges("weights"), lambda plots: plots.ranges("activations"))),
     Section("Physics", (Plots.physics,), facts.efficiency_table),
-    Section("Training", (Plots.loss, Plots.learning)),
+    Section("Training", (_of_training,)),
     Section("Search", (Plots.fronts, _of_study)),
 )
 

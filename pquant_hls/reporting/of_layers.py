@@ -143,7 +143,7 @@ def bits_figure(graph: FixedPointGraph) -> Picture:
         f"Bits of the weights of {len(rows)} layers; {share_text(zeros / total)} of {total:,} weights are 0."
     )
     return Picture(
-        "Bits and sparsity",
+        "Bits of the weights",
         alt,
         TextTable(heads, cells, frozenset(heads[1:2])),
         bars(rows, "bits of a weight"),

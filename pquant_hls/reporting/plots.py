@@ -94,7 +94,9 @@ class Plots:
 
     def _of_output(self, row: dict[str, Any]) -> Iterator[Picture]:
         if "classes" in row:
-            yield from (self.roc(row["name"]), self.confusion(row["name"]), *self.scores(row["name"]))
+            yield self.roc(row["name"])
+            yield from [self.confusion(row["name"])] if "confusion" in row else []
+            yield from self.scores(row["name"])
         yield from of_values.residual_figures(row)
         yield from of_values.score_figure(row)
 

@@ -78,7 +78,9 @@ _TABLE = """
 background:none;color:inherit}
 .pquant thead th{color:var(--soft);font-weight:600;border-bottom:2px solid var(--rule)}
 .pquant th:first-child{text-align:left;font-weight:600}.pquant .text{text-align:left}
-.pquant td.text{max-width:30em;min-width:7em}.pquant .stack td:not(.text){white-space:nowrap}
+.pquant td.text{max-width:30em;min-width:5em}
+.pquant .stack th[scope=row]{min-width:4.2rem}.pquant .broad td.text:last-child{min-width:14em}
+.pquant .stack td:not(.text){white-space:nowrap}
 """
 _PICTURE = """
 .pquant figure{margin:.4rem 0 1.2rem;min-width:0}.pquant figcaption{font-weight:600;margin:.2rem 0}
@@ -114,7 +116,7 @@ _STACKED = """
 .pquant .stack thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .pquant .stack tr{border-bottom:1px solid var(--rule);padding:.35rem 0}
 .pquant .stack td,.pquant .stack th{border:0;padding:.1rem 0}
-.pquant .stack td[data-head]{display:flex;justify-content:space-between;gap:1rem;max-width:none;white-space:normal}
+.pquant .stack td[data-head]{display:flex;justify-content:space-between;gap:1rem;max-width:none;white-space:normal;min-width:0}
 .pquant .stack td[data-head]::before{content:attr(data-head);color:var(--soft);text-align:left;flex:none;max-width:45%}
 """
 """A table where it has no room for its columns: one block a row, each figure behind its head."""

@@ -12,8 +12,9 @@ from pquant_hls.decide import Verdict
 from pquant_hls.engine import CompressionResult, compress_model
 from pquant_hls.errors import SpecError
 from pquant_hls.golden import Golden
-from pquant_hls.reporting import read_run
+from pquant_hls.reporting import Plots, read_run, to_html
 from pquant_hls.spec import Recipe
+from pquant_hls.store import read_json
 from tests.engine.task_networks import KINDS
 
 QUALITY: dict[str, dict[str, str]] = {
@@ -81,6 +82,42 @@ def test_golden_vectors_hold_every_port(ran: Ran) -> None:
     assert len(golden.outputs) == (2 if ran.kind == "two_heads" else 1)
     assert len(golden.inputs) == (2 if ran.kind == "two_inputs" else 1)
     assert len({len(port.codes) for port in (*golden.inputs, *golden.outputs)}) == 1
+
+
+DRAWN = {
+    "autoencoder": ["ROC curves", "Scores of heavy", "Scores", "Events above a threshold"],
+    "encoder": ["ROC curves", "Scores of heavy", "Scores", "Events above a threshold"],
+    "regression": ["Residuals", "Bias and resolution"],
+    "flags": ["ROC curves", "Scores of muon", "Scores of jet"],
+    "two_heads": [
+        "id: ROC curves",
+        "id: Confusion",
+        *(f"id: Scores of {name}" for name in ("qcd", "tau", "top")),
+        "pt: Residuals",
+        "pt: Bias and resolution",
+    ],
+    "two_inputs": ["ROC curves", "Confusion", "Scores of 1"],
+}
+
+
+def test_the_page_draws_what_the_task_asks(ran: Ran) -> None:
+    """Of a regression residuals, of an anomaly score its signals against the zero-bias sample, of flags each column."""
+    report = read_run(ran.result.folder)
+    assert [picture.title for picture in Plots(report).physics()] == DRAWN[ran.kind]
+    assert "not recorded" not in to_html(report).replace("The command was not recorded", "")
+
+
+def test_what_is_drawn_is_what_was_judged(ran: Ran) -> None:
+    outputs = read_json(ran.result.folder / "handover" / "figures.json")["outputs"]
+    seen = ran.result.qor.quality_test
+    if ran.kind == "autoencoder":
+        assert outputs[0]["classes"][0]["auc"]["csim"][0] == pytest.approx(seen["auc:heavy"].value)
+    if ran.kind == "regression":
+        assert outputs[0]["values"][0]["resolution:csim"][0] == pytest.approx(
+            seen["resolution"].value, rel=1e-3
+        )
+    if ran.kind == "flags":
+        assert outputs[0]["classes"][0]["auc"]["float"][0] == pytest.approx(seen["auc:muon"].original)
 
 
 def test_an_autoencoder_that_got_worse_is_not_met_by_its_latency(tmp_path: Path) -> None:
