@@ -105,7 +105,7 @@ def test_the_makefile_checks_and_builds_a_library(mini_project: Path) -> None:
     text = makefile_text(load_project(mini_project), "jets_v1", plugin=False)
     assert "jets_v1.so: jets_v1.cpp jets_v1.h\n\t$(CXX)" in text
     assert "check: jets_v1_check\n\t./jets_v1_check" in text
-    assert text.count("-std=c++") == 2
+    assert text.count("-std=c++") == 3
 
 
 def test_the_plugin_copies_the_firmwares_own_types(mini_project: Path, edit: Edit) -> None:
