@@ -108,8 +108,8 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
         for port in side
     )
     files |= {
-        "Makefile": makefile_text(project, namespace, plugin),
-        "README.md": readme_text(project, namespace, plugin),
+        "Makefile": makefile_text(project, namespace, plugin=plugin),
+        "README.md": readme_text(project, namespace, plugin=plugin),
     }
     if plugin:
         files[f"{namespace}_cmssw.cpp"] = cmssw_text(project, namespace)

@@ -111,7 +111,7 @@ int main(int count, char **words) {{
 """
 
 
-def makefile_text(project: HlsProject, namespace: str, plugin: bool) -> str:
+def makefile_text(project: HlsProject, namespace: str, *, plugin: bool) -> str:
     name, standard = make(namespace), cpp_standard(project)
     cmssw = f"""
 # The plug-in for CMSSW's loader: EMULATOR_EXTRAS is where hls4mlEmulatorExtras is installed, or the folder of its emulator.h.
@@ -149,7 +149,7 @@ clean:
 """
 
 
-def readme_text(project: HlsProject, namespace: str, plugin: bool) -> str:
+def readme_text(project: HlsProject, namespace: str, *, plugin: bool) -> str:
     """What a producer must pass, port by port."""
     rows = [
         f"| {way} | `{port.name}` | {port.size} | `{port.type or 'not fixed point'}` |"

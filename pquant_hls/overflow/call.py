@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from pquant_hls.overflow.program import StageProgram
-from pquant_hls.overflow.stages import Floats, Index
-from pquant_hls.qor import FixedPointGraph, Node
+from pquant_hls.overflow.stages import Box, Floats, Index, Unknown
+from pquant_hls.qor import FixedPointGraph, FixedType, Node
 
 
 class RuleSite:
@@ -71,6 +71,25 @@ class RuleSite:
     def accumulated(self, index: Index, weight: Floats, bias: Floats) -> int:
         accum = self.node.types.get("accum")
         place = self.program.linear(self.x, index, weight, bias, accum)
-        if accum is None:
-            return place
-        return self.program.store(place, [accum], (self.node.name, "accum"))
+        return place if accum is None else self.summed(self.x, place, index, weight, bias, accum)
+
+    def summed(
+        self, source: int, place: int, index: Index, weight: Floats, bias: Floats, accum: FixedType
+    ) -> int:
+        """Sums at ``place`` as their accumulator keeps them; of one that may saturate midway nothing but its range is known.
+
+        A sum that wraps is the same in any order; what saturates in between depends on the order, which the tool chooses.
+        """
+        check = (self.node.name, "accum")
+        if accum.saturation == "WRAP":
+            return self.program.store(place, [accum], check)
+        box = self.program.boxes[source]
+        most = np.maximum(np.abs(box.low), np.abs(box.high))
+        taken = np.where(index < 0, 0.0, most[index])
+        reach = taken @ np.abs(weight) + np.abs(bias) + accum.lsb * (len(weight) + 1)
+        if accum.signed and np.all(reach <= accum.high):
+            return self.program.store(place, [accum], check)
+        size = self.program.size(place)
+        ends = Box(np.full(size, accum.low), np.full(size, accum.high))
+        why = f"{self.node.name}: the accumulator {accum} may saturate midway, in an order the tool chooses"
+        return self.program.add(Unknown((place,), size, accum.frac, ends, why), check=check)

@@ -44,13 +44,14 @@ def mean_of_windows(call: RuleSite) -> int | None:
     cells, accum = _cells(call), call.node.types.get("accum")
     if cells is None or accum is None:
         return None
-    program, check = call.program, (call.node.name, "accum")
+    program = call.program
     index = np.moveaxis(cells, 1, 2).reshape(-1, cells.shape[1])
     counts = (index >= 0).sum(axis=1) if not call.node.attrs.get("count_pad") else index.shape[1]
     wide = FixedType(accum.width + 64, accum.integer + 64, True, accum.rounding, "SAT")
     each = program.store(call.x, [wide])
-    summed = program.linear(each, index, np.ones((index.shape[1], 1)), np.zeros(1), None)
-    stored = program.store(summed, [accum], check)
+    ones = np.ones((index.shape[1], 1))
+    sums = program.linear(each, index, ones, np.zeros(1), None)
+    stored = call.summed(each, sums, index, ones, np.zeros(1), accum)
     shared = program.scale(stored, 1.0 / np.asarray(counts, np.float64), np.zeros(1))
     toward = FixedType(accum.width + 1, accum.integer + 1, rounding="TRN_ZERO")
     return program.store(shared, [toward])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pquant_hls.overflow.curves import Store
 from pquant_hls.overflow.program import StageProgram
-from pquant_hls.overflow.stages import Floats, Unknown
+from pquant_hls.overflow.stages import Floats, Stage, Unknown
 
 STEPS, STARTS = 24, 4
 RATES = (2.0, 0.5, 0.1, 0.02)
@@ -38,7 +38,7 @@ def search(
     cannot be computed.
     """
     stage = program.stages[place]
-    if not isinstance(stage, Store) or any(isinstance(one, Unknown) for one in _behind(program, place)):
+    if not isinstance(stage, Store) or any(isinstance(one, Unknown) for one in behind(program, place)):
         return None
     read, box = stage.sources[0], program.ports
     widest = max(one.size for one in program.stages[: place + 1])
@@ -80,7 +80,7 @@ def tried(program: StageProgram, place: int, x: Floats) -> OverflowInput | None:
     return None if found is None else _beyond(stage, found, x)
 
 
-def _behind(program: StageProgram, place: int) -> list[object]:
+def behind(program: StageProgram, place: int) -> list[Stage]:
     """Every stage that a stage depends on."""
     seen, pending = {place}, [place]
     while pending:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pquant_hls.overflow.curves import Store
 from pquant_hls.overflow.milp import exceeds, has_solver, tightened
 from pquant_hls.overflow.program import LARGEST, StageProgram, StoredType, program_of
-from pquant_hls.overflow.search import OverflowInput, search, tried
+from pquant_hls.overflow.search import OverflowInput, behind, search, tried
 from pquant_hls.overflow.stages import Box, Floats, Linear, Unknown
 from pquant_hls.qor import FixedPointGraph
 
@@ -115,9 +115,15 @@ class _Course:
         if found is not None:
             return _shown(named, word, "MILP", (low, high), found)
         if why is not None:
+            why = self._unseen(check.stage) or why
             return TypeVerdict(*named, "undecided", reason=why, low=low, high=high)
         self._advance(check.stage, again=True)
         return TypeVerdict(*named, "proven", "MILP", low=low, high=high)
+
+    def _unseen(self, place: int) -> str | None:
+        """Why no input can be tried: a stage before that no rule tells."""
+        found = [stage.why for stage in behind(self.program, place) if isinstance(stage, Unknown)]
+        return f"behind what no rule tells ({found[0]})" if found else None
 
     def _advance(self, until: int, *, again: bool = False) -> None:
         """Bounds of all stages up to one, the intervals of sums narrowed by substitution."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.export.emulator import _check_name, _cmssw, _header, _makefile
+from pquant_hls.export.emulator import _check_name
+from pquant_hls.export.texts import cmssw_text, header_text, makefile_text
 from pquant_hls.export.unit import translation_unit
 from pquant_hls.hls import load_project
 from tests.helpers import Edit
@@ -92,7 +93,7 @@ def test_what_is_no_name_of_a_namespace(name: str) -> None:
 
 
 def test_the_header_states_sizes_and_one_function(mini_project: Path) -> None:
-    text = _header(load_project(mini_project), "jets_v1")
+    text = header_text(load_project(mini_project), "jets_v1")
     assert "constexpr std::size_t n_x = 3; // (3,), ap_fixed<8,4,AP_RND_CONV,AP_SAT>" in text
     assert "constexpr std::size_t n_layer4_out = 2; // (2,), ap_fixed<12,6>" in text
     assert "void predict(double *x, double *layer4_out);" in text
@@ -101,15 +102,15 @@ def test_the_header_states_sizes_and_one_function(mini_project: Path) -> None:
 
 
 def test_the_makefile_checks_and_builds_a_library(mini_project: Path) -> None:
-    text = _makefile(load_project(mini_project), "jets_v1")
+    text = makefile_text(load_project(mini_project), "jets_v1", plugin=False)
     assert "jets_v1.so: jets_v1.cpp jets_v1.h\n\t$(CXX)" in text
     assert "check: jets_v1_check\n\t./jets_v1_check" in text
-    assert text.count("-std=c++") == 2
+    assert text.count("-std=c++") == 3
 
 
 def test_the_plugin_copies_the_firmwares_own_types(mini_project: Path, edit: Edit) -> None:
     project = load_project(mini_project)
-    text = _cmssw(project, "jets_v1")
+    text = cmssw_text(project, "jets_v1")
     assert "    input_t _x[3];\n    result_t _layer4_out[2];" in text
     assert "std::any_cast<input_t *>(given)" in text
     assert "for (std::size_t i = 0; i < 3; i++) _x[i] = ports[i];" in text
@@ -117,4 +118,4 @@ def test_the_plugin_copies_the_firmwares_own_types(mini_project: Path, edit: Edi
     assert "mini(_x, _layer4_out);" in text
     edit(mini_project, "firmware/mini.cpp", "input_t x[3]", "input_t x[3][1]")
     with pytest.raises(UnsupportedModel, match=r"mini\.cpp: cannot find the type of port x"):
-        _cmssw(load_project(mini_project), "jets_v1")
+        cmssw_text(load_project(mini_project), "jets_v1")

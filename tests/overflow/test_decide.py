@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -23,7 +24,8 @@ def network(
     gain: float = 1.0,
     source: FixedType = SOURCE,
 ) -> FixedPointGraph:
-    """Dense layers and ReLUs, every value and sum in ``kind``."""
+    """Dense layers and ReLUs, every value in ``kind``, and every sum where that wraps."""
+    accum = kind if kind.saturation == "WRAP" else FixedType(24, 12)
     rng = np.random.default_rng(seed)
     nodes = [Node("x", "input", (), sizes[:1], source)]
     weight_type = FixedType(8, 4)
@@ -31,7 +33,7 @@ def network(
         codes = weight_type.to_codes(rng.normal(0, gain, (n_in, n_out)))
         bias = weight_type.to_codes(rng.normal(0, 0.3, n_out))
         arrays = {"weight": FixedArray(codes, 4), "bias": FixedArray(bias, 4)}
-        types = {"weight": weight_type, "bias": weight_type, "accum": kind}
+        types = {"weight": weight_type, "bias": weight_type, "accum": accum}
         nodes.append(Node(f"fc{place}", "dense", (nodes[-1].name,), (n_out,), kind, types, arrays))
         if place < len(sizes) - 2:
             nodes.append(Node(f"relu{place}", "relu", (nodes[-1].name,), (n_out,), kind))
@@ -150,8 +152,24 @@ def test_what_no_rule_tells_stays_undecided_with_its_reason() -> None:
     )
     found = by_name(decide(FixedPointGraph(nodes, ("sum", "wide"))))
     assert found["lstm", "result"].reason == "lstm: no exact rule for 'LSTM'"
-    assert found["sum", "result"].status == "undecided"
+    assert found["sum", "result"].reason == "behind what no rule tells (lstm: no exact rule for 'LSTM')"
     assert found["wide", "result"].status == "proven"
+
+
+def test_a_sum_that_may_saturate_midway_is_undecided_and_so_is_what_follows() -> None:
+    graph = network(1, gain=0.9, kind=FixedType(9, 3))
+    first = graph.node("fc0")
+    accum = FixedType(8, 2, saturation="SAT")
+    nodes = tuple(
+        replace(node, types={**node.types, "accum": accum}) if node is first else node for node in graph.nodes
+    )
+    found = by_name(decide(replace(graph, nodes=nodes)))
+    reason = (
+        "fc0: the accumulator ap_fixed<8,2,AP_TRN,AP_SAT> may saturate midway, in an order the tool chooses"
+    )
+    assert found["fc0", "accum"].reason == reason
+    assert found["fc0", "result"].status == "proven"
+    assert found["fc1", "accum"].reason == f"behind what no rule tells ({reason})"
 
 
 def test_out_of_time_is_said() -> None:

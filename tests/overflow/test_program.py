@@ -119,6 +119,34 @@ def test_a_store_that_fits_changes_a_value_by_its_rounding_alone(graph: FixedPoi
         assert np.array_equal(stored[:, fits], stage.rounded(read)[:, fits])
 
 
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10_000), integer=st.integers(1, 5), signed=st.booleans())
+def test_a_sum_that_saturates_midway_is_bounded_by_its_type_alone(
+    seed: int, integer: int, signed: bool
+) -> None:
+    """Term by term, in two orders, as a C++ loop adds: both lie within the bounds."""
+    from pquant_hls.qor import FixedArray, FixedType, Node
+
+    rng = np.random.default_rng(seed)
+    kind, accum = FixedType(4, 2), FixedType(integer + 4, integer, signed, "TRN", "SAT")
+    codes, bias = rng.integers(-8, 8, (4, 2)), rng.integers(-8, 8, 2)
+    arrays = {"weight": FixedArray(codes, 2), "bias": FixedArray(bias, 2)}
+    types = {"weight": FixedType(4, 2), "bias": FixedType(4, 2), "accum": accum}
+    nodes = (
+        Node("x", "input", (), (4,), kind),
+        Node("fc", "dense", ("x",), (2,), FixedType(20, 10), types, arrays),
+    )
+    graph = FixedPointGraph(nodes, ("fc",))
+    program, x = program_of(graph, None), inputs(graph, 60, seed)
+    low, high = program.boxes[program.places["fc"]]
+    for order in (range(4), range(3, -1, -1)):
+        total = np.broadcast_to(accum.quantize(bias / 4), (len(x), 2))
+        for place in order:
+            total = accum.quantize(total + accum.quantize(x[:, [place]] * codes[place] / 4))
+        assert np.all(total >= low)
+        assert np.all(total <= high)
+
+
 @pytest.mark.parametrize("width", [4, 7])
 def test_the_interval_of_a_first_layer_is_reached(width: int) -> None:
     from pquant_hls.qor import FixedArray, FixedType, Node
