@@ -239,26 +239,17 @@ def jobs(
     recipe = Recipe.parse({"steps": steps, "budget": budget})
     told: dict[str, Any] = {"epochs": max(2, epochs // 2), "training": train}
     yield "loop", lambda: compress_model(model, data, recipe, work / "loop")
-    yield (
-        "standard",
-        lambda: StandardCompressionPipeline(
-            4, 1 - LOST, analyse=False, out=work / "standard", **told
-        ).execute(model, data),
-    )
-    yield (
-        "trigger",
-        lambda: HEPCompressionPipeline(
-            out=work / "trigger", learned_epochs=10 * epochs, budget={"quality": limits(model, data)}, **told
-        ).compress_trigger_model(model, BUDGET["latency_ns"], data),
-    )
+    if quick and work.name not in QUICK:
+        return
+    standard = StandardCompressionPipeline(4, 1 - LOST, analyse=False, out=work / "standard", **told)
+    yield "standard", lambda: standard.execute(model, data)
+    judged = {"quality": limits(model, data)}
+    trigger = HEPCompressionPipeline(out=work / "trigger", learned_epochs=10 * epochs, budget=judged, **told)
+    yield "trigger", lambda: trigger.compress_trigger_model(model, BUDGET["latency_ns"], data)
     if not quick:
         space = {"bits": [5, 8], "sparsity": [0.0, 0.4]}
-        yield (
-            "tune",
-            lambda: AutoTuningPipeline(space, n_trials=4, budget=budget, out=work / "tune", **told).execute(
-                model, data
-            ),
-        )
+        study = AutoTuningPipeline(space, n_trials=4, budget=budget, out=work / "tune", **told)
+        yield "tune", lambda: study.execute(model, data)
 
 
 def limits(model: Any, data: Any) -> dict[str, str]:
