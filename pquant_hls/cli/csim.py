@@ -11,6 +11,7 @@ import typer
 
 from pquant_hls.cli.plain import echo
 from pquant_hls.cli.ptq import PtqBits, calibrated
+from pquant_hls.cli.runs import project_in
 
 if TYPE_CHECKING:
     from pquant_hls.csim import Comparison
@@ -22,7 +23,13 @@ EXIT_FAILED = 1
 TEXT_SUFFIXES = {".dat", ".txt"}
 SHOWN_VECTORS = 3
 
-Project = Annotated[Path, typer.Argument(help="folder of hls4ml firmware, or the .cpp of its top function")]
+Project = Annotated[
+    Path,
+    typer.Argument(
+        help="folder of hls4ml firmware, or the .cpp of its top function; or a run folder",
+        callback=project_in,
+    ),
+]
 GoldenFile = Annotated[Path, typer.Option("--golden", help="golden file, to be kept in version control")]
 Mode = Annotated[str | None, typer.Option("--mode", help="exact | lsb | argmax | decision")]
 Tolerance = Annotated[int | None, typer.Option("--tolerance-lsb", help="LSBs allowed with --mode lsb")]
@@ -191,8 +198,10 @@ def diff(
 
 
 def compare(
-    old: Annotated[Path, typer.Argument(help="folder of hls4ml firmware")],
-    new: Annotated[Path, typer.Argument(help="the other one")],
+    old: Annotated[
+        Path, typer.Argument(help="folder of hls4ml firmware, or a run folder", callback=project_in)
+    ],
+    new: Annotated[Path, typer.Argument(help="the other one", callback=project_in)],
     *,
     inputs: Inputs = None,
     random: Count = 1000,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pquant_hls.cli.plain import echo
+from pquant_hls.cli.runs import project_in
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +17,12 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    project: Annotated[Path, typer.Argument(help="folder of hls4ml firmware; or the word bundle")],
+    project: Annotated[
+        Path,
+        typer.Argument(
+            help="folder of hls4ml firmware, or a run folder; or the word bundle", callback=project_in
+        ),
+    ],
     design: Annotated[
         Path | None, typer.Argument(help="after bundle: a run folder, or a firmware with --golden")
     ] = None,

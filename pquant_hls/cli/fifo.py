@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pquant_hls.cli.runs import project_in
+
 if TYPE_CHECKING:
     from pquant_hls.fifo import Sizing
     from pquant_hls.hls import HlsProject
@@ -21,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def fifo(
-    project: Annotated[Path, typer.Argument(help="folder of an io_stream HLS project")],
+    project: Annotated[
+        Path, typer.Argument(help="folder of an io_stream HLS project, or a run folder", callback=project_in)
+    ],
     inputs: Annotated[
         list[Path] | None,
         typer.Option("--inputs", help=".npy of events, once for each input port; left out: random ones"),

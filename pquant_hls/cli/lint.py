@@ -10,6 +10,7 @@ import typer
 
 from pquant_hls.cli.plain import echo
 from pquant_hls.cli.ptq import PtqBits, calibrated
+from pquant_hls.cli.runs import project_in
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,7 +27,8 @@ def lint(
     model: Annotated[
         Path,
         typer.Argument(
-            help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3; or a folder of hls4ml firmware"
+            help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3; or a folder of hls4ml firmware, or a run folder",
+            callback=project_in,
         ),
     ],
     recipe: Annotated[

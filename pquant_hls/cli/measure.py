@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pquant_hls.cli.runs import project_in
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -28,7 +30,11 @@ def register(app: typer.Typer) -> None:
 
 def measure(
     path: Annotated[
-        Path, typer.Argument(help="project folder, or one report file of Vivado HLS, Vitis HLS or Vivado")
+        Path,
+        typer.Argument(
+            help="project or run folder, or one report file of Vivado HLS, Vitis HLS or Vivado",
+            callback=project_in,
+        ),
     ],
     using: Annotated[str, typer.Option("--using", help=f"source: {SOURCES}")] = "auto",
     work: Annotated[
