@@ -13,15 +13,14 @@ from tests.helpers import Shell, Tiny
 
 @pytest.fixture
 def run(tiny: Tiny, tmp_path: Path) -> Path:
-    shutil.copytree(tiny.project.path, tmp_path / "run" / "handover" / "project")
+    shutil.copytree(tiny.project, tmp_path / "run" / "handover" / "project")
     (tmp_path / "run" / "run.json").write_text("{}")
     return tmp_path / "run"
 
 
 def test_measure_of_a_run_is_that_of_what_it_handed_over(run: Path, tiny: Tiny, shell: Shell) -> None:
     of_run, of_project = (
-        json.loads(shell("measure", path, "--using", "estimate", "--json")[1])
-        for path in (run, tiny.project.path)
+        json.loads(shell("measure", path, "--using", "estimate", "--json")[1]) for path in (run, tiny.project)
     )
     assert of_run["latency"] == of_project["latency"]
     assert of_run["latency"] is not None
@@ -29,7 +28,7 @@ def test_measure_of_a_run_is_that_of_what_it_handed_over(run: Path, tiny: Tiny, 
 
 def test_lint_of_a_run_is_that_of_its_firmware(run: Path, tiny: Tiny, shell: Shell) -> None:
     status, said, _ = shell("lint", run)
-    assert (status, said) == shell("lint", tiny.project.path)[:2]
+    assert (status, said) == shell("lint", tiny.project)[:2]
 
 
 @pytest.mark.parametrize("words", [["measure"], ["lint"], ["csim", "record"], ["fifo"]])
