@@ -58,9 +58,11 @@ def edit() -> Edit:
 
 
 @pytest.fixture
-def shell(capfd: pytest.CaptureFixture[str]) -> Shell:
+def shell(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     """``shell(*words)`` gives (exit status, stdout, stderr) of the command line, run in this process."""
     from pquant_hls.cli import main
+
+    monkeypatch.delenv("COLUMNS", raising=False)  # workers of xdist are told the width of the terminal
 
     def run(*words: object) -> tuple[int, str, str]:
         capfd.readouterr()

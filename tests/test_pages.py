@@ -18,7 +18,11 @@ PAGES = [
     *(DOCS / "guides" / f"{name}.md" for name in ("physicist", "ci-maintainer", "analyst")),
 ]
 BLOCK = re.compile(r"```(python|yaml|console)\n(.*?)```", re.DOTALL)
-EXPECTED = {"pquant-hls lint model.keras": 1, "pquant-hls tune": (0, 1, 4)}
+EXPECTED = {
+    "pquant-hls lint model.keras": 1,
+    "pquant-hls tune": (0, 1, 4),
+    "pquant-hls report runs/widths": (0, 1, 4),
+}
 """Exit statuses other than 0: a float model has findings, and four short trials may miss their budget."""
 
 

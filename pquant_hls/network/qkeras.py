@@ -171,7 +171,23 @@ def _objects() -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     _add_supported_quantized_objects(found)
-    return found
+    return {**found, "QDenseBatchnorm": _loadable(found["QDenseBatchnorm"])}
+
+
+def _loadable(layer: Any) -> Any:
+    """A class that makes ``layer`` from the configuration that it writes itself: of its batch normalization's words it does not
+    take those that Keras has got since, which ``QConv2DBatchnorm`` leaves out."""
+
+    class Loadable(layer):  # type: ignore[misc]  # QKeras has no types
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> Any:
+            return layer.from_config({key: value for key, value in config.items() if key not in _OF_KERAS})
+
+    Loadable.__name__ = layer.__name__
+    return Loadable
+
+
+_OF_KERAS = ("synchronized", "renorm", "renorm_clipping", "renorm_momentum")
 
 
 def _narrows(call: Call, context: Context) -> bool:

@@ -254,6 +254,21 @@ def _padded(call: RuleSite) -> Index | None:
     return None if pads is None else np.pad(call.places, [*pads, (0, 0)], constant_values=-1)
 
 
+def _cropped(call: RuleSite) -> Index:
+    kept = [
+        slice(a, size - b)
+        for (a, b), size in zip(call.node.attrs["cropping"], call.places.shape, strict=False)
+    ]
+    return call.places[tuple(kept)]
+
+
+def _repeated(call: RuleSite) -> Index:
+    places = call.places
+    for axis, count in enumerate(call.node.attrs["factors"]):
+        places = np.repeat(places, int(count), axis=axis)
+    return places
+
+
 RULES: dict[str, Rule] = {
     "dense": _dense,
     **dict.fromkeys(("conv1d", "conv2d"), _convolution),
@@ -276,6 +291,8 @@ RULES: dict[str, Rule] = {
     "multiply": _multiply,
     "concatenate": _moved(_concatenated),
     "transpose": _moved(lambda call: np.transpose(call.places, [int(a) for a in call.node.attrs["perm"]])),
+    **dict.fromkeys(("cropping1d", "cropping2d"), _moved(_cropped)),
+    "upsampling2d": _moved(_repeated),
     **dict.fromkeys(("zero_padding1d", "zero_padding2d"), _moved(_padded)),
     **dict.fromkeys([f"{w}max_pooling{r}d" for w in ("", "global_") for r in (1, 2)], largest_of_windows),
     **dict.fromkeys([f"{w}average_pooling{r}d" for w in ("", "global_") for r in (1, 2)], mean_of_windows),

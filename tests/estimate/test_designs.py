@@ -172,7 +172,7 @@ def test_nulls_an_unknown_tool_and_a_foreign_operation_are_taken_as_they_are(
         ("dense", ("dense", "dense", False)),
         ("conv_2d_cl_me", ("conv2d", "conv_2d_cl", True)),
         ("clone_stream_ss", ("clone", "clone_stream", True)),
-        ("resize_nearest", ("upsampling2d", "resize_nearest", False)),
+        ("resize_nearest", ("other", "Resize", False)),
         ("gru_stack", ("other", "GRU", False)),
         ("film_ss", ("other", "film_ss", True)),
     ],

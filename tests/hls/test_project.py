@@ -163,7 +163,7 @@ def test_an_inexact_conversion_takes_a_float_model(tmp_path: Path) -> None:
 
 
 def test_an_inexact_conversion_takes_a_recurrent_layer(tmp_path: Path) -> None:
-    """Its weights are no dense layer's or convolution's: the graph keeps them in hls4ml's own shape."""
+    """Each step's cell becomes dense layers, which share the layer's weights."""
     import qkeras
 
     from tests.hls.hls_zoo import SEQUENCE
@@ -171,8 +171,8 @@ def test_an_inexact_conversion_takes_a_recurrent_layer(tmp_path: Path) -> None:
     roles = ("kernel", "recurrent", "bias")
     layer = qkeras.QSimpleRNN(3, **{f"{role}_quantizer": bits(4) for role in roles})
     graph = convert(model_of([(SEQUENCE, chain(layer))]), HlsSpec(), tmp_path / "p", exact=False).graph
-    (weights,) = [node.arrays["weight"] for node in known(graph).nodes if "weight" in node.arrays]
-    assert weights.codes.shape == (3, 3)
+    shapes = {node.arrays["weight"].codes.shape for node in known(graph).nodes if "weight" in node.arrays}
+    assert {shape[-2:] for shape in shapes} == {(3, 3)}
 
 
 def test_the_graph_holds_the_design(project: HlsProject) -> None:
@@ -337,7 +337,7 @@ def test_a_project_without_trace_calls_is_compared_by_its_outputs(
     comparison = compare(silent, tagger, jets)
     assert comparison.exact
     assert comparison.layers == ()
-    assert "only its outputs" in comparison.notes[-1]
+    assert any("only its outputs" in note for note in comparison.notes)
 
 
 @pytest.mark.gxx

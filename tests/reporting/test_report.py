@@ -231,7 +231,9 @@ def test_a_pipelines_run_reads_as_a_loops(pipeline_folder: Path) -> None:
 
 
 def test_a_repeated_step_shows_each_of_its_values() -> None:
-    from pquant_hls.cli.console import output_console, rounds_table
+    from rich.console import Console
+
+    from pquant_hls.cli.console import rounds_table
     from pquant_hls.reporting import lines
     from pquant_hls.store import Entry
 
@@ -240,7 +242,7 @@ def test_a_repeated_step_shows_each_of_its_values() -> None:
     (line,) = lines([entry])
     assert line.what == "steps.0.bits 8, sparsity 0.25, steps.2.bits 6"
     assert line.why == "stop: why"
-    table = rounds_table(output_console(), [entry], None, "")
+    table = rounds_table(Console(width=150), [entry], None, "")
     assert isinstance(table, Table)
     assert list(table.columns[3].cells) == ["8, 6"]
 
