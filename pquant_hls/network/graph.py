@@ -222,11 +222,12 @@ def copy_layer(layer: Any, **changes: Any) -> Any:
     """
     if not isinstance(layer, keras.Layer):
         return _copied_operation(layer, **changes)
+    known = custom_objects()  # first: front-ends mend what their libraries forget to write down
     try:
         packed = keras.saving.serialize_keras_object(layer)
         packed.pop("build_config", None)
         packed["config"] = {**packed["config"], **changes}
-        return keras.saving.deserialize_keras_object(packed, custom_objects=custom_objects())
+        return keras.saving.deserialize_keras_object(packed, custom_objects=known)
     except (ValueError, TypeError, NotImplementedError) as cause:
         reason = " ".join(str(cause).split())[:200]
         raise UnsupportedModel(

@@ -171,7 +171,22 @@ def _objects() -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     _add_supported_quantized_objects(found)
+    _tell_the_bound(found["quantized_relu"])
     return {**found, "QDenseBatchnorm": _loadable(found["QDenseBatchnorm"])}
+
+
+def _tell_the_bound(quantizer: Any) -> None:
+    """QKeras' configuration of a ``quantized_relu`` forgets that an upper bound of its own takes the place of the type's: without
+    this a copy, or a saved file, computes something else."""
+    told = quantizer.get_config
+
+    def get_config(self: Any) -> dict[str, Any]:
+        own = (
+            {} if self.is_quantized_clip else {"is_quantized_clip": False}
+        )  # the default stays out of digests
+        return {**told(self), **own}
+
+    quantizer.get_config = get_config
 
 
 def _loadable(layer: Any) -> Any:

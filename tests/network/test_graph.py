@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import qkeras
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network import (
@@ -20,6 +22,7 @@ from pquant_hls.network import (
     head_of,
     input_shapes,
     layer_table,
+    load_model,
     model_digest,
     n_outputs,
     operation,
@@ -131,3 +134,14 @@ def test_foreign_layers_are_unknown() -> None:
 
     assert operation(Dense(3)) == "other"
     assert operation(L.Dense(3)) == "dense"
+
+
+def test_a_copy_keeps_the_upper_bound_that_qkeras_forgets(tmp_path: Path) -> None:
+    layer = qkeras.QActivation(qkeras.quantized_relu(6, 2, is_quantized_clip=False, relu_upper_bound=1.5))
+    x = np.array([[0.5, 1.4, 3.0]], np.float32)
+    wanted = np.asarray(layer(x))
+    assert wanted.max() == 1.5
+    assert np.array_equal(copy_layer(layer)(x), wanted)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.save(tmp_path / "model.keras")
+    assert np.array_equal(load_model(tmp_path / "model.keras")(x), wanted)
