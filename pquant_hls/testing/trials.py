@@ -27,7 +27,7 @@ from pquant_hls.testing.forms import form_model, forms
 
 Result = Literal["exact", "mended", "by ptq", "bound", "refused", "WRONG", "CRASH"]
 Floats = list[NDArray[np.float64]]
-TOGETHER = 10
+TOGETHER = 20
 """Forms in one compile, whose time grows faster than they do."""
 
 
