@@ -60,7 +60,7 @@ def test_every_installed_step_has_its_own_keys() -> None:
         {"budget": {"latency": 5}},
         {"hls": {"io_type": "io_serial"}},
         {"loop": {"bits": {"min": 1}}},
-        {"nmae": "a"},
+        {"unheard": "a"},
     ],
 )
 def test_what_the_schema_refuses_the_reader_refuses_too(change: dict[str, Any]) -> None:
