@@ -172,7 +172,8 @@ def _objects() -> dict[str, Any]:
     found: dict[str, Any] = {}
     _add_supported_quantized_objects(found)
     _tell_the_bound(found["quantized_relu"])
-    return {**found, "QDenseBatchnorm": _loadable(found["QDenseBatchnorm"])}
+    _take_what_it_writes(found["QDenseBatchnorm"])
+    return found
 
 
 def _tell_the_bound(quantizer: Any) -> None:
@@ -189,17 +190,15 @@ def _tell_the_bound(quantizer: Any) -> None:
     quantizer.get_config = get_config
 
 
-def _loadable(layer: Any) -> Any:
-    """A class that makes ``layer`` from the configuration that it writes itself: of its batch normalization's words it does not
-    take those that Keras has got since, which ``QConv2DBatchnorm`` leaves out."""
+def _take_what_it_writes(layer: Any) -> None:
+    """A batch-normalized dense layer refuses the configuration that it writes itself: of its batch normalization's words those
+    that Keras has got since, which ``QConv2DBatchnorm`` leaves out."""
+    made = layer.from_config.__func__
 
-    class Loadable(layer):  # type: ignore[misc]  # QKeras has no types
-        @classmethod
-        def from_config(cls, config: dict[str, Any]) -> Any:
-            return layer.from_config({key: value for key, value in config.items() if key not in _OF_KERAS})
+    def from_config(cls: Any, config: dict[str, Any]) -> Any:
+        return made(cls, {key: value for key, value in config.items() if key not in _OF_KERAS})
 
-    Loadable.__name__ = layer.__name__
-    return Loadable
+    layer.from_config = classmethod(from_config)
 
 
 _OF_KERAS = ("synchronized", "renorm", "renorm_clipping", "renorm_momentum")

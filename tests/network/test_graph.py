@@ -145,3 +145,9 @@ def test_a_copy_keeps_the_upper_bound_that_qkeras_forgets(tmp_path: Path) -> Non
     model = keras.Sequential([keras.Input((3,)), layer])
     model.save(tmp_path / "model.keras")
     assert np.array_equal(load_model(tmp_path / "model.keras")(x), wanted)
+
+
+def test_a_batch_normalized_dense_layer_is_made_of_what_it_writes() -> None:
+    layer = qkeras.QDenseBatchnorm(3, kernel_quantizer=qkeras.quantized_bits(6, 0, alpha=1), name="fc")
+    made = copy_layer(layer)
+    assert (made.units, made.name) == (3, "fc")
