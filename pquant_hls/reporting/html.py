@@ -10,7 +10,7 @@ from pquant_hls.programs.quoting import html
 from pquant_hls.qor.words import limits
 from pquant_hls.reporting import facts
 from pquant_hls.reporting.figure import Picture, TextTable
-from pquant_hls.reporting.pair import check_alike, differences
+from pquant_hls.reporting.pair import differences, together
 from pquant_hls.reporting.plots import Plots
 from pquant_hls.reporting.recorded import epochs_of
 from pquant_hls.reporting.run import RunReport
@@ -63,9 +63,7 @@ def to_html(run: RunReport, beside: RunReport | None = None, *, unlike: bool = F
     ------
     SpecError : two runs on other data, parts or clocks, unless ``unlike`` says to show them all the same.
     """
-    runs = (run,) if beside is None else (run, beside)
-    if not unlike:
-        check_alike(runs)
+    runs = together(run, beside, unlike=unlike)
     title = " and ".join(f"{one.name}: {facts.outcome(one)}" for one in runs)
     body = "".join(
         [_head(runs), _contents(), _handed_over(runs), *(_section(part, runs) for part in SECTIONS)]

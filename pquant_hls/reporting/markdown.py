@@ -9,7 +9,7 @@ from pquant_hls.programs.quoting import xml
 from pquant_hls.qor.words import limits
 from pquant_hls.reporting import facts
 from pquant_hls.reporting.figure import Picture, TextTable
-from pquant_hls.reporting.pair import check_alike, differences
+from pquant_hls.reporting.pair import differences, together
 from pquant_hls.reporting.plots import Plots
 from pquant_hls.reporting.run import RunReport
 
@@ -33,9 +33,7 @@ def to_markdown(run: RunReport, beside: RunReport | None = None, *, unlike: bool
     ------
     SpecError : two runs on other data, parts or clocks, unless ``unlike`` says to show them all the same.
     """
-    runs = (run,) if beside is None else (run, beside)
-    if not unlike:
-        check_alike(runs)
+    runs = together(run, beside, unlike=unlike)
     parts = [f"# {' and '.join(_text(one.name) for one in runs)}"]
     parts += [f"Not alike: {_text('; '.join(found))}." for found in [differences(runs)] if found]
     for one in runs:

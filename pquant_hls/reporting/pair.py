@@ -25,11 +25,13 @@ def differences(runs: Sequence[RunReport]) -> list[str]:
     return found
 
 
-def check_alike(runs: Sequence[RunReport]) -> None:
-    """Raise SpecError, with what differs, for runs whose rows do not compare."""
-    found = differences(runs)
+def together(run: RunReport, beside: RunReport | None, *, unlike: bool) -> tuple[RunReport, ...]:
+    """The one or two runs that are shown; SpecError, with what differs, for two whose rows do not compare, unless ``unlike``."""
+    runs = (run,) if beside is None else (run, beside)
+    found = [] if unlike else differences(runs)
     if found:
         names = " and ".join(str(run.folder) for run in runs)
         raise SpecError(
             f"are not alike: {'; '.join(found)}", where=names, mend="--unlike shows them all the same"
         )
+    return runs

@@ -11,6 +11,7 @@ import qkeras
 from keras import layers as kl
 
 from pquant_hls.network.softmax import FixedPointSoftmax
+from pquant_hls.testing.layers import SMOOTH
 
 Shape = tuple[int, ...]
 Build = Callable[[Any], Any]
@@ -257,18 +258,6 @@ def _rows(units: int) -> Build:
 
 
 def _activations() -> Mapping[str, Form]:
-    smooth = [
-        "sigmoid",
-        "tanh",
-        "silu",
-        "gelu",
-        "elu",
-        "selu",
-        "softplus",
-        "softsign",
-        "hard_sigmoid",
-        "exponential",
-    ]
     corners = {
         "ReLU(max_value=6)": kl.ReLU(max_value=6),
         "relu6": kl.Activation("relu6"),
@@ -298,11 +287,11 @@ def _activations() -> Mapping[str, Form]:
         },
         **{
             f"{name}, between quantizers": (VECTOR, _narrow(kl.Activation(name), _act(_bits(8, 2))))
-            for name in smooth
+            for name in SMOOTH
         },
         **{
             f"{name}, alone": (VECTOR, _chain(_dense(4), kl.Activation(name), _dense(3)))
-            for name in smooth[:4]
+            for name in SMOOTH[:4]
         },
         "dense layer with a sigmoid inside": (
             VECTOR,
