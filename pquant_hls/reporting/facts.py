@@ -37,7 +37,9 @@ def target(run: RunReport) -> str:
     hls = run.hls
     if not hls:
         return "not stated"
-    return f"{hls.get('backend')}, {hls.get('part')}, {hls.get('clock_ns')} ns clock, reuse {hls.get('reuse_factor')}"
+    clock = hls.get("clock_ns")
+    told = f"{clock:.4g} ns clock" if isinstance(clock, int | float) else "clock not stated"
+    return f"{hls.get('backend')}, {hls.get('part')}, {told}, reuse {hls.get('reuse_factor')}"
 
 
 def what(run: RunReport) -> list[str]:
