@@ -45,7 +45,7 @@ from pquant_hls.train import fit, probabilities
 from pquant_hls.train.metrics import decisions
 
 REAL = CORPUS.parent / "data" / "lhc_jets_hlf_5120.npz"
-AIMS = {8: 0.3, 20: 1.0, 50: 2.5}
+AIMS = {8: 0.1, 20: 0.4, 50: 0.9}
 """Points that may be lost at each ratio of weight bits."""
 
 PRESERVED = 0.95

@@ -12,10 +12,8 @@ from pquant_hls.overflow.curves import Largest, LeakyStage, Rising, Times
 from pquant_hls.overflow.pools import largest_of_windows, mean_of_windows
 from pquant_hls.overflow.program import StageProgram
 from pquant_hls.overflow.stages import Box, Floats, Index
+from pquant_hls.overflow.tables import TABLE_REACH, looked_up, of_formula, stable_softmax
 from pquant_hls.qor import FixedPointGraph, FixedType, Node
-
-TABLE_REACH = {"sigmoid": 8.0, "tanh": 4.0}
-"""Half the span of hls4ml's tables (nnet_activation.h)."""
 
 
 def add_node(program: StageProgram, graph: FixedPointGraph, node: Node) -> None:
@@ -151,43 +149,6 @@ def _hard(call: RuleSite, factor: float, shift: float) -> int | None:
     return _rising(lambda x: factor * np.clip(a * x + b, 0.0, 1.0) + shift)(call)
 
 
-def _table(call: RuleSite) -> int | None:
-    """Sigmoid and tanh by hls4ml's table: its codes where the graph has them, else those of its formula."""
-    node = call.node
-    kind, reach = node.types.get("table"), TABLE_REACH[node.op]
-    if kind is None:
-        return None
-    size = int(node.attrs.get("table_size") or 1024)
-    codes = node.attrs.get("table")
-    points = (np.arange(size) - size // 2) * 2 * reach / size
-    exact = 1 / (1 + np.exp(-points)) if node.op == "sigmoid" else np.tanh(points)
-    table = kind.quantize(exact) if codes is None else np.asarray(codes, np.float64) * kind.lsb
-    if np.any(np.diff(table) < 0):
-        return None
-
-    def looked_up(x: Floats) -> Floats:
-        place = np.trunc(x * len(table) / (2 * reach)) + len(table) // 2
-        return np.asarray(table[np.clip(place, 0, len(table) - 1).astype(np.int64)], np.float64)
-
-    return _rising(looked_up)(call)
-
-
-def _softmax(call: RuleSite) -> int | None:
-    """The stable form alone: exponentials of 0 and less, a sum of 1 to n, whose inverse is 1 at most (nnet_activation.h)."""
-    node, size = call.node, call.shape[-1]
-    exp, inverse, total = (node.types.get(name) for name in ("exp_table", "inv_table", "inv_inp"))
-    if str(node.attrs.get("implementation")) != "stable" or exp is None or inverse is None:
-        return None
-    accum = node.types.get("accum", exp)
-    room = min(kind.high for kind in (accum, total) if kind is not None)
-    places = int(node.attrs.get("table_size") or 1024)
-    coarse = total is not None and 2.0**total.integer / places > 1.0
-    if min(exp.high, inverse.high) < 1.0 or room < size or coarse:
-        return None
-    ends = (np.full(prod(node.shape), end) for end in (0.0, 1.0))
-    return call.program.unknown(node, call.sources, Box(*ends), "softmax has no exact rule")
-
-
 def _joined(call: RuleSite) -> tuple[list[int], Index]:
     """Values of two inputs beside each other, and where each pair lies; a shorter one repeats."""
     first, second = (prod(shape) for shape in call.shapes)
@@ -281,8 +242,9 @@ RULES: dict[str, Rule] = {
     "ternary_tanh": _ternary,
     "hard_sigmoid": lambda call: _hard(call, 1.0, 0.0),
     "hard_tanh": lambda call: _hard(call, 2.0, -1.0),
-    **dict.fromkeys(TABLE_REACH, _table),
-    "softmax": _softmax,
+    **dict.fromkeys(TABLE_REACH, of_formula),
+    "lookup": looked_up,
+    "softmax": stable_softmax,
     "add": _sum(1.0, 1.0),
     "subtract": _sum(1.0, -1.0),
     "average": _sum(0.5, 0.5),
