@@ -67,7 +67,7 @@ def test_the_stages_compute_what_the_emulator_does(graph: FixedPointGraph, seed:
 
 
 def test_every_operation_of_the_emulator_has_stages() -> None:
-    """But for ternary_tanh on a doubled value, which is left to csim, and tables at raw bits, which follow no order."""
+    """But for ternary_tanh on a doubled value, which is left to csim."""
     from pquant_hls.overflow.rules import RULES
     from pquant_hls.rtl import _layers  # noqa: F401 - registers the rules
     from pquant_hls.rtl._call import LAYERS
