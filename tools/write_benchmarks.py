@@ -2,8 +2,8 @@
 
     python tools/write_benchmarks.py FOLDER
 
-``FOLDER`` holds ``<script>.json`` of the runs to show (``make build/benchmarks/train.json``); a script without one is named
-as not run. Nothing is measured here, and no figure stands on the page that no file holds.
+``FOLDER`` holds ``<script>.json`` of the runs to show (``make build/benchmarks/train.json``). The section of a script without
+one stays as an earlier run wrote it; one that never had any is named as not run. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ast
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path("docs/benchmarks.md")
 PICTURES = Path("docs/benchmarks")
 MOST_ROWS = 60
+NOT_RUN = "Not run"
 HEAD = """# Benchmarks
 
-Written by `make benchmarks` from the JSON files of the scripts in `benchmarks/`; each section is one run, with its command.
-Times depend on the machine, ratios of one run less so.
+Written by `make benchmarks` from the JSON files of the scripts in `benchmarks/`; each section is one run, with its command
+and machine. Times depend on the machine, ratios of one run less so.
 """
 Record = Mapping[str, Any]
 Lines = list[str]
@@ -39,16 +40,25 @@ def main(folder: Path, root: Path = ROOT) -> int:
         return 2
     found = {script.stem: read(folder / f"{script.stem}.json") for script in scripts(root)}
     pictures = drawn({name: record for name, record in found.items() if record}, root)
-    sections = [
-        section(name, record, root, pictures.get(name, [])) for name, record in found.items() if record
-    ]
-    missing = [f"`benchmarks/{name}.py`" for name, record in found.items() if record is None]
-    text = [HEAD, *machines(filter(None, found.values())), *(line for part in sections for line in part)]
+    kept = earlier(root / PAGE)
+    sections = {
+        name: section(name, record, root, pictures.get(name, [])) if record else kept.get(name)
+        for name, record in found.items()
+    }
+    missing = [f"`benchmarks/{name}.py`" for name, lines in sections.items() if lines is None]
+    text = [HEAD, *(line for lines in sections.values() for line in lines or ())]
     if missing:
-        text += ["## Not run", "", f"No file of figures: {', '.join(missing)}.", ""]
+        text += [f"## {NOT_RUN}", "", f"No figures yet: {', '.join(missing)}.", ""]
     (root / PAGE).write_text("\n".join(text).rstrip() + "\n")
-    print(f"{PAGE}: {len(sections)} scripts, {len(missing)} not run")
+    print(f"{PAGE}: {sum(map(bool, found.values()))} scripts anew, {len(missing)} not run")
     return 0
+
+
+def earlier(page: Path) -> dict[str, Lines]:
+    """The sections there are, by script."""
+    parts = page.read_text().split("\n## ")[1:] if page.is_file() else []
+    named = {part.partition("\n")[0]: f"## {part.strip()}\n".split("\n") for part in parts}
+    return {name: lines for name, lines in named.items() if name != NOT_RUN}
 
 
 def scripts(root: Path) -> list[Path]:
@@ -66,25 +76,13 @@ def read(path: Path) -> Record | None:
     return found
 
 
-def machines(records: Iterable[Record]) -> Lines:
-    """The machine, or each with the scripts that ran on it."""
-    by_machine: dict[str, list[str]] = {}
-    for record in records:
-        told = record["machine"]
-        words = f"{told['processor']}, {told['cores']} cores, {told['system']}, Python {told['python']}"
-        by_machine.setdefault(words, []).append(record["benchmark"])
-    alone = len(by_machine) == 1
-    return [
-        f"Machine: {words}{'' if alone else ': ' + ', '.join(names)}.\n"
-        for words, names in by_machine.items()
-    ]
-
-
 def section(name: str, record: Record, root: Path, pictures: Sequence[Path]) -> Lines:
     """One script: what it measures in its own first sentence, the command, its tables and figures."""
     doc = ast.get_docstring(ast.parse((root / "benchmarks" / f"{name}.py").read_text())) or name
     said = " ".join(doc.split("\n\n")[0].split())
-    lines = [f"## {name}", "", said, "", f"`{command(name, record['options'])}`", ""]
+    told = record["machine"]
+    machine = f"{told['processor']}, {told['cores']} cores, {told['system']}, Python {told['python']}"
+    lines = [f"## {name}", "", said, "", f"`{command(name, record['options'])}` on {machine}.", ""]
     if record["quick"]:
         lines += ["A short run: its figures only show that everything works.", ""]
     for table in record["tables"]:

@@ -38,13 +38,10 @@ def written(root: Path, **records: dict[str, Any]) -> str:
 
 def test_a_run_is_shown_with_its_command_and_one_that_is_missing_named(root: Path) -> None:
     page = written(root, fast=record("fast"))
-    assert "Machine: P, 2 cores, S, Python 3.12.1." in page
-    assert (
-        "## fast\n\nWhat fast costs, in words.\n\n`python benchmarks/fast.py --seed 3 --tasks 'two words'`"
-        in page
-    )
+    ran = "`python benchmarks/fast.py --seed 3 --tasks 'two words'` on P, 2 cores, S, Python 3.12.1."
+    assert f"## fast\n\nWhat fast costs, in words.\n\n{ran}\n" in page
     assert "**one table**\n\n| a | b |\n| --- | --- |\n| 1.5 | x/y |\n| - | - |" in page
-    assert "No file of figures: `benchmarks/front.py`, `benchmarks/slow.py`." in page
+    assert "No figures yet: `benchmarks/front.py`, `benchmarks/slow.py`." in page
     assert "_shared" not in page
 
 
@@ -52,9 +49,21 @@ def test_short_runs_and_other_machines_are_said(root: Path) -> None:
     page = written(
         root, fast=record("fast", quick=True), slow=record("slow", machine=MACHINE | {"processor": "Q"})
     )
-    assert "`python benchmarks/fast.py --quick --seed 3`\n\nA short run" in page
-    assert "Machine: P, 2 cores, S, Python 3.12.1: fast." in page
-    assert "Machine: Q, 2 cores, S, Python 3.12.1: slow." in page
+    assert (
+        "`python benchmarks/fast.py --quick --seed 3` on P, 2 cores, S, Python 3.12.1.\n\nA short run" in page
+    )
+    assert "`python benchmarks/slow.py --seed 3 --tasks 'two words'` on Q, 2 cores" in page
+
+
+def test_what_was_not_run_again_stays(root: Path) -> None:
+    first = written(root, fast=record("fast"), slow=record("slow"))
+    (root / "found" / "fast.json").unlink()
+    changed = record("slow", machine=MACHINE | {"processor": "Q"})
+    page = written(root, slow=changed)
+    assert page == first.replace(
+        "--tasks 'two words'` on P, 2 cores", "--tasks 'two words'` on Q, 2 cores"
+    ).replace("fast.py --seed 3 --tasks 'two words'` on Q", "fast.py --seed 3 --tasks 'two words'` on P")
+    assert "No figures yet: `benchmarks/front.py`." in page
 
 
 def test_a_front_is_drawn(root: Path) -> None:
