@@ -1,7 +1,7 @@
 # make quickstart   environment with both halves, then the main job on the bundled jets
 # make test         environment, then the tests
 # make check        environment, then the static checks
-# make ci           what continuous integration runs: checks, tests with coverage, one notebook (.ci/run)
+# make ci           what continuous integration runs: checks, tests with coverage, one notebook, site, light install (.ci/run)
 # make ci-full      everything that takes longer: benchmarks in short, all notebooks, the distribution
 # make site         the documentation, build/site/index.html
 # make benchmarks   docs/benchmarks.md from the figures in build/benchmarks
@@ -20,7 +20,7 @@ NOTEBOOK := $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -q -o addopts=
 CORPUS ?= ../shared
 FIGURES ?= build/benchmarks
 
-.PHONY: quickstart test check coverage docs site notebook notebooks quick-benchmarks benchmarks dist installs ci ci-full install lock clean
+.PHONY: quickstart test check coverage docs site notebook notebooks quick-benchmarks benchmarks dist installs light container ci ci-full install lock clean
 
 quickstart: $(STAMP)
 	@$(BIN)/pquant-hls quickstart --out $(RUN)
@@ -73,10 +73,18 @@ dist: $(STAMP)
 installs: $(STAMP)
 	$(BIN)/python tools/check_install.py
 
+# The light install alone, with the present Python.
+light: $(STAMP)
+	$(BIN)/python tools/check_install.py --quick
+
+# The image of the Containerfile, or its steps in an empty folder where no container tool answers.
+container: $(STAMP)
+	$(BIN)/python tools/check_container.py
+
 ci:
 	.ci/run
 
-ci-full: docs site dist installs notebooks quick-benchmarks
+ci-full: docs site dist installs container notebooks quick-benchmarks
 
 install: $(STAMP)
 
@@ -88,9 +96,11 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e '.[compress]'
 	@touch $(STAMP)
 
+# All extras that the tests and the site use; datagen's made the bundled events.
+EXTRAS := compress cluster da dashboard data docs notebook plot qonnx rtl
 # The lock holds for Python 3.11 to 3.13 by markers; run this after a change of the dependencies.
 lock:
-	uv pip compile --universal --python-version 3.11 --extra compress --extra data --extra plot --extra rtl --extra da --group dev --generate-hashes \
+	uv pip compile --universal --python-version 3.11 $(EXTRAS:%=--extra %) --group dev --generate-hashes \
 	    --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 
 clean:

@@ -1,4 +1,4 @@
-"""Is the distribution whole? Builds sdist and wheel, installs the wheel apart from the checkout, and uses it.
+"""Is the distribution whole? Builds sdist and wheel, tests the sdist, installs the wheel apart from the checkout, and uses it.
 
     python tools/check_dist.py
 
@@ -17,6 +17,20 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+IN_SDIST = {
+    "LICENSE",
+    "README.md",
+    "CITATION.cff",
+    "pyproject.toml",
+    "pquant_hls/py.typed",
+    "docs/index.md",
+    "tests/conftest.py",
+    "tools/check_docs.py",
+    "conda/recipe.yaml",
+    "Containerfile",
+}
+TESTED = ("tests/qor", "tests/decide", "tests/habits/test_packaging.py")
+"""Pure tests, run in the unpacked sdist."""
 USE = """
 import pquant_hls
 from pathlib import Path
@@ -60,10 +74,13 @@ def main() -> int:
         sdist, wheel = sorted((folder / "dist").iterdir(), key=lambda path: path.suffix != ".gz")
         with tarfile.open(sdist) as packed:
             names = {name.partition("/")[2] for name in packed.getnames()}
-        missing = {"LICENSE", "README.md", "pyproject.toml", "pquant_hls/py.typed"} - names
+            packed.extractall(folder / "unpacked", filter="data")
+        missing = IN_SDIST - names
         if missing:
             print(f"{sdist.name} lacks {', '.join(sorted(missing))}")
             return 1
+        (unpacked,) = (folder / "unpacked").iterdir()
+        run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTED, cwd=unpacked)
         python = installed(folder / "env", wheel)
         run(python, "-I", "-c", USE.format(prefix=str(folder)), cwd=folder)
         run(folder / "env" / "bin" / "pquant-hls", "--version", cwd=folder)

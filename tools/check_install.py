@@ -2,8 +2,8 @@
 
     python tools/check_install.py [--quick] [--pythons 3.11 3.13] [--json OUT]
 
-For each Python there is (3.11 to 3.13; with --quick the present one): the wheel of this checkout with nothing else
-(`pip install pquant_hls`), then with `pquant_hls[compress]` (left out with --quick). Each is downloaded by pip into a folder of
+For each Python there is (3.11 to 3.13; with --quick the present one): the wheel of this checkout with nothing else,
+made by its sdist (`pip install pquant_hls`), then with `pquant_hls[compress]` (left out with --quick). Each is downloaded by pip into a folder of
 its own, installed from there, and used apart from the checkout. The light one must stay within the limits below, run csim,
 gate, measure, lint, report, export and the pytest plugin on a firmware, and name the other half where it lacks: exit
 status 3 with the install line. Sizes are MB of 10**6 bytes; pip itself is left out. Exit 1 where anything fails.
@@ -95,15 +95,10 @@ def megabytes(folder: Path) -> float:
 
 
 def wheel(folder: Path) -> Path:
-    """Built from a copy: nothing is left beside the sources."""
+    """The wheel that the sdist makes; both are built from a copy: nothing is left beside the sources."""
     source = folder / "source"
-    shutil.copytree(
-        ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "runs", "*.egg-info", "notebooks")
-    )
-    run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", folder / "dist", source],
-        folder,
-    )
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "runs", "*.egg-info"))
+    run([sys.executable, "-m", "build", "--outdir", folder / "dist", source], folder)
     (built,) = (folder / "dist").glob("*.whl")
     return built
 
