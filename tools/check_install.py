@@ -2,10 +2,10 @@
 
     python tools/check_install.py [--quick] [--pythons 3.11 3.13] [--json OUT]
 
-For each Python there is (3.11 to 3.13; with --quick the present one): the wheel of this checkout with nothing else,
-made by its sdist (`pip install pquant_hls`), then with `pquant_hls[compress]` (left out with --quick). Each is downloaded by pip into a folder of
-its own, installed from there, and used apart from the checkout. The light one must stay within the limits below, run csim,
-gate, measure, lint, report, export and the pytest plugin on a firmware, and name the other half where it lacks: exit
+For each Python there is (3.11 to 3.13; with --quick the present one): the wheel of this checkout, made by its sdist, with
+nothing else (`pip install pquant_hls`), then with `pquant_hls[compress]` (left out with --quick). Each is downloaded by pip into
+a folder of its own, installed from there, and used apart from the checkout. The light one must stay within the limits below,
+run csim, gate, measure, lint, report, export and the pytest plugin on a firmware, and name the other half where it lacks: exit
 status 3 with the install line. Sizes are MB of 10**6 bytes; pip itself is left out. Exit 1 where anything fails.
 """
 
