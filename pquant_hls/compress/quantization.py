@@ -14,16 +14,9 @@ from pquant_hls.compress.fine_tuning import class_figures, training_figures, tra
 from pquant_hls.compress.guard import guarded
 from pquant_hls.compress.learned import Learned, learn
 from pquant_hls.compress.odd_bias import with_odd_biases
-from pquant_hls.compress.quantized import (
-    Widths,
-    check_quantizable,
-    quantized_twin,
-    separated,
-    with_clean_names,
-    with_functions_apart,
-    without_elements,
-)
+from pquant_hls.compress.quantized import Widths, check_quantizable, quantized_twin
 from pquant_hls.compress.record import CompressedModel
+from pquant_hls.compress.rewritten import separated, with_clean_names, with_functions_apart, without_elements
 from pquant_hls.compress.sensitivity import allocate
 from pquant_hls.compress.step import Outcome, Step
 from pquant_hls.errors import DataError, SpecError

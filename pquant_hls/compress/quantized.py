@@ -14,13 +14,12 @@ from pquant_hls.compress.accounting import SUMMED
 from pquant_hls.compress.calibration import Values, layer_values, linear_quantizer, relu_quantizer
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.network.affine import CONSTANT_BITS, rounded_constants, rounded_scale
-from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import Shape, front_of, reading_of, shape_of, standard
 from pquant_hls.network.graph import Call, NewLayer, Topology, calls, copy_layer, flat, rebuild
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.kinds.scales import Affine
 from pquant_hls.network.lookup import MOST_INDEX_BITS
-from pquant_hls.network.names import identifier, unused
+from pquant_hls.network.names import unused
 from pquant_hls.network.plan import is_linear
 from pquant_hls.network.recurrent import RecurrentState
 from pquant_hls.network.softmax import FixedPointSoftmax
@@ -30,7 +29,7 @@ from pquant_hls.spec.model import unknown_key
 from pquant_hls.spec.steps import QuantizeConfig
 
 MIN_BIAS_BITS = 6
-_PLAIN: Mapping[str, Shape] = {"relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid"}
+WITH_TWIN: Mapping[str, Shape] = {"relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid"}
 """Functions with a quantized twin that hls4ml computes exactly."""
 
 
@@ -90,7 +89,7 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
             raise UnsupportedModel(
                 f"activation {inner!r} has no exact quantized twin",
                 where=call.name,
-                mend=f"use {', '.join(_PLAIN)} or another function of each value by itself",
+                mend=f"use {', '.join(WITH_TWIN)} or another function of each value by itself",
             )
 
 
@@ -104,7 +103,7 @@ def _has_twin(call: Call, inner: str) -> bool:
     if found is not None:
         return found.shape != "other" and not leaky
     formed = layer_kind(call.layer).form(call.layer) is not None
-    return inner in _PLAIN or inner == "softmax" or formed or is_function(call)
+    return inner in WITH_TWIN or inner == "softmax" or formed or is_function(call)
 
 
 def _twin(call: Call) -> Any:
@@ -209,7 +208,7 @@ class _Maker:
         """The quantized twin of an activation: a quantizer, relus and scales, or what becomes a table between quantizers."""
         inner, kind = str(activation_text(call.layer)), layer_kind(call.layer)
         own = reading_of(kind.function(call.layer)) is not None
-        if own or inner == "relu" or (inner in _PLAIN and self.config.mode == "qat"):
+        if own or inner == "relu" or (inner in WITH_TWIN and self.config.mode == "qat"):
             return [self._activate(call, name)]
         values, bits = self.values[call.name], self.widths.activations[call.name]
         after = NewLayer(
@@ -305,97 +304,6 @@ def _read(graph: Topology, values: Mapping[str, Values]) -> Mapping[str, Values]
     return {call.name: values[graph.sources(call)[0].name] for call in calls}
 
 
-def with_functions_apart(model: keras.Model, config: QuantizeConfig) -> keras.Model:
-    """The model with functions that become tables, and softmaxes inside it, as layers of their own."""
-    ends = final_layers(model)
-
-    def split(call: Call) -> Sequence[NewLayer] | None:
-        kind = layer_kind(call.layer)
-        inner, function = activation_text(call.layer), kind.function(call.layer)
-        if not kind.roles or inner in (None, "relu") or reading_of(function) is not None or call.name in ends:
-            return None
-        if inner in _PLAIN and config.mode == "qat":
-            return None
-        bare = NewLayer(copy_layer(call.layer, activation="linear"), call.weights)
-        return [bare, NewLayer(keras.layers.Activation(function, name=f"{call.name}_{inner}"))]
-
-    return rebuild(model, split)
-
-
-def without_elements(model: keras.Model) -> keras.Model:
-    """The model without types of single elements, which make way for new ones; weights keep their quantizers."""
-    if not any(isinstance(layer, FixedPointQuantizer) for layer in model.layers):
-        return model
-    return rebuild(model, lambda call: [] if isinstance(call.layer, FixedPointQuantizer) else None)
-
-
-def separated(model: keras.Model) -> keras.Model:
-    """The model with separable convolutions, and depthwise ones that have no exact quantized twin, written
-    out.
-
-    A separable convolution becomes a depthwise and a pointwise one. A depthwise one in one dimension, or with
-    several outputs for each channel, becomes an ordinary one whose kernel is zero between channels; zeros
-    cost nothing in firmware and stay zero.
-    """
-    if not any(_to_separate(call) for call in calls(model)):
-        return model
-    return rebuild(model, lambda call: _separate(call) if _to_separate(call) else None)
-
-
-def _to_separate(call: Call) -> bool:
-    multiplied = getattr(call.layer, "depth_multiplier", 1) > 1
-    return call.kind in ("SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D") or (
-        call.kind == "DepthwiseConv2D" and multiplied
-    )
-
-
-def _separate(call: Call) -> Sequence[NewLayer]:
-    layer, arrays = call.layer, call.weights
-    if call.kind.startswith("Depthwise"):
-        return [_written_out(call, call.name, arrays, activation=layer.activation, use_bias=layer.use_bias)]
-    make = keras.layers.Conv1D if call.kind.endswith("1D") else keras.layers.Conv2D
-    point = make(layer.filters, 1, activation=layer.activation, use_bias=layer.use_bias, name=call.name)
-    first = _written_out(call, f"{call.name}_depthwise", arrays[:1], use_bias=False)
-    return [first, NewLayer(point, arrays[1:])]
-
-
-def _written_out(call: Call, name: str, arrays: Sequence[Values], **settings: Any) -> NewLayer:
-    """The depthwise part: as a DepthwiseConv2D where that has a twin, else with zeros
-    between the channels.
-    """
-    layer, kernel = call.layer, arrays[0]
-    shared = {"strides": layer.strides, "padding": layer.padding, "dilation_rate": layer.dilation_rate}
-    channels, each = kernel.shape[-2:]
-    if kernel.ndim == 4 and each == 1:
-        made = keras.layers.DepthwiseConv2D(layer.kernel_size, name=name, **shared, **settings)
-        return NewLayer(made, arrays)
-    make = keras.layers.Conv1D if kernel.ndim == 3 else keras.layers.Conv2D
-    wide = np.einsum("...cm,cd->...cdm", kernel, np.eye(channels, dtype=kernel.dtype))
-    made = make(channels * each, layer.kernel_size, name=name, **shared, **settings)
-    return NewLayer(made, [wide.reshape(*kernel.shape[:-1], channels * each), *arrays[1:]])
-
-
-def with_clean_names(model: keras.Model) -> keras.Model:
-    """The model with every layer's name a C identifier, as the firmware needs; itself if all are. Inputs keep
-    theirs.
-    """
-    taken: set[str] = set()
-    names = {}
-    for call in flat(model).layers:
-        clean = identifier(call.name)
-        names[call.name] = unused(f"l_{clean}" if clean[:1].isdigit() else clean, taken)
-        taken.add(names[call.name])
-    if all(old == new for old, new in names.items()):
-        return model
-    return rebuild(model, lambda call: _renamed(call, names[call.name]))
-
-
-def _renamed(call: Call, name: str) -> Sequence[NewLayer] | None:
-    if operation(call.layer) == "input" or call.name == name:
-        return None
-    return [NewLayer(copy_layer(call.layer, name=name), call.weights)]
-
-
 _SHAPING = (
     "units",
     "filters",
@@ -414,7 +322,7 @@ _SHAPING = (
 def _shape(call: Call) -> Shape:
     """What function acts in the layer, quantized already or not."""
     found = shape_of(layer_kind(call.layer).function(call.layer))
-    return _PLAIN[str(activation_text(call.layer))] if found is None else found
+    return WITH_TWIN[str(activation_text(call.layer))] if found is None else found
 
 
 def _short(call: Call) -> str:

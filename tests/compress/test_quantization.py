@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pquant_hls.compress import QuantizationCompression, fold_batchnorm
 from pquant_hls.compress.calibration import integer_bits, reaching
 from pquant_hls.compress.guard import guarded, overflows
-from pquant_hls.compress.quantized import separated
+from pquant_hls.compress.rewritten import separated
 from pquant_hls.compress.sensitivity import Sensitivity, spend
 from pquant_hls.errors import DataError, SpecError, UnsupportedModel
 from pquant_hls.lint import errors, lint
