@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from alkaid.trace import FVArrayInput, trace
-from alkaid.trace.passes import optimize
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedPointGraph
 from pquant_hls.rtl._call import LayerCall
 from pquant_hls.rtl._layers import apply_layer
 from pquant_hls.rtl.arithmetic import HARDWARE, Symbols
+from pquant_hls.rtl.passes import shared
 
 EXACT_BITS = 53
 """alkaid keeps intervals as float64: wider values could lose bits unnoticed."""
@@ -31,7 +31,7 @@ class Program:
 
     def optimized(self) -> Program:
         """The program with common parts shared, as Verilog is made from; its outputs are the same."""
-        return Program(self.graph, optimize(self.logic))
+        return Program(self.graph, shared(self.logic))
 
 
 def bridge(graph: FixedPointGraph) -> Program:

@@ -52,14 +52,17 @@ class Emulator:
         ------
         DataError : ``x`` does not fit the graph's inputs, or is not finite.
         """
-        stored = stored_inputs(self.graph, x)
-        count = len(stored)
-        width = sum(port_sizes(self.graph)[1])
+        return split_outputs(self.graph, self.of_stored(stored_inputs(self.graph, x)))
+
+    def of_stored(self, rows: Floats) -> Floats:
+        """Outputs (n, total outputs), joined, of inputs (n, total inputs) as ``stored_inputs`` gives them."""
         if self.arrays is not None:
-            flat = self.arrays.run(stored)
-        else:
-            flat = self.program.logic.predict(stored).reshape(count, width) if count else np.zeros((0, width))
-        return split_outputs(self.graph, flat)
+            return self.arrays.run(rows)
+        width = sum(port_sizes(self.graph)[1])
+        found: Floats = (
+            self.program.logic.predict(rows).reshape(len(rows), width) if len(rows) else np.zeros((0, width))
+        )
+        return found
 
 
 def emulate(graph: FixedPointGraph, x: Inputs) -> Outputs:

@@ -17,7 +17,7 @@ from pquant_hls.files import replacing
 from pquant_hls.qor import FixedPointGraph, Target
 from pquant_hls.rtl import testbench, vectors, verilog
 from pquant_hls.rtl.bridge import Program, bridge
-from pquant_hls.rtl.emulator import Inputs, stored_inputs
+from pquant_hls.rtl.emulator import Emulator, Inputs, stored_inputs
 from pquant_hls.rtl.timing import Pipelined, pipeline
 
 SCHEMA_VERSION = 1
@@ -98,7 +98,7 @@ def to_verilog(
     rows = stored_inputs(graph, inputs_in_range(graph) if x_golden is None else x_golden)
     if len(rows) == 0:
         raise DataError("no golden vectors", where="x_golden")
-    _write(project, pipelined, rows, _predict(program, rows))
+    _write(project, pipelined, rows, _golden(program, rows))
     return project
 
 
@@ -131,9 +131,19 @@ def inputs_in_range(
     return found[0] if len(found) == 1 else found
 
 
-def _predict(program: Program, rows: Floats) -> Floats:
-    found: Floats = program.logic.predict(rows).reshape(len(rows), -1)
-    return found
+def _golden(program: Program, rows: Floats) -> Floats:
+    """What the graph computes, by the emulator; the program that Verilog is made of must give the same."""
+    expected: Floats = Emulator(program.graph).of_stored(rows)
+    found = program.logic.predict(rows).reshape(len(rows), -1)
+    wrong = int((found != expected).any(axis=1).sum())
+    if wrong:
+        raise NotMeasured(
+            f"the program of the Verilog differs from the emulator on {wrong} of {len(rows)} vectors: a fault of this "
+            "package or of alkaid",
+            where=program.graph.name,
+            mend="please report it with the graph",
+        )
+    return expected
 
 
 def _describe(
