@@ -1,14 +1,17 @@
-"""``export``: a project as a C++ emulator for other software."""
+"""``export``: a project as a C++ emulator for other software, or as a bundle, which ``verify`` checks."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pquant_hls.cli.plain import echo
 from pquant_hls.cli.runs import project_in
+
+if TYPE_CHECKING:
+    from pquant_hls.hls import HlsProject
 
 
 def register(app: typer.Typer) -> None:
@@ -20,17 +23,22 @@ def export(
     project: Annotated[
         Path,
         typer.Argument(
-            help="folder of hls4ml firmware, or a run folder; or the word bundle", callback=project_in
+            help="folder of hls4ml firmware, or a run folder; or one of the words cmssw and bundle",
+            callback=project_in,
         ),
     ],
     design: Annotated[
-        Path | None, typer.Argument(help="after bundle: a run folder, or a firmware with --golden")
+        Path | None, typer.Argument(help="after such a word: a run folder, or a firmware")
     ] = None,
     *,
-    out: Annotated[Path, typer.Option("--out", help="new folder for the emulator, or file of the bundle")],
+    out: Annotated[Path, typer.Option("--out", help="new folder or file; of cmssw the repository's folder")],
     namespace: Annotated[
         str | None,
         typer.Option("--namespace", help="C++ namespace, such as jet_tagger_v2; one for each version"),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option("--weights", help="cmssw: NAME=FOLDER, a design with other weights; may be repeated"),
     ] = None,
     golden: Annotated[
         Path | None, typer.Option("--golden", help="vectors to prove it by; random ones when left out")
@@ -40,16 +48,36 @@ def export(
 ) -> int:
     """Write a C++ emulator: one file, weights inside, all names in a namespace, proven equal to csim.
 
+    `export cmssw DESIGN --namespace NAME_vN --out NAME` writes NAME/NAME_vN as CMS' repositories have it, with as many
+    `--weights` as there are, which are chosen at run time by name.
+
     `export bundle RUN --out FILE` writes project, model, recipe, goldens, lint, QoR and licences as one archive: same input,
     same bytes; `verify FILE` checks it on another machine.
     """
     from pquant_hls.errors import SpecError
 
-    if project == Path("bundle") and design is not None:
-        return _bundle(design, out, golden, timeout, json=json)
-    if design is not None or namespace is None:
-        what = f"what is {str(design)!r}?" if design is not None else "an emulator needs a namespace"
-        raise SpecError(what, where="export", mend="export PROJECT --namespace NAME, or export bundle RUN")
+    word = str(project) if design is not None else ""
+    if word == "bundle":
+        return _bundle(design or project, out, golden, timeout, json=json)
+    if word not in ("", "cmssw") or namespace is None or (weights and not word):
+        what = (
+            "an emulator needs a namespace"
+            if namespace is None
+            else f"cannot export {word or 'several weights'!r}"
+        )
+        raise SpecError(
+            what,
+            where="export",
+            mend="export PROJECT --namespace NAME, export cmssw DESIGN --namespace NAME_v1, or export bundle RUN",
+        )
+    if word:
+        return _cmssw([str(design), *(weights or [])], out, namespace, golden, timeout, json=json)
+    return _emulator(project, out, namespace, golden, timeout, json=json)
+
+
+def _emulator(
+    project: Path, out: Path, namespace: str, golden: Path | None, timeout: float, *, json: bool
+) -> int:
     from pquant_hls.cli.console import print_json
     from pquant_hls.export import export_emulator
     from pquant_hls.golden import Golden
@@ -76,6 +104,45 @@ def export(
         if "cmssw" not in name or (made.path / name).is_file():
             echo(f"  {name:<24} {what}")
     return 0
+
+
+def _cmssw(
+    given: list[str], out: Path, namespace: str, golden: Path | None, timeout: float, *, json: bool
+) -> int:
+    from dataclasses import asdict
+
+    from pquant_hls.cli.console import print_json
+    from pquant_hls.export import export_cmssw
+    from pquant_hls.golden import Golden
+
+    vectors = None if golden is None else Golden.load(golden)
+    made = export_cmssw(_designs(given), out, namespace, golden=vectors, timeout_s=timeout)
+    if json:
+        print_json({"schema_version": 1, **asdict(made), "path": str(made.path)})
+        return 0
+    echo(f"{made.path}: every value of {made.vectors} vectors equals csim")
+    for name, how in made.computed.items():
+        echo(f"  weights {name}: computed by {how}")
+    echo(f"  `make check` repeats it; `make EMULATOR_EXTRAS=FOLDER` builds {made.namespace}.so")
+    return 0
+
+
+def _designs(given: list[str]) -> dict[str, HlsProject]:
+    """NAME=FOLDER, or a folder that gives the name; raises SpecError for two of one name."""
+    from pquant_hls.errors import SpecError
+    from pquant_hls.hls import load_project
+
+    found: dict[str, HlsProject] = {}
+    for text in given:
+        name, equals, place = text.partition("=")
+        path = Path(place) if equals and not Path(text).exists() else Path(text)
+        name = name if path != Path(text) else path.resolve().name.replace("-", "_").replace(".", "_")
+        if name in found:
+            raise SpecError(
+                f"two weights are called {name!r}", where="--weights", mend="--weights NAME=FOLDER"
+            )
+        found[name] = load_project(project_in(path) or path)
+    return found
 
 
 def _bundle(design: Path, out: Path, golden: Path | None, timeout: float, *, json: bool) -> int:

@@ -12,7 +12,7 @@ from pquant_hls.overflow.curves import Largest, LeakyStage, Rising, Times
 from pquant_hls.overflow.pools import largest_of_windows, mean_of_windows
 from pquant_hls.overflow.program import StageProgram
 from pquant_hls.overflow.stages import Box, Floats, Index
-from pquant_hls.overflow.tables import TABLE_REACH, looked_up, of_formula, stable_softmax
+from pquant_hls.overflow.tables import TABLE_REACH, of_formula, of_raw_bits, stable_softmax
 from pquant_hls.qor import FixedPointGraph, FixedType, Node
 
 
@@ -243,7 +243,7 @@ RULES: dict[str, Rule] = {
     "hard_sigmoid": lambda call: _hard(call, 1.0, 0.0),
     "hard_tanh": lambda call: _hard(call, 2.0, -1.0),
     **dict.fromkeys(TABLE_REACH, of_formula),
-    "lookup": looked_up,
+    "lookup": of_raw_bits,
     "softmax": stable_softmax,
     "add": _sum(1.0, 1.0),
     "subtract": _sum(1.0, -1.0),

@@ -40,7 +40,7 @@ class Entries(Stage):
         return np.clip(place, 0, len(self.entries) - 1)
 
 
-def looked_up(call: RuleSite) -> int | None:
+def of_raw_bits(call: RuleSite) -> int | None:
     """A table indexed by the raw bits of a value: entries of values below zero come last."""
     node = call.graph.node(call.node.inputs[0])
     table, kind = call.array("table"), node.result

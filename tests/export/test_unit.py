@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.export.emulator import _check_name
+from pquant_hls.export.emulator import check_name
 from pquant_hls.export.texts import cmssw_text, header_text, makefile_text
 from pquant_hls.export.unit import translation_unit
 from pquant_hls.hls import load_project
@@ -83,13 +83,13 @@ def test_sources_that_cannot_be_taken_apart_are_named(
 
 @pytest.mark.parametrize("name", ["jets_v1", "A", "x2y"])
 def test_names_of_namespaces(name: str) -> None:
-    _check_name(name)
+    check_name(name, "namespace")
 
 
 @pytest.mark.parametrize("name", ["", "2x", "_x", "a__b", "a-b", "a b", "class", "int", "std", "é"])
 def test_what_is_no_name_of_a_namespace(name: str) -> None:
     with pytest.raises(SpecError, match="cannot be a C"):
-        _check_name(name)
+        check_name(name, "namespace")
 
 
 def test_the_header_states_sizes_and_one_function(mini_project: Path) -> None:
