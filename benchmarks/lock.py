@@ -5,7 +5,8 @@ trained again, with ``{step: fine_tune, lock: structure}``, on other halves with
 
 before     accuracy (%) of the first training on the events that are kept apart, after: of each retraining on the same ones
 cycles     of the hls4ml design by the estimator, lut: by the estimator
-rtl        cycles of our Verilog (register ranks); retrained designs are asked for as many stages as the first, at least
+rtl        cycles of our Verilog (register ranks): all designs are asked for one stage more than the first one needs, as its logic
+           is shaped by the values of weights
 broken     types and weights that break the lock, which ``pquant-hls gate --lock`` names
 free       the same without a lock: accuracy, cycles, rtl, broken
 
@@ -35,6 +36,7 @@ from pquant_hls.spec import HlsSpec
 from pquant_hls.train import accuracy, probabilities
 from pquant_hls.train.records import Parts
 
+SPARE = 1
 RETRAININGS, EPOCHS, HALF = 20, 8, 20_000
 SPEC = HlsSpec(part="xcvu13p-flga2577-2-e", clock_ns="2.5")
 
@@ -103,13 +105,10 @@ def main() -> int:
     graph = fixed_graph(model, SPEC)
     lock = Lock.of(graph)
     with tempfile.TemporaryDirectory() as folder:
-        before = {
-            "seed": "first",
-            "accuracy": score(model, data),
-            **figures(graph, Path(folder) / "v"),
-            "broken": 0,
-        }
-        rows, args.stages = [before], before["rtl"] - 1
+        args.stages = to_verilog(graph, SPEC.target, Path(folder) / "least").stages + SPARE
+        locked = figures(graph, Path(folder) / "first", args.stages)
+        before = {"seed": "first", "accuracy": score(model, data), **locked, "broken": 0}
+        rows = [before]
         for seed in range(args.seed + 1, args.seed + 1 + count):
             rows.append(retrained(model, data, lock, seed, args, Path(folder)))
             print(rows[-1], file=sys.stderr)

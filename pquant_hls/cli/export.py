@@ -23,7 +23,7 @@ def export(
     project: Annotated[
         Path,
         typer.Argument(
-            help="folder of hls4ml firmware, or a run folder; or one of the words cmssw and bundle",
+            help="folder of hls4ml firmware, or a run folder; or one of the words cmssw, qonnx and bundle",
             callback=project_in,
         ),
     ],
@@ -51,6 +51,8 @@ def export(
     `export cmssw DESIGN --namespace NAME_vN --out NAME` writes NAME/NAME_vN as CMS' repositories have it, with as many
     `--weights` as there are, which are chosen at run time by name.
 
+    `export qonnx DESIGN --out FILE.onnx` writes QONNX where that is exact, executed by qonnx and compared with csim.
+
     `export bundle RUN --out FILE` writes project, model, recipe, goldens, lint, QoR and licences as one archive: same input,
     same bytes; `verify FILE` checks it on another machine.
     """
@@ -59,6 +61,8 @@ def export(
     word = str(project) if design is not None else ""
     if word == "bundle":
         return _bundle(design or project, out, golden, timeout, json=json)
+    if word == "qonnx":
+        return _qonnx(design or project, out, golden, timeout, json=json)
     if word not in ("", "cmssw") or namespace is None or (weights and not word):
         what = (
             "an emulator needs a namespace"
@@ -143,6 +147,26 @@ def _designs(given: list[str]) -> dict[str, HlsProject]:
             )
         found[name] = load_project(project_in(path) or path)
     return found
+
+
+def _qonnx(design: Path, out: Path, golden: Path | None, timeout: float, *, json: bool) -> int:
+    from dataclasses import asdict
+
+    from pquant_hls.cli.console import print_json
+    from pquant_hls.export import export_qonnx
+    from pquant_hls.golden import Golden
+    from pquant_hls.hls import load_project
+
+    vectors = None if golden is None else Golden.load(golden)
+    project = load_project(project_in(design) or design)
+    made = export_qonnx(project, out, golden=vectors, timeout_s=timeout)
+    if json:
+        print_json({"schema_version": 1, **asdict(made), "path": str(made.path)})
+    else:
+        echo(
+            f"{made.path}: {made.nodes} nodes; qonnx gives csim's values, all bits, on {made.vectors} vectors"
+        )
+    return 0
 
 
 def _bundle(design: Path, out: Path, golden: Path | None, timeout: float, *, json: bool) -> int:

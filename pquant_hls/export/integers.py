@@ -28,24 +28,27 @@ _ROUND = {
 """Of a code with fraction bits (UG1399); halves are exact while codes have fewer than 52 bits."""
 
 
-def integer_graph(project: HlsProject, *, timeout_s: float = 600.0) -> FixedPointGraph:
+def whole_graph(project: HlsProject, *, timeout_s: float = 600.0) -> FixedPointGraph:
     """The graph that says all that a project computes: its own, or that of its sources borne out by csim in every layer.
 
     Raises
     ------
-    NotMeasured : there is none, with the reason, or too many products to be written out. Else as ``measure.prove``.
+    NotMeasured : there is none, with the reason. Else as ``measure.prove``.
     """
     graph = None if project.edited() else project.graph
-    if graph is None:
-        proof = prove(project, timeout_s=timeout_s)
-        if not proof.whole:
-            name, why = proof.unseen[0]
-            raise NotMeasured(f"not proven: {why}", where=name)
-        graph = proof.graph
+    if graph is not None:
+        return graph
+    proof = prove(project, timeout_s=timeout_s)
+    if not proof.whole:
+        name, why = proof.unseen[0]
+        raise NotMeasured(f"not proven: {why}", where=name)
+    return proof.graph
+
+
+def _check_size(graph: FixedPointGraph) -> None:
     products = sum(_products(node) for node in graph.nodes)
     if products > MOST_PRODUCTS:
-        raise NotMeasured(f"{products:,} products, more than {MOST_PRODUCTS:,}", where=project.name)
-    return graph
+        raise NotMeasured(f"{products:,} products, more than {MOST_PRODUCTS:,}", where=graph.name)
 
 
 def _products(node: Node) -> int:
@@ -66,7 +69,8 @@ def integer_unit(project: HlsProject, namespace: str, *, timeout_s: float = 600.
     NotMeasured : the design cannot be written so, with the reason.
     """
     try:
-        graph = integer_graph(project, timeout_s=timeout_s)
+        graph = whole_graph(project, timeout_s=timeout_s)
+        _check_size(graph)
         _check_ports(project, graph)
         code = integer_code(graph, "run")
     except NotMeasured:
