@@ -179,12 +179,16 @@ def _bundle(design: Path, out: Path, golden: Path | None, timeout: float, *, jso
     if json:
         print_json({"schema_version": 1, **asdict(made), "path": str(made.path)})
     else:
-        echo(f"{made.path}: {made.files} files, sha256 {made.sha256}")
+        parts = [name if count == 1 else f"{name} ({count})" for name, count in made.parts.items()]
+        echo(f"{made.path}: {made.files} files, sha256 {made.sha256}\n  {', '.join(parts)}")
     return 0
 
 
 def verify(
     bundle: Annotated[Path, typer.Argument(help="archive of export bundle")],
+    unpack: Annotated[
+        Path | None, typer.Option("--unpack", help="new folder for its files, written if all of it holds")
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="seconds for compiling, and for running")
     ] = 600.0,
@@ -196,10 +200,12 @@ def verify(
     from pquant_hls.cli.console import print_json
     from pquant_hls.export import verify_bundle
 
-    found = verify_bundle(bundle, timeout_s=timeout)
+    found = verify_bundle(bundle, unpack=unpack, timeout_s=timeout)
     if json:
         print_json({"schema_version": 1, "passed": found.passed, **asdict(found)})
     else:
         lines = [*(f"ok     {line}" for line in found.held), *(f"FAILED {line}" for line in found.faults)]
+        if unpack is not None:
+            lines.append(f"{unpack}: written" if found.passed else f"{unpack}: not written")
         echo("\n".join([*lines, f"sha256 {found.sha256}"]))
     return 0 if found.passed else 1
