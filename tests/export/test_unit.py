@@ -47,6 +47,12 @@ def test_the_entry_is_the_bridges_in_double_precision(mini_project: Path) -> Non
     assert unit(mini_project, "other").replace("other", "jets_v1") == text
 
 
+def test_weights_that_a_comment_reads_are_not_read(mini_project: Path, edit: Edit) -> None:
+    comment = '    // nnet::load_weights_from_txt<weight2_t, 6>(w2, "w2.txt");\n    layer2_t layer2_out[2];'
+    edit(mini_project, "firmware/mini.cpp", "    layer2_t layer2_out[2];", comment)
+    assert "namespace jets_v1" in unit(mini_project)
+
+
 def test_a_header_that_two_files_include_is_taken_in_once(mini_project: Path, edit: Edit) -> None:
     edit(
         mini_project,
