@@ -142,7 +142,9 @@ def budget_of(limits: Sequence[str], recipe: str | None, *, needed: bool) -> Bud
 
     if not limits and recipe is None:
         if needed:
-            raise SpecError("nothing to judge by", where="gate", mend="give --limit, --recipe or --against")
+            raise SpecError(
+                "nothing to judge by", where="gate", mend="give --limit, --recipe, --against or --lock"
+            )
         return None
     # Alone, limits demand what they say: csim's match is asked for by exact=true.
     values: dict[str, Any] = {"exact": False} if recipe is None else Recipe.load(recipe).budget.model_dump()
