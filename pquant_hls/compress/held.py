@@ -18,14 +18,14 @@ from pquant_hls.network.paths import kernel_keys
 from pquant_hls.network.quantizers import quantized_values
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.digits import digit_pattern, within
-from pquant_hls.train import Held
+from pquant_hls.train import HeldVariable
 
 Codes = NDArray[np.int64]
 MOST_BITS = 16
 """Of a weight: each has a table of all its codes."""
 
 
-def structure_held(model: keras.Model) -> tuple[Held, ...]:
+def structure_held(model: keras.Model) -> tuple[HeldVariable, ...]:
     """Every kernel of a model, held to what its present digits allow.
 
     A weight may become any value of its quantizer with the same sign and no more signed digits, not beyond the largest of its
@@ -40,7 +40,7 @@ def structure_held(model: keras.Model) -> tuple[Held, ...]:
         for _, place in kernel_keys(call):
             weights = weights_of(call.layer)[place]
             kind = _kind(weights, call.name)
-            found.append(Held(call.layer.weights[place], _projection(weights, kind)))
+            found.append(HeldVariable(call.layer.weights[place], _projection(weights, kind)))
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ from pquant_hls.files import replacing, scratch
 from pquant_hls.firmware import examine
 from pquant_hls.golden import Golden, check
 from pquant_hls.hls import HlsProject, load_project, say_where
-from pquant_hls.hls.place import RECORD, placed
+from pquant_hls.hls.place import RECORD, told_to_lie_in
 from pquant_hls.hls.project import BUILT
 from pquant_hls.measure import measure_project
 from pquant_hls.store import versions
@@ -106,7 +106,7 @@ def _project_files(project: HlsProject) -> Iterator[tuple[str, bytes]]:
 def _nowhere(record: Path) -> bytes:
     """hls4ml's record without the folder that the project lay in, so that the same design gives the same bytes."""
     try:
-        return placed(record.read_text(encoding="utf-8"), ".").encode()
+        return told_to_lie_in(record.read_text(encoding="utf-8"), ".").encode()
     except (UnicodeDecodeError, yaml.YAMLError):
         return record.read_bytes()
 

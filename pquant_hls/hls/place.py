@@ -16,10 +16,10 @@ def say_where(folder: Path, out: Path | None = None) -> None:
     hls4ml's ``link_existing_project`` compiles where the record says: call this after a project was moved or copied.
     """
     record = folder / RECORD
-    record.write_text(placed(record.read_text(), str(folder.absolute() if out is None else out)))
+    record.write_text(told_to_lie_in(record.read_text(), str(folder.absolute() if out is None else out)))
 
 
-def placed(text: str, out: str) -> str:
+def told_to_lie_in(text: str, out: str) -> str:
     """A record that names the folder ``out``; all else in it stays, byte for byte."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():

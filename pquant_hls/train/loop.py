@@ -15,7 +15,7 @@ import tensorflow as tf
 from pquant_hls.network.frontend import front_of
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.train.answers import as_fed, is_compiled_well
-from pquant_hls.train.records import Array, Held, Pressure
+from pquant_hls.train.records import Array, HeldVariable, Pressure
 from pquant_hls.train.samples import Samples
 from pquant_hls.train.targets import OutputTarget
 
@@ -40,7 +40,7 @@ class Loop:
         samples: Samples,
         config: TrainingConfig,
         pressure: Pressure | None = None,
-        held: Sequence[Held] = (),
+        held: Sequence[HeldVariable] = (),
     ) -> None:
         self.model, self.targets, self.config, self.pressure = model, targets, config, pressure
         self.held = held

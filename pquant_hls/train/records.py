@@ -223,7 +223,7 @@ Progress = Callable[[EpochReport], None]
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldVariable:
     """A variable that is to end at certain values: ``project`` gives the allowed tensor nearest to a tensor of its shape."""
 
     variable: Any

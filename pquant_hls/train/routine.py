@@ -16,7 +16,7 @@ from pquant_hls.train.judge import Judge, rare_indices, validation, with_floors
 from pquant_hls.train.loop import Loop
 from pquant_hls.train.records import (
     EpochReport,
-    Held,
+    HeldVariable,
     Pressure,
     Progress,
     TrainingData,
@@ -35,7 +35,7 @@ def fit(
     teacher: keras.Model | None = None,
     progress: Progress | None = None,
     pressure: Pressure | None = None,
-    held: Sequence[Held] = (),
+    held: Sequence[HeldVariable] = (),
 ) -> TrainingHistory:
     """Train ``model`` in place and leave it at its best epoch; exact zeros of its kernels stay zero.
 
