@@ -79,7 +79,7 @@ def looked_at(path: Path, args: argparse.Namespace, vectors: int) -> dict[str, A
     row: dict[str, Any] = dict.fromkeys(
         ("firmware", "layout", "version", "csim", "proven", "estimate", "lint", "export")
     )
-    row["firmware"] = path.name
+    row["firmware"] = "/".join(path.absolute().parts[-2:])
     start = time.perf_counter()
     project = attempt(row, "layout", lambda: load_project(path))
     if project is not None:

@@ -48,3 +48,15 @@ def single(values: np.ndarray | list[np.ndarray]) -> np.ndarray:
     """The values of a design's one input or output, not a list of arrays."""
     assert isinstance(values, np.ndarray), f"{len(values)} arrays where one is expected"
     return values
+
+
+def linked(folder: Path, x: np.ndarray) -> np.ndarray:
+    """What stock hls4ml predicts from a project, as its own documentation goes."""
+    from hls4ml.converters import link_existing_project
+
+    from pquant_hls.network.capture import captured
+
+    with captured():
+        model = link_existing_project(str(folder))
+        model.compile()
+        return np.asarray(model.predict(np.ascontiguousarray(x, np.float32)))

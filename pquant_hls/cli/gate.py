@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pquant_hls.cli.measure import RESOURCES
+from pquant_hls.cli.plain import echo
 
 if TYPE_CHECKING:
-    from pquant_hls.decide import Judgement
+    from pquant_hls.decide import Check, Judgement
     from pquant_hls.qor import QoR
     from pquant_hls.spec import Budget, HlsSpec
 
@@ -49,6 +50,13 @@ def gate(
         Path | None, typer.Option("--against", help="an older record of the same kind: no figure may grow")
     ] = None,
     tolerance: Annotated[str, typer.Option("--tolerance", help="growth allowed with --against")] = "0%",
+    lock: Annotated[
+        Path | None,
+        typer.Option(
+            "--lock",
+            help="types, zeros and digits of a first training, kept there if there is no such file, else demanded",
+        ),
+    ] = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", help="write JUnit XML, a test case a limit")
     ] = None,
@@ -69,13 +77,15 @@ def gate(
 
     spec = target_asked(part, clock, None)
     qor, checks = record_of(design, spec), list[Check]()
-    budget = budget_of(limit or [], recipe, needed=against is None)
+    budget = budget_of(limit or [], recipe, needed=against is None and lock is None)
     if budget is not None:
         checks += judge(qor, budget, baseline_accuracy=qor.metrics.get("baseline_accuracy")).checks
     else:  # growth alone is asked about; a design that is known not to fit its part is none all the same
         checks += [c for c in judge(qor, Budget(exact=False)).checks if c.low is not None]
     if against is not None:
         checks += drift(record_of(against, spec), qor, _share(tolerance)).checks
+    if lock is not None:
+        checks += _locked(design, lock)
     found = Judgement.of(checks)
     if junit is not None:
         text = checks_to_junit(str(design), str(found.verdict), f"source: {qor.source}", found.checks)
@@ -85,6 +95,27 @@ def gate(
     else:
         _show(output_console(), found, qor)
     return EXIT_OF_VERDICT[str(found.verdict)]
+
+
+def _locked(design: Path, lock: Path) -> Sequence[Check]:
+    """What a kept structure says of a design; without one it is kept now, which the design meets."""
+    from pquant_hls.cli.runs import project_in
+    from pquant_hls.decide import Lock
+    from pquant_hls.errors import SpecError
+    from pquant_hls.hls import load_project
+    from pquant_hls.measure import prove
+    from pquant_hls.store import read_json, write_json
+
+    place = project_in(design) or design
+    if not place.is_dir() or (place / QOR).is_file():
+        raise SpecError("has no weights to lock", where=design, mend="give a run folder or a project")
+    project = load_project(place)
+    graph = None if project.edited() else project.graph
+    graph = prove(project).graph if graph is None else graph
+    if not lock.exists():
+        write_json(lock, Lock.of(graph).record())
+        echo(f"{lock}: the structure of {design} is kept, {len(graph.nodes)} layers", err=True)
+    return Lock.of_record(read_json(lock), lock).checks(graph)
 
 
 def record_of(path: Path, spec: HlsSpec | None = None) -> QoR:
@@ -111,7 +142,9 @@ def budget_of(limits: Sequence[str], recipe: str | None, *, needed: bool) -> Bud
 
     if not limits and recipe is None:
         if needed:
-            raise SpecError("nothing to judge by", where="gate", mend="give --limit, --recipe or --against")
+            raise SpecError(
+                "nothing to judge by", where="gate", mend="give --limit, --recipe, --against or --lock"
+            )
         return None
     # Alone, limits demand what they say: csim's match is asked for by exact=true.
     values: dict[str, Any] = {"exact": False} if recipe is None else Recipe.load(recipe).budget.model_dump()

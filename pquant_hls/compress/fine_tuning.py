@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
+from pquant_hls.compress.cost import DesignCost
+from pquant_hls.compress.held import structure_held
 from pquant_hls.compress.step import Outcome, Step
+from pquant_hls.decide import Lock, Verdict
 from pquant_hls.errors import DataError
+from pquant_hls.qor import FixedPointGraph
 from pquant_hls.spec.steps import FineTuneConfig, TrainingConfig
 from pquant_hls.train import TrainingHistory, check_training, fit, probabilities, targets_of, validation
 from pquant_hls.train.metrics import class_metrics
@@ -24,10 +29,23 @@ class FineTuning(Step[FineTuneConfig]):
         if data is None:
             raise DataError("fine-tuning needs data", mend="give at least a sample of inputs and a teacher")
         check_training(model, data, self.config, self.teacher)
+        held = structure_held(model) if self.config.lock == "structure" else ()
+        locked = Lock.of(self._graph(model)) if held else None
         before = class_figures(model if self.teacher is None else self.teacher, data, self.config, "before")
-        history = fit(model, data, self.config, teacher=self.teacher, progress=self.progress)
+        history = fit(model, data, self.config, teacher=self.teacher, progress=self.progress, held=held)
         after = class_figures(model, data, self.config, "after")
-        return Outcome(model, training_notes(history), {**training_figures(history), **before, **after})
+        notes = (*training_notes(history), *(() if locked is None else self._broken(locked, model)))
+        return Outcome(model, notes, {**training_figures(history), **before, **after})
+
+    def _graph(self, model: keras.Model) -> FixedPointGraph:
+        cost = self.estimator()
+        return (cost if isinstance(cost, DesignCost) else DesignCost()).graph(model)
+
+    def _broken(self, locked: Lock, model: keras.Model) -> Iterator[str]:
+        """What training moved all the same: types that follow from weights, factors that are no kernel's."""
+        for check in locked.checks(self._graph(model)):
+            if check.verdict is not Verdict.MET:
+                yield f"{check.name}: {check.why}"
 
 
 def training_figures(history: TrainingHistory) -> dict[str, float | None]:

@@ -25,6 +25,7 @@ from pquant_hls.decide.knobs import (
     Sparsity,
     kind_of,
 )
+from pquant_hls.decide.lock import Lock
 from pquant_hls.decide.moves import Action, Limit, Move, Reach, Round, relaxations, tightenings, trades
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Knob",
     "Knobs",
     "Limit",
+    "Lock",
     "Move",
     "Rank",
     "Reach",

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pquant_hls.estimate.module import dsps
 from pquant_hls.estimate.operators import Operators
 from pquant_hls.estimate.schedule import EPS, Schedule, balanced_tree
-from pquant_hls.estimate.weights import Operands, signed_digits
+from pquant_hls.estimate.weights import Operands
+from pquant_hls.qor.digits import signed_digits
 
 SHARED = 0.66
 """Adders of da4ml's solution over those of signed digits that share nothing: 0.58 to 0.93 over six layers of 16 x 64 to 64 x 32

@@ -10,7 +10,7 @@ from pquant_hls.estimate.module import Module, dsps
 from pquant_hls.estimate.schedule import chain_end
 from pquant_hls.estimate.site import Site, cost_of, costs
 from pquant_hls.estimate.stream import placed, streamed
-from pquant_hls.estimate.weights import signed_digits
+from pquant_hls.qor.digits import signed_digits
 
 
 def layer_module(site: Site) -> Module:

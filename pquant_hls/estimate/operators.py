@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.estimate.constants import constants
-from pquant_hls.estimate.weights import Operands, odd_part, signed_digits, trailing_zeros
+from pquant_hls.estimate.weights import Operands, odd_part, trailing_zeros
 from pquant_hls.estimate.weights import bits as code_bits
 from pquant_hls.qor import Target
+from pquant_hls.qor.digits import signed_digits
 
 Table = tuple[tuple[float, float], ...]
 DSP_BITS = (18, 27)

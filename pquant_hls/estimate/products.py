@@ -17,8 +17,9 @@ from pquant_hls.estimate.module import Module, dsps, timed
 from pquant_hls.estimate.operators import Operators, dsp_products, dsp_tiles
 from pquant_hls.estimate.schedule import Schedule, schedule_sum
 from pquant_hls.estimate.site import Mask, Site, costs
-from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part, shared_sums, signed_digits
+from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part, shared_sums
 from pquant_hls.qor import FixedType, Node, Target
+from pquant_hls.qor.digits import signed_digits
 
 
 @costs("product")

@@ -16,8 +16,9 @@ from pquant_hls.estimate.operators import dsp_products
 from pquant_hls.estimate.products import UNROLLED, multipliers, operands_of
 from pquant_hls.estimate.resources import coefficients
 from pquant_hls.estimate.site import Mask
-from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part, signed_digits
+from pquant_hls.estimate.weights import Codes, Operands, bits, odd_part
 from pquant_hls.qor import FixedArray, FixedPointGraph, Node, Target
+from pquant_hls.qor.digits import signed_digits
 
 Floats = NDArray[np.float64]
 BRAM_PORT_BITS = 36

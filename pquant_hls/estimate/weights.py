@@ -121,16 +121,6 @@ def trailing_zeros(codes: Codes) -> Codes:
     return np.asarray(np.where(codes == 0, 63, bits(lowest) - 1), dtype=np.int64)
 
 
-def signed_digits(codes: Codes) -> Codes:
-    """Non-zero digits of each code's canonical signed-digit form (same shape, int64).
-
-    d digits are d - 1 adders. The digits are the bits in which c and 3c differ (Reitwiesner's non-adjacent
-    form).
-    """
-    size = np.abs(codes)
-    return np.asarray(np.bitwise_count(size ^ (3 * size)), dtype=np.int64)
-
-
 def chain_steps(codes: Codes) -> Codes:
     """Dependent steps of each output's sum (outputs,) where negative products turn into subtractions.
 

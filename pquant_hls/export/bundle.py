@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pquant_hls.errors import DataError, OutputError, PquantError
 from pquant_hls.errors.bounds import json_values
 from pquant_hls.export.archive import digest, read_archive, write_archive
-from pquant_hls.files import scratch
+from pquant_hls.files import replacing, scratch
 from pquant_hls.firmware import examine
 from pquant_hls.golden import Golden, check
-from pquant_hls.hls import HlsProject, load_project
+from pquant_hls.hls import HlsProject, load_project, say_where
+from pquant_hls.hls.place import RECORD, told_to_lie_in
 from pquant_hls.hls.project import BUILT
 from pquant_hls.measure import measure_project
 from pquant_hls.store import versions
@@ -38,11 +42,12 @@ The design (weights, types, the top function) is its authors'. Files of others t
 
 @dataclass(frozen=True)
 class Bundled:
-    """A written bundle: its place, the archive's sha256 and how many files it holds."""
+    """A written bundle: its place, the archive's sha256, how many files it holds, and of which parts by their names."""
 
     path: Path
     sha256: str
     files: int
+    parts: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -86,14 +91,24 @@ def bundle(design: Path, out: Path, *, golden: Path | None = None, timeout_s: fl
     if of_run:
         files |= dict(_run_files(design, run))
     about = {"name": project.name, "project": project.digest(), "made_by": versions()}
-    return Bundled(out, write_archive(out, files, about), len(files))
+    parts = Counter(name.partition("/")[0] for name in files)
+    return Bundled(out, write_archive(out, files, about), len(files), dict(sorted(parts.items())))
 
 
 def _project_files(project: HlsProject) -> Iterator[tuple[str, bytes]]:
     """All of the folder but for what was built or simulated in it, and links."""
     for path in sorted(project.path.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.suffix not in BUILT:
-            yield f"{PROJECT}{path.relative_to(project.path).as_posix()}", path.read_bytes()
+            place = path.relative_to(project.path).as_posix()
+            yield f"{PROJECT}{place}", _nowhere(path) if place == RECORD else path.read_bytes()
+
+
+def _nowhere(record: Path) -> bytes:
+    """hls4ml's record without the folder that the project lay in, so that the same design gives the same bytes."""
+    try:
+        return told_to_lie_in(record.read_text(encoding="utf-8"), ".").encode()
+    except (UnicodeDecodeError, yaml.YAMLError):
+        return record.read_bytes()
 
 
 def _run_files(design: Path, run: Path) -> Iterator[tuple[str, bytes]]:
@@ -124,14 +139,22 @@ def _estimate(project: HlsProject) -> dict[str, Any] | None:
     return found.model_dump(mode="json", include={"latency", "resources", "part"})
 
 
-def verify_bundle(path: Path, *, timeout_s: float = 600.0) -> Verified:
+def verify_bundle(path: Path, *, unpack: Path | None = None, timeout_s: float = 600.0) -> Verified:
     """Unpack into a passing folder, compile anew and check all that can be checked without TensorFlow.
+
+    Parameters
+    ----------
+    unpack : a new folder, which gets the files if all of it holds; hls4ml's record of the project then says where that lies.
+    timeout_s : seconds for compiling csim, and for running it.
 
     Raises
     ------
     DataError : the archive was altered, or is hostile; see ``archive.read_archive``.
+    OutputError : ``unpack`` exists, or cannot be written.
     UnsupportedModel, ToolNotFound, ToolFailed : as csim.
     """
+    if unpack is not None and unpack.exists():
+        raise OutputError("exists already", where=unpack, mend="give a new folder")
     files, manifest = read_archive(path)
     held, faults = [f"{len(files)} files, each byte as the manifest says"], list[str]()
 
@@ -139,10 +162,7 @@ def verify_bundle(path: Path, *, timeout_s: float = 600.0) -> Verified:
         (held if good else faults).append(text if good else otherwise)
 
     with scratch() as folder:
-        for name, blob in files.items():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(blob)
+        _unpacked(files, folder)
         project = load_project(folder / PROJECT)
         same = project.digest() == manifest.get("project")
         note(same, "the project is the one that was bundled", "the project is not the one that was bundled")
@@ -157,4 +177,26 @@ def verify_bundle(path: Path, *, timeout_s: float = 600.0) -> Verified:
         )
         same = _lines(_estimate(project)) == files.get(ESTIMATE)
         note(same, "the estimate is the same", "the estimate is another: of another version of pquant_hls?")
+    if unpack is not None and not faults:
+        _keep(files, unpack)
     return Verified(digest(path.read_bytes()), tuple(held), tuple(faults))
+
+
+def _unpacked(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, blob in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(blob)
+        if target.suffix == ".sh":  # hls4ml starts its build script, and no mode is in the archive
+            target.chmod(0o755)
+
+
+def _keep(files: Mapping[str, bytes], out: Path) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as folder:
+            _unpacked(files, folder)
+            if (folder / PROJECT / RECORD).is_file():
+                say_where(folder / PROJECT, (out / PROJECT).absolute())
+    except OSError as cause:
+        raise OutputError(f"cannot be written: {cause.strerror or cause}", where=out) from cause

@@ -61,35 +61,45 @@ def export_emulator(
     UnsupportedModel : sources that cannot be taken apart (named).
     ToolNotFound, ToolFailed : no g++ or make, a compiler error, or an output that differs from csim.
     """
-    _check_name(namespace)
+    check_name(namespace, "namespace")
     if out.exists():
         raise OutputError("exists already", where=out, mend="give a new folder")
+    golden = proven_vectors(project, golden, timeout_s)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as folder:
+            _write(project, folder, namespace, golden)
+            prove_folder(folder, out, timeout_s)
+    except OSError as cause:
+        raise OutputError(f"cannot be written: {cause.strerror or cause}", where=out) from cause
+    return WrittenEmulator(out, namespace, golden.count)
+
+
+def check_name(name: str, where: str) -> None:
+    """Raises SpecError for what cannot name a C++ namespace."""
+    if is_reserved(name) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or "__" in name:
+        raise SpecError(
+            f"{name!r} cannot be a C++ namespace", where=where, mend="letters, digits and single underscores"
+        )
+
+
+def proven_vectors(project: HlsProject, golden: Golden | None, timeout_s: float) -> Golden:
+    """The vectors to prove an emulator by: ``golden``, or 256 random inputs through csim.
+
+    Raises
+    ------
+    GoldenError : the two copies of the weights differ, or the golden is of another design. Else as csim.
+    """
     differences = compare_weights(project)
     if differences:
         raise GoldenError(
             f"{differences[0]}", where=project.path, mend="write the project again, then export"
         )
     if golden is None:
-        golden = record(project, random_inputs(project, RANDOM_VECTORS), timeout_s=timeout_s)
-    elif golden.digest != project.digest():
+        return record(project, random_inputs(project, RANDOM_VECTORS), timeout_s=timeout_s)
+    if golden.digest != project.digest():
         raise GoldenError("was recorded from another design", where=golden.project, mend="record this one")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as folder:
-            _write(project, folder, namespace, golden)
-            _prove(folder, out, timeout_s)
-    except OSError as cause:
-        raise OutputError(f"cannot be written: {cause.strerror or cause}", where=out) from cause
-    return WrittenEmulator(out, namespace, golden.count)
-
-
-def _check_name(namespace: str) -> None:
-    if is_reserved(namespace) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", namespace) or "__" in namespace:
-        raise SpecError(
-            f"{namespace!r} cannot be a C++ namespace",
-            where="namespace",
-            mend="letters, digits and single underscores",
-        )
+    return golden
 
 
 def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) -> None:
@@ -100,7 +110,7 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
         f"{namespace}.h": header_text(project, namespace),
         f"{namespace}.cpp": unit,
         f"{namespace}_check.cpp": check_text(project, namespace),
-        "vectors.txt": _vectors(golden),
+        "vectors.txt": vector_lines(golden),
     }
     plugin = all(
         port.kind is not None and not port.stream and port.parameter is not None
@@ -122,15 +132,15 @@ def _write(project: HlsProject, folder: Path, namespace: str, golden: Golden) ->
             "project": project.name,
             "digest": project.digest(),
             "vectors": golden.count,
-            "inputs": [_described(port) for port in project.inputs],
-            "outputs": [_described(port) for port in project.outputs],
+            "inputs": [described(port) for port in project.inputs],
+            "outputs": [described(port) for port in project.outputs],
             "cmssw": cmssw_types(project, namespace) if plugin else None,
         },
     )
 
 
-def _prove(part: Path, out: Path, timeout_s: float) -> None:
-    """Compile and run the check as its users will; raises where a value is not equal."""
+def prove_folder(part: Path, out: Path, timeout_s: float) -> None:
+    """Compile and run the check as its users will; raises ToolFailed where a value is not equal."""
     done = run(["make", "check"], part, Limits(timeout_s), part / "check.log")
     words = done.log.read_text(errors="replace").strip().splitlines()
     if not done.ok:
@@ -142,7 +152,8 @@ def _prove(part: Path, out: Path, timeout_s: float) -> None:
     (part / "check.log").unlink()
 
 
-def _described(port: Port) -> dict[str, object]:
+def described(port: Port) -> dict[str, object]:
+    """A port as ``emulator.json`` tells it."""
     return {
         "name": port.name,
         "shape": list(port.shape),
@@ -150,7 +161,8 @@ def _described(port: Port) -> dict[str, object]:
     }
 
 
-def _vectors(golden: Golden) -> str:
+def vector_lines(golden: Golden) -> str:
+    """A line of numbers for each event: inputs, then csim's outputs."""
     ports = (*golden.inputs, *golden.outputs)
     rows: NDArray[np.float64] = np.concatenate(
         [port.values.reshape(golden.count, -1) for port in ports], axis=1

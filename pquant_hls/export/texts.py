@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from pquant_hls.csim import cpp_standard
@@ -24,25 +25,33 @@ def _arguments(project: HlsProject) -> str:
 
 
 def header_text(project: HlsProject, namespace: str) -> str:
-    sizes = "\n".join(
-        f"constexpr std::size_t n_{port.name} = {port.size}; // {port.shape}, {port.type or 'not fixed point'}"
-        for port in (*project.inputs, *project.outputs)
-    )
     return (
         f"{origin_line(project)}\n#ifndef {namespace}_EMULATOR_H\n#define {namespace}_EMULATOR_H\n\n#include <cstddef>\n\n"
-        f"namespace {namespace} {{\n\n{sizes}\n\n"
+        f"namespace {namespace} {{\n\n{size_lines(project)}\n\n"
         "// One event, bit for bit as the firmware: inputs are rounded to the input type, outputs are exact.\n"
         "// From any number of threads: the first call fills the tables of all.\n"
         f"void predict({_arguments(project)});\n\n}} // namespace {namespace}\n\n#endif\n"
     )
 
 
-def check_text(project: HlsProject, namespace: str) -> str:
+def size_lines(project: HlsProject) -> str:
+    """Constants of a header: how many values each port has."""
+    return "\n".join(
+        f"constexpr std::size_t n_{port.name} = {port.size}; // {port.shape}, {port.type or 'not fixed point'}"
+        for port in (*project.inputs, *project.outputs)
+    )
+
+
+def check_text(project: HlsProject, namespace: str, weights: Sequence[str] = ()) -> str:
+    """The program that compares with csim's values: of one design, or of a bank's ``weights``, one set after the other."""
     ports, inputs = (*project.inputs, *project.outputs), len(project.inputs)
     sizes = ", ".join(str(port.size) for port in ports)
     names = ", ".join(cpp_string(port.name) for port in ports)
     pointers = ", ".join(f"row[{place}]" for place in range(len(ports)))
-    return f"""// Runs {namespace} on vectors.txt: inputs, then csim's outputs for them; `{namespace}_check 8` in 8 threads.
+    files = [f"vectors/{name}.txt" for name in weights] or ["vectors.txt"]
+    first = "weights[set], " if weights else ""
+    of_each = " of each of %zu weights" if weights else ""
+    return f"""// Runs {namespace} on vectors: inputs, then csim's outputs for them; `{namespace}_check 8` in 8 threads.
 #include "{namespace}.h"
 #include <atomic>
 #include <chrono>
@@ -53,7 +62,9 @@ def check_text(project: HlsProject, namespace: str) -> str:
 
 static const std::size_t sizes[] = {{{sizes}}};
 static const char *const names[] = {{{names}}};
-static const std::size_t ports = {len(ports)}, inputs = {inputs};
+static const char *const weights[] = {{{", ".join(map(cpp_string, weights or [""]))}}};
+static const char *const files[] = {{{", ".join(map(cpp_string, files))}}};
+static const std::size_t ports = {len(ports)}, inputs = {inputs}, sets = {len(files)};
 typedef std::vector<std::vector<double>> Event;
 
 static bool read(std::FILE *file, Event &event) {{
@@ -66,46 +77,55 @@ static bool read(std::FILE *file, Event &event) {{
     return true;
 }}
 
-static bool equal(std::size_t index, const Event &event, Event &room) {{
-    std::vector<double *> row;
+static bool equal(std::size_t set, std::size_t index, const Event &event, Event &room) {{
+    double *row[ports];
     for (std::size_t port = 0; port < ports; port++) {{
         if (port < inputs) room[port] = event[port];
-        row.push_back(room[port].data());
+        row[port] = room[port].data();
     }}
-    {namespace}::predict({pointers});
+    {namespace}::predict({first}{pointers});
     for (std::size_t port = inputs; port < ports; port++)
         for (std::size_t i = 0; i < sizes[port]; i++)
             if (room[port][i] != event[port][i]) {{
-                std::printf("vector %zu differs: %s[%zu] is %.17g, csim gave %.17g\\n", index, names[port], i,
-                            room[port][i], event[port][i]);
+                std::printf("%s%svector %zu differs: %s[%zu] is %.17g, csim gave %.17g\\n", weights[set],
+                            *weights[set] ? ": " : "", index, names[port], i, room[port][i], event[port][i]);
                 return false;
             }}
     return true;
 }}
 
 int main(int count, char **words) {{
-    std::FILE *file = std::fopen("vectors.txt", "r");
-    if (!file) {{
-        std::printf("error: no vectors.txt in this folder\\n");
-        return 2;
+    std::vector<std::vector<Event>> events(sets);
+    std::size_t total = 0;
+    for (std::size_t set = 0; set < sets; set++) {{
+        std::FILE *file = std::fopen(files[set], "r");
+        if (!file) {{
+            std::printf("error: no %s in this folder\\n", files[set]);
+            return 2;
+        }}
+        for (Event event; read(file, event);) events[set].push_back(event);
+        std::fclose(file);
+        if (events[set].empty()) return 1;
+        total += events[set].size();
     }}
-    std::vector<Event> events;
-    for (Event event; read(file, event);) events.push_back(event);
-    const int threads = count > 1 ? std::atoi(words[1]) : 1;
-    std::atomic<bool> same(!events.empty());
+    const std::size_t threads = count > 1 ? std::atoi(words[1]) : 1;
+    std::atomic<bool> same(true);
     std::vector<std::thread> running;
     const auto start = std::chrono::steady_clock::now();
-    for (int thread = 0; thread < threads; thread++)
-        running.emplace_back([&events, &same] {{
-            Event room = events.empty() ? Event() : events[0];
-            for (std::size_t row = 0; same && row < events.size(); row++)
-                if (!equal(row, events[row], room)) same = false;
+    for (std::size_t thread = 0; thread < threads; thread++)
+        running.emplace_back([&events, &same, thread] {{
+            Event room = events[0][0];
+            for (std::size_t turn = 0; turn < sets; turn++) {{ // threads begin with different weights
+                const std::size_t set = (thread + turn) % sets;
+                for (std::size_t row = 0; same && row < events[set].size(); row++)
+                    if (!equal(set, row, events[set][row], room)) same = false;
+            }}
         }});
     for (std::thread &thread : running) thread.join();
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     if (!same) return 1;
-    std::printf("{namespace}: %zu vectors, every value equals csim, in %d threads, %.0f events per second\\n", events.size(),
-                threads, double(events.size()) * threads / spent.count());
+    std::printf("{namespace}: %zu vectors{of_each}, every value equals csim, in %zu threads, %.0f events per second\\n",
+                total{" / sets, sets" if weights else ""}, threads, double(total) * double(threads) / spent.count());
     return 0;
 }}
 """
@@ -156,12 +176,8 @@ def readme_text(project: HlsProject, namespace: str, *, plugin: bool) -> str:
         for way, ports in (("in", project.inputs), ("out", project.outputs))
         for port in ports
     ]
-    types = _top_types(project) if plugin else {}
-    sides = (("prepare_input", project.inputs), ("read_result", project.outputs))
-    passed = [
-        f"* `{call}` takes a `std::any` of `{_pointers([f'{namespace}::{types[port.name]}' for port in ports])}`"
-        for call, ports in (sides if plugin else ())
-    ]
+    types = cmssw_types(project, namespace) if plugin else {}
+    passed = [f"* `{call}` takes a `std::any` of `{kind}`" for call, kind in types.items()]
     cmssw = f"""
 ## CMSSW
 
@@ -169,7 +185,7 @@ def readme_text(project: HlsProject, namespace: str, *, plugin: bool) -> str:
 
 {chr(10).join(passed)}
 
-The types are those of `{namespace}.cpp`; a pointer to any other, `double` or an integer among them, is refused.
+A pointer to any other type, `double` or an integer among them, is refused by `std::any_cast`.
 """
     return f"""# {namespace}
 
@@ -189,17 +205,33 @@ Inputs are real numbers, which `predict` stores in these types as the firmware d
 {cmssw if plugin else ""}"""
 
 
-def _pointers(types: Sequence[str]) -> str:
+def pointers_to(types: Sequence[str]) -> str:
     """What the ``std::any`` of one side holds."""
     pointers = [f"{kind} *" for kind in types]
     return pointers[0] if len(pointers) == 1 else f"std::tuple<{', '.join(pointers)}>"
 
 
-def cmssw_types(project: HlsProject, namespace: str) -> dict[str, str]:
-    """The exact types that the plug-in's calls take in their ``std::any``."""
-    types = _top_types(project)
+_PLAIN = re.compile(r"ap_u?(?:fixed|int) ?<[\w ,-]+>")
+
+
+def plain_types(project: HlsProject) -> dict[str, str] | None:
+    """The C++ type of each port's values where it has a name outside of the sources; None where one has not."""
+    names = project.read.names
+    found = {port: names.type_text(kind) for port, kind in _top_types(project).items()}
+    return found if all(_PLAIN.fullmatch(kind) for kind in found.values()) else None
+
+
+def producer_types(project: HlsProject, types: Mapping[str, str]) -> dict[str, str]:
+    """The exact types that the plug-in's calls take in their ``std::any``; ``types`` by port."""
     sides = (("prepare_input", project.inputs), ("read_result", project.outputs))
-    return {call: _pointers([f"{namespace}::{types[port.name]}" for port in ports]) for call, ports in sides}
+    return {call: pointers_to([types[port.name] for port in ports]) for call, ports in sides}
+
+
+def cmssw_types(project: HlsProject, namespace: str) -> dict[str, str]:
+    """As ``producer_types``; a type that has no name outside of the emulator's source has its name in there."""
+    plain = plain_types(project)
+    own = {port: f"{namespace}::{kind}" for port, kind in _top_types(project).items()}
+    return producer_types(project, own if plain is None else plain)
 
 
 def cmssw_text(project: HlsProject, namespace: str) -> str:
@@ -245,7 +277,7 @@ extern "C" void destroy_model(hls4mlEmulator::Model *model) {{ delete model; }}
 
 
 def _copies(ports: Sequence[Port], types: dict[str, str], *, into_member: bool) -> str:
-    kind = _pointers([types[port.name] for port in ports])
+    kind = pointers_to([types[port.name] for port in ports])
     lines = [f"        auto ports = std::any_cast<{kind}>(given);\n"]
     for index, port in enumerate(ports):
         there = "ports" if len(ports) == 1 else f"std::get<{index}>(ports)"
@@ -261,4 +293,5 @@ def _top_types(project: HlsProject) -> dict[str, str]:
     missing = [port.name for port in (*project.inputs, *project.outputs) if port.name not in found]
     if missing:
         raise UnsupportedModel(f"cannot find the type of port {missing[0]}", where=project.source)
-    return {name: port.type for name, port in found.items()}
+    wanted = [port.name for port in (*project.inputs, *project.outputs)]
+    return {name: found[name].type for name in wanted}

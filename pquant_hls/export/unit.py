@@ -27,6 +27,7 @@ _EITHER = re.compile(
 _IF_DEFINED = re.compile(r"^[ \t]*#ifdef \w+[ \t]*\n(?:(?!^[ \t]*#).*\n)*?^[ \t]*#endif.*\n", re.M)
 _ASKED_FOR = re.compile(r"weights_from_txt|save_layer_output")
 """What deployed firmware does where a macro asks for it, which nobody defines."""
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 _FILES_READ = re.compile(r"\bload_\w*weights_from_txt\s*<")
 
 
@@ -87,7 +88,7 @@ def translation_unit(project: HlsProject, namespace: str) -> str:
     text = unit.inline(project.source)
     start = _start_of_top(text, project)
     body = _IF_DEFINED.sub(_kept, _CSIM_ONLY.sub("", text[start:]))
-    if _FILES_READ.search(body):
+    if _FILES_READ.search(_COMMENT.sub("", body)):
         raise UnsupportedModel("reads weights in a way this version does not know", where=project.source)
     outside = "\n".join(dict.fromkeys(("#include <mutex>", *unit.outside)))
     pointers = ", ".join(f"double *{port.name}" for port in (*project.inputs, *project.outputs))

@@ -5,6 +5,7 @@ from pquant_hls.firmware import moves as _moves
 from pquant_hls.firmware.bridge import ENTRY, Probe, event_entry, probes, unit
 from pquant_hls.firmware.graph import read_graph
 from pquant_hls.firmware.headers import Includes, includes
+from pquant_hls.firmware.indices import index_ports
 from pquant_hls.firmware.layers import CallSite, FunctionRule, register_function
 from pquant_hls.firmware.layout import LIBRARIES, Layout, find
 from pquant_hls.firmware.ports import TopPort, top_ports
@@ -31,6 +32,7 @@ __all__ = [
     "examine",
     "find",
     "includes",
+    "index_ports",
     "probes",
     "read_graph",
     "register_function",

@@ -93,13 +93,19 @@ class _Builder:
             self._add(written, node)
 
     def _old_mean(self, node: Node) -> Node | None:
-        """hls4ml before 1.0 sums in its input's type, widened, and stores the mean in that type before it is stored as the
-        result; None for what needs no such node."""
+        """hls4ml before 1.0 sums in its input's type, and stores the mean in that type before it is stored as the result; None
+        for what needs no such node. The type is widened where it is a plain ap_fixed or ap_int, as the overloads of ``avg`` in
+        nnet_pooling.h say; of any other the sum has the type itself."""
         if node.kind.pooled != "average" or not self.layout.pools_in_input_type:
             return None
         kind, cells = self.nodes[node.inputs[0]].result, math.prod(node.attrs.get("pool", ()))
-        count = cells if not node.kind.whole else math.prod(self.nodes[node.inputs[0]].shape[:-1])
-        bits = (count - 1).bit_length()
+        count = (
+            cells
+            if not node.kind.whole
+            else math.prod(self.nodes[node.inputs[0]].shape) // math.prod(node.shape)
+        )
+        plain = kind.signed and kind.saturation == "WRAP" and kind.rounding in ("TRN", "TRN_ZERO")
+        bits = (count - 1).bit_length() if plain else 0
         wide = FixedType(kind.width + bits, kind.integer + bits, kind.signed, kind.rounding, kind.saturation)
         return replace(node, name=f"{node.name}_mean", result=kind, types={**node.types, "accum": wide})
 

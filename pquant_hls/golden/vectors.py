@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import DataError, UnsupportedModel
+from pquant_hls.firmware import index_ports
 from pquant_hls.hls import HlsProject, Port
 from pquant_hls.qor import FixedType
 
@@ -135,13 +136,16 @@ def output_vectors(port: Port, values: Floats) -> Vectors:
 def random_inputs(project: HlsProject, count: int, seed: int = 0) -> Floats | list[Floats]:
     """``count`` inputs, float64 (count, *shape); a list of such arrays for several ports.
 
-    Half of them are normal, half spread over the type's whole range and a tenth beyond.
+    Half of them are normal, half spread over the type's whole range and a tenth beyond. Ports that an embedding reads get
+    indices that it has entries for.
     """
-    rng = np.random.default_rng(seed)
-    return one_or_all([_random(port, count, rng) for port in project.inputs])
+    rng, entries = np.random.default_rng(seed), index_ports(project.read)
+    return one_or_all([_random(port, count, rng, entries.get(port.name)) for port in project.inputs])
 
 
-def _random(port: Port, count: int, rng: np.random.Generator) -> Floats:
+def _random(port: Port, count: int, rng: np.random.Generator, entries: int | None) -> Floats:
+    if entries is not None:
+        return rng.integers(0, entries, (count, *port.shape)).astype(np.float64)
     kind = port.type or FixedType(16, 6)
     low, high = kind.low, kind.high
     margin = 0.1 * (high - low)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from pquant_hls._lazy import lazy
 from pquant_hls._moved import HLS_NAMES
 from pquant_hls.hls.layers import LayerRule, register_layer
+from pquant_hls.hls.place import say_where
 from pquant_hls.hls.project import HlsProject, Port, load_project
 
 if TYPE_CHECKING:
     from pquant_hls.hls.design import fixed_graph
-    from pquant_hls.hls.write import convert, say_where
+    from pquant_hls.hls.write import convert
 
 __all__ = [
     "HlsProject",
@@ -28,6 +29,6 @@ __all__ = [
     "say_where",
 ]
 
-_HOMES = {"hls.design": ("fixed_graph",), "hls.write": ("convert", "say_where")}
+_HOMES = {"hls.design": ("fixed_graph",), "hls.write": ("convert",)}
 
 __getattr__, __dir__ = lazy("pquant_hls", {**HLS_NAMES, **_HOMES})

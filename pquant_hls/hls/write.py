@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from pquant_hls.errors import OutputError, SpecError
 from pquant_hls.files import replacing, write_bytes
 from pquant_hls.hls.design import checked_form, designed
+from pquant_hls.hls.place import say_where
 from pquant_hls.hls.project import (
     GRAPH_FILE,
     NORMAL_MODEL,
@@ -60,21 +60,6 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
             f"cannot write the HLS project: {cause.strerror}", where=cause.filename or out
         ) from cause
     return load_project(out)
-
-
-def say_where(folder: Path, out: Path | None = None) -> None:
-    """Let hls4ml's own record name the folder in which the project lies, or will lie (``out``).
-
-    hls4ml's ``link_existing_project`` compiles where the record says: call this after a project was moved or copied.
-    """
-    out = folder.absolute() if out is None else out
-    record = folder / "hls4ml_config.yml"
-    text = record.read_text()
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
-        if key.value == "OutputDir":
-            text = text[: value.start_mark.index] + json.dumps(str(out)) + text[value.end_mark.index :]
-    record.write_text(text)
 
 
 def _check_project_name(spec: HlsSpec) -> None:

@@ -76,7 +76,10 @@ def _average(call: LayerCall, cells: Symbols, count: int) -> FVariable:
     exact = all(int(wire.kif[2]) <= accum.frac for wire in cells if not arith.is_constant(wire))
     if not exact and accum.rounding not in SHIFT_INVARIANT:
         raise call.refuse(f"the order of sums in the accumulator {accum} is not modelled")
-    if accum.saturation != "WRAP" and len(cells) * max(map(arith.reach, cells)) > accum.high:
+    rises = (
+        exact and accum.saturation != "SAT_ZERO" and all(wire.low >= 0 for wire in cells)
+    )  # clipped once for all
+    if accum.saturation != "WRAP" and not rises and len(cells) * max(map(arith.reach, cells)) > accum.high:
         raise call.refuse(f"the accumulator {accum} may saturate midway")
     summed = arith.cast_wire(arith.total(arith.cast(cells, accum)), accum)
     if count & (count - 1) and count > arith.LARGEST_DIVISOR:

@@ -71,6 +71,7 @@ def to_verilog(
     *,
     name: str | None = None,
     x_golden: Inputs | None = None,
+    least_stages: int = 1,
 ) -> RtlProject:
     """Write pipelined Verilog of ``graph`` for the clock and family of ``target`` into ``out``.
 
@@ -79,6 +80,7 @@ def to_verilog(
     out : a new or empty folder, or one this function wrote before, which is then replaced.
     name : top module; the graph's name when left out.
     x_golden : inputs (n, *shape) of the golden vectors; 64 random ones over the input types when left out.
+    least_stages : as many pipeline stages at least: a retrained design then takes the cycles of the one before.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def to_verilog(
     out, top = Path(out), verilog.verilog_identifier(name or graph.name)
     _check_replaceable(out)
     program = bridge(graph).optimized()
-    pipelined = pipeline(program.logic, target)
+    pipelined = pipeline(program.logic, target, least_stages)
     if not pipelined.fsm.out_signals or not pipelined.fsm.inp_signals:
         raise NotMeasured(
             "the outputs do not depend on the inputs: there is nothing to build", where=graph.name

@@ -73,8 +73,9 @@ def unit_ns(target: Target) -> float:
     return UNIT_NS[target.family]
 
 
-def pipeline(logic: Any, target: Target) -> Pipelined:
-    """The fewest stages whose longest path fits the clock of ``target``, three-input adds fused first."""
+def pipeline(logic: Any, target: Target, least_stages: int = 1) -> Pipelined:
+    """The fewest stages, ``least_stages`` or more, whose longest path fits the clock of ``target``, three-input adds fused
+    first."""
     unit = unit_ns(target)
     fused = add_surrogate(dead_code_elimin(fuse_ternary_adders(logic)), _skip_op8_cost=True)
     total, cost = float(fused.latency[1]), float(fused.cost)
@@ -87,7 +88,7 @@ def pipeline(logic: Any, target: Target) -> Pipelined:
         return routed(cost, units, stages, target, unit)
 
     even = (n for n in range(1, MOST_STAGES) if fits(total / n, expected(n, total / n)))
-    least = next(even, max(1, ceil(total * unit / target.budget_ns)))
+    least = max(least_stages, next(even, max(1, ceil(total * unit / target.budget_ns))))
     best: Pipelined | None = None
     for stages in range(least, least + MORE_STAGES):
         fsm = to_pipeline(fused, n_stages=stages, verbose=False)

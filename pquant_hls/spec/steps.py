@@ -55,6 +55,11 @@ def _is_lut(value: str) -> bool:
     return value == "lut"
 
 
+def _is_none(value: str | None) -> bool:
+    """As ``_is_lut``."""
+    return value is None
+
+
 def _is_weight(value: str) -> bool:
     """As ``_is_lut``."""
     return value == "weight"
@@ -301,6 +306,12 @@ class FineTuneConfig(TrainingConfig):
     place: ClassVar[Place] = Place.TRAINING
 
     step: Literal["fine_tune"] = "fine_tune"
+    lock: Literal["structure"] | None = parameter(
+        None,
+        "structure: every weight keeps its sign and has no more signed digits than now, zeros stay zero, so that cycles stay "
+        "(gate --lock checks it)",
+        exclude_if=_is_none,
+    )
 
 
 class SweepConfig(StepConfig):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pquant_hls.train.metrics import proportion as proportion
     from pquant_hls.train.metrics import roc_auc as roc_auc
     from pquant_hls.train.records import EpochReport as EpochReport
+    from pquant_hls.train.records import HeldVariable as HeldVariable
     from pquant_hls.train.records import Progress as Progress
     from pquant_hls.train.records import TrainingData as TrainingData
     from pquant_hls.train.records import TrainingHistory as TrainingHistory

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ import tensorflow as tf
 from pquant_hls.network.frontend import front_of
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.train.answers import as_fed, is_compiled_well
-from pquant_hls.train.records import Array, Pressure
+from pquant_hls.train.records import Array, HeldVariable, Pressure
 from pquant_hls.train.samples import Samples
 from pquant_hls.train.targets import OutputTarget
 
@@ -39,8 +40,10 @@ class Loop:
         samples: Samples,
         config: TrainingConfig,
         pressure: Pressure | None = None,
+        held: Sequence[HeldVariable] = (),
     ) -> None:
         self.model, self.targets, self.config, self.pressure = model, targets, config, pressure
+        self.held = held
         self.parts = (samples.alpha, *samples.labels, *samples.soft, *samples.weight, *samples.inputs)
         self.shards = shards_of(self.parts)
         self.steps = sum(math.ceil((shard.stop - shard.start) / config.batch_size) for shard in self.shards)
@@ -72,6 +75,16 @@ class Loop:
             total += steps * float(self.graph(order, now, *tensors))
             at += steps
         return float(total / self.steps)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Inside, the model has the held values, as it will have at the end."""
+        free = [np.asarray(one.variable) for one in self.held]
+        for one, value in zip(self.held, free, strict=True):
+            one.variable.assign(one.project(tf.constant(value)))
+        yield
+        for one, value in zip(self.held, free, strict=True):
+            one.variable.assign(value)
 
     def _in_order(self) -> list[slice]:
         if len(self.shards) == 1:
@@ -108,6 +121,9 @@ class Loop:
     def _step(self, alpha: Any, *tensors: Any) -> Any:
         count = len(self.targets)
         labels, soft, weight = (tensors[i * count : (i + 1) * count] for i in range(3))
+        free = [tf.identity(one.variable) for one in self.held]
+        for one, value in zip(self.held, free, strict=True):
+            one.variable.assign(one.project(value))
         with tf.GradientTape() as tape:
             found = keras.tree.flatten(self.model(as_fed(self.model, tensors[3 * count :]), training=True))
             losses = [
@@ -118,6 +134,10 @@ class Loop:
             if self.pressure is not None:
                 loss += self.pressure.penalty()
         variables = self.model.trainable_variables
+        for one, value in zip(
+            self.held, free, strict=True
+        ):  # gradients are those at what is held, and move what is free
+            one.variable.assign(value)
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         for variable, mask in self.masks:
             variable.assign(variable * mask)

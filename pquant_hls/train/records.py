@@ -222,6 +222,14 @@ class TrainingHistory:
 Progress = Callable[[EpochReport], None]
 
 
+@dataclass(frozen=True)
+class HeldVariable:
+    """A variable that is to end at certain values: ``project`` gives the allowed tensor nearest to a tensor of its shape."""
+
+    variable: Any
+    project: Callable[[Any], Any]
+
+
 class Pressure(Protocol):
     """What a training pays beside its losses, and who watches it."""
 

@@ -14,7 +14,15 @@ from pquant_hls.network.table import input_shapes
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.train.judge import Judge, rare_indices, validation, with_floors
 from pquant_hls.train.loop import Loop
-from pquant_hls.train.records import EpochReport, Pressure, Progress, TrainingData, TrainingHistory, as_data
+from pquant_hls.train.records import (
+    EpochReport,
+    HeldVariable,
+    Pressure,
+    Progress,
+    TrainingData,
+    TrainingHistory,
+    as_data,
+)
 from pquant_hls.train.samples import samples
 from pquant_hls.train.targets import OutputTarget, outputs_of, targets_of
 
@@ -27,12 +35,14 @@ def fit(
     teacher: keras.Model | None = None,
     progress: Progress | None = None,
     pressure: Pressure | None = None,
+    held: Sequence[HeldVariable] = (),
 ) -> TrainingHistory:
     """Train ``model`` in place and leave it at its best epoch; exact zeros of its kernels stay zero.
 
     ``teacher`` supplies soft targets where ``config.distillation`` > 0; with 1 no labels are needed. The
     score of an epoch is taken on the validation part; the state before training counts as epoch 0. The losses
-    of several outputs are added, each times its ``config.output_weights``. ``pressure`` is paid beside them.
+    of several outputs are added, each times its ``config.output_weights``. ``pressure`` is paid beside them. Variables that are
+    ``held`` are trained through what they are held to, and end there.
 
     Raises
     ------
@@ -44,14 +54,15 @@ def fit(
     targets = check_training(model, data, config, teacher)
     config = with_floors(config, targets)
     judge = Judge(model, data, config, teacher)
-    loop = Loop(model, targets, samples(data, targets, config, teacher), config, pressure)
+    loop = Loop(model, targets, samples(data, targets, config, teacher), config, pressure, held)
     reports: list[EpochReport] = []
     for epoch in range(1, config.epochs + 1):
         start = time.monotonic()
         if pressure is not None:
             pressure.before(epoch)
         loss = loop.epoch(epoch)
-        val_loss, val_accuracy = judge.see(epoch)
+        with loop.shown():
+            val_loss, val_accuracy = judge.see(epoch)
         if pressure is not None:
             pressure.after(epoch, judge.standing)
         reports.append(

@@ -10,7 +10,8 @@ import pytest
 from defusedxml import ElementTree
 
 from pquant_hls.qor import Latency, QoR, Resources
-from tests.helpers import PART, Shell, known
+from tests.firmware import miniature
+from tests.helpers import PART, Edit, Shell, known
 
 INTERVAL: dict[str, Any] = {"cycles_max_lo": 6, "cycles_max_hi": 8}
 
@@ -101,3 +102,33 @@ def test_export_says_what_it_wrote(
     status, _, complaint = shell(*words)
     assert status == 2
     assert "exists already" in complaint
+
+
+@pytest.mark.gxx
+def test_a_structure_is_kept_and_what_breaks_it_is_named(
+    shell: Shell, tmp_path: Path, edit: Edit, csim_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of firmware that somebody else wrote, whose graph csim bears out first."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(csim_cache))
+    project, lock = miniature.project(tmp_path / "one"), tmp_path / "lock.json"
+    status, said, notes = shell("gate", project, "--lock", lock)
+    assert (status, "lock of fc1 0 broken (limit <= 0): MET" in said) == (0, True)
+    assert "the structure of" in notes
+    kept = lock.read_text()
+    edit(project, "firmware/weights.h", "0.50000, -0.25000, 0.75000", "0.68750, 0.25000, 0.75000")
+    junit = tmp_path / "junit.xml"
+    status, said, _ = shell("gate", project, "--lock", lock, "--junit", junit)
+    words = " ".join(said.split())
+    assert status == 1
+    assert "weight[0, 0] is 0.6875: 3 digits, 1 digit before" in words
+    assert "weight[0, 1] is 0.25: 1 digit, negative, 1 digit before" in words
+    assert 'failures="2"' in junit.read_text(), "the lock of fc1, and the verdict"
+    assert lock.read_text() == kept
+    lock.write_text("[]")
+    status, _, said = shell("gate", project, "--lock", lock)
+    assert (status, "lock the first training again" in " ".join(said.split())) == (2, True)
+    status, _, said = shell("gate", kept_qor := tmp_path / "qor.json", "--lock", lock)
+    assert (status, "no such file" in said) == (2, True)
+    kept_qor.write_text(json.dumps({**QoR(source="estimate").model_dump(mode="json"), "versions": {}}))
+    status, _, said = shell("gate", kept_qor, "--lock", lock)
+    assert (status, "has no weights to lock" in said) == (2, True)

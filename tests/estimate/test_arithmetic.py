@@ -26,10 +26,10 @@ from pquant_hls.estimate.weights import (
     folds_signs,
     odd_part,
     shared_sums,
-    signed_digits,
     trailing_zeros,
 )
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
+from pquant_hls.qor.digits import signed_digits
 
 VU13P = Target(part="xcvu13p-flga2577-2-e", clock_ns=5.0, clock_uncertainty_ns=1.35)
 codes_1d = st.lists(st.integers(-(2**20), 2**20), min_size=1, max_size=12).map(

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pquant_hls.errors import DataError, OutputError
@@ -18,7 +19,7 @@ from pquant_hls.export.archive import MANIFEST, SEAL, packed, read_archive
 from pquant_hls.golden import random_inputs, record
 from pquant_hls.hls import load_project
 from tests.firmware import miniature
-from tests.helpers import Edit, Shell, Tiny
+from tests.helpers import Edit, Shell, Tiny, linked, single
 
 FILES = {"a.txt": b"one\n", "project/b.h": b"two\n" * 20}
 
@@ -165,8 +166,11 @@ def test_a_design_is_bundled_twice_alike_and_verified(
     assert json.loads(files["lint.json"])[0].startswith("warning sum-cuts fc1")
     found = verify_bundle(one.path)
     assert (found.passed, found.sha256, len(found.held)) == (True, one.sha256, 5)
-    status, told, _ = shell("verify", one.path)
+    status, told, _ = shell("verify", one.path, "--unpack", tmp_path / "new")
     assert (status, told.splitlines()[-1]) == (0, f"sha256 {one.sha256}")
+    assert (tmp_path / "new" / "project" / "firmware" / "mini.cpp").read_bytes() == files[
+        "project/firmware/mini.cpp"
+    ]
     with pytest.raises(OutputError, match="exists already"):
         bundle(folder, one.path, golden=golden)
 
@@ -182,8 +186,9 @@ def test_another_firmware_under_a_right_manifest_fails_csim(
     weights = files["project/firmware/weights.h"].replace(b"{0.75000, -0.50000", b"{0.78125, -0.50000")
     about = {name: manifest[name] for name in ("name", "project", "made_by")}
     made.path.write_bytes(packed({**files, "project/firmware/weights.h": weights}, about))
-    found = verify_bundle(made.path)
+    found = verify_bundle(made.path, unpack=tmp_path / "not")
     assert not found.passed
+    assert not (tmp_path / "not").exists()
     assert found.faults[0] == "the project is not the one that was bundled"
     assert "first divergent layer: out" in found.faults[1]
     edit(folder, "firmware/weights.h", "{0.75000, -0.50000", "{0.78125, -0.50000")
@@ -202,11 +207,27 @@ def test_a_run_is_bundled_with_its_model_and_recipe(tiny: Tiny, tmp_path: Path, 
     project = load_project(hand / "project")
     record(project, random_inputs(project, 16), cache=csim_cache).save(hand / "project.golden")
     made = bundle(run, tmp_path / "run.bundle")
+    assert {name: made.parts[name] for name in ("model.keras", "golden.npz", "recipe.json")} == {
+        "model.keras": 1,
+        "golden.npz": 1,
+        "recipe.json": 1,
+    }
+    assert made.parts["project"] > 10
     files, _ = read_archive(made.path)
     assert {"model.keras", "qor.json", "recipe.json", "golden.npz"} <= {*files}
     assert json.loads(files["recipe.json"]) == {"name": "r"}
     assert not any(str(tmp_path).encode() in blob for name, blob in files.items() if name.endswith(".json"))
-    assert verify_bundle(made.path).passed
+    assert not any(str(tiny.project).encode() in blob for blob in files.values()), "where it lay is not told"
+    assert verify_bundle(made.path, unpack=tmp_path / "else where" / "unpacked").passed
+    unpacked = tmp_path / "else where" / "unpacked" / "project"
+    assert load_project(unpacked).digest() == project.digest()
+    with pytest.raises(OutputError, match="exists already"):
+        verify_bundle(made.path, unpack=tmp_path / "else where" / "unpacked")
+    x = np.random.default_rng(0).integers(-64, 64, (50, 4)) / 16
+    assert np.array_equal(linked(unpacked, x), single(record(project, x, cache=csim_cache).y))
+    moved = tmp_path / "moved"
+    shutil.move(run, moved)
+    assert bundle(moved, tmp_path / "again.bundle").sha256 == made.sha256
 
 
 def test_the_command_line_names_what_it_needs(tmp_path: Path, shell: Shell) -> None:

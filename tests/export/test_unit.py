@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pquant_hls.errors import SpecError, UnsupportedModel
-from pquant_hls.export.emulator import _check_name
+from pquant_hls.export.emulator import check_name
 from pquant_hls.export.texts import cmssw_text, header_text, makefile_text
 from pquant_hls.export.unit import translation_unit
 from pquant_hls.hls import load_project
@@ -47,6 +47,12 @@ def test_the_entry_is_the_bridges_in_double_precision(mini_project: Path) -> Non
     assert unit(mini_project, "other").replace("other", "jets_v1") == text
 
 
+def test_weights_that_a_comment_reads_are_not_read(mini_project: Path, edit: Edit) -> None:
+    comment = '    // nnet::load_weights_from_txt<weight2_t, 6>(w2, "w2.txt");\n    layer2_t layer2_out[2];'
+    edit(mini_project, "firmware/mini.cpp", "    layer2_t layer2_out[2];", comment)
+    assert "namespace jets_v1" in unit(mini_project)
+
+
 def test_a_header_that_two_files_include_is_taken_in_once(mini_project: Path, edit: Edit) -> None:
     edit(
         mini_project,
@@ -83,13 +89,13 @@ def test_sources_that_cannot_be_taken_apart_are_named(
 
 @pytest.mark.parametrize("name", ["jets_v1", "A", "x2y"])
 def test_names_of_namespaces(name: str) -> None:
-    _check_name(name)
+    check_name(name, "namespace")
 
 
 @pytest.mark.parametrize("name", ["", "2x", "_x", "a__b", "a-b", "a b", "class", "int", "std", "é"])
 def test_what_is_no_name_of_a_namespace(name: str) -> None:
     with pytest.raises(SpecError, match="cannot be a C"):
-        _check_name(name)
+        check_name(name, "namespace")
 
 
 def test_the_header_states_sizes_and_one_function(mini_project: Path) -> None:

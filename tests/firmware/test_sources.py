@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from pquant_hls.errors import UnsupportedModel
-from pquant_hls.firmware import Layout, find, probes, read_graph, top_ports
+from pquant_hls.firmware import Layout, find, index_ports, probes, read_graph, top_ports
 from pquant_hls.firmware.cpp import Source
 from pquant_hls.firmware.declared import Declared
 from pquant_hls.firmware.target import read_spec
 from pquant_hls.firmware.values import SourceNames
+from pquant_hls.golden import random_inputs
+from pquant_hls.hls import load_project
 from pquant_hls.qor import FixedPointGraph
 from tests.firmware import miniature
-from tests.helpers import known
+from tests.helpers import Edit, known
 
 
 def names(tmp_path: Path, text: str) -> SourceNames:
@@ -105,6 +107,47 @@ def test_another_name_of_an_array_is_a_reshape(tmp_path: Path) -> None:
     node = graph.node("flat")
     assert (node.op, node.inputs, node.shape) == ("reshape", ("relu1",), (2,))
     assert graph.node("out").inputs == ("flat",)
+
+
+INDEXED = """    nnet::embedding<input_t, layer2_t, config5>(second, layer5_out, w4); // names
+    nnet::dense<layer3_t, result_t, config4>(layer3_out, layer4_out, w4, b4); // out"""
+
+
+def test_ports_of_embeddings_are_indices(tmp_path: Path) -> None:
+    """Beyond its entries an embedding reads whatever lies there: random inputs keep to them."""
+    sizes = {"n_in": 2, "n_out": 1, "vocab_size": 3}
+    members = " ".join(f"static const unsigned {name} = {size};" for name, size in sizes.items())
+    more = f"struct config5 {{ {members} }};"
+    output = f"input_t second[2], {miniature.OUTPUT}"
+    tail = f"    layer2_t layer5_out[2];\n{INDEXED}"
+    folder = miniature.write(tmp_path / "firmware", tail=tail, output=output, more=more)
+    assert index_ports(find(folder)) == {"second": 3}
+    x, second = random_inputs(load_project(folder), 400)
+    assert {*second.ravel().tolist()} == {0.0, 1.0, 2.0}
+    assert x.min() < -5
+
+
+@pytest.mark.parametrize(
+    ("kind", "accum"),
+    [
+        ("ap_fixed<8,5>", "ap_fixed<9,6>"),
+        ("ap_int<8>", "ap_fixed<9,9,AP_TRN_ZERO,AP_WRAP>"),
+        ("ap_fixed<8,5,AP_RND_CONV,AP_SAT>", "ap_fixed<8,5,AP_RND_CONV,AP_SAT>"),
+        ("ap_ufixed<8,0>", "ap_ufixed<8,0>"),
+    ],
+)
+def test_an_old_mean_is_summed_in_what_its_overload_says(
+    tmp_path: Path, edit: Edit, kind: str, accum: str
+) -> None:
+    """nnet_pooling.h before 1.0 widens sums of plain ap_fixed and ap_int alone."""
+    more = "struct config5 { static const unsigned n_in = 2; static const unsigned n_filt = 1; "
+    more += "static const nnet::Pool_Op pool_op = nnet::Average; typedef model_default_t accum_t; };"
+    tail = "    nnet::global_pooling1d_cl<layer3_t, result_t, config5>(layer3_out, layer4_out); // mean"
+    folder = miniature.write(tmp_path / "firmware", tail=tail, output="result_t layer4_out[1]", more=more)
+    edit(folder, "defines.h", "ap_fixed<8,5,AP_RND_CONV,AP_SAT> layer3_t", f"{kind} layer3_t")
+    (folder / "nnet_utils" / "nnet_pooling.h").write_text("// no accumulator\n")
+    node = graph_of(folder).node("mean_mean")
+    assert (node.op, str(node.types["accum"])) == ("global_average_pooling1d", accum)
 
 
 def two_inputs(folder: Path) -> Layout:

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from pquant_hls.csim import compiled, predict
 from pquant_hls.hls import load_project, say_where
-from pquant_hls.network.capture import captured
-from tests.helpers import Tiny
+from tests.helpers import Tiny, linked
 
 pytestmark = pytest.mark.gxx
-
-
-def linked(folder: Path, x: np.ndarray) -> Any:
-    """As hls4ml's own documentation goes."""
-    from hls4ml.converters import link_existing_project
-
-    with captured():
-        model = link_existing_project(str(folder))
-        model.compile()
-        return model.predict(np.ascontiguousarray(x, np.float32))
 
 
 def test_a_written_project_predicts_with_stock_hls4ml_wherever_it_lies(

@@ -166,3 +166,16 @@ def test_averages_over_numbers_of_many_bits_are_refused_by_name() -> None:
     mean = Node("mean", "global_average_pooling1d", ("x",), (1,), wide, {"accum": wide})
     with pytest.raises(NotMeasured, match=r"mean: .* over 2049 values, no power of two"):
         emulate(FixedPointGraph((first, mean), ("mean",)), np.zeros((1, 2049, 1)))
+
+
+def test_a_mean_of_values_that_only_rise_may_saturate() -> None:
+    """Its sum is clipped once for all, in whatever order; one of both signs has no such order."""
+    kind = FixedType.parse("ap_ufixed<4,0,AP_RND_CONV,AP_SAT>")
+    pool = Node("mean", "global_average_pooling1d", ("x",), (1,), kind, {"accum": kind})
+    x = np.array([[1, 2, 4], [9, 9, 9], [15, 0, 1]])[..., None] / 16
+    found = single(emulate(graphs.chain(Node("x", "input", (), (3, 1), kind), pool), x))
+    assert (found.ravel() * 16).tolist() == [2, 5, 5]
+    signed = FixedType.parse("ap_fixed<4,1,AP_TRN,AP_SAT>")
+    pool = Node("mean", "global_average_pooling1d", ("x",), (1,), signed, {"accum": signed})
+    with pytest.raises(NotMeasured, match="may saturate midway"):
+        emulate(graphs.chain(Node("x", "input", (), (3, 1), signed), pool), x - 0.5)

@@ -75,6 +75,18 @@ def test_simulated_outputs_and_cycles_are_those_of_the_emulator_and_the_construc
     assert found.cycles == project.latency_cycles == project.stages + 1
 
 
+def test_a_design_may_be_asked_for_the_stages_of_another(
+    project: RtlProject, net: FixedPointGraph, tmp_path: Path
+) -> None:
+    deeper = to_verilog(net, TARGET, tmp_path / "net", least_stages=project.stages + 2)
+    assert deeper.latency_cycles == project.latency_cycles + 2
+    x = inputs_in_range(net, 8, seed=3)
+    found = simulate(deeper, x)
+    assert found.cycles == deeper.latency_cycles
+    np.testing.assert_array_equal(found.outputs, emulate(net, x))
+    assert to_verilog(net, TARGET, tmp_path / "least", least_stages=1).stages == project.stages
+
+
 ANY_GRAPH = st.one_of(
     graphs.pointwise_graph(),
     graphs.merge_graph(),
