@@ -12,10 +12,12 @@ from pquant_hls._lazy import lazy
 from pquant_hls._moved import HLS_NAMES
 from pquant_hls.hls.layers import LayerRule, register_layer
 from pquant_hls.hls.project import HlsProject, Port, load_project
+from pquant_hls.hls.record import say_where
 
 if TYPE_CHECKING:
     from pquant_hls.hls.design import fixed_graph
-    from pquant_hls.hls.write import convert, say_where
+    from pquant_hls.hls.logic import write_logic
+    from pquant_hls.hls.write import convert
 
 __all__ = [
     "HlsProject",
@@ -26,8 +28,9 @@ __all__ = [
     "load_project",
     "register_layer",
     "say_where",
+    "write_logic",
 ]
 
-_HOMES = {"hls.design": ("fixed_graph",), "hls.write": ("convert", "say_where")}
+_HOMES = {"hls.design": ("fixed_graph",), "hls.logic": ("write_logic",), "hls.write": ("convert",)}
 
 __getattr__, __dir__ = lazy("pquant_hls", {**HLS_NAMES, **_HOMES})
