@@ -10,6 +10,7 @@ from pquant_hls.cli import (
     export,
     fifo,
     gate,
+    importing,
     init_ci,
     lint,
     measure,
@@ -33,4 +34,5 @@ def register(app: typer.Typer) -> None:
     report.register(app)
     schema.register(app)
     export.register(app)
+    importing.register(app)
     init_ci.register(app)

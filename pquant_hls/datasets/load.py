@@ -15,6 +15,7 @@ from pquant_hls.datasets.assemble import assemble
 from pquant_hls.datasets.bundled import BUNDLED, OPENML_PREFIX, load_lhc_jets, load_openml
 from pquant_hls.datasets.readers import read_file, read_npy_pair
 from pquant_hls.datasets.records import Dataset
+from pquant_hls.datasets.triggers import PREFIX, load_triggers
 from pquant_hls.errors import DataError
 
 FUNCTION = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.\w+)*):(?P<function>[A-Za-z_]\w*)")
@@ -24,6 +25,8 @@ def load_dataset(name: str | PathLike[str], *, seed: int = 0) -> Dataset:
     """The data set of a name.
 
     - ``lhc_jets``: the bundled jets (fixed split, standardised).
+    - ``bundled:triggers``, and behind another colon ``flat``, ``jet_pt`` or ``top_or_zero_bias``: simulated bunch crossings and
+      signals (``load_triggers``).
     - ``openml:hls4ml_lhc_jets_hlf``: the real ones, or another set of openml.org, over the network.
     - a file .npz, .h5, .csv or .parquet, a folder with x.npy and y.npy, or ``x.npy,y.npy``.
     - ``package.module:function``: what the function returns: a Dataset, (x, y), or a mapping of arrays.
@@ -34,6 +37,8 @@ def load_dataset(name: str | PathLike[str], *, seed: int = 0) -> Dataset:
     text = fspath(name)
     if text == BUNDLED:
         return load_lhc_jets()
+    if text.startswith(PREFIX):
+        return load_triggers(text.removeprefix(PREFIX))
     if text.startswith(OPENML_PREFIX):
         return load_openml(text.removeprefix(OPENML_PREFIX))
     function = FUNCTION.fullmatch(text)

@@ -109,7 +109,7 @@ def _smaller(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move]) ->
     if not any(done.judgement.verdict is Verdict.MET for done in history):
         return _stop(
             history,
-            Limit.ACCURACY,
+            _floor(history[-1]),
             _accuracy(history[-1]) or "; ".join(map(str, history[-1].judgement.failing())),
         )
     if not moves or len(history) >= loop.max_rounds:
@@ -203,7 +203,9 @@ def _tighten(
     base = base_of(history)
     if base is None:
         return _stop(
-            history, Limit.ACCURACY, f"already the first proposal falls below it: {_accuracy(history[-1])}"
+            history,
+            _floor(history[-1]),
+            f"already the first proposal falls below it: {_accuracy(history[-1])}",
         )
     fitting = [trade for trade in swaps if _fits(trade[1], None)]
     if not moves and not fitting:
@@ -260,13 +262,19 @@ def _exhausted(history: Sequence[Round], knobs: Mapping[str, float]) -> Action:
         if path not in costly
     ]
     reason = "; ".join(parts) or "the recipe has no step the loop may turn"
-    return _stop(history, Limit.ACCURACY if costly else Limit.BITS, reason)
+    return _stop(history, _floor(*costly.values()) if costly else Limit.BITS, reason)
 
 
 def _number(history: Sequence[Round], index: int) -> int:
     """What a round is called: counted from 1."""
     own = history[index].number
     return index + 1 if own is None else own
+
+
+def _floor(*rounds: Round) -> Limit:
+    """Which floor these rounds fell below: accuracies, or any other figure of merit."""
+    names = [check.name for done in rounds for check in done.judgement.failing() if check.quality]
+    return Limit.ACCURACY if all("accuracy" in name for name in names) else Limit.QUALITY
 
 
 def _accuracy(done: Round) -> str:

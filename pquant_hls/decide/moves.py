@@ -17,6 +17,7 @@ class Limit(StrEnum):
     """Why a loop stopped without meeting its budget."""
 
     ACCURACY = "accuracy floor"
+    QUALITY = "quality floor"
     ESTIMATE = "the estimate cannot tell on this part"
     BITS = "bits floor"
     ARCHITECTURE = "latency floor of the architecture"

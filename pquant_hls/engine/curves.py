@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.train.metrics import BACKGROUND_RATES, Proportion, decisions, one_against_rest
+from pquant_hls.train.regression import turn_on
 
 Table = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -17,6 +19,8 @@ POINTS = 61
 BINS = 40
 SLICES = 8
 """Bins of the true value, each with as many events as the others."""
+TURNS = np.linspace(-1.0, 1.0, 13)
+"""Borders of the bins of a turn-on curve, before they are drawn towards the threshold."""
 COLUMNS = 6
 """The most columns of an output that are drawn one by one."""
 
@@ -86,11 +90,14 @@ def roc(score: Table, signal: NDArray[np.bool_]) -> list[list[float]]:
     return [[float(f"{x:.4g}") for x in exact], [float(f"{y:.4g}") for y in efficiency]]
 
 
-def value_curves(sides: Mapping[str, Table], truth: Table) -> list[dict[str, Any]]:
+def value_curves(
+    sides: Mapping[str, Table], truth: Table, thresholds: Sequence[float] = ()
+) -> list[dict[str, Any]]:
     """Of values to be met, column by column: residuals (found - truth), their mean and standard deviation, and both in bins
     of the true value.
 
-    sides : values (events, columns) by who gave them. truth : the same, as they should be.
+    sides : values (events, columns) by who gave them. truth : the same, as they should be. thresholds : on the values; for each
+        a turn-on curve, the share above it with its error, in bins of the true value, the narrower the nearer to it.
     """
     found = []
     for column in range(min(truth.shape[1], COLUMNS)):
@@ -116,8 +123,29 @@ def value_curves(sides: Mapping[str, Table], truth: Table) -> list[dict[str, Any
             ]
             row[f"means:{side}"] = [_short(residuals[part].mean()) for part in chosen]
             row[f"widths:{side}"] = [_short(residuals[part].std()) for part in chosen]
+        row["turn_on"] = [
+            _turn_on({s: v[:, column] for s, v in sides.items()}, wanted, t) for t in thresholds
+        ]
         found.append(row)
     return found
+
+
+def _turn_on(values: Mapping[str, Table], truth: Table, threshold: float) -> dict[str, Any]:
+    """The share above ``threshold`` of the events in each bin of the truth, narrow around the threshold."""
+    spread = float(np.quantile(truth, 0.95) - np.quantile(truth, 0.05)) / 2 or 1.0
+    steps = np.sign(TURNS) * np.abs(TURNS) ** 2
+    edges = np.unique([truth.min(), *(threshold + spread * steps), np.nextafter(truth.max(), np.inf)])
+    edges = edges[(edges >= truth.min()) & (edges <= np.nextafter(truth.max(), np.inf))]
+    curves = {side: turn_on(found, truth, threshold, edges) for side, found in values.items()}
+    within = [(low, high) for low, high in pairwise(edges) if ((truth >= low) & (truth < high)).any()]
+    return {
+        "threshold": _short(threshold),
+        "truth": [_short(truth[(truth >= low) & (truth < high)].mean()) for low, high in within],
+        **{
+            side: [[_short(each.value), _short(each.error)] for each in found.values()]
+            for side, found in curves.items()
+        },
+    }
 
 
 def _short(value: float) -> float:

@@ -113,7 +113,17 @@ class _Asked:
             return self._classes(tables, truth.reshape(-1).astype(np.int64))
         if isinstance(task, Flags):
             return {"classes": self._flags(tables, truth.reshape(len(truth), -1) == 1)}
-        return {"values": value_curves(tables, truth.reshape(len(truth), -1).astype(np.float64))}
+        wanted = truth.reshape(len(truth), -1).astype(np.float64)
+        return {"values": value_curves(tables, wanted, self._thresholds(wanted))}
+
+    def _thresholds(self, truth: Any) -> tuple[float, ...]:
+        """Thresholds that limits on this output name; of one column without any, the median of the truth."""
+        if truth.shape[1] > 1:
+            return ()
+        prefix = self.bench.jury.purpose.prefix(self.place)
+        names = [name.removeprefix(prefix) for name in self.bench.jury.wanted if name.startswith(prefix)]
+        told = {found.number for found in all_asked(names) if found.kind in ("turn_on", "rate")}
+        return tuple(sorted(told)) or (float(np.median(truth)),)
 
     def _classes(self, tables: Mapping[str, Any], numbers: Any) -> dict[str, Any]:
         count = max(next(iter(tables.values())).shape[1], 2)

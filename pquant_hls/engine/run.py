@@ -32,11 +32,6 @@ def check_model(model: Any) -> None:
             where=f"model {model.name}",
             mend="give a Sequential or functional model with an Input, not a subclassed or unbuilt one",
         )
-    nested = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
-    if nested:
-        raise UnsupportedModel(
-            "is a model inside the model", where=nested[0], mend="put its layers into the outer model itself"
-        )
     shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
     ends = [tuple(tensor.shape[1:]) for tensor in model.outputs]
     if any(None in shape for shape in shapes) or not all(ends):

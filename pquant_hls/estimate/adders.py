@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,18 @@ weights of 4 to 8 bits, no to 93 % zeros; sparser ones share less."""
 def told_adders(adders: NDArray[np.int64], delay: Operators, budget_ns: float) -> Schedule:
     """The schedule of an adder graph (adders, 3), each as soon as its operands are there and no border cuts it."""
     takes = np.minimum(delay.add_ns(adders[:, 2]), budget_ns).tolist()
-    ready = [0.0] * len(adders)
-    made, read = [0] * len(adders), [-1] * len(adders)
-    for row, (first, second, _) in enumerate(adders.tolist()):
-        operands = [operand for operand in (first, second) if operand >= 0]
+    reads = [tuple(operand for operand in pair if operand >= 0) for pair in adders[:, :2].tolist()]
+    return as_soon(reads, takes, adders[:, 2], budget_ns)
+
+
+def as_soon(
+    reads: Sequence[Sequence[int]], takes: Sequence[float], bits: NDArray[np.int64], budget_ns: float
+) -> Schedule:
+    """Operations in order, each in one stage, begun once what it ``reads`` (earlier ones) is there; ``takes`` are ns of at
+    most ``budget_ns``, ``bits`` those of the results, held in registers until the last stage that reads them."""
+    ready = [0.0] * len(reads)
+    made, read = [0] * len(reads), [-1] * len(reads)
+    for row, operands in enumerate(reads):
         begin = max((ready[operand] for operand in operands), default=0.0)
         stage = math.floor(begin / budget_ns + EPS)
         if begin + takes[row] > (stage + 1) * budget_ns + EPS:
@@ -35,7 +44,7 @@ def told_adders(adders: NDArray[np.int64], delay: Operators, budget_ns: float) -
             read[operand] = max(read[operand], stage)
     last = max(made, default=0)
     held = np.array([(last if at < 0 else at) - own for own, at in zip(made, read, strict=True)], np.int64)
-    return Schedule(max(ready, default=0.0), float((held * adders[:, 2]).sum()), chained=False)
+    return Schedule(max(ready, default=0.0), float((held * bits).sum()), chained=False)
 
 
 def told_counts(adders: NDArray[np.int64], schedule: Schedule) -> dict[str, float]:

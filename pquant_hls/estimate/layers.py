@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pquant_hls.estimate import others, products, recurrent  # noqa: F401 : their rules
+from pquant_hls.estimate import logic, others, products, recurrent  # noqa: F401 : their rules
 from pquant_hls.estimate.constants import constants
 from pquant_hls.estimate.module import Module, dsps
 from pquant_hls.estimate.schedule import chain_end

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.firmware.cpp import code_of
 from pquant_hls.firmware.declared import Parameter
+from pquant_hls.firmware.generated import Written, widest_of, written_for
 from pquant_hls.firmware.layers import CallSite, FunctionRule, Shape, array_names, coding
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.shapes import rule_of, shapes_of
 from pquant_hls.firmware.top import TopCall
 from pquant_hls.firmware.values import stream_of
 from pquant_hls.firmware.weights import SourceWeights
-from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node
+from pquant_hls.qor import FixedArray, FixedGrid, FixedPointGraph, FixedType, Node
 from pquant_hls.qor.fixed import fraction_bits
 
 STILL_WORKS = "csim record, csim check and export work without a graph"
@@ -63,7 +64,7 @@ class _Builder:
         self._add(port.name, Node(port.name, "input", (), shape, self._kind(port.type, port.name)))
 
     def _call(self, call: TopCall) -> None:
-        row = rule_of(call)
+        row, made = rule_of(call, self.layout), written_for(self.layout, call.function)
         if row is None:
             name = call.function or code_of(call.statement)[:40]
             raise self._cannot(f"no rule reads {name!r}", call, mend=STILL_WORKS)
@@ -85,12 +86,29 @@ class _Builder:
             self._arrays(row, site, operation),
             self._attrs(row, site, operation, shape),
         )
+        if made is not None:
+            node = self._generated(node, made)
         mean = self._old_mean(node)
         if mean is not None:
             self.nodes[mean.name] = mean
             node = Node(call.name, "quantize", (mean.name,), shape, node.result, attrs={})
         for written in call.writes:
             self._add(written, node)
+
+    def _generated(self, node: Node, made: Written) -> Node:
+        """With the types or the program that hls4ml wrote a function of its own for; types in front of a program become a
+        node of their own."""
+        if made.logic is None:
+            return replace(node, grid=_placed(made.grid, node))
+        program = replace(node, arrays=made.logic.arrays(), attrs={"op_name": "logic"})
+        if made.grid is None:
+            return program
+        source = self.nodes[node.inputs[0]]
+        name = f"{node.name}_types"
+        kind = widest_of(made.grid)
+        typed = Node(name, "quantize", (source.name,), source.shape, kind, attrs={})
+        self.nodes[name] = replace(typed, grid=_placed(made.grid, typed))
+        return replace(program, inputs=(name,))
 
     def _old_mean(self, node: Node) -> Node | None:
         """hls4ml before 1.0 sums in its input's type, and stores the mean in that type before it is stored as the result; None
@@ -208,3 +226,10 @@ class _Builder:
         where = source.path if call is None else source.place(call.statement)
         layer = "" if call is None else f"{call.name}: "
         return UnsupportedModel(f"{layer}{why}", where=where, mend=mend)
+
+
+def _placed(grid: FixedGrid | None, node: Node) -> FixedGrid:
+    """The types of the values in a row as those of the node's."""
+    if grid is None or len(grid.width) != math.prod(node.shape):
+        raise UnsupportedModel("types of another number of values", where=node.name, mend=STILL_WORKS)
+    return grid.moved(grid.width.shape, lambda part: part.reshape(node.shape))

@@ -10,6 +10,7 @@ from pquant_hls.errors import UnsupportedModel
 from pquant_hls.firmware.config import Config
 from pquant_hls.firmware.cpp import Source, code_of, walk
 from pquant_hls.firmware.declared import Declared, Parameter
+from pquant_hls.firmware.generated import written_for
 from pquant_hls.firmware.layers import FUNCTIONS, CallSite, FunctionRule, Shape, alike
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.top import TopCall, Variable
@@ -19,9 +20,12 @@ LARGEST = 2**26
 """Values of one array of a design beyond which its sizes are taken for damaged."""
 
 
-def rule_of(call: TopCall) -> FunctionRule | None:
-    """The row that reads a call; None for what is not hls4ml's."""
-    return FUNCTIONS.get(call.function) if call.is_layer else None
+def rule_of(call: TopCall, layout: Layout) -> FunctionRule | None:
+    """The row that reads a call: that of hls4ml's function, or of one that it wrote for this layer; None for any other."""
+    if call.is_layer and (row := FUNCTIONS.get(call.function)) is not None:
+        return row
+    made = written_for(layout, call.function)
+    return None if made is None else made.rule
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Shapes:
         """The shape in which a variable is first read by a layer that has one of its own, through those that keep shapes."""
         names, flat = {name}, None
         for call in self.layout.top.calls:
-            row = rule_of(call)
+            row = rule_of(call, self.layout)
             if row is None or not call.reads or call.reads[0] not in names:
                 continue
             config = self.config(call)
@@ -116,7 +120,7 @@ class Shapes:
             found[name] = asked if fits and asked is not None else (math.prod(before),)
 
     def _result(self, call: TopCall, name: str, found: dict[str, Shape]) -> Shape | None:
-        declared, row = self.declared(self.layout.top.declaration(name)), rule_of(call)
+        declared, row = self.declared(self.layout.top.declaration(name)), rule_of(call, self.layout)
         sources = tuple(found[read] for read in call.reads if read in found)
         said = None
         if row is not None and sources and len(sources) == len(call.reads):

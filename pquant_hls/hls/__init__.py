@@ -16,6 +16,7 @@ from pquant_hls.hls.project import HlsProject, Port, load_project
 
 if TYPE_CHECKING:
     from pquant_hls.hls.design import fixed_graph
+    from pquant_hls.hls.logic import write_logic
     from pquant_hls.hls.write import convert
 
 __all__ = [
@@ -27,8 +28,9 @@ __all__ = [
     "load_project",
     "register_layer",
     "say_where",
+    "write_logic",
 ]
 
-_HOMES = {"hls.design": ("fixed_graph",), "hls.write": ("convert",)}
+_HOMES = {"hls.design": ("fixed_graph",), "hls.logic": ("write_logic",), "hls.write": ("convert",)}
 
 __getattr__, __dir__ = lazy("pquant_hls", {**HLS_NAMES, **_HOMES})

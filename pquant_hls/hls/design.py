@@ -112,7 +112,7 @@ def _converted(normal: Any, graph: Topology, planned: Plan, spec: HlsSpec, folde
             hls_config=_config(graph, planned, spec),
             part=spec.part,
             clock_period=spec.clock_ns,
-            clock_uncertainty=_uncertainty(spec),
+            clock_uncertainty=uncertainty(spec),
             io_type=spec.io_type,
             bit_exact=False,
             allow_da_fallback=False,
@@ -147,6 +147,6 @@ def _config(graph: Topology, planned: Plan, spec: HlsSpec) -> dict[str, Any]:
     return {"Model": whole, "LayerName": layers}
 
 
-def _uncertainty(spec: HlsSpec) -> str | None:
+def uncertainty(spec: HlsSpec) -> str | None:
     """As the tools' ``set_clock_uncertainty`` takes it, a percentage or ns; None is the backend's default."""
     return None if spec.clock_uncertainty is None else str(spec.clock_uncertainty)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pquant_hls.errors import OutputError, SpecError
-from pquant_hls.files import replacing, write_bytes
+from pquant_hls.errors import OutputError
+from pquant_hls.files import replacing
 from pquant_hls.hls.design import checked_form, designed
 from pquant_hls.hls.place import say_where
 from pquant_hls.hls.project import (
@@ -22,8 +22,8 @@ from pquant_hls.hls.project import (
     HlsProject,
     load_project,
 )
+from pquant_hls.hls.record import check_empty, check_project_name, save_info
 from pquant_hls.network.capture import captured
-from pquant_hls.network.names import is_reserved
 from pquant_hls.spec import HlsSpec
 
 LOG_FILE = "hls4ml.log"
@@ -47,8 +47,8 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
     SpecError : the strategy needs a package that is not installed, or the project's name is a word of C++.
     """
     out = Path(out).absolute()
-    _check_empty(out)
-    _check_project_name(spec)
+    check_empty(out)
+    check_project_name(spec)
     normal, notes = checked_form(model, spec, exact=exact)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -60,24 +60,6 @@ def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsP
             f"cannot write the HLS project: {cause.strerror}", where=cause.filename or out
         ) from cause
     return load_project(out)
-
-
-def _check_project_name(spec: HlsSpec) -> None:
-    if is_reserved(spec.project_name):
-        raise SpecError(
-            f"{spec.project_name!r} has a meaning of its own in the generated C++",
-            where="hls.project_name",
-            mend="another name: it becomes the top function's",
-        )
-
-
-def _check_empty(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError("the folder for the HLS project is not empty", where=out, mend="give a new folder")
-    try:
-        str(out).encode()
-    except UnicodeEncodeError as cause:
-        raise OutputError("its name is no UTF-8, which generated files are", where=repr(str(out))) from cause
 
 
 def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool, notes: list[str]) -> None:
@@ -92,7 +74,7 @@ def _write(normal: Any, spec: HlsSpec, folder: Path, exact: bool, notes: list[st
     written = HlsProject(folder, spec.project_name, (), ())
     made = _info(normal, spec, hls_model, exact)
     info = {**made, "notes": notes, "sources": written.source_digests()}
-    _save_info(folder / PROJECT_FILE, info)
+    save_info(folder / PROJECT_FILE, info)
 
 
 def _trace_everything(hls_model: Any) -> None:
@@ -131,7 +113,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _save_info(path: Path, info: dict[str, Any]) -> None:
-    write_bytes(path, f"{json.dumps(info, indent=1, sort_keys=True)}\n".encode())

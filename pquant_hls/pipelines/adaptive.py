@@ -135,7 +135,7 @@ class AdaptiveSearch:
     def run(self) -> str:
         """Move until the budget is met or nothing pays; says which."""
         if not quantized(self.walk.point):
-            return "no width up to 16 bits keeps the accuracy floor"
+            return "no width up to 16 bits keeps the quality that is asked for"
         for _ in range(MOST_MOVES):
             if self.met(self.walk.point):
                 return "the budget is met"

@@ -194,7 +194,7 @@ class TriggerPipeline(Pipeline):
             result = closed_loop(bench, start, recipe, fidelity=view.fidelity, hls=view.hls)
             history.extend(result.entries[1:])
             _write(bench, history, _stop(result), f"stop: {result.action.reason}")
-            if result.action.limit is not Limit.ACCURACY or len(result.rounds) > 1:
+            if result.action.limit not in (Limit.ACCURACY, Limit.QUALITY) or len(result.rounds) > 1:
                 break
         return result
 

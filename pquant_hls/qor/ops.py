@@ -143,6 +143,7 @@ _BUILT_IN = (
     *(Op(f"conv{rank}d", "product", rank) for rank in (1, 2)),
     *(Op(f"depthwise_conv{rank}d", "product", rank, depthwise=True) for rank in (1, 2)),
     Op("other", "opaque"),
+    Op("logic", "opaque"),
 )
 for _each in _BUILT_IN:
     register_op(_each)

@@ -22,6 +22,7 @@ def residual_figures(output: Mapping[str, Any]) -> list[Picture]:
         found.append(_residuals(row, of))
         if len(row["truth"]) > 1:
             found.append(_response(row, of))
+        found += [_turn_on(curve, of) for curve in row.get("turn_on", ()) if len(curve["truth"]) > 1]
     return found
 
 
@@ -76,6 +77,32 @@ def _response(row: Mapping[str, Any], of: str) -> Picture:
     table = TextTable(("true value", *(key.replace(":", ", ") for key in columns)), cells)
     alt = f"Mean and standard deviation of the residuals{of} in {len(truth)} bins of the true value, csim and float."
     return Picture(f"Bias and resolution{of}", alt, table, plane.draw)
+
+
+def _turn_on(row: Mapping[str, Any], of: str) -> Picture:
+    """The share of events above a threshold over the true value."""
+    truth, sides = row["truth"], [side for side in SIDES if side in row]
+    curves = [
+        Curve(
+            side,
+            list(zip(truth, [share for share, _ in row[side]], strict=True)),
+            f"{SIDES[side]} {series(0)}",
+        )
+        for side in sides
+    ]
+    plane = Plane(
+        Axis.over("true value", truth, form="{:g}"),
+        Axis("share of events above", 0.0, 1.0, form="{:g}"),
+        curves,
+        keys=[(f"solid {series(0)}", "csim"), FLOAT],
+        height=170.0,
+    )
+    cells = tuple(
+        (f"{value:.4g}", *(_pair(row[side][index]) for side in sides)) for index, value in enumerate(truth)
+    )
+    said = f"Share of the events whose value{of} lies above {row['threshold']:.4g}, over the true value, csim and float."
+    table = TextTable(("true value", *sides), cells)
+    return Picture(f"Turn-on above {row['threshold']:.4g}{of}", said, table, plane.draw)
 
 
 def score_figure(output: Mapping[str, Any]) -> list[Picture]:

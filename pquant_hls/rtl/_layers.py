@@ -8,7 +8,7 @@ from alkaid.trace import FVariable
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedType
-from pquant_hls.rtl import _pointwise, _pooling, _products  # noqa: F401 : their rules
+from pquant_hls.rtl import _pointwise, _pooling, _products, logic  # noqa: F401 : their rules
 from pquant_hls.rtl import arithmetic as arith
 from pquant_hls.rtl._call import LAYERS, LayerCall
 from pquant_hls.rtl.arithmetic import Symbols

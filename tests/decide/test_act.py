@@ -463,3 +463,12 @@ def test_open_moves_tighten_from_a_round_that_holds(history: list[Round], sparsi
         assert (move.new > move.old) == (move.knob == "sparsity")
     for move in relaxations(history, LOOP):
         assert (move.new < move.old) == (move.knob == "sparsity")
+
+
+def test_the_floor_that_was_broken_is_named_by_its_figure() -> None:
+    def lost(name: str) -> Round:
+        check = Check(name, 0.1, 0.3, 0.3, quality=True)
+        return Round({"steps.0.bits": 8}, Judgement(Verdict.MISSED, (check,)))
+
+    assert next_action([lost("accuracy loss")], LOOP, ()).limit is Limit.ACCURACY
+    assert next_action([lost("mse")], LOOP, ()).limit is Limit.QUALITY

@@ -48,6 +48,16 @@ def autoencoder() -> Made:
     return model, split(x, **{"x_signal.heavy": curve(rng, 200, 2.5)})
 
 
+def nested() -> Made:
+    """An autoencoder of two models, as they are trained and kept."""
+    rng = np.random.default_rng(7)
+    x = curve(rng, EVENTS)
+    inside = keras.Sequential([keras.Input((8,)), layers.Dense(4, activation="relu")], name="coder")
+    outside = keras.Sequential([keras.Input((4,)), layers.Dense(8)], name="decoder")
+    start = keras.Input((8,))
+    return trained(keras.Model(start, outside(inside(start))), "mse", x, x), split(x)
+
+
 def encoder() -> Made:
     rng = np.random.default_rng(2)
     x = curve(rng, EVENTS)
@@ -109,6 +119,7 @@ def two_inputs() -> Made:
 
 
 KINDS: dict[str, Callable[[], Made]] = {
-    made.__name__: cache(made) for made in (autoencoder, encoder, regression, flags, two_heads, two_inputs)
+    made.__name__: cache(made)
+    for made in (autoencoder, nested, encoder, regression, flags, two_heads, two_inputs)
 }
 """Each is made once: no run changes its model."""

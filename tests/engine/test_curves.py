@@ -98,3 +98,24 @@ def test_bins_hold_every_event() -> None:
     found = binned({"float": np.arange(100.0), "csim": np.arange(100.0) + 0.5})
     assert sum(found["float"]) == pytest.approx(1.0, abs=1e-3)
     assert len(found["csim"]) == len(found["edges"]) - 1
+
+
+def test_a_turn_on_curve_holds_every_event_of_a_bin() -> None:
+    truth = np.random.default_rng(3).uniform(0.0, 40.0, (2000, 1))
+    sharp = {"csim": truth, "float": truth + 100.0}
+    (row,) = value_curves(sharp, truth, (20.0,))
+    (curve,) = row["turn_on"]
+    below = [share for at, (share, _) in zip(curve["truth"], curve["csim"], strict=True) if at < 20]
+    above = [share for at, (share, _) in zip(curve["truth"], curve["csim"], strict=True) if at > 20]
+    assert below
+    assert above
+    assert (set(below), set(above)) == ({0.0}, {1.0})
+    assert {share for share, _ in curve["float"]} == {1.0}
+    steps = np.diff(curve["truth"])
+    assert steps[len(steps) // 2] < steps[0]  # narrow where it turns
+    assert json.loads(json.dumps(row)) == row
+
+
+def test_values_that_are_all_the_same_have_a_curve_of_one_bin() -> None:
+    (row,) = value_curves({"csim": np.full((5, 1), 2.0)}, np.full((5, 1), 1.0), (1.5,))
+    assert row["turn_on"][0]["csim"][0][0] == 1.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pquant_hls.decide import Verdict
 from pquant_hls.pipelines import CompressionPipeline, HEPCompressionPipeline, StandardCompressionPipeline
 from pquant_hls.reporting import read_run
@@ -29,8 +31,9 @@ def test_a_tagger_of_two_heads_keeps_its_classes_and_its_momentum(tmp_path: Path
     assert read_run(found.folder).verdict is Verdict.MET
 
 
-def test_a_reconstruction_keeps_a_share_of_its_quality(tmp_path: Path) -> None:
-    model, data = KINDS["autoencoder"]()
+@pytest.mark.parametrize("kind", ["autoencoder", "nested"])
+def test_a_reconstruction_keeps_a_share_of_its_quality(kind: str, tmp_path: Path) -> None:
+    model, data = KINDS[kind]()
     told: dict[str, Any] = {"analyse": False, "out": tmp_path / "run", **TRAINING}
     found = StandardCompressionPipeline(3.0, 0.5, **told).execute(model, data)
     assert found.verdict is Verdict.MET, found.reason

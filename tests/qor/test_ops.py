@@ -58,6 +58,7 @@ TRUE = {
     "depthwise_conv1d": "weighted convolution depthwise 1",
     "depthwise_conv2d": "weighted convolution depthwise 2",
     "other": "0",
+    "logic": "0",
 }
 PROPERTIES = (
     *("weighted", "dense", "convolution", "depthwise", "moves", "wire", "clips", "table", "merge", "pool"),

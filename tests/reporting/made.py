@@ -125,7 +125,7 @@ def several_outputs() -> list[dict[str, Any]]:
     draw = np.random.default_rng(4)
     truth = draw.exponential(30.0, (2000, 1))
     floating = truth * draw.normal(1.0, 0.1, truth.shape)
-    values = value_curves({"float": floating, "csim": np.round(floating)}, truth)
+    values = value_curves({"float": floating, "csim": np.round(floating)}, truth, (0.5,))
     score = draw.exponential(1.0, 2000)
     return [
         {"name": "pt", "values": values},
