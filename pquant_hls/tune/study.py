@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import optuna
 
@@ -21,14 +21,14 @@ from pquant_hls.engine import (
     Event,
     Gate,
     Goal,
-    Listener,
     Order,
     Point,
     Score,
     StudyResult,
+    Watch,
+    listener_of,
     merit,
     run_policy,
-    silent,
 )
 from pquant_hls.errors import NoGain, NotMeasured, OutputError
 from pquant_hls.files import out_of_room
@@ -39,6 +39,9 @@ from pquant_hls.tune.database import DESIGN, FAILURES, Worker, open_study, talki
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
 from pquant_hls.tune.space import hls_of, suggest, trial_steps
 
+if TYPE_CHECKING:
+    from pquant_hls.network import Model
+
 CONSTRAINT = "budget"
 INFEASIBLE = 1e6
 """Constraint value of a trial that failed: finite, and beyond any real excess."""
@@ -48,14 +51,14 @@ CANDIDATES = 3
 
 
 def tune_model(
-    model: Any,
+    model: Model,
     data: Dataset,
     spec: StudySpec,
     out: str | Path,
     *,
     objective: Objective | None = None,
     resume: bool = False,
-    listen: Listener = silent,
+    **watch: Unpack[Watch],
 ) -> StudyResult:
     """Search ``spec.space`` for the best design within the budget.
 
@@ -67,6 +70,7 @@ def tune_model(
         ``spec.storage`` workers with folders of their own share its trials, ``n_trials`` in all.
     objective : a function of TrialFigures, higher is better, in place of ``spec.objective``.
     resume : go on with an interrupted study in ``out``.
+    watch : ``verbose``, ``listen``: what is shown while it works (``engine.Watch``).
 
     Returns
     -------
@@ -80,7 +84,7 @@ def tune_model(
     ToolFailed : the database stopped in the middle; ``resume`` goes on.
     """
     gates = tuple(Gate(**gate.model_dump()) for gate in spec.gates)
-    order = Order(spec.hls, spec.budget, (*gates, *_quality(spec)), listen, task=spec.task)
+    order = Order(spec.hls, spec.budget, (*gates, *_quality(spec)), listener_of(**watch), task=spec.task)
     return run_policy(Study(spec, objective), model, data, order, Path(out), resume=resume)
 
 
