@@ -129,7 +129,9 @@ def _handed_over(runs: Sequence[RunReport]) -> str:
     table = facts.designs_table(runs)
     notes = [note for run in runs for note in (run.qor or {}).get("notes") or ()]
     said = f"<ul>{''.join(f'<li>{html(note)}</li>' for note in dict.fromkeys(notes))}</ul>" if notes else ""
-    body = '<p class="missing">Nothing was handed over.</p>' if table is None else table.html() + said
+    further = facts.designs_table(runs, further=True)
+    more = f"<details><summary>further figures</summary>{further.html()}</details>" if further else ""
+    body = '<p class="missing">Nothing was handed over.</p>' if table is None else table.html() + more + said
     return _titled("Handed over", body)
 
 

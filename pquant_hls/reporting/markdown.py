@@ -38,8 +38,9 @@ def to_markdown(run: RunReport, beside: RunReport | None = None, *, unlike: bool
     parts += [f"Not alike: {_text('; '.join(found))}." for found in [differences(runs)] if found]
     for one in runs:
         parts += _verdict(one, len(runs) > 1)
-    table = facts.designs_table(runs)
-    parts += [] if table is None else ["## Handed over", table.markdown()]
+    for title, further in (("Handed over", False), ("Further figures", True)):
+        table = facts.designs_table(runs, further=further)
+        parts += [] if table is None else [f"## {title}", table.markdown()]
     for one in runs:
         parts += _tables(one, f" of {one.label}" if len(runs) > 1 else "")
     return "\n\n".join(parts) + "\n"

@@ -99,7 +99,8 @@ def accuracy_figure(run: RunReport) -> Picture:
     )
     alt = f"{merit.label} of {len(found)} rounds or trials, from {_span([mark.y for mark in marks])}"
     alt += f"; the floor is {limit:.2f} %." if limit else "."
-    title = f"{merit.name[:1].upper()}{merit.name[1:]}, one by one"
+    named = merit.name if "." in merit.name else f"{merit.name[:1].upper()}{merit.name[1:]}"
+    title = f"{named}, one by one"
     return Picture(title, alt, table, columns([short(line) for line, _ in found], marks, plane))
 
 
