@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from pquant_hls.cli.console import COLOURS
 from pquant_hls.decide import Judgement, all_on_test
 from pquant_hls.errors import SpecError
 from pquant_hls.programs.quoting import terminal
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pquant_hls.reporting import RunReport
 
 HANDOVER = "handover"
+HANGING: dict[str, Any] = {"subsequent_indent": "    ", "break_long_words": False, "break_on_hyphens": False}
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,13 @@ class Closing:
             yield from (f"  {name:<16} {what}" for name, what in found)
 
     def show(self, console: Any) -> None:
-        """Print it, the verdict in bold."""
-        first, *rest = self.lines()
-        console.print(Text.assemble((terminal(self.outcome), "bold"), terminal(first[len(self.outcome) :])))
-        for line in rest:
-            console.print(line)
+        """Print it, the verdict in its colour; what a line has no room for stands beneath, further in."""
+        colour = COLOURS.get(self.outcome, "")
+        for number, line in enumerate(self.lines()):
+            told = Text("\n".join(wrap(terminal(line), console.width, **HANGING)) or " ")
+            if number == 0:
+                told.stylize(f"bold {colour}".strip(), 0, len(terminal(self.outcome)))
+            console.print(told)
 
 
 def on_test_lines(qor: QoR, budget: Budget | None) -> Iterator[str]:
@@ -124,8 +129,8 @@ def handed_over(backend: str) -> Iterator[tuple[str, str]]:
         programs = " or ".join(BACKENDS.find(backend).program_names)
     except SpecError:  # a run of another machine, whose back-end is not installed here
         programs = f"the tool of {backend or 'its back-end'}"
-    yield "project", f"HLS project, for {programs}: its script is {SCRIPT}"
-    yield "rtl", "the Verilog that was judged, for `vivado -mode batch -source vivado.tcl`"
+    yield "project", f"HLS project, for {programs} ({SCRIPT})"
+    yield "rtl", "judged Verilog, for `vivado -mode batch -source vivado.tcl`"
     yield "model.keras", "the QKeras model"
     yield "qor.json", "its quality of results"
     yield "project.golden", "golden vectors, for `pquant-hls csim check`"

@@ -120,7 +120,12 @@ def compress(
 
 
 def loader(model: Path, data: str) -> Any:
-    """A function that loads both files, to be called when stdout is kept clean."""
+    """A function that loads both files, to be called when stdout is kept clean; a model that is not there is told at once."""
+    from pquant_hls.errors import UnsupportedModel
+
+    if not model.exists():
+        mend = "give a .keras or .h5 file; `pquant-hls quickstart` needs none"
+        raise UnsupportedModel("no such model file", where=model, mend=mend)
 
     def load() -> tuple[Any, Any]:
         from pquant_hls.datasets import load_dataset

@@ -131,7 +131,8 @@ def record_of(path: Path, spec: HlsSpec | None = None) -> QoR:
     from pquant_hls.store import read_json
 
     if not path.exists():
-        raise SpecError("no such file or folder", where=path)
+        mend = "`pquant-hls measure PROJECT --json > FILE` writes a record"
+        raise SpecError("no such file or folder", where=path, mend=mend)
     if (path / QOR).is_file():
         path = path / QOR
     elif (path / "run.json").is_file():

@@ -40,7 +40,7 @@ def busy(text: str) -> Iterator[Life]:
     timer = threading.Timer(SOON_S, console.print, (f"{text} ...",))
     timer.daemon = True
     try:
-        if console.is_terminal:
+        if life.moving.moves:
             life.at(text)
         else:
             timer.start()

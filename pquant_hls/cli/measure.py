@@ -69,7 +69,8 @@ def measure(
     try:
         path.stat()
     except OSError as cause:
-        raise SpecError(f"cannot be read: {cause.strerror}", where=path) from cause
+        mend = "give a project, a run folder or a report file"
+        raise SpecError(f"cannot be read: {cause.strerror}", where=path, mend=mend) from cause
     asked = target_asked(part, clock, backend)
     with busy(f"measuring {path}") as life, clean_stdout():
         qor = measure_project(

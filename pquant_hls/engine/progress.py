@@ -58,9 +58,14 @@ class MovingLine:
         self.console = console
         self.progress: Progress | None = None
 
+    @property
+    def moves(self) -> bool:
+        """Whether somebody looks at a screen: CI and kernels ask for colours where there is none (FORCE_COLOR)."""
+        return self.console.file.isatty() and not self.console.is_dumb_terminal
+
     def show(self, text: str, done: int | None = None, total: int | None = None, beside: str = "") -> None:
         """Show ``text`` from now on; ``done`` of ``total`` as a bar, with a few words beside it."""
-        if not self.console.is_terminal:
+        if not self.moves:
             return
         if self.progress is not None and self.progress.tasks[0].description == text:
             self.progress.update(TaskID(0), completed=done, beside=beside)
@@ -126,7 +131,7 @@ class Terminal:
     def _epoch(self, event: Event) -> None:
         epoch, epochs = int(event.values["epoch"]), int(event.values["epochs"])
         scores = "  ".join(f"{k} {v:.4f}" for k, v in event.values.items() if k not in {"epoch", "epochs"})
-        if not self.console.is_terminal:
+        if not self.moving.moves:
             if epoch in {1, epochs}:
                 self.line(f"    epoch {epoch}/{epochs}  {scores}")
             return

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from pquant_hls.cli.closing import Closing, handed_over, resources_text
 from pquant_hls.decide import Judgement
+from pquant_hls.engine.progress import PlainConsole
 from pquant_hls.qor import QoR
 from pquant_hls.reporting import read_run
 from tests.helpers import Shell
@@ -19,8 +21,8 @@ from tests.reporting import made
 @pytest.mark.parametrize(
     ("backend", "project"),
     [
-        ("Vitis", "for vitis_hls or vitis-run: its script is build_prj.tcl"),
-        ("Vivado", "for vivado_hls: its script is build_prj.tcl"),
+        ("Vitis", "for vitis_hls or vitis-run (build_prj.tcl)"),
+        ("Vivado", "for vivado_hls (build_prj.tcl)"),
         ("Elsewhere", "for the tool of Elsewhere"),
         ("", "for the tool of its back-end"),
     ],
@@ -79,6 +81,17 @@ def test_a_run_without_an_end_says_how_to_go_on(run: Path, shell: Shell) -> None
     status, _, err = shell("gate", run, "--limit", "lut=100")
     assert status == 2
     assert "this run has handed no design over" in err
+
+
+@pytest.mark.parametrize("columns", [60, 80, 150])
+def test_what_has_no_room_stands_beneath_and_words_stay_whole(run: Path, columns: int) -> None:
+    told = StringIO()
+    Closing.of_run(read_run(run)).show(PlainConsole(file=told, width=columns))
+    lines = told.getvalue().splitlines()
+    assert all(len(line) <= columns or " " not in line.strip() for line in lines)
+    if columns == 60:
+        (resources,) = [number for number, line in enumerate(lines) if line.startswith("resources")]
+        assert lines[resources + 1].startswith("    ")
 
 
 def test_what_is_not_known_is_not_said() -> None:

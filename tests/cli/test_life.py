@@ -34,8 +34,13 @@ def test_elsewhere_nothing_is_said_of_what_is_quick(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == ""
 
 
+class Screen(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def terminal_of(columns: int) -> tuple[PlainConsole, StringIO]:
-    told = StringIO()
+    told = Screen()
     return PlainConsole(file=told, force_terminal=True, width=columns), told
 
 
@@ -68,6 +73,16 @@ def test_a_run_in_a_terminal_moves_at_every_stage(monkeypatch: pytest.MonkeyPatc
     listen.close()
     assert not moves(listen)
     assert "csim (g++) of [x]" in told.getvalue()
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "PY_COLORS"])
+def test_a_log_that_asks_for_colours_is_no_screen(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with life.busy("measuring"):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def moves(listen: Terminal) -> bool:
