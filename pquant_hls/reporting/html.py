@@ -46,7 +46,7 @@ def _of_study(plots: Plots) -> Sequence[Picture]:
 
 
 SECTIONS = (
-    Section("Where time and logic go", (Plots.layers, Plots.logic, Plots.part)),
+    Section("Where time and logic go", (Plots.layers, Plots.logic)),
     Section("Rounds", (Plots.rounds, Plots.accuracies), facts.lines_of),
     Section("Bits and sparsity", (Plots.bits,)),
     Section("Ranges", (lambda plots: plots.ranges("weights"), lambda plots: plots.ranges("activations"))),
@@ -131,7 +131,15 @@ def _handed_over(runs: Sequence[RunReport]) -> str:
     said = f"<ul>{''.join(f'<li>{html(note)}</li>' for note in dict.fromkeys(notes))}</ul>" if notes else ""
     further = facts.designs_table(runs, further=True)
     more = f"<details><summary>further figures</summary>{further.html()}</details>" if further else ""
-    body = '<p class="missing">Nothing was handed over.</p>' if table is None else table.html() + more + said
+    if table is None:
+        return _titled("Handed over", '<p class="missing">Nothing was handed over.</p>')
+    words: list[str] = []
+    parts = list(_of_all(Plots.part, runs, words))
+    body = (
+        _side([table.html() + more, parts[0] + said])
+        if len(runs) == 1 and parts
+        else f'{table.html()}{more}{said}<div class="side">{"".join(parts)}</div>'
+    )
     return _titled("Handed over", body)
 
 
