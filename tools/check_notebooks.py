@@ -23,7 +23,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -142,7 +142,7 @@ def main() -> int:
         begun = time.monotonic()
         try:
             fresh = run(notebook)
-        except CellExecutionError as cause:
+        except (CellExecutionError, DeadKernelError) as cause:
             print(f"{notebook.name}: {cause}")
             failed = True
             continue

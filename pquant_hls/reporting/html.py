@@ -106,7 +106,7 @@ def _top(run: RunReport) -> str:
     asked = f"Budget: {limits(run.budget) or 'none'}. Target: {facts.target(run)}."
     more = [f"The verdict {run.basis}."] if run.basis else []
     more += [f"{check}." for check in run.judgement.failing()]
-    more += [f"On the test split, which decided nothing: {run.on_test}."] if run.on_test else []
+    more += [f"On the test split, which decided nothing: {check}." for check in run.seen_on_test]
     said = "".join(f"<p>{html(line)}</p>" for line in (asked, *more))
     return (
         f'<p class="facts">{html(" · ".join(facts.what(run)))}</p><div class="verdict {html(verdict)}">'

@@ -56,7 +56,7 @@ def _verdict(run: RunReport, several: bool) -> Iterator[str]:
         *([f"The verdict {run.basis}."] if run.basis else []),
         *(f"{check}." for check in run.judgement.failing()),
     ]
-    said += [f"On the test split, which decided nothing: {run.on_test}."] if run.on_test else []
+    said += [f"On the test split, which decided nothing: {check}." for check in run.seen_on_test]
     yield "\n".join(f"* {_text(line)}" for line in said)
     notes: Sequence[str] = (run.qor or {}).get("notes") or ()
     if notes:

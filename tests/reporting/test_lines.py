@@ -335,3 +335,13 @@ def test_figures_that_decided_nothing_are_folded_away() -> None:
     assert "<summary>further figures</summary>" in to_html(shown)
     assert "## Further figures" in to_markdown(shown)
     assert facts.designs_table([run(qor=QoR().model_dump(mode="json"))], further=True) is None
+
+
+def test_every_limit_is_told_on_the_test_split_too() -> None:
+    figures = {
+        name: {"value": 0.2, "error": 0.01, "events": 100, "original": 0.2} for name in ("rmse", "mae")
+    }
+    told = {**QoR().model_dump(mode="json"), "quality": figures, "quality_test": figures}
+    shown = run(qor=told, identity={"recipe": {"budget": {"quality": {"rmse": "5 %", "mae": "5 %"}}}})
+    for text in (to_html(shown), to_markdown(shown)):
+        assert text.count("On the test split, which decided nothing: ") == 2
