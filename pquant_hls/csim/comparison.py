@@ -18,7 +18,7 @@ from pquant_hls.lint import lint
 from pquant_hls.network.graph import Topology
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 UNTRACED = "no layer of the project's top can be seen in csim: only its outputs are compared"
 

@@ -15,7 +15,7 @@ from pquant_hls.qor import FixedPointGraph, Node
 from pquant_hls.spec import HlsSpec
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 FINE = "ap_fixed<40,16>"
 """Weights without a quantizer are taken at this precision before the firmware's own type stores them."""

@@ -24,7 +24,7 @@ from pquant_hls.network.reference import Reference, reference
 from pquant_hls.network.witness import has_graph
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 Floats = NDArray[np.float64]
 

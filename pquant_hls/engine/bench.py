@@ -56,7 +56,7 @@ from pquant_hls.train import EpochReport, as_list
 from pquant_hls.train.purpose import Purpose, purpose_of
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 FIFO_EVENTS = 2
 """Events whose traffic is recorded; hls4ml's layers read and write alike in all of them."""

@@ -16,7 +16,7 @@ from pquant_hls.errors import SpecError
 from pquant_hls.spec import REPORT, Recipe
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 
 class ClosedLoop:

@@ -28,7 +28,7 @@ from pquant_hls.store import Entry, write_json
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 GOLDEN_VECTORS = 256
 FOLDER = "handover"

@@ -22,7 +22,7 @@ from pquant_hls.train.purpose import Purpose, Question
 from pquant_hls.train.tasks import Evidence, Sample
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 Array = NDArray[Any]
 Answers = list[Array]

@@ -21,7 +21,7 @@ from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.store import RunFolder, digest_of
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 TORN = "the ledger's last line was cut short by a crash: it is taken away, its work is looked for again"
 

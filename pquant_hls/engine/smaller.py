@@ -20,7 +20,7 @@ from pquant_hls.spec import Recipe, StepConfig
 from pquant_hls.spec.steps import PruneConfig, PruneLayersConfig, TrainingConfig
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 HOW = "`--smaller` (`loop: {smaller: {}}`) trains it from this one"
 

@@ -22,7 +22,7 @@ from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 STRATEGIES = {
     "latency": "Latency",

@@ -27,7 +27,7 @@ from pquant_hls.network.names import is_reserved
 from pquant_hls.spec import HlsSpec
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 LOG_FILE = "hls4ml.log"
 _PACKAGES = ("pquant_hls", "hls4ml", "keras", "qkeras-v3", "tensorflow", "numpy")

@@ -17,7 +17,7 @@ from pquant_hls.network.types import typed
 from pquant_hls.spec import HlsSpec
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 
 def lint(keras_model: Model, spec: HlsSpec | None = None) -> list[Finding]:

@@ -29,7 +29,7 @@ from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 Array = NDArray[np.float64]
 EXTRA_BITS = 4

@@ -31,8 +31,6 @@ from typing import TYPE_CHECKING
 from pquant_hls._lazy import attach
 
 if TYPE_CHECKING:
-    from keras import Model as Model
-
     from pquant_hls.network.build import build_mlp as build_mlp
     from pquant_hls.network.elements import FixedPointQuantizer as FixedPointQuantizer
     from pquant_hls.network.files import custom_objects as custom_objects

@@ -16,7 +16,7 @@ from pquant_hls.store import digest_of
 from pquant_hls.tune import tune_model
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 
 class AutoTuningPipeline:

@@ -13,7 +13,7 @@ from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.setup import Setup, setup_of
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 
 class Pipeline(ABC):

@@ -41,7 +41,7 @@ from pquant_hls.train import class_metrics, probabilities
 from pquant_hls.train.purpose import purpose_of
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 
 class CompressionPipeline(Trainable):

@@ -21,7 +21,7 @@ from pquant_hls.train.metrics import decisions
 from pquant_hls.train.purpose import purpose_of
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 SAMPLE = 4096
 """Events drawn where a model comes with no data at all."""

@@ -16,7 +16,7 @@ from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget, Spec
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 NO_DATA = "no data was given: trained and judged on standard normal inputs"
 PLANNED = (*TriggerPlan.model_fields, *TaggerPlan.model_fields)

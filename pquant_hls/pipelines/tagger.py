@@ -34,7 +34,7 @@ from pquant_hls.spec.steps import Bits, FineTuneConfig, LowRankConfig, QuantizeC
 from pquant_hls.train.purpose import purpose_of
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 RARE = 0.8
 """A class is rare below this share of the average class."""

@@ -46,7 +46,7 @@ from pquant_hls.tune.worker import check_workers, make_ahead
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
 
 Grid = Mapping[str, Sequence[Any]]
 

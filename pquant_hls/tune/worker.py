@@ -33,7 +33,7 @@ from pquant_hls.programs.limits import default_memory_mb
 from pquant_hls.store import Entry, read_json, working, write_json
 
 if TYPE_CHECKING:
-    from pquant_hls.network import Model
+    from pquant_hls.network.model import Model
     from pquant_hls.tune.grid import GridSweep
 
 MODEL, DATA, ASKED, LOCKS = "model.keras", "data.pickle", "sweep.json", "locks"
