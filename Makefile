@@ -2,7 +2,7 @@
 # make test         environment, then the tests
 # make check        environment, then the static checks
 # make ci           what continuous integration runs: checks, tests with coverage, one notebook, site, light install (.ci/run)
-# make ci-full      everything that takes longer: benchmarks in short, all notebooks, the distribution
+# make ci-full      everything that takes longer: benchmarks in short, all notebooks, a gallery, the distribution
 # make site         the documentation, build/site/index.html
 # make benchmarks   docs/benchmarks.md from the figures in build/benchmarks
 PYTHON ?= python3
@@ -16,11 +16,11 @@ PARALLEL := -n 2 --dist loadfile
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-NOTEBOOK := $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -q -o addopts= -p no:warnings
+NOTEBOOK := $(BIN)/python tools/check_notebooks.py
 CORPUS ?= ../shared
 FIGURES ?= build/benchmarks
 
-.PHONY: quickstart test check coverage docs site notebook notebooks quick-benchmarks benchmarks dist installs light container ci ci-full install lock clean
+.PHONY: quickstart test check coverage docs site notebook notebooks gallery quick-benchmarks benchmarks dist installs light container ci ci-full install lock clean
 
 quickstart: $(STAMP)
 	@$(BIN)/pquant-hls quickstart --out $(RUN)
@@ -50,7 +50,11 @@ notebook: $(STAMP)
 	$(NOTEBOOK) notebooks/01_quickstart.ipynb
 
 notebooks: $(STAMP)
-	$(NOTEBOOK) notebooks
+	$(NOTEBOOK)
+
+# Pages of four real runs, looked at in headless Chromium where there is one: build/gallery/index.html
+gallery: $(STAMP)
+	$(BIN)/python tools/make_gallery.py $(GALLERY_ARGS)
 
 # Every script in its short form: that none rots. The estimator's needs the folder of real designs beside the checkout.
 quick-benchmarks: $(STAMP)
@@ -84,7 +88,7 @@ container: $(STAMP)
 ci:
 	.ci/run
 
-ci-full: docs site dist installs container notebooks quick-benchmarks
+ci-full: docs site dist installs container notebooks gallery quick-benchmarks
 
 install: $(STAMP)
 

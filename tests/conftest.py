@@ -63,6 +63,7 @@ def shell(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     from pquant_hls.cli import main
 
     monkeypatch.delenv("COLUMNS", raising=False)  # workers of xdist are told the width of the terminal
+    monkeypatch.setattr("pquant_hls.cli.life.SOON_S", 3600.0)  # whatever else the machine is busy with
 
     def run(*words: object) -> tuple[int, str, str]:
         capfd.readouterr()

@@ -76,7 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
     except UsageProblem as cause:
         said = cause.format_message()  # type: ignore[attr-defined]  # click
         if said.strip():  # without a command the help is all there is to say
-            echo(f"error: {said} ({' '.join(['pquant-hls', *words[:1], '--help'])})", err=True)
+            asked = [] if said.startswith("No such command") else words[:1]
+            echo(f"error: {said} ({' '.join(['pquant-hls', *asked, '--help'])})", err=True)
         status = EXIT_BAD_INPUT
     except PquantError as cause:
         _explain(cause, "--debug" in words)

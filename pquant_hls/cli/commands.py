@@ -7,6 +7,7 @@ import typer
 from pquant_hls.cli import (
     compress,
     csim,
+    dashboard,
     export,
     fifo,
     gate,
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     csim.register(app)
     fifo.register(app)
     tune.register(app)
+    dashboard.register(app)
     suggest.register(app)
     gate.register(app)
     report.register(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
-    from pquant_hls.spec import Budget, Recipe
+    from pquant_hls.spec import Recipe
 
 EXIT_OF_VERDICT = {"MET": 0, "MISSED": 1, "UNKNOWN": 4}
 DEFAULT_RECIPE = "jet_tagger_vu13p_200mhz"
@@ -116,14 +116,16 @@ def compress(
         pipeline, option or [], settings, {"out": out, "resume": resume, "listen": listen, "report": report}
     )
 
-    def show(result: CompressionResult) -> None:
-        show_result(result, settings.budget)
-
-    return run_job(load, job, show, out, resume=resume, json=json, listen=listen)
+    return run_job(load, job, show_result, out, resume=resume, json=json, listen=listen)
 
 
 def loader(model: Path, data: str) -> Any:
-    """A function that loads both files, to be called when stdout is kept clean."""
+    """A function that loads both files, to be called when stdout is kept clean; a model that is not there is told at once."""
+    from pquant_hls.errors import UnsupportedModel
+
+    if not model.exists():
+        mend = "give a .keras or .h5 file; `pquant-hls quickstart` needs none"
+        raise UnsupportedModel("no such model file", where=model, mend=mend)
 
     def load() -> tuple[Any, Any]:
         from pquant_hls.datasets import load_dataset
@@ -221,18 +223,21 @@ def _run(
 def run_job(load: Any, job: Any, show: Any, out: Path, *, resume: bool, json: bool, listen: Any) -> int:
     """Load, work and show: ``load() -> (model, data)``, ``job(model, data) -> result``; the verdict's exit status."""
     from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
+    from pquant_hls.engine import Event
     from pquant_hls.errors import OutputError
     from pquant_hls.store import check_free
 
     check_free(out, resume=resume)
-    listen.line("loading TensorFlow, QKeras and hls4ml")
     try:
         with clean_stdout():
+            listen(Event("stage", "loading TensorFlow, QKeras and hls4ml"))
             load_tensorflow()
             result = job(*load())
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted; add --resume to go on with {out}\n")
         raise
+    finally:
+        listen.close()
     if json:
         print_json(as_json(result))
     else:
@@ -259,68 +264,13 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
 
 
 def _show(result: CompressionResult, recipe: Recipe) -> None:
-    from pquant_hls.cli.console import notes_lines, output_console, rounds_table
+    from pquant_hls.cli.closing import Closing
+    from pquant_hls.cli.console import output_console, rounds_table
+    from pquant_hls.reporting import read_run
 
     console = output_console()
     console.print(rounds_table(console, result.history, result.baseline_accuracy, limits_text(recipe)))
-    show_verdict(console, result, recipe.budget)
-    match = result.qor.csim_match
-    console.print(
-        f"csim equals Keras on {'-' if match is None else f'{100 * match:.2f} %'} of the validation outputs"
-    )
-    console.print(notes_lines(result.qor.notes), end="")
-    console.print(f"handed over in {result.folder / 'handover'}:")
-    for name, what in handed_over(recipe):
-        console.print(f"  {name:<16} {what}")
-
-
-def handed_over(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """What lies in the folder, and what each is for."""
-    from pquant_hls.spec import BACKENDS
-    from pquant_hls.spec.backends import SCRIPT
-
-    programs = " or ".join(BACKENDS.find(recipe.hls.backend).program_names)
-    yield "project", f"HLS project, for {programs}: its script is {SCRIPT}"
-    if recipe.budget.deliver == "rtl":
-        yield "rtl", "the Verilog that was judged, for `vivado -mode batch -source vivado.tcl`"
-    yield "model.keras", "the QKeras model"
-    yield "qor.json", "its quality of results"
-    yield "project.golden", "golden vectors, for `pquant-hls csim check`"
-    yield "../ledger.jsonl", "every step and round"
-
-
-def show_verdict(console: Any, result: CompressionResult, budget: Budget | None) -> None:
-    """Verdict, reason, what it rests on, and what the test split says of it."""
-    from rich.text import Text
-
-    from pquant_hls.programs.quoting import terminal
-
-    console.print(Text.assemble((str(result.verdict), "bold"), terminal(f": {result.reason}")))
-    console.print(f"the verdict {result.basis}")
-    for line in on_test_lines(result, budget):
-        console.print(line)
-
-
-def on_test_lines(result: CompressionResult, budget: Budget | None) -> Iterator[str]:
-    """What the test split says, which decided nothing."""
-    from pquant_hls.decide import all_on_test
-    from pquant_hls.qor.words import lost_on_test, percent, points, quality_text
-
-    seen = result.qor.metrics
-    for name, found in result.qor.quality_test.items():
-        if found.headline or (budget is not None and name in budget.quality):
-            yield f"test split, used once: csim {quality_text(name, found)}"
-    if seen.get("test_accuracy") is None and result.qor.quality_test:
-        yield from (
-            f"on the test split, which decided nothing: {check}" for check in all_on_test(result.qor, budget)
-        )
-        return
-    test = percent(seen.get("test_accuracy"), seen.get("test_accuracy_error"))
-    floating, lost = percent(seen.get("test_accuracy_float")), points(*lost_on_test(result.qor))
-    yield f"test split, used once: csim {test}, float Keras model {floating}, loss {lost} points"
-    yield from (
-        f"on the test split, which decided nothing: {check}" for check in all_on_test(result.qor, budget)
-    )
+    Closing.of_run(read_run(result.folder)).show(console)
 
 
 def limits_text(recipe: Recipe) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pquant_hls.cli.life import busy
 from pquant_hls.cli.plain import echo
 from pquant_hls.cli.ptq import PtqBits, calibrated
 from pquant_hls.cli.runs import project_in
@@ -86,11 +87,13 @@ def record(
 
     if golden.exists() and not overwrite:
         raise OutputError("exists already", where=golden, mend="--overwrite replaces it")
-    found = load_project(project)
-    x = csim.random_inputs(found, random, seed) if not inputs else input_arrays(inputs)
     rule = _rule(csim.Rule(), mode, tolerance_lsb, threshold, channel, agreement)
     known = None if labels is None else _array(labels)
-    made = csim.record(found, x, rule=rule, labels=known, timeout_s=timeout, force=force)
+    with busy("csim: reading the project") as life:
+        found = load_project(project)
+        x = csim.random_inputs(found, random, seed) if not inputs else input_arrays(inputs)
+        life.at(f"csim: {found.name} compiled and run")
+        made = csim.record(found, x, rule=rule, labels=known, timeout_s=timeout, force=force)
     made.save(golden)
     size = f"{golden.stat().st_size:,} bytes"
     echo(f"{golden}: {made.count} vectors of {made.project}, {size}, compared by: {made.rule}")
@@ -122,7 +125,8 @@ def check(
 
     known = csim.Golden.load(golden)
     rule = _rule(known.rule, mode, tolerance_lsb, threshold, channel, agreement)
-    result = csim.check(project, known, rule=rule, pinned=pinned, timeout_s=timeout)
+    with busy(f"csim: {known.project} compiled and run"):
+        result = csim.check(project, known, rule=rule, pinned=pinned, timeout_s=timeout)
     if junit is not None:
         _write_junit(junit, result)
     if json:
@@ -176,8 +180,9 @@ def diff(
 
     check_new(fix)
     spec, apart = HlsSpec() if recipe is None else Recipe.load(recipe).hls, list[Any]()
-    with clean_stdout():
+    with busy("loading TensorFlow, QKeras and hls4ml") as life, clean_stdout():
         load_tensorflow()
+        life.at("the model converted, compiled and run")
         from pquant_hls.csim import compare
         from pquant_hls.network import load_model
 
@@ -221,12 +226,14 @@ def compare(
     from pquant_hls.cli.measure import target_asked
     from pquant_hls.hls import load_project
 
-    before = load_project(old)
-    x = csim.random_inputs(before, random, seed) if not inputs else input_arrays(inputs)
-    rule = None if threshold is None else _rule(csim.Rule("decision"), None, None, threshold, channel, None)
-    found = csim.review(before, new, x, decision=rule, timeout_s=timeout)
     spec = target_asked(part, clock, None)
-    costs = [_cost(path, spec) for path in (old, new)]
+    rule = None if threshold is None else _rule(csim.Rule("decision"), None, None, threshold, channel, None)
+    with busy("csim: both firmwares compiled and run") as life:
+        before = load_project(old)
+        x = csim.random_inputs(before, random, seed) if not inputs else input_arrays(inputs)
+        found = csim.review(before, new, x, decision=rule, timeout_s=timeout)
+        life.at("their costs estimated")
+        costs = [_cost(path, spec) for path in (old, new)]
     if json:
         print_json({"schema_version": 1, "same": found.same, **asdict(found), "cost": costs})
     else:

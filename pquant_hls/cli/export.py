@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pquant_hls.cli.life import busy
 from pquant_hls.cli.plain import echo
 from pquant_hls.cli.runs import project_in
 
@@ -88,7 +89,8 @@ def _emulator(
     from pquant_hls.hls import load_project
 
     vectors = None if golden is None else Golden.load(golden)
-    made = export_emulator(load_project(project), out, namespace, golden=vectors, timeout_s=timeout)
+    with busy("the emulator written, compiled and compared with csim"):
+        made = export_emulator(load_project(project), out, namespace, golden=vectors, timeout_s=timeout)
     if json:
         print_json(
             {
@@ -175,7 +177,8 @@ def _bundle(design: Path, out: Path, golden: Path | None, timeout: float, *, jso
     from pquant_hls.cli.console import print_json
     from pquant_hls.export import bundle
 
-    made = bundle(design, out, golden=golden, timeout_s=timeout)
+    with busy(f"bundling {design}"):
+        made = bundle(design, out, golden=golden, timeout_s=timeout)
     if json:
         print_json({"schema_version": 1, **asdict(made), "path": str(made.path)})
     else:
@@ -200,7 +203,8 @@ def verify(
     from pquant_hls.cli.console import print_json
     from pquant_hls.export import verify_bundle
 
-    found = verify_bundle(bundle, unpack=unpack, timeout_s=timeout)
+    with busy(f"verifying {bundle}: bytes, csim, lint, estimate"):
+        found = verify_bundle(bundle, unpack=unpack, timeout_s=timeout)
     if json:
         print_json({"schema_version": 1, "passed": found.passed, **asdict(found)})
     else:

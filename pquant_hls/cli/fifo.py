@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pquant_hls.cli.life import busy
 from pquant_hls.cli.runs import project_in
 
 if TYPE_CHECKING:
@@ -40,9 +41,10 @@ def fifo(
     from pquant_hls.fifo import size_fifos, with_fifo_depths
     from pquant_hls.hls import load_project
 
-    loaded = load_project(project)
-    found = size_fifos(loaded, _events(loaded, inputs))
-    sized = with_fifo_depths(loaded, found.depths) if write else None
+    with busy("the traffic of the FIFOs: csim compiled and run"):
+        loaded = load_project(project)
+        found = size_fifos(loaded, _events(loaded, inputs))
+        sized = with_fifo_depths(loaded, found.depths) if write else None
     if json:
         print_json(_record(project, found, written=write))
     else:

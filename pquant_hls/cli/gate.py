@@ -12,8 +12,10 @@ from pquant_hls.cli.measure import RESOURCES
 from pquant_hls.cli.plain import echo
 
 if TYPE_CHECKING:
+    from pquant_hls.cli.closing import Closing
     from pquant_hls.decide import Check, Judgement
     from pquant_hls.qor import QoR
+    from pquant_hls.reporting import RunReport
     from pquant_hls.spec import Budget, HlsSpec
 
 QOR = Path("handover", "qor.json")
@@ -66,34 +68,41 @@ def gate(
     clock: Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> int:
-    """Judge a design by limits and by its last record: exit 0 met, 1 missed, 4 not known."""
+    """Judge a design by limits and by its last record: exit 0 met, 1 missed, 4 not known.
+
+    A run folder alone is judged by its own budget.
+    """
+    from pquant_hls.cli.closing import Closing
     from pquant_hls.cli.compress import EXIT_OF_VERDICT
     from pquant_hls.cli.console import output_console, print_json
+    from pquant_hls.cli.life import busy
     from pquant_hls.cli.measure import target_asked
-    from pquant_hls.decide import Check, Judgement, drift, judge
-    from pquant_hls.reporting import checks_to_junit
-    from pquant_hls.spec import Budget
+    from pquant_hls.decide import Judgement, drift
+    from pquant_hls.reporting import checks_to_junit, read_run
     from pquant_hls.store import write_bytes
 
-    spec = target_asked(part, clock, None)
-    qor, checks = record_of(design, spec), list[Check]()
-    budget = budget_of(limit or [], recipe, needed=against is None and lock is None)
-    if budget is not None:
-        checks += judge(qor, budget, baseline_accuracy=qor.metrics.get("baseline_accuracy")).checks
-    else:  # growth alone is asked about; a design that is known not to fit its part is none all the same
-        checks += [c for c in judge(qor, Budget(exact=False)).checks if c.low is not None]
-    if against is not None:
-        checks += drift(record_of(against, spec), qor, _share(tolerance)).checks
-    if lock is not None:
-        checks += _locked(design, lock)
-    found = Judgement.of(checks)
+    spec, limits = target_asked(part, clock, None), limit or []
+    run = read_run(design) if (design / "run.json").is_file() else None
+    with busy(f"measuring {design}"):
+        if run is not None and not limits and recipe is None and against is None and lock is None:
+            closing = Closing.of_run(run)
+        else:
+            budget = budget_of(limits, recipe, needed=against is None and lock is None)
+            qor = record_of(design, spec)
+            checks = _checks(qor, budget)
+            if against is not None:
+                checks += drift(record_of(against, spec), qor, _share(tolerance)).checks
+            if lock is not None:
+                checks += _locked(design, lock)
+            closing = _closing(Judgement.of(checks), qor, budget, run)
+    found, qor = closing.judgement, closing.qor
     if junit is not None:
         text = checks_to_junit(str(design), str(found.verdict), f"source: {qor.source}", found.checks)
         write_bytes(junit, text.encode())
     if json:
         print_json(_as_json(found, qor))
     else:
-        _show(output_console(), found, qor)
+        closing.show(output_console())
     return EXIT_OF_VERDICT[str(found.verdict)]
 
 
@@ -118,6 +127,32 @@ def _locked(design: Path, lock: Path) -> Sequence[Check]:
     return Lock.of_record(read_json(lock), lock).checks(graph)
 
 
+def _checks(qor: QoR, budget: Budget | None) -> list[Check]:
+    """Those of a budget; without one growth alone is asked about, and a design that is known not to fit its part is none all
+    the same."""
+    from pquant_hls.decide import judge
+    from pquant_hls.spec import Budget
+
+    if budget is None:
+        return [check for check in judge(qor, Budget(exact=False)).checks if check.low is not None]
+    return list(judge(qor, budget, baseline_accuracy=qor.metrics.get("baseline_accuracy")).checks)
+
+
+def _closing(found: Judgement, qor: QoR, budget: Budget | None, run: RunReport | None) -> Closing:
+    """The closing block by limits that are not the run's own, and of what is no run."""
+    from dataclasses import replace
+
+    from pquant_hls.cli.closing import Closing
+
+    failing = "; ".join(map(str, found.failing())) or "every limit holds"
+    reason = f"{failing} (source: {qor.source or 'not measured'}, {qor.design} design)"
+    if run is None:
+        return Closing(str(found.verdict), reason, found, qor, budget)
+    return replace(
+        Closing.of_run(run), outcome=str(found.verdict), reason=reason, judgement=found, budget=budget
+    )
+
+
 def record_of(path: Path, spec: HlsSpec | None = None) -> QoR:
     """A QoR kept as JSON (a run's ``qor.json``, ``measure --json``), or what a project or report says; ``spec`` is what a
     firmware without build files is built for."""
@@ -127,9 +162,12 @@ def record_of(path: Path, spec: HlsSpec | None = None) -> QoR:
     from pquant_hls.store import read_json
 
     if not path.exists():
-        raise SpecError("no such file or folder", where=path)
+        mend = "`pquant-hls measure PROJECT --json > FILE` writes a record"
+        raise SpecError("no such file or folder", where=path, mend=mend)
     if (path / QOR).is_file():
         path = path / QOR
+    elif (path / "run.json").is_file():
+        raise SpecError("this run has handed no design over", where=path, mend="finish it with --resume")
     if path.suffix != ".json":
         return measure_project(path, spec=spec)
     return read_qor(read_json(path), path)
@@ -187,12 +225,6 @@ def _share(text: str) -> float:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError as cause:
         raise SpecError(f"is no share such as 5% or 0.05: {text!r}", where="--tolerance") from cause
-
-
-def _show(console: Any, found: Judgement, qor: QoR) -> None:
-    for check in found.checks:
-        console.print(str(check))
-    console.print(f"{found.sentence} (source: {qor.source or 'not measured'}, {qor.design} design)")
 
 
 def _as_json(found: Judgement, qor: QoR) -> dict[str, Any]:

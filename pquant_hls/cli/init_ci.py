@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pquant_hls.cli.life import busy
 from pquant_hls.cli.plain import echo
 
 PLACES: Mapping[str, str] = {"github": ".github/workflows/firmware.yml", "gitlab": ".gitlab-ci.yml"}
@@ -55,7 +56,8 @@ def init_ci(
     place = out / PLACES[server]
     if place.exists() and not overwrite:
         raise OutputError("exists already", where=place, mend="--overwrite replaces it")
-    load_project(out / project)  # what the jobs could not read is said now
+    with busy(f"reading {out / project}"):
+        load_project(out / project)  # what the jobs could not read is said now
     target = [*_option("--part", part), *_option("--clock", clock)]
     found = jobs(project, golden, record, limit or [], tolerance, ranges or [], target)
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pquant_hls.cli.life import busy
 from pquant_hls.cli.plain import echo
 from pquant_hls.cli.ptq import PtqBits, calibrated
 from pquant_hls.cli.runs import project_in
@@ -68,8 +69,9 @@ def lint(
 
     spec = HlsSpec() if recipe is None else Recipe.load(recipe).hls
     check_new(fix)
-    with clean_stdout():
+    with busy("loading TensorFlow, QKeras and hls4ml") as life, clean_stdout():
         load_tensorflow()
+        life.at(f"linting {model}")
         from pquant_hls.lint import errors
         from pquant_hls.lint import lint as examine
         from pquant_hls.lint.fix import unit_inputs
@@ -111,8 +113,9 @@ def _lint_firmware(path: Path, junit: Path | None, *, json: bool) -> int:
     from pquant_hls.golden import compare_weights
     from pquant_hls.hls import load_project
 
-    project = load_project(path)
-    remarks, apart = examine(project.read), compare_weights(project)
+    with busy(f"linting {path}"):
+        project = load_project(path)
+        remarks, apart = examine(project.read), compare_weights(project)
     passed = not apart and all(remark.severity == "note" for remark in remarks)
     if junit is not None:
         from pquant_hls.cli.junit import JunitCase, write_cases

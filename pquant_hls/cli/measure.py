@@ -58,7 +58,8 @@ def measure(
     json: Json = False,
 ) -> int:
     """Latency, clock and resources of a design, from reports, tools, the estimator or its Verilog."""
-    from pquant_hls.cli.console import clean_stdout, error_console, print_json
+    from pquant_hls.cli.console import clean_stdout, print_json
+    from pquant_hls.cli.life import busy
     from pquant_hls.errors import SpecError
     from pquant_hls.measure import EVALUATORS, measure_project
     from pquant_hls.spec import AUTO
@@ -68,17 +69,18 @@ def measure(
     try:
         path.stat()
     except OSError as cause:
-        raise SpecError(f"cannot be read: {cause.strerror}", where=path) from cause
-    progress = error_console()
-    with clean_stdout():
+        mend = "give a project, a run folder or a report file"
+        raise SpecError(f"cannot be read: {cause.strerror}", where=path, mend=mend) from cause
+    asked = target_asked(part, clock, backend)
+    with busy(f"measuring {path}") as life, clean_stdout():
         qor = measure_project(
             path,
             using,
             work=work,
             top=top,
             prefix=shlex.split(prefix),
-            spec=target_asked(part, clock, backend),
-            on_line=lambda line: progress.print(line, style="dim", markup=False),
+            spec=asked,
+            on_line=life.said,
         )
     if json:
         print_json({**qor.model_dump(mode="json"), "derived": derived(qor)})

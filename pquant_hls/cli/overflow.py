@@ -15,6 +15,7 @@ def lint_overflow(path: Path, words: Sequence[str], seconds: float, junit: Path 
     """1 where a type wraps; 4 where none is known to and one is undecided."""
     from pquant_hls.cli.console import print_json
     from pquant_hls.cli.junit import write_cases
+    from pquant_hls.cli.life import busy
     from pquant_hls.cli.plain import echo
     from pquant_hls.errors import SpecError
     from pquant_hls.hls import load_project
@@ -22,9 +23,10 @@ def lint_overflow(path: Path, words: Sequence[str], seconds: float, junit: Path 
 
     if not path.is_dir() and path.suffix not in (".cpp", ".cc"):
         raise SpecError("--overflow is of a firmware", where=path, mend="give the project's folder")
-    project = load_project(path)
     ranges = [_range(word) for word in words] or None
-    found = overflow(project, ranges, seconds=seconds)
+    with busy(f"proving the types of {path}, in {seconds:g} s of processor time at most"):
+        project = load_project(path)
+        found = overflow(project, ranges, seconds=seconds)
     if junit is not None:
         write_cases(junit, f"overflow of {project.name}", [_case(one) for one in found.types])
     if json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pquant_hls.errors import SpecError
@@ -10,7 +10,7 @@ from pquant_hls.spec.text import yaml_values
 
 if TYPE_CHECKING:
     from pquant_hls.engine import CompressionResult
-    from pquant_hls.spec import Budget, Recipe
+    from pquant_hls.spec import Recipe
 
 NAMES = ("standard", "auto", "trigger", "tagger", "validation", "adaptive", "ptq", "custom")
 ALIASES = {"compression": "custom", "auto_tuning": "auto"}
@@ -95,31 +95,33 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
     return {name: yaml_values(value, f"--set {name}") for name, _, value in pairs}
 
 
-def show_result(result: CompressionResult, budget: Budget | None = None) -> None:
-    """Each line of history, then verdict, figures and folder."""
-    from pquant_hls.cli.compress import show_verdict
-    from pquant_hls.cli.console import lines_table, notes_lines, output_console
-    from pquant_hls.qor.words import lost_of, percent, points, quality_text
-    from pquant_hls.reporting import lines
+def show_result(result: CompressionResult) -> None:
+    """Each line of history, what the pipeline or study was after, and the closing block."""
+    from pquant_hls.cli.closing import Closing
+    from pquant_hls.cli.console import lines_table, output_console
+    from pquant_hls.reporting import lines, read_run
 
-    console = output_console()
+    console, run = output_console(), read_run(result.folder)
     console.print(lines_table(console, lines(result.history, result.baseline_accuracy)))
-    show_verdict(console, result, budget)
+    for line in _own_figures(result, tuple(run.budget.get("quality") or ())):
+        console.print(line)
+    Closing.of_run(run).show(console)
+
+
+def _own_figures(result: CompressionResult, named: Sequence[str]) -> Iterator[str]:
+    """Quality on the validation split, the ratio, and a study's winner; of figures by bin or class those that are ``named``."""
+    from pquant_hls.qor.words import lost_of, percent, points, quality_text
+
     lost = points(*lost_of(result.qor, result.baseline_accuracy))
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
-    named = () if budget is None else tuple(budget.quality)
     for name, found in result.qor.quality.items():
-        if ":" in name and name not in named:  # bins, curves and single classes: the report has them
-            continue
-        console.print(f"csim {quality_text(name, found)} (validation)")
-    known = result.qor.accuracy is not None or not result.qor.quality
-    console.print(
-        f"ratio {ratio}"
-        if not known
-        else f"csim accuracy {percent(result.qor.accuracy, result.qor.metrics.get('accuracy_error'))} (validation), "
-        f"original {percent(result.baseline_accuracy)}, loss {lost} points, ratio {ratio}"
-    )
+        if ":" not in name or name in named:
+            yield f"csim {quality_text(name, found)} (validation)"
+    if result.qor.accuracy is None and result.qor.quality:
+        yield f"ratio {ratio}"
+    else:
+        accuracy = percent(result.qor.accuracy, result.qor.metrics.get("accuracy_error"))
+        original = percent(result.baseline_accuracy)
+        yield f"csim accuracy {accuracy} (validation), original {original}, loss {lost} points, ratio {ratio}"
     if result.best_config is not None:
-        console.print(f"best configuration: {result.best_config}")
-    console.print(notes_lines(result.qor.notes), end="")
-    console.print(f"handed over in {result.folder / 'handover'}")
+        yield f"best configuration: {result.best_config}"

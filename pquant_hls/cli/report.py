@@ -139,6 +139,7 @@ def is_firmware(path: Path) -> bool:
 
 def _firmware(path: Path, page: Path, part: str | None, clock: str | None) -> int:
     """0: a page is no verdict; what could not be measured stands on it."""
+    from pquant_hls.cli.life import busy
     from pquant_hls.cli.measure import target_asked
     from pquant_hls.errors import NotMeasured, UnsupportedModel
     from pquant_hls.firmware import examine
@@ -149,11 +150,13 @@ def _firmware(path: Path, page: Path, part: str | None, clock: str | None) -> in
     from pquant_hls.reporting import firmware_html
     from pquant_hls.store import write_bytes
 
-    project = load_project(path)
-    try:
-        qor = measure_project(path, spec=target_asked(part, clock, None))
-    except (NotMeasured, UnsupportedModel) as cause:
-        qor = QoR(notes=(str(cause),))
+    asked = target_asked(part, clock, None)
+    with busy(f"measuring {path}"):
+        project = load_project(path)
+        try:
+            qor = measure_project(path, spec=asked)
+        except (NotMeasured, UnsupportedModel) as cause:
+            qor = QoR(notes=(str(cause),))
     sides = (("input", project.inputs), ("output", project.outputs))
     ports = [
         [side, port.name, " x ".join(map(str, port.shape)), str(port.type or "not fixed-point")]
@@ -168,8 +171,9 @@ def _firmware(path: Path, page: Path, part: str | None, clock: str | None) -> in
 
 
 def _show(found: RunReport) -> None:
+    from pquant_hls.cli.closing import Closing
     from pquant_hls.cli.compress import limits_text
-    from pquant_hls.cli.console import lines_table, notes_lines, output_console, rounds_table
+    from pquant_hls.cli.console import lines_table, output_console, rounds_table
     from pquant_hls.spec import Recipe
 
     console = output_console()
@@ -178,10 +182,4 @@ def _show(found: RunReport) -> None:
     else:
         limits = limits_text(Recipe.parse(found.recipe))
         console.print(rounds_table(console, found.rounds, found.baseline_accuracy, limits))
-    state = found.verdict if found.status == "finished" else f"{found.status}, {found.verdict}"
-    console.print(f"{state}: {found.reason}")
-    if found.basis:
-        console.print(f"the verdict {found.basis}")
-    if found.on_test is not None:
-        console.print(f"on the test split, which decided nothing: {found.on_test}")
-    console.print(notes_lines((found.qor or {}).get("notes") or ()), end="")
+    Closing.of_run(found).show(console)

@@ -49,10 +49,11 @@ def suggest(
     from pquant_hls.cli.compress import EXIT_OF_VERDICT
     from pquant_hls.cli.console import clean_stdout, print_json
     from pquant_hls.cli.gate import budget_of
+    from pquant_hls.cli.life import busy
     from pquant_hls.estimate import suggest as find
 
     words = [*([] if latency is None else [f"latency_ns={latency}"]), *(limit or [])]
-    with clean_stdout():
+    with busy("estimating designs"), clean_stdout():
         found = find(
             model, part=part, clock=clock, backend=backend, budget=budget_of(words, None, needed=False)
         )

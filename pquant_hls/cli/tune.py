@@ -58,10 +58,7 @@ def tune(
 
         return tune_model(keras_model, dataset, spec, out, resume=resume, listen=listen)
 
-    def show(result: Any) -> None:
-        show_result(result, spec.budget)
-
-    return run_job(loader(model, data), job, show, out, resume=resume, json=json, listen=listen)
+    return run_job(loader(model, data), job, show_result, out, resume=resume, json=json, listen=listen)
 
 
 def _spec(study: Path | None, recipe: str, budget: str | None) -> StudySpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -16,6 +16,9 @@ from pquant_hls.csim.sides import Sides
 from pquant_hls.hls.project import HlsProject
 from pquant_hls.lint import lint
 from pquant_hls.network.graph import Topology
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 UNTRACED = "no layer of the project's top can be seen in csim: only its outputs are compared"
 
@@ -49,7 +52,11 @@ class Comparison:
 
 
 def compare(
-    project: HlsProject | Library, model: Any, x: ArrayLike | Sequence[ArrayLike], *, timeout_s: float = 600.0
+    project: HlsProject | Library,
+    model: Model,
+    x: ArrayLike | Sequence[ArrayLike],
+    *,
+    timeout_s: float = 600.0,
 ) -> Comparison:
     """Run csim and Keras on ``x`` and compare layer by layer; the project is built as it is, not rewritten.
 
@@ -101,7 +108,7 @@ def _run(project: HlsProject | Library, x: Any, timeout_s: float) -> tuple[Any, 
         return _run(library, x, timeout_s)
 
 
-def likely_cause(project: HlsProject, model: Any, normal: Topology, first: LayerDifference) -> str:
+def likely_cause(project: HlsProject, model: Model, normal: Topology, first: LayerDifference) -> str:
     """A guess at why ``first`` differs, from the project's own record and from the linter."""
     altered = _altered(project, first.layer)
     if altered is not None:

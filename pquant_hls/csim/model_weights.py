@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from pquant_hls.firmware import read_graph
 from pquant_hls.hls import HlsProject, fixed_graph
 from pquant_hls.qor import FixedPointGraph, Node
 from pquant_hls.spec import HlsSpec
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 FINE = "ap_fixed<40,16>"
 """Weights without a quantizer are taken at this precision before the firmware's own type stores them."""
@@ -40,7 +43,7 @@ class WeightGap:
         )
 
 
-def weight_gaps(project: HlsProject, model: Any) -> tuple[tuple[WeightGap, ...], str]:
+def weight_gaps(project: HlsProject, model: Model) -> tuple[tuple[WeightGap, ...], str]:
     """The arrays that differ, and a note on what was compared.
 
     Layers are paired by name, else in order where kinds and shapes of all agree. A model that cannot be read as the project

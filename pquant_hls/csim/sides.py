@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,9 @@ from pquant_hls.network.normal import Counterpart, traced_form
 from pquant_hls.network.plan import is_linear
 from pquant_hls.network.reference import Reference, reference
 from pquant_hls.network.witness import has_graph
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +46,7 @@ class Sides:
     normal: Topology | None = None
 
     @classmethod
-    def of(cls, project: HlsProject, model: Any, x: ArrayLike | Sequence[ArrayLike]) -> Sides:
+    def of(cls, project: HlsProject, model: Model, x: ArrayLike | Sequence[ArrayLike]) -> Sides:
         """Raises as ``comparison.compare``."""
         heads = [table_head(project, port) for port in project.outputs]
         if not has_graph(model):
@@ -118,7 +121,7 @@ class Sides:
         )
 
 
-def _form(model: Any, *, keep: bool) -> tuple[Topology | None, dict[str, Counterpart]]:
+def _form(model: Model, *, keep: bool) -> tuple[Topology | None, dict[str, Counterpart]]:
     """The normal form, whose names the project's layers have, and where they stand in the model; None where there is
     none, so that outputs alone are compared."""
     try:

@@ -51,5 +51,7 @@ if TYPE_CHECKING:
     from pquant_hls.engine.score import loss as loss
     from pquant_hls.engine.score import merit as merit
     from pquant_hls.engine.score import score_of as score_of
+    from pquant_hls.engine.watch import Watch as Watch
+    from pquant_hls.engine.watch import listener_of as listener_of
 
 attach(globals())

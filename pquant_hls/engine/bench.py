@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pquant_hls.compress import (
     Accounting,
@@ -55,6 +55,9 @@ from pquant_hls.toolchain import command_of
 from pquant_hls.train import EpochReport, as_list
 from pquant_hls.train.purpose import Purpose, purpose_of
 
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
+
 FIFO_EVENTS = 2
 """Events whose traffic is recorded; hls4ml's layers read and write alike in all of them."""
 MANY = 200_000
@@ -76,7 +79,7 @@ class Point:
     holds its sizes, ``ratio`` the compression ratio against the original, ``notes`` the last step's remarks.
     """
 
-    model: Any
+    model: Model
     digest: str
     parent: str | None = None
     step: str = "original"
@@ -105,7 +108,7 @@ class Bench:
     budget: Budget | None
     run: RunFolder
     listen: Listener = silent
-    teacher: Any = None
+    teacher: Model = None
     baseline_accuracy: float | None = None
     original: Accounting | None = None
     gates: tuple[Gate, ...] = ()
@@ -124,7 +127,7 @@ class Bench:
         """Events to train on."""
         return self.data.events("train")
 
-    def start(self, model: Any) -> Point:
+    def start(self, model: Model) -> Point:
         """The original as a point; its Keras accuracy (or what its tasks go by) on the validation split is what losses
         count from. From here on the bench's data are fitted to those tasks."""
         self.teacher = model

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.engine.bench import Bench, Point
-from pquant_hls.engine.events import Listener, silent
 from pquant_hls.engine.goal import Ending
 from pquant_hls.engine.handover import CompressionResult
 from pquant_hls.engine.policy import Order, run_policy
 from pquant_hls.engine.smaller import loop_then_smaller
+from pquant_hls.engine.watch import Watch, listener_of
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import REPORT, Recipe
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 
 class ClosedLoop:
@@ -35,14 +38,14 @@ class ClosedLoop:
 
 
 def compress_model(
-    model: Any,
+    model: Model,
     data: Dataset,
     recipe: Recipe,
     out: str | Path,
     *,
     resume: bool = False,
-    listen: Listener = silent,
     report: str | Path | None = None,
+    **watch: Unpack[Watch],
 ) -> CompressionResult:
     """Compress ``model`` by ``recipe`` until its firmware meets the budget, or say why it cannot.
 
@@ -52,6 +55,7 @@ def compress_model(
     data : inputs and labels in three splits, as docs/tasks.md says for each task.
     out : the run folder, empty or new; with ``resume`` one of an interrupted run of the same three.
     report : with ``measure: report`` the synthesis report, or a folder of them, of the design the run waits for.
+    watch : ``verbose``, ``listen``: what is shown while it works (``engine.Watch``).
 
     Raises
     ------
@@ -65,5 +69,5 @@ def compress_model(
             mend="set budget.measure: report",
         )
     given = None if report is None else Path(report)
-    order = Order(recipe.hls, recipe.budget, listener=listen, report=given, task=recipe.task)
+    order = Order(recipe.hls, recipe.budget, listener=listener_of(**watch), report=given, task=recipe.task)
     return run_policy(ClosedLoop(recipe), model, data, order, Path(out), resume=resume)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pquant_hls.csim import build
 from pquant_hls.datasets import several
@@ -25,6 +25,11 @@ from pquant_hls.qor import QoR
 from pquant_hls.reporting import Plots, frame, read_run, result_html
 from pquant_hls.store import Entry, write_json
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from pquant_hls.network.model import Model
+
 GOLDEN_VECTORS = 256
 FOLDER = "handover"
 GOLDEN = "project.golden"
@@ -42,7 +47,7 @@ class CompressionResult:
     ratio, ``best_config`` a study's winner, ``results`` figures by class: None where a run has none.
     """
 
-    model: Any
+    model: Model
     qor: QoR
     verdict: Verdict
     history: tuple[Entry, ...]
@@ -61,7 +66,7 @@ class CompressionResult:
         return Plots.of(self.folder)
 
     @property
-    def rounds(self) -> Any:
+    def rounds(self) -> DataFrame:
         """A pandas frame with a row for each thing that the run did (``reporting.frame``)."""
         return frame(read_run(self.folder))
 
@@ -87,32 +92,32 @@ class StudyResult(CompressionResult):
     """Of a study: unpacks to (model, best_config)."""
 
     @property
-    def trials(self) -> Any:
+    def trials(self) -> DataFrame:
         """A pandas frame with a row for each trial: its parameters, figures, standing and the limits that it broke."""
         return frame(read_run(self.folder), kinds=("trial",))
 
-    def parts(self) -> tuple[Any, dict[str, Any] | None]:
+    def parts(self) -> tuple[Model, dict[str, Any] | None]:
         return self.model, self.best_config
 
 
 class TriggerResult(CompressionResult):
     """Of ``compress_trigger_model``: unpacks to (model, qor, history)."""
 
-    def parts(self) -> tuple[Any, QoR, tuple[Entry, ...]]:
+    def parts(self) -> tuple[Model, QoR, tuple[Entry, ...]]:
         return self.model, self.qor, self.history
 
 
 class TaggerResult(CompressionResult):
     """Of ``compress_jet_tagger``: unpacks to (model, results by class)."""
 
-    def parts(self) -> tuple[Any, dict[str, Any] | None]:
+    def parts(self) -> tuple[Model, dict[str, Any] | None]:
         return self.model, self.results
 
 
 class ValidationResult(CompressionResult):
     """Of a validation: unpacks to (model, history)."""
 
-    def parts(self) -> tuple[Any, tuple[Entry, ...]]:
+    def parts(self) -> tuple[Model, tuple[Entry, ...]]:
         return self.model, self.history
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from pquant_hls.train.answers import as_probabilities
 from pquant_hls.train.figures import Figure, all_asked
 from pquant_hls.train.purpose import Purpose, Question
 from pquant_hls.train.tasks import Evidence, Sample
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 Array = NDArray[Any]
 Answers = list[Array]
@@ -38,7 +41,7 @@ class Witness:
     thresholds: tuple[float, ...]
 
 
-def keras_witness(model: Any, *, keep_softmax: bool | Literal["exact"]) -> Witness:
+def keras_witness(model: Model, *, keep_softmax: bool | Literal["exact"]) -> Witness:
     """A Keras model as its firmware answers: a linted QKeras model decides as that does."""
     heads = heads_of(model)
     return Witness(
@@ -48,7 +51,7 @@ def keras_witness(model: Any, *, keep_softmax: bool | Literal["exact"]) -> Witne
     )
 
 
-def csim_witness(library: Library, model: Any, spec: HlsSpec) -> Witness:
+def csim_witness(library: Library, model: Model, spec: HlsSpec) -> Witness:
     """The firmware made of a model as it answers in csim. A single column is decided at 0.5 behind a sigmoid and at 0 on
     logits."""
     graph = library.project.graph

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pquant_hls.datasets import Dataset, remarks
 from pquant_hls.engine.bench import Bench, Point
@@ -19,6 +19,9 @@ from pquant_hls.network import model_digest
 from pquant_hls.network.paths import cut_off
 from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.store import RunFolder, digest_of
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 TORN = "the ledger's last line was cut short by a crash: it is taken away, its work is looked for again"
 
@@ -78,7 +81,7 @@ class Policy(Protocol[S_contra, R_co]):
 
 def run_policy(
     policy: Policy[S, R],
-    model: Any,
+    model: Model,
     data: Dataset,
     setup: S,
     out: Path | None = None,
@@ -113,7 +116,7 @@ def run_policy(
         return _finish(bench, policy, policy.policy(bench, start, setup), start.model)
 
 
-def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Any) -> R:
+def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Model) -> R:
     """Measure, judge and hand over what a policy chose, and close its run folder."""
     final, judgement = conclude(bench, ending)
     if final.qor is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 
@@ -18,7 +17,7 @@ from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.train.purpose import purpose_of
 
 
-def check_model(model: Any) -> None:
+def check_model(model: keras.Model) -> None:
     """Raise UnsupportedModel unless this is a built Keras model whose inputs have fixed sizes."""
     if not isinstance(model, keras.Model):
         raise UnsupportedModel(
@@ -43,7 +42,7 @@ def check_model(model: Any) -> None:
 
 
 def preflight(
-    model: Any,
+    model: keras.Model,
     data: Dataset,
     hls: HlsSpec,
     budget: Budget | None = None,

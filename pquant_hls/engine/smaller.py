@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pquant_hls.decide import Judgement, Limit, Verdict, best_round, judge, shallower
 from pquant_hls.engine.bench import Point
@@ -18,6 +18,9 @@ from pquant_hls.network import dense_sizes, layer_table
 from pquant_hls.qor import FixedPointGraph, QoR
 from pquant_hls.spec import Recipe, StepConfig
 from pquant_hls.spec.steps import PruneConfig, PruneLayersConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 HOW = "`--smaller` (`loop: {smaller: {}}`) trains it from this one"
 
@@ -65,7 +68,7 @@ def architecture_is_short(found: LoopResult, recipe: Recipe) -> bool:
     return bool(open_ones) and not other and recipe.budget.deliver == "hls"
 
 
-def smaller_that_fits(model: Any, recipe: Recipe, found: LoopResult) -> tuple[Smaller | None, str]:
+def smaller_that_fits(model: Model, recipe: Recipe, found: LoopResult) -> tuple[Smaller | None, str]:
     """The network with fewer of its layers that would fit, and in words; None with the reason.
 
     Of dense layers one after another it is the deepest of the first ones, at the widths that the estimator allows; of
@@ -80,14 +83,14 @@ def smaller_that_fits(model: Any, recipe: Recipe, found: LoopResult) -> tuple[Sm
     return fits, fits.words
 
 
-def _is_dense(model: Any) -> bool:
+def _is_dense(model: Model) -> bool:
     try:
         return bool(dense_sizes(model))
     except UnsupportedModel:
         return False
 
 
-def _dense(model: Any, recipe: Recipe) -> Smaller | None:
+def _dense(model: Model, recipe: Recipe) -> Smaller | None:
     """By sizes alone; at the recipe's reuse factors where one does."""
     sizes, target, budget = dense_sizes(model), recipe.hls.target, recipe.budget
     own = _own_reuse(recipe)
@@ -102,7 +105,7 @@ def _dense(model: Any, recipe: Recipe) -> Smaller | None:
     return Smaller(gone, f"{found.shape} would fit", words, widths, found.reuse_factor in own)
 
 
-def _of_design(model: Any, recipe: Recipe, base: Point) -> Smaller | None:
+def _of_design(model: Model, recipe: Recipe, base: Point) -> Smaller | None:
     """The design without the fewest layers; of those that fit the one with the most weights."""
     graph = None if base.project is None else base.project.graph
     if graph is None:
@@ -142,7 +145,7 @@ def _named(fits: Smaller | None, recipe: Recipe) -> list[str]:
     return [] if fits is None else [name for name in fits.layers if name in named]
 
 
-def _hidden(model: Any) -> list[str]:
+def _hidden(model: Model) -> list[str]:
     return [row.name for row in layer_table(model) if row.units is not None][:-1]
 
 

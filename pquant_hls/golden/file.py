@@ -29,7 +29,7 @@ from pquant_hls.store import write_bytes
 SCHEMA_VERSION = 1
 BEGIN, END = "-----BEGIN VECTORS (base64 of zlib)-----", "-----END VECTORS-----"
 _KIND = "pquant_hls csim golden"
-_MEND = "restore it from version control or record it again"
+_MEND = "restore it from version control, or `pquant-hls csim record` makes it anew"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pquant_hls.errors import SpecError, UnsupportedModel
 from pquant_hls.hls.adders import widen_results, with_adders
@@ -21,6 +21,9 @@ from pquant_hls.network.plan import Plan, plan, reuse_factors
 from pquant_hls.qor import FixedPointGraph, FixedType
 from pquant_hls.spec import HlsSpec
 
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
+
 STRATEGIES = {
     "latency": "Latency",
     "resource": "Resource",
@@ -31,7 +34,7 @@ ALWAYS_REFUSED = frozenset({"lambda", "no-arithmetic", "input-shape"})
 """Rules that an inexact conversion breaks on too."""
 
 
-def fixed_graph(model: Any, spec: HlsSpec | None = None, *, exact: bool = False) -> FixedPointGraph:
+def fixed_graph(model: Model, spec: HlsSpec | None = None, *, exact: bool = False) -> FixedPointGraph:
     """The design that ``convert`` would write for this model and these options, as integers.
 
     Parameters
@@ -53,7 +56,7 @@ def fixed_graph(model: Any, spec: HlsSpec | None = None, *, exact: bool = False)
             return designed(normal, spec, Path("unwritten"), exact=exact)[1]
 
 
-def checked_form(model: Any, spec: HlsSpec, *, exact: bool) -> tuple[Any, list[str]]:
+def checked_form(model: Model, spec: HlsSpec, *, exact: bool) -> tuple[Any, list[str]]:
     """The normal form of a model that these options can take, and what was dropped, replaced, renamed or rounded on
     the way to it; raises as ``fixed_graph`` does."""
     if spec.strategy == "distributed_arithmetic":

@@ -6,7 +6,7 @@ import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,11 +26,14 @@ from pquant_hls.hls.record import check_empty, check_project_name, save_info
 from pquant_hls.network.capture import captured
 from pquant_hls.spec import HlsSpec
 
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
+
 LOG_FILE = "hls4ml.log"
 _PACKAGES = ("pquant_hls", "hls4ml", "keras", "qkeras-v3", "tensorflow", "numpy")
 
 
-def convert(model: Any, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsProject:
+def convert(model: Model, spec: HlsSpec, out: Path, *, exact: bool = True) -> HlsProject:
     """Write ``model`` as an hls4ml project into the folder ``out``, which must be empty or absent.
 
     Parameters

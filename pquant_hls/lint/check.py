@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pquant_hls.lint import activations, layers, model, weights
 from pquant_hls.lint.finding import ORDER, Context, Finding, FindingList
@@ -16,8 +16,11 @@ from pquant_hls.network.normal import normal_form
 from pquant_hls.network.types import typed
 from pquant_hls.spec import HlsSpec
 
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
-def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
+
+def lint(keras_model: Model, spec: HlsSpec | None = None) -> list[Finding]:
     """All findings on a Keras model, errors first, then in the order of the layers.
 
     Parameters
@@ -32,7 +35,7 @@ def lint(keras_model: Any, spec: HlsSpec | None = None) -> list[Finding]:
     return FindingList(lint_with_form(keras_model, HlsSpec() if spec is None else spec)[0])
 
 
-def lint_with_form(keras_model: Any, spec: HlsSpec) -> tuple[list[Finding], Any]:
+def lint_with_form(keras_model: Model, spec: HlsSpec) -> tuple[list[Finding], Any]:
     """``lint``, and the model in normal form that it looked at; None where errors were found before."""
     keep = spec.keep_softmax
     keras_model = exact_heads(keras_model) if keep == "exact" else inlined(keras_model)

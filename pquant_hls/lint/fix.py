@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from pquant_hls.network.types import typed
 from pquant_hls.qor import FixedType
 from pquant_hls.spec import HlsSpec
 
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
+
 Array = NDArray[np.float64]
 EXTRA_BITS = 4
 """Bits beyond the quantizer's own for weights moved to a new grid: an error of 1/32 of its old LSB."""
@@ -35,7 +38,7 @@ FLOAT_BITS = 16
 """Bits of weights that had no quantizer."""
 
 
-def fix(model: Any, spec: HlsSpec | None = None) -> tuple[Any, list[Finding]]:
+def fix(model: Model, spec: HlsSpec | None = None) -> tuple[Model, list[Finding]]:
     """A new model in normal form with all mended that needs no retraining, and what is left to say of it.
 
     Batch normalizations are folded into the layer before, scales taken into the weights, random and partial
@@ -80,7 +83,7 @@ class Moved(NamedTuple):
 
 
 def moved_by_fix(
-    original: Any, mended: Any, x: Any, spec: HlsSpec | None = None, *, headless: bool = True
+    original: Model, mended: Any, x: Any, spec: HlsSpec | None = None, *, headless: bool = True
 ) -> list[Moved]:
     """What ``fix`` moved, output by output, on inputs ``x`` (n, *input shape), a list of them for several inputs.
 
@@ -103,7 +106,7 @@ def moved_by_fix(
     ]
 
 
-def unit_inputs(model: Any, rows: int = 1000, seed: int = 0) -> Any:
+def unit_inputs(model: Model, rows: int = 1000, seed: int = 0) -> Any:
     """Normal inputs of unit variance, float32 (rows, *input shape), a list of them for several inputs."""
     rng = np.random.default_rng(seed)
     found = [rng.normal(size=(rows, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]

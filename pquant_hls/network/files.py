@@ -83,7 +83,7 @@ def load_model(path: str | Path) -> keras.Model:
     """
     path = Path(path)
     if not path.exists():
-        raise UnsupportedModel("no such model file", where=path)
+        raise UnsupportedModel("no such model file", where=path, mend="give a .keras or .h5 file")
     if path.is_dir() and (path / "saved_model.pb").is_file():
         mend = "load it with the Keras 2 that wrote it and save it as .h5"
         raise UnsupportedModel("is a SavedModel folder, which Keras 3 does not load", where=path, mend=mend)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pquant_hls.engine import CompressionResult
 from pquant_hls.network import model_digest
@@ -14,6 +14,9 @@ from pquant_hls.pipelines.setup import setup_of
 from pquant_hls.spec import StudySpec
 from pquant_hls.store import digest_of
 from pquant_hls.tune import tune_model
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 
 class AutoTuningPipeline:
@@ -52,7 +55,7 @@ class AutoTuningPipeline:
         self.spec = StudySpec.parse(values if callable(objective) else {**values, "objective": objective})
 
     def execute(
-        self, model: Any, train: Any, val: Any = None, test: Any = None, **options: Any
+        self, model: Model, train: Any, val: Any = None, test: Any = None, **options: Any
     ) -> CompressionResult:
         """Run the study; arguments and errors as for the other pipelines, and NotMeasured where no trial
         succeeded.

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from inspect import signature
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.engine import CompressionResult, Ending, Point, Workbench, run_policy
 from pquant_hls.pipelines.data import as_dataset
 from pquant_hls.pipelines.setup import Setup, setup_of
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 
 class Pipeline(ABC):
@@ -38,7 +41,7 @@ class Pipeline(ABC):
         """What a run's digest depends on beside model and data."""
         return {"pipeline": self.name, "settings": self.settings(), **setup.identity()}
 
-    def run(self, model: Any, data: Dataset, **options: Any) -> CompressionResult:
+    def run(self, model: Model, data: Dataset, **options: Any) -> CompressionResult:
         """Run the policy in a run folder, measure what it chose by csim, judge it, hand it over."""
         setup = self.setup.with_(**options)
         return run_policy(self, model, data, setup, setup.out, resume=setup.resume)
@@ -48,7 +51,7 @@ class Trainable(Pipeline):
     """A pipeline called as ``execute(model, train, val)``."""
 
     def execute(
-        self, model: Any, train: Any, val: Any = None, test: Any = None, **options: Any
+        self, model: Model, train: Any, val: Any = None, test: Any = None, **options: Any
     ) -> CompressionResult:
         """Compress ``model``, which is not changed.
 

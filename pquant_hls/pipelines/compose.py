@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +39,9 @@ from pquant_hls.spec.steps import (
 )
 from pquant_hls.train import class_metrics, probabilities
 from pquant_hls.train.purpose import purpose_of
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 
 class CompressionPipeline(Trainable):
@@ -92,7 +95,7 @@ class CompressionPipeline(Trainable):
         goal = Goal(gates=setup.gates, budget=setup.budget)
         return Ending(walk.point, goal, "; ".join([done, *left_out]), tuple(walk.history))
 
-    def compress(self, model: Any, train: Any = None, val: Any = None, **options: Any) -> CompressionResult:
+    def compress(self, model: Model, train: Any = None, val: Any = None, **options: Any) -> CompressionResult:
         """As ``execute``; without ``val`` a fifth of ``train`` is held back for validation. Where no step trains,
         ``train`` may be left out: standard normal inputs then calibrate and judge, which the result says.
 
@@ -112,7 +115,7 @@ class CompressionPipeline(Trainable):
         setup = self.setup.with_(**options)
         return self.run(model, without_data(model, seed=setup.seed, task=setup.task), **options)
 
-    def evaluate(self, original: Any, compressed: Any, val: Any) -> dict[str, Any]:
+    def evaluate(self, original: Model, compressed: Any, val: Any) -> dict[str, Any]:
         """Compare two models (or a CompressionResult) on the same events.
 
         ``val`` is a pair (x, y), a loader or a Dataset, whose validation split is taken. Returns accuracies
@@ -140,7 +143,7 @@ class CompressionPipeline(Trainable):
             },
         }
 
-    def _qualities(self, original: Any, model: Any, val: Any) -> dict[str, Any]:
+    def _qualities(self, original: Model, model: Model, val: Any) -> dict[str, Any]:
         data = _held_out(original, val, self.setup.task)
         purpose = purpose_of(original, data, self.setup.task)
         data = purpose.fitted(original, data)
@@ -172,7 +175,7 @@ class CompressionPipeline(Trainable):
             },
         }
 
-    def _latency(self, model: Any) -> dict[str, float | None] | None:
+    def _latency(self, model: Model) -> dict[str, float | None] | None:
         qor = _estimate(model, self.setup)
         if qor.latency is None:
             return None
@@ -228,7 +231,7 @@ class _Figures:
         self.accuracy, self.classes = (share.value, share.error), classes
 
     @classmethod
-    def of(cls, model: Any, x: Any, y: Any, classes: tuple[str, ...]) -> _Figures:
+    def of(cls, model: Model, x: Any, y: Any, classes: tuple[str, ...]) -> _Figures:
         found = probabilities(model, x)
         rows = {row.name: row.as_dict() for row in class_metrics(found, y, classes)}
         return cls(score_of(found, y, classes), rows)
@@ -243,7 +246,7 @@ def _by_figure(before: Score, after: Score) -> dict[str, Any]:
     }
 
 
-def _held_out(model: Any, val: Any, task: Any) -> Dataset:
+def _held_out(model: Model, val: Any, task: Any) -> Dataset:
     """The events to compare on, as the validation split of a data set."""
     if hasattr(val, "x_val"):
         return val  # type: ignore[no-any-return]  # a Dataset
@@ -267,7 +270,7 @@ def _compression(before: Accounting, after: Accounting) -> dict[str, Any]:
     }
 
 
-def _estimate(model: Any, setup: Setup) -> QoR:
+def _estimate(model: Model, setup: Setup) -> QoR:
     """The estimator on the model as firmware; a float model at the target's default precision."""
     try:
         return DesignCost(setup.hls)(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from pquant_hls.train import probabilities
 from pquant_hls.train.metrics import decisions
 from pquant_hls.train.purpose import purpose_of
 
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
+
 SAMPLE = 4096
 """Events drawn where a model comes with no data at all."""
 
@@ -27,7 +30,7 @@ NO_DATA = "no data was given: calibrated and judged on standard normal inputs"
 
 
 def as_dataset(
-    model: Any,
+    model: Model,
     train: Any,
     val: Any = None,
     test: Any = None,
@@ -68,14 +71,14 @@ def as_dataset(
 
 
 def without_data(
-    model: Any, *, seed: int = 0, remark: str = NO_DATA, task: str | Mapping[str, str] = ""
+    model: Model, *, seed: int = 0, remark: str = NO_DATA, task: str | Mapping[str, str] = ""
 ) -> Dataset:
     """A data set of standard normal inputs, labelled by the model's own decisions; ``meta["inputs"]`` says so."""
     found = as_dataset(model, calibration_sample(model, seed), seed=seed, task=task)
     return replace(found, meta={**found.meta, "inputs": remark})
 
 
-def calibration_sample(model: Any, seed: int) -> Any:
+def calibration_sample(model: Model, seed: int) -> Any:
     """Standard normal inputs, float32 (4096, *input shape), a list for several inputs: what is left where neither data
     nor a sample is given."""
     check_model(model)
@@ -85,7 +88,7 @@ def calibration_sample(model: Any, seed: int) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def _assembled(model: Any, sources: Mapping[str, Any], how: tuple[int, str | Mapping[str, str]]) -> Dataset:
+def _assembled(model: Model, sources: Mapping[str, Any], how: tuple[int, str | Mapping[str, str]]) -> Dataset:
     arrays: dict[str, Any] = {"task": how[1]} if how[1] else {}
     ranks = [1 + len(shape) for shape in input_shapes(model)]
     for split, source in sources.items():
@@ -121,7 +124,7 @@ def _alike(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {key: class_numbers(y, None, key)[0] for key, y in flat.items()}
 
 
-def _class_names(model: Any, arrays: Mapping[str, Any]) -> dict[str, Any]:
+def _class_names(model: Model, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Names for whole-number labels, so that a class absent from a small sample is still counted."""
     labels = np.asarray(arrays.get("y_train", ""))
     whole = labels.dtype.kind in "biu" or (
@@ -132,7 +135,7 @@ def _class_names(model: Any, arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {"classes": [str(index) for index in range(max(2, n_outputs(model)))]}
 
 
-def _own_labels(model: Any, data: Dataset) -> Dataset:
+def _own_labels(model: Model, data: Dataset) -> Dataset:
     ordered = purpose_of(model, data).fitted(model, data)
     decided = {split: decisions(probabilities(model, ordered.split(split)[0])) for split in SPLITS}
     classes = data.classes or tuple(str(index) for index in range(max(2, n_outputs(model))))

@@ -4,7 +4,7 @@ tagger."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.engine import CompressionResult
@@ -14,6 +14,9 @@ from pquant_hls.pipelines.setup import Setup, setup_of
 from pquant_hls.pipelines.tagger import TaggerPipeline, TaggerPlan, tagged
 from pquant_hls.pipelines.trigger import TriggerPipeline, TriggerPlan
 from pquant_hls.spec import Budget, Spec
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 NO_DATA = "no data was given: trained and judged on standard normal inputs"
 PLANNED = (*TriggerPlan.model_fields, *TaggerPlan.model_fields)
@@ -35,7 +38,7 @@ class HEPCompressionPipeline:
 
     def compress_trigger_model(
         self,
-        model: Any,
+        model: Model,
         target_latency_ns: float | str = 100,
         train: Any = None,
         val: Any = None,
@@ -84,7 +87,7 @@ class HEPCompressionPipeline:
 
     def compress_jet_tagger(
         self,
-        model: Any,
+        model: Model,
         train: Any,
         preserve_rare_classes: bool = True,
         val: Any = None,
@@ -114,7 +117,7 @@ class HEPCompressionPipeline:
         return TaggerPipeline(plan, plan.rare(tagger), tagger.prefix, **merged).run(model, data)
 
 
-def _events(model: Any, sample: Any, val: Any, test: Any, setup: Setup) -> Dataset:
+def _events(model: Model, sample: Any, val: Any, test: Any, setup: Setup) -> Dataset:
     """What is given; without any events standard normal inputs."""
     if sample is not None:
         return as_dataset(model, sample, val, test, seed=setup.seed, task=setup.task)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from pquant_hls.engine import Event, Gate, Listener, silent
-from pquant_hls.engine.progress import Terminal, told
+from pquant_hls.engine import Event, Gate, Listener
+from pquant_hls.engine.watch import default_verbose, listener_of
 from pquant_hls.errors import SpecError
 from pquant_hls.spec import Budget, HlsSpec
 from pquant_hls.spec.model import Spec, as_spec_error, unknown_key
 from pquant_hls.spec.quality import TaskText
 from pquant_hls.spec.steps import TrainingConfig
 from pquant_hls.spec.study import GateSpec
-
-LOG = logging.getLogger("pquant_hls")
 
 
 def as_budget(value: Any) -> Budget | None:
@@ -77,9 +73,9 @@ class Setup(Spec):
     TrainingConfig, such as ``{"learning_rate": 2e-3}``. task : what is asked of the outputs, for all or by name; empty:
     found from labels and model. out : run folder; None means
     ``runs/<pipeline>-<digest>``, taken up again by itself. resume : go on with the run in ``out``. report : with
-    ``measure: report`` the synthesis report of the design that the run waits for. verbose : 0 silent, 1 stages, 2
-    epochs too; in a terminal a moving line, elsewhere plain lines on stderr through the logger ``pquant_hls``.
-    listen : a function of Event in place of that.
+    ``measure: report`` the synthesis report of the design that the run waits for. verbose : 0 silent (the default in
+    pytest), 1 stages (elsewhere), 2 epochs too; in a terminal a moving line, in a notebook a bar, elsewhere plain lines on
+    stderr through the logger ``pquant_hls``. listen : a function of Event in place of that.
     """
 
     hls: Annotated[HlsSpec, BeforeValidator(_as_hls)] = HlsSpec()
@@ -92,14 +88,12 @@ class Setup(Spec):
     out: Path | None = None
     resume: bool = False
     report: Path | None = None
-    verbose: int = Field(0, ge=0)
+    verbose: int = Field(default_factory=default_verbose, ge=0, le=2)
     listen: Callable[[Event], None] | None = None
 
     @property
     def listener(self) -> Listener:
-        if self.listen is not None:
-            return self.listen
-        return silent if self.verbose == 0 else progress(self.verbose)
+        return listener_of(self.verbose, self.listen)
 
     def fit(self, **changes: Any) -> dict[str, Any]:
         """Fields of a training step: epochs, seed and whatever else was asked for."""
@@ -117,36 +111,3 @@ def setup_of(options: Mapping[str, Any], own: Iterable[str] = ()) -> Setup:
         if name not in Setup.model_fields:
             raise SpecError(unknown_key(name, [*own, *Setup.model_fields], "option"), where=name)
     return Setup.parse(options)
-
-
-def progress(verbose: int) -> Listener:
-    """A moving line in a terminal, plain lines elsewhere."""
-    return Terminal() if sys.stderr.isatty() else Logged(verbose)
-
-
-class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to whatever ``sys.stderr`` is at the time of the record: notebooks and tests replace it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.stream = sys.stderr
-        super().emit(record)
-
-
-class Logged:
-    """A listener that logs plain lines; the logger gets a handler on stderr unless someone gave it one."""
-
-    def __init__(self, verbose: int) -> None:
-        self.verbose = verbose
-        if not LOG.handlers:
-            handler = _Stderr()
-            handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
-            LOG.addHandler(handler)
-            LOG.propagate = False  # whoever configures the root logger would show every line twice
-        LOG.setLevel(logging.INFO)
-
-    def __call__(self, event: Event) -> None:
-        if event.kind == "epoch":
-            if self.verbose > 1:
-                LOG.info("  epoch %s", "  ".join(f"{name} {value:g}" for name, value in event.values.items()))
-            return
-        LOG.info("%s", told(event))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ from pquant_hls.pipelines.walk import AnyStep, Walk
 from pquant_hls.spec import Spec
 from pquant_hls.spec.steps import Bits, FineTuneConfig, LowRankConfig, QuantizeConfig
 from pquant_hls.train.purpose import purpose_of
+
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
 
 RARE = 0.8
 """A class is rare below this share of the average class."""
@@ -90,7 +93,7 @@ class Tagger:
     others: tuple[str, ...] = ()
 
 
-def tagged(model: Any, data: Dataset, task: str | Mapping[str, str] = "") -> Tagger:
+def tagged(model: Model, data: Dataset, task: str | Mapping[str, str] = "") -> Tagger:
     """The first output of a model that tells classes apart; DataError where there is none with labels."""
     purpose = purpose_of(model, data, task)
     found = purpose.fitted(model, data)
@@ -164,7 +167,7 @@ class TaggerPipeline(Pipeline):
         return [LowRankConfig(layers=ranks, energy=1.0, seed=fit["seed"]), FineTuneConfig(**fit)]
 
 
-def useful_ranks(model: Any, most: int) -> dict[str, int]:
+def useful_ranks(model: Model, most: int) -> dict[str, int]:
     """Rank of each dense layer: ``most``, or the largest r with r (m + n) < m n for a kernel of m x n."""
     found = {}
     for call in calls(model):

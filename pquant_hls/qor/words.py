@@ -110,17 +110,24 @@ def figures_said(qor: QoR) -> Iterator[tuple[str, str]]:
         yield "cycles", cycles
         yield "worst latency, ns", ns
         yield "initiation interval, cycles", count(qor.latency.ii_cycles)
-    if qor.resources is not None:
-        for name in RESOURCE_NAMES:
-            value, share = getattr(qor.resources, name), qor.resources.percent(name)
-            low, high = qor.resources.intervals.get(name, (None, None))
-            if value is not None:
-                part = "" if share is None else f", {share:.2g} % of the part"
-                yield name.upper(), interval(low, value, high, "{:,.0f}") + part
+    yield from resources_said(qor)
     if qor.accuracy is not None:
         yield f"accuracy ({qor.accuracy_source})", percent(qor.accuracy, qor.metrics.get("accuracy_error"))
     if qor.csim_match is not None:
         yield "outputs on which csim equals Keras", percent(qor.csim_match)
+
+
+def resources_said(qor: QoR) -> Iterator[tuple[str, str]]:
+    """(name, count with its interval and share of the part) of each resource that a record knows."""
+    used = qor.resources
+    if used is None:
+        return
+    for name in RESOURCE_NAMES:
+        value, share = getattr(used, name), used.percent(name)
+        low, high = used.intervals.get(name, (None, None))
+        if value is not None:
+            part = "" if share is None else f", {share:.2g} % of the part"
+            yield name.upper(), interval(low, value, high, "{:,.0f}") + part
 
 
 STAGES = {

@@ -58,9 +58,11 @@ def what(run: RunReport) -> list[str]:
     return said if found else [*said, "model, data set and date: not recorded by this run"]
 
 
-def designs_table(runs: Sequence[RunReport]) -> TextTable | None:
-    """The figures of the designs, one column a run; None where nothing was handed over."""
-    columns = [dict(_figures(read_qor(run.qor), run)) if run.qor is not None else {} for run in runs]
+def designs_table(runs: Sequence[RunReport], *, further: bool = False) -> TextTable | None:
+    """The figures of the designs, one column a run: what searches went by and what a limit names, or the ``further`` figures
+    of their tasks. None where there are none."""
+    make = _further if further else _figures
+    columns = [dict(make(read_qor(run.qor), run)) if run.qor is not None else {} for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
     heads = ("figure", *(run.label if len(runs) > 1 else "value" for run in runs))
     rows = tuple((name, *(column.get(name, "-") for column in columns)) for name in names)
@@ -80,16 +82,24 @@ def _figures(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
     yield "project, sha256", (qor.digest or "-")[:16]
 
 
-def _qualities(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
-    """Figures of merit of the tasks, and the accuracy, where that is one."""
+def _further(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
+    """Figures of single classes, bins and thresholds, and others that decided nothing."""
+    return (row for row, named in _of_tasks(qor, run) if not named)
+
+
+def _of_tasks(qor: QoR, run: RunReport) -> Iterable[tuple[tuple[str, str], bool]]:
+    """((name, figure) of each figure of merit, whether a search went by it or a limit names it)."""
+    limited = run.budget.get("quality") or {}
     for split, found in (("validation", qor.quality), ("test split", qor.quality_test)):
         for name, each in found.items():
-            before = (
-                ""
-                if each.original is None
-                else f"; the original's {each.original:.4g}, lost {loss_text(each)}"
-            )
-            yield f"{name}, {split}", f"{figure_text(each)}{before}"
+            known = each.original is not None
+            before = f"; the original's {each.original:.4g}, lost {loss_text(each)}" if known else ""
+            yield (f"{name}, {split}", f"{figure_text(each)}{before}"), each.headline or name in limited
+
+
+def _qualities(qor: QoR, run: RunReport) -> Iterable[tuple[str, str]]:
+    """Figures of merit of the tasks, and the accuracy, where that is one."""
+    yield from (row for row, named in _of_tasks(qor, run) if named)
     if qor.accuracy is None and qor.quality:
         return
     errors = qor.metrics

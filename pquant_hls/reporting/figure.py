@@ -91,6 +91,16 @@ class Picture:
         """What a notebook shows."""
         return f'<div class="pquant"><style>{STYLE}</style>{self.html()}</div>'
 
+    def _repr_svg_(self) -> str:
+        """For viewers of notebooks that show no HTML."""
+        return self._alone(WIDE)
+
+    def _alone(self, width: float) -> str:
+        """The picture as a file of its own."""
+        drawn = self.svg(width).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+        head, _, rest = drawn.partition(">")
+        return f"{head}><style>{STYLE}</style>{rest}".replace('class="picture ', 'class="pquant picture ', 1)
+
     def save(self, path: str | Path, width: float = WIDE) -> Path:
         """Write the picture as ``.svg``, or with its table as ``.html``; returns the path.
 
@@ -100,11 +110,7 @@ class Picture:
         """
         path = Path(path)
         if path.suffix == ".svg":
-            drawn = self.svg(width).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-            head, _, rest = drawn.partition(">")
-            whole = f"{head}><style>{STYLE}</style>{rest}".replace(
-                'class="picture ', 'class="pquant picture ', 1
-            )
+            whole = self._alone(width)
         elif path.suffix == ".html":
             whole = (
                 f'<!doctype html><meta charset="utf-8"><title>{html(self.title)}</title>{self._repr_html_()}'

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.run import RunReport
 from pquant_hls.spec.model import short_names
 from pquant_hls.store import Entry
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FIGURES = (
     "accuracy",
@@ -25,7 +28,7 @@ FIGURES = (
 )
 
 
-def frame(run: RunReport, kinds: Collection[str] = ()) -> Any:
+def frame(run: RunReport, kinds: Collection[str] = ()) -> DataFrame:
     """A ``pandas.DataFrame`` with a row for each entry of a run, only those of some ``kinds`` where they are given.
 
     Columns: ``step``; a column for each knob or parameter, by its short name; accuracy and loss with their errors (shares),

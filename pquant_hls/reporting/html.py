@@ -46,7 +46,7 @@ def _of_study(plots: Plots) -> Sequence[Picture]:
 
 
 SECTIONS = (
-    Section("Where time and logic go", (Plots.layers, Plots.logic, Plots.part)),
+    Section("Where time and logic go", (Plots.layers, Plots.logic)),
     Section("Rounds", (Plots.rounds, Plots.accuracies), facts.lines_of),
     Section("Bits and sparsity", (Plots.bits,)),
     Section("Ranges", (lambda plots: plots.ranges("weights"), lambda plots: plots.ranges("activations"))),
@@ -106,7 +106,7 @@ def _top(run: RunReport) -> str:
     asked = f"Budget: {limits(run.budget) or 'none'}. Target: {facts.target(run)}."
     more = [f"The verdict {run.basis}."] if run.basis else []
     more += [f"{check}." for check in run.judgement.failing()]
-    more += [f"On the test split, which decided nothing: {run.on_test}."] if run.on_test else []
+    more += [f"On the test split, which decided nothing: {check}." for check in run.seen_on_test]
     said = "".join(f"<p>{html(line)}</p>" for line in (asked, *more))
     return (
         f'<p class="facts">{html(" · ".join(facts.what(run)))}</p><div class="verdict {html(verdict)}">'
@@ -129,7 +129,17 @@ def _handed_over(runs: Sequence[RunReport]) -> str:
     table = facts.designs_table(runs)
     notes = [note for run in runs for note in (run.qor or {}).get("notes") or ()]
     said = f"<ul>{''.join(f'<li>{html(note)}</li>' for note in dict.fromkeys(notes))}</ul>" if notes else ""
-    body = '<p class="missing">Nothing was handed over.</p>' if table is None else table.html() + said
+    further = facts.designs_table(runs, further=True)
+    more = f"<details><summary>further figures</summary>{further.html()}</details>" if further else ""
+    if table is None:
+        return _titled("Handed over", '<p class="missing">Nothing was handed over.</p>')
+    words: list[str] = []
+    parts = list(_of_all(Plots.part, runs, words))
+    body = (
+        _side([table.html() + more, parts[0] + said])
+        if len(runs) == 1 and parts
+        else f'{table.html()}{more}{said}<div class="side">{"".join(parts)}</div>'
+    )
     return _titled("Handed over", body)
 
 

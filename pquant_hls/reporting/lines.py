@@ -129,12 +129,13 @@ def _outcome(entry: Entry) -> str:
 
 
 def _why(entry: Entry) -> str:
-    """The reason; of a round its next action too, of a trial its score."""
+    """The reason; of a round its next action too, of a trial its score and the limits that it breaks."""
     action, value = entry.settings.get("action"), entry.figures.get("value")
     if entry.kind == "sensitivity":  # the line has its figures already
         return ""
     if value is not None:
-        return f"score {value:.4f}"
+        broke = entry.figures.get("broke") or ()
+        return f"score {value:.4f}{'; breaks ' if broke else ''}{', '.join(broke)}"
     if entry.kind == "trial":
         return entry.reason
     return f"{action}: {entry.reason}" if action else entry.why

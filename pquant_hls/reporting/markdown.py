@@ -38,8 +38,9 @@ def to_markdown(run: RunReport, beside: RunReport | None = None, *, unlike: bool
     parts += [f"Not alike: {_text('; '.join(found))}." for found in [differences(runs)] if found]
     for one in runs:
         parts += _verdict(one, len(runs) > 1)
-    table = facts.designs_table(runs)
-    parts += [] if table is None else ["## Handed over", table.markdown()]
+    for title, further in (("Handed over", False), ("Further figures", True)):
+        table = facts.designs_table(runs, further=further)
+        parts += [] if table is None else [f"## {title}", table.markdown()]
     for one in runs:
         parts += _tables(one, f" of {one.label}" if len(runs) > 1 else "")
     return "\n\n".join(parts) + "\n"
@@ -55,7 +56,7 @@ def _verdict(run: RunReport, several: bool) -> Iterator[str]:
         *([f"The verdict {run.basis}."] if run.basis else []),
         *(f"{check}." for check in run.judgement.failing()),
     ]
-    said += [f"On the test split, which decided nothing: {run.on_test}."] if run.on_test else []
+    said += [f"On the test split, which decided nothing: {check}." for check in run.seen_on_test]
     yield "\n".join(f"* {_text(line)}" for line in said)
     notes: Sequence[str] = (run.qor or {}).get("notes") or ()
     if notes:

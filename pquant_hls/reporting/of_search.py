@@ -99,7 +99,8 @@ def accuracy_figure(run: RunReport) -> Picture:
     )
     alt = f"{merit.label} of {len(found)} rounds or trials, from {_span([mark.y for mark in marks])}"
     alt += f"; the floor is {limit:.2f} %." if limit else "."
-    title = f"{merit.name[:1].upper()}{merit.name[1:]}, one by one"
+    named = merit.name if "." in merit.name else f"{merit.name[:1].upper()}{merit.name[1:]}"
+    title = f"{named}, one by one"
     return Picture(title, alt, table, columns([short(line) for line, _ in found], marks, plane))
 
 
@@ -136,8 +137,8 @@ def floor_of(run: RunReport) -> float | None:
 
 
 def front_figure(run: RunReport) -> Picture:
-    """Accuracy, or whatever the run goes by, over latency, every round or trial: the front, what it dominates, and what
-    breaks a limit."""
+    """Accuracy, or whatever the run goes by, over latency, every round or trial: the front with its statistical errors, what
+    it dominates, and what breaks a limit."""
     merit = Merit.of(run.lines)
     found = [line for line in run.lines if line.worst_ns is not None and merit.of_line(line) is not None]
     if len(found) < 2:
@@ -147,7 +148,8 @@ def front_figure(run: RunReport) -> Picture:
     marks = [_on_front(line, best, merit) for line in found]
     budget, floor = run.budget.get("latency_ns"), floor_of(run) if merit.name == "accuracy" else None
     xs = [mark.x for mark in marks] + ([budget] if budget else [])
-    ys = [mark.y for mark in marks] + ([floor] if floor else [])
+    ends = [end for mark in marks for end in (mark.low, mark.high) if end is not None]
+    ys = [mark.y for mark in marks] + ends + ([floor] if floor else [])
     plane = Plane(
         Axis.over("worst latency, ns", xs, zero=True),
         Axis.over(merit.label, ys),
@@ -198,7 +200,9 @@ def _on_front(line: Line, best: Sequence[Line], merit: Merit) -> Mark:
     why = broken(line)
     told = f"{line.step}: {line.ns} ns, {line.quality}, {why or line.outcome}; {line.what}"
     kind = "broke" if why else "best" if line in best else "dominated"
-    return Mark(line.worst_ns or 0.0, _value(line, merit), kind, told, crossed=bool(why))
+    value, error = merit.of_line(line) or (math.nan, 0.0)
+    low, high = (value - error, value + error) if kind == "best" and error > 0 else (None, None)
+    return Mark(line.worst_ns or 0.0, value, kind, told, crossed=bool(why), low=low, high=high)
 
 
 def _front_keys(

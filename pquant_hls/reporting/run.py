@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pquant_hls.decide import Check, Judgement, Verdict, on_test
+from pquant_hls.decide import Check, Judgement, Verdict, all_on_test, on_test
 from pquant_hls.errors import OutputError
 from pquant_hls.reporting.lines import Line, lines
 from pquant_hls.reporting.verdict import asked_of, read_budget, read_qor, rejudged
@@ -65,6 +65,11 @@ class RunReport:
     def on_test(self) -> Check | None:
         """The accuracy limits on the test split, which decided nothing."""
         return None if self.qor is None else on_test(read_qor(self.qor), read_budget(self.budget))
+
+    @property
+    def seen_on_test(self) -> tuple[Check, ...]:
+        """Every limit on quality on the test split, which decided nothing."""
+        return () if self.qor is None else all_on_test(read_qor(self.qor), read_budget(self.budget))
 
     @property
     def recipe(self) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from pquant_hls.files import write_bytes
 from pquant_hls.store.files import digest_of, read_json, versions, write_json
 from pquant_hls.store.ledger import Checked, Entry, Status
-from pquant_hls.store.run import RunFolder, check_free, read_ledger
+from pquant_hls.store.run import RunFolder, check_free, read_ledger, working
 
 __all__ = [
     "Checked",
@@ -15,6 +15,7 @@ __all__ = [
     "read_json",
     "read_ledger",
     "versions",
+    "working",
     "write_bytes",
     "write_json",
 ]

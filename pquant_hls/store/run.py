@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -106,23 +106,28 @@ class RunFolder:
         """Whether the work ``name`` is finished."""
         return (self.path / name).is_dir()
 
-    @contextmanager
-    def work(self, name: str) -> Iterator[Path]:
+    def work(self, name: str) -> AbstractContextManager[Path]:
         """An empty folder to work in; it becomes ``name`` when the block ends well and vanishes when it does not."""
-        final, part, old = (self.path / f"{name}{suffix}" for suffix in ("", ".part", ".old.part"))
+        return working(self.path / name)
+
+
+@contextmanager
+def working(final: Path) -> Iterator[Path]:
+    """An empty folder beside ``final``, which takes its place when the block ends well and vanishes when it does not."""
+    part, old = (final.with_name(f"{final.name}{suffix}") for suffix in (".part", ".old.part"))
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        sync(part)
+    except BaseException:
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        try:
-            yield part
-            sync(part)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        if final.exists():
-            final.rename(old)
-        part.rename(final)
-        sync_entry(final.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        raise
+    if final.exists():
+        final.rename(old)
+    part.rename(final)
+    sync_entry(final.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_ledger(path: Path) -> list[Entry]:

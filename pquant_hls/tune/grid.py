@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from pquant_hls.datasets import Dataset
 from pquant_hls.decide import Verdict
@@ -20,10 +21,11 @@ from pquant_hls.engine import (
     Listener,
     Order,
     Point,
+    Watch,
+    listener_of,
     loss,
     quantized,
     run_policy,
-    silent,
 )
 from pquant_hls.errors import (
     NoGain,
@@ -39,6 +41,12 @@ from pquant_hls.reporting.of_grid import heat_figure
 from pquant_hls.spec import Recipe
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.store import Entry
+from pquant_hls.tune.worker import check_workers, make_ahead
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from pquant_hls.network.model import Model
 
 Grid = Mapping[str, Sequence[Any]]
 
@@ -48,7 +56,7 @@ class SweepResult(CompressionResult):
     design that was handed over."""
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> DataFrame:
         """A pandas frame with a row for each design."""
         return frame(read_run(self.folder), kinds=("trial",))
 
@@ -56,19 +64,20 @@ class SweepResult(CompressionResult):
         """``accuracy``, ``worst_ns`` or ``ratio`` over the first two parameters of the grid."""
         return heat_figure(read_run(self.folder), value)
 
-    def parts(self) -> tuple[Any, Picture]:
+    def parts(self) -> tuple[DataFrame, Picture]:
         return self.frame, self.heat()
 
 
 def sweep(
-    model: Any,
+    model: Model,
     data: Dataset,
     recipe: Recipe,
     grid: Grid,
     out: str | Path | None = None,
     *,
     fidelity: Fidelity = "sketch",
-    listen: Listener = silent,
+    workers: int = 1,
+    **watch: Unpack[Watch],
 ) -> SweepResult:
     """Build the design of every combination of a grid, and hand over the most accurate that the budget allows.
 
@@ -81,6 +90,9 @@ def sweep(
         ``hls.reuse_factor`` too. The last one turns fastest; steps that designs have in common are made once.
     out : the run folder, ``runs/sweep-<digest>`` without it; the same call takes up an interrupted sweep in it.
     fidelity : ``sketch``: the estimator's latency and the Keras model's accuracy; ``measure``: csim of each.
+    workers : processes that make designs at the same time; 1: none beside this one. The result is the same, whatever
+        becomes of them. Each imports TensorFlow and holds the data.
+    watch : ``verbose``, ``listen``: what is shown while it works (``engine.Watch``).
 
     Raises
     ------
@@ -88,8 +100,11 @@ def sweep(
     UnsupportedModel, DataError, OutputError, ToolNotFound : before any training.
     NotMeasured : no design could be made.
     """
-    order = Order(recipe.hls, recipe.budget, listener=listen)
+    check_workers(workers)
+    order = Order(recipe.hls, recipe.budget, listener=listener_of(**watch), task=recipe.task)
     policy = GridSweep(recipe, {path: tuple(values) for path, values in grid.items()}, fidelity)
+    if workers > 1:
+        policy.prepare = partial(make_ahead, policy, workers, model, data)
     return run_policy(policy, model, data, order, None if out is None else Path(out), resume=True)
 
 
@@ -148,14 +163,22 @@ class GridSweep:
     def __init__(self, recipe: Recipe, grid: Grid, fidelity: Fidelity = "sketch") -> None:
         self.recipe, self.grid, self.fidelity = recipe, grid, fidelity
         self.designs = list(combinations(recipe, grid))
+        self.prepare: Callable[[Path, Listener], None] | None = None
+        """Makes steps and designs ahead in the run folder, where several workers do."""
 
     def identity(self, setup: Order) -> dict[str, Any]:
         del setup
+        return self.asked()
+
+    def asked(self) -> dict[str, Any]:
+        """Recipe, grid and fidelity, as JSON."""
         told = {path: list(values) for path, values in self.grid.items()}
         return {"recipe": self.recipe.model_dump(mode="json"), "grid": told, "fidelity": self.fidelity}
 
     def policy(self, bench: Bench, start: Point, setup: Order) -> Ending:
         del setup
+        if self.prepare is not None:
+            self.prepare(bench.run.path, bench.listen)
         goal, tried, history = Goal(budget=self.recipe.budget), [], []
         for number, (params, recipe) in enumerate(self.designs):
             entry = Entry(kind="trial", name=f"trial {number}", number=number, settings={"params": params})
@@ -176,16 +199,20 @@ class GridSweep:
         reason = f"{best.entry.name} of {len(self.designs)} is the best, {fit} are expected to fit"
         return Ending(best.point, goal, reason, tuple(history))
 
-    def _tried(self, bench: Bench, start: Point, goal: Goal, entry: Entry, recipe: Recipe) -> Tried:
-        """The design of one recipe, looked at and judged."""
+    def looked_at(self, bench: Bench, start: Point, recipe: Recipe, name: str) -> Point:
+        """The design of one recipe, made and sketched or measured."""
         point = start
         for step in recipe.steps:
             try:
                 point = bench.apply(point, step, hls=recipe.hls)
             except NoGain as cause:  # a rank that saves nothing leaves the model as it is
-                bench.listen(Event("note", f"{entry.name}: {cause}"))
+                bench.listen(Event("note", f"{name}: {cause}"))
         look = bench.sketch if self.fidelity == "sketch" else bench.measure
-        point = look(point, exact=quantized(point), hls=recipe.hls)
+        return look(point, exact=quantized(point), hls=recipe.hls)
+
+    def _tried(self, bench: Bench, start: Point, goal: Goal, entry: Entry, recipe: Recipe) -> Tried:
+        """The design of one recipe, looked at and judged."""
+        point = self.looked_at(bench, start, recipe, entry.name)
         checks = [check for check in goal.judge(bench, point).checks if not check.exactness]
         broke = tuple(check.name for check in checks if check.expected is not Verdict.MET)
         status = "rolled_back" if broke else "kept"

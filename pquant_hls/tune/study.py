@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import optuna
 
@@ -21,25 +21,33 @@ from pquant_hls.engine import (
     Event,
     Gate,
     Goal,
-    Listener,
     Order,
     Point,
     Score,
     StudyResult,
+    Watch,
+    listener_of,
     merit,
     run_policy,
-    silent,
 )
+from pquant_hls.engine.score import PLAIN
 from pquant_hls.errors import NoGain, NotMeasured, OutputError
 from pquant_hls.files import out_of_room
 from pquant_hls.spec import StudySpec
 from pquant_hls.spec.study import ORDER
 from pquant_hls.store import Entry, digest_of, write_bytes
+from pquant_hls.tune.dashboard import mark, name_metric, show_figures
 from pquant_hls.tune.database import DESIGN, FAILURES, Worker, open_study, talking
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
 from pquant_hls.tune.space import hls_of, suggest, trial_steps
 
+if TYPE_CHECKING:
+    from pquant_hls.network.model import Model
+
 CONSTRAINT = "budget"
+RECORD = "pquant_hls:record"
+"""System attribute of a trial: its entry of the ledger."""
+
 INFEASIBLE = 1e6
 """Constraint value of a trial that failed: finite, and beyond any real excess."""
 
@@ -48,14 +56,14 @@ CANDIDATES = 3
 
 
 def tune_model(
-    model: Any,
+    model: Model,
     data: Dataset,
     spec: StudySpec,
     out: str | Path,
     *,
     objective: Objective | None = None,
     resume: bool = False,
-    listen: Listener = silent,
+    **watch: Unpack[Watch],
 ) -> StudyResult:
     """Search ``spec.space`` for the best design within the budget.
 
@@ -67,6 +75,7 @@ def tune_model(
         ``spec.storage`` workers with folders of their own share its trials, ``n_trials`` in all.
     objective : a function of TrialFigures, higher is better, in place of ``spec.objective``.
     resume : go on with an interrupted study in ``out``.
+    watch : ``verbose``, ``listen``: what is shown while it works (``engine.Watch``).
 
     Returns
     -------
@@ -80,7 +89,7 @@ def tune_model(
     ToolFailed : the database stopped in the middle; ``resume`` goes on.
     """
     gates = tuple(Gate(**gate.model_dump()) for gate in spec.gates)
-    order = Order(spec.hls, spec.budget, (*gates, *_quality(spec)), listen, task=spec.task)
+    order = Order(spec.hls, spec.budget, (*gates, *_quality(spec)), listener_of(**watch), task=spec.task)
     return run_policy(Study(spec, objective), model, data, order, Path(out), resume=resume)
 
 
@@ -149,6 +158,8 @@ class Search:
 
         An interruption leaves its trial running in the database; who opens the study again puts it back.
         """
+        known = (name for name, one in OBJECTIVES.items() if one is self.objective)
+        name_metric(self.study, next(known, "") or _name(self.objective))
         limit = math.inf if self.spec.timeout_s is None else time.monotonic() + self.spec.timeout_s
         while (trial := self.worker.ask(limit)) is not None:
             try:
@@ -178,6 +189,7 @@ class Search:
         """A trial that is run again may have its constraint, of the same design, already."""
         if f"constraints:{CONSTRAINT}" not in trial.storage.get_trial_system_attrs(trial._trial_id):
             trial.set_constraint(CONSTRAINT, excess)
+            mark(trial, excess)
 
     def _failed(self, trial: optuna.Trial, cause: Exception) -> None:
         """Record type, reason and the traceback's file."""
@@ -207,7 +219,8 @@ class Search:
         return Entry(kind="trial", name=name, number=trial.number, settings=settings, figures=dict(figures))
 
     def _tell(self, trial: optuna.Trial, entry: Entry, score: str) -> None:
-        trial.set_user_attr("record", entry.model_dump(mode="json"))
+        trial.storage.set_trial_system_attr(trial._trial_id, RECORD, entry.model_dump(mode="json"))
+        show_figures(trial, entry)
         self.bench.record(entry, f"{entry.name}: {_text(trial.params)}: {score}")
 
     def design(self, params: Mapping[str, Any], epochs: int) -> Scored:
@@ -266,7 +279,7 @@ class Search:
         return sorted(complete, key=lambda trial: _record(trial).figures["excess"])
 
     def _ending(self, trial: optuna.trial.FrozenTrial, again: Scored, holds: bool) -> Ending:
-        records = [_record(done) for done in self.worker.finished() if "record" in done.user_attrs]
+        records = [record for done in self.worker.finished() if (record := _kept(done)) is not None]
         feasible = sum(record.status == "kept" for record in records)
         results = {
             "trial": trial.number,
@@ -331,16 +344,28 @@ def _cost(point: Point) -> tuple[float | None, float | None]:
 
 def _plain(point: Point, bench: Bench) -> dict[str, Any]:
     worst, lut = _cost(point)
+    score = bench.score(point)
+    own = score.figures.get("accuracy") if score.headlines == PLAIN else None
     return {
-        "accuracy": merit(bench.baseline, bench.score(point)),
+        "accuracy": merit(bench.baseline, score),
+        "accuracy_error": None if own is None else own.error,
         "compression_ratio": point.ratio,
         "worst_ns": worst,
         "lut": lut,
     }
 
 
+def _kept(trial: optuna.trial.FrozenTrial) -> Entry | None:
+    """What a trial wrote down; studies of 0.1.0 have it among the attributes that a dashboard shows."""
+    told = trial.system_attrs.get(RECORD, trial.user_attrs.get("record"))
+    return None if told is None else Entry.read(told)
+
+
 def _record(trial: optuna.trial.FrozenTrial) -> Entry:
-    return Entry.read(trial.user_attrs["record"])
+    found = _kept(trial)
+    if found is None:
+        raise NotMeasured(f"trial {trial.number} has no record", where="storage")
+    return found
 
 
 def _value(trial: optuna.trial.FrozenTrial) -> float:

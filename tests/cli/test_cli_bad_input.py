@@ -190,3 +190,24 @@ def test_smaller_is_asked_for_as_the_recipe_says() -> None:
     assert training_smaller(plain).loop.smaller is not None
     own = plain.with_(loop=plain.loop.with_(smaller={"epochs": 3}))
     assert training_smaller(own) == own
+
+
+def test_errors_say_what_to_type_next(shell: Shell, tmp_path: Path) -> None:
+    none = tmp_path / "none [x]"
+    for words, mend in (
+        (("comprss",), "Did you mean 'compress'? (pquant-hls --help)"),
+        (("compress",), "(pquant-hls compress --help)"),
+        (
+            ("compress", "--model", none, "--data", "x", "--out", tmp_path / "out"),
+            "`pquant-hls quickstart` needs none",
+        ),
+        (("measure", none), "give a project, a run folder or a report file"),
+        (("gate", none, "--limit", "lut=1"), "`pquant-hls measure PROJECT --json > FILE` writes a record"),
+        (("csim", "check", tmp_path, "--golden", none), "`pquant-hls csim record` makes it anew"),
+        (("report", tmp_path), "give the --out folder of a run"),
+        (("export", tmp_path, "--out", tmp_path / "out"), "export PROJECT --namespace NAME"),
+    ):
+        status, _, err = shell(*words)
+        assert status == 2, words
+        assert mend in err, words
+        assert "none [x]" in err or none not in words

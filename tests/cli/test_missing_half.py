@@ -70,7 +70,8 @@ def test_the_firmware_half_works_alone(tmp_path: Path) -> None:
         ("export", project, "--namespace", "mini_v1", "--out", "emulator"),
     ):
         done = command(tmp_path, *words)
-        assert (done.returncode, done.stderr) == (0, ""), words
+        said = [line for line in done.stderr.splitlines() if not line.endswith(" ...")]  # what it is at
+        assert (done.returncode, said) == (0, []), words
 
 
 def test_another_module_that_lacks_is_no_half() -> None:

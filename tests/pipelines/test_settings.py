@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pquant_hls.engine import Event
+from pquant_hls.engine.watch import LOG
 from pquant_hls.errors import PquantError, SpecError, ToolNotFound
 from pquant_hls.pipelines import (
     AdaptivePipeline,
@@ -22,7 +23,7 @@ from pquant_hls.pipelines import (
     prune,
     quantize,
 )
-from pquant_hls.pipelines.setup import LOG, Setup
+from pquant_hls.pipelines.setup import Setup
 from pquant_hls.pipelines.trigger import TriggerPipeline
 
 MAKERS: dict[str, Any] = {

@@ -218,6 +218,7 @@ def study(path: Path) -> Path:
                 "value": accuracy,
                 "excess": len(broke) / 10,
                 "accuracy": accuracy,
+                "accuracy_error": 0.004,
                 "worst_ns": worst,
                 "broke": broke,
             }

@@ -11,7 +11,7 @@ from defusedxml import ElementTree
 from pquant_hls.decide import Check, Judgement
 from pquant_hls.errors import OutputError
 from pquant_hls.qor import Latency, QoR, Resources
-from pquant_hls.reporting import to_html, to_junit
+from pquant_hls.reporting import facts, to_html, to_junit, to_markdown
 from pquant_hls.reporting.junit import checks_to_junit
 from pquant_hls.reporting.lines import Line, lines
 from pquant_hls.reporting.run import RunReport
@@ -129,6 +129,10 @@ def test_the_outcome(kind: str, status: Any, verdict: str | None, outcome: str, 
         ({"kind": "sensitivity", "reason": "no gain"}, ""),
         ({"kind": "trial", "figures": {"value": 0.12345}, "reason": "x"}, "score 0.1235"),
         ({"kind": "trial", "figures": {"value": 0.0}}, "score 0.0000"),
+        (
+            {"kind": "trial", "figures": {"value": 0.1, "broke": ["latency", "lut"]}},
+            "score 0.1000; breaks latency, lut",
+        ),
         ({"kind": "trial", "reason": "could not be built"}, "could not be built"),
         ({"kind": "round", "settings": {"action": "tighten"}, "reason": "too slow"}, "tighten: too slow"),
         ({"status": "left_out", "reason": "no layer gains"}, "left out: no layer gains"),
@@ -312,3 +316,32 @@ def test_a_run_without_a_round_has_no_junit() -> None:
     with pytest.raises(OutputError, match=r"runs/a: no round was finished in this run"):
         to_junit(run(status="interrupted"))
     assert 'name="verdict"' in to_junit(run(records=(Entry(kind="note"),)))
+
+
+def test_figures_that_decided_nothing_are_folded_away() -> None:
+    found = {
+        "rmse": {"value": 0.2, "error": 0.01, "events": 100, "headline": True},
+        "auc:top": {"value": 0.9, "error": 0.01, "events": 100},
+        "mae": {"value": 0.1, "error": 0.01, "events": 100},
+    }
+    told = {**QoR().model_dump(mode="json"), "quality": found}
+    shown = run(qor=told, identity={"recipe": {"budget": {"quality": {"mae": "5 %"}}}})
+    first = facts.designs_table([shown])
+    further = facts.designs_table([shown], further=True)
+    assert first is not None
+    assert further is not None
+    assert {"rmse, validation", "mae, validation"} <= {row[0] for row in first.rows}
+    assert [row[0] for row in further.rows] == ["auc:top, validation"]
+    assert "<summary>further figures</summary>" in to_html(shown)
+    assert "## Further figures" in to_markdown(shown)
+    assert facts.designs_table([run(qor=QoR().model_dump(mode="json"))], further=True) is None
+
+
+def test_every_limit_is_told_on_the_test_split_too() -> None:
+    figures = {
+        name: {"value": 0.2, "error": 0.01, "events": 100, "original": 0.2} for name in ("rmse", "mae")
+    }
+    told = {**QoR().model_dump(mode="json"), "quality": figures, "quality_test": figures}
+    shown = run(qor=told, identity={"recipe": {"budget": {"quality": {"rmse": "5 %", "mae": "5 %"}}}})
+    for text in (to_html(shown), to_markdown(shown)):
+        assert text.count("On the test split, which decided nothing: ") == 2

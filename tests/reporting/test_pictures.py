@@ -28,6 +28,7 @@ from pquant_hls.reporting.style import DARK, LIGHT
 from pquant_hls.reporting.svg import AxisScale, cut_to, legend, powers_within, round_values, width_of
 from pquant_hls.store import Entry
 from tests.helpers import known
+from tests.reporting import made
 
 WIDTHS = (NARROW, WIDE)
 
@@ -370,3 +371,9 @@ def test_a_run_goes_by_its_own_figure_and_less_may_be_better() -> None:
     assert 'data-head="quality">rmse 4 ± 0.1 GeV</td>' in page
     assert 'data-head="lost">+1 ± 0.1 GeV</td>' in page
     assert json.loads(json.dumps(record))["lines"][0]["headline"]["rmse"]["value"] == 4.0
+
+
+def test_points_on_the_front_have_their_statistical_error(tmp_path: Path) -> None:
+    found = Plots.of(made.study(tmp_path / "study")).fronts()
+    on_front = sum("on the front" in row for row in found.table.rows)
+    assert found.svg().count('class="whisker"') == on_front > 1

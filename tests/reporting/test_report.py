@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import re
-import struct
 import subprocess
 import sys
-import termios
-from contextlib import suppress
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -27,6 +21,7 @@ from pquant_hls.reporting import read_run, to_html, to_junit
 from pquant_hls.spec import Recipe
 from pquant_hls.store import RunFolder
 from tests.helpers import PART, SMALL, Shell, known
+from tests.terminal import Sent, on_terminal
 
 RECIPE = Recipe.parse({"name": "a <b> & c", "steps": [{"step": "quantize"}], "budget": {"latency_ns": 40}})
 
@@ -289,7 +284,7 @@ MAIN = "round csim accuracy loss cycles ns verdict"
 
 @pytest.mark.parametrize("columns", [80, 100, 132, 200])
 def test_a_terminal_shows_what_a_verdict_is_about_on_one_line(folder: Path, columns: int) -> None:
-    lines = on_terminal(["report", str(folder)], columns)
+    lines = shown(["report", str(folder)], columns).lines
     assert max(map(len, lines)) <= columns
     (head,) = [line for line in lines if "csim accuracy" in line]
     assert set(MAIN.split()) <= set(head.replace("┃", " ").split())
@@ -305,28 +300,15 @@ def test_columns_is_heeded_without_a_terminal_and_colours_are_left_out(folder: P
     assert max(map(len, lines)) <= 90
     assert any(len(line) > 80 for line in lines)
     green = "\x1b[32mMET"
-    assert green in "".join(on_terminal(["report", str(folder)], 80, raw=True))
-    assert green not in "".join(on_terminal(["report", str(folder)], 80, raw=True, NO_COLOR="1"))
+    assert green in shown(["report", str(folder)], 80).raw
+    assert green not in shown(["report", str(folder)], 80, NO_COLOR="1").raw
 
 
-def on_terminal(words: list[str], columns: int, *, raw: bool = False, **variables: str) -> list[str]:
-    """The lines that a pseudo-terminal of this width is sent."""
-    told = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    command = [sys.executable, "-m", "pquant_hls", *words]
-    ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    with subprocess.Popen(
-        command, stdout=its, stdin=its, env={**told, "TERM": "xterm", **variables}
-    ) as process:
-        os.close(its)
-        sent = b""
-        with suppress(OSError):  # what Linux says at the end of a pseudo-terminal
-            while part := os.read(ours, 65536):
-                sent += part
-    os.close(ours)
-    assert process.returncode == 0
-    seen = sent.decode() if raw else re.sub("\x1b\\[[0-9;]*m", "", sent.decode())
-    return seen.replace("\r", "").splitlines()
+def shown(words: list[str], columns: int, **variables: str) -> Sent:
+    """What a pseudo-terminal of this width is sent by a command that ends well."""
+    sent = on_terminal(words, columns, **variables)
+    assert sent.status == 0
+    return sent
 
 
 def test_a_study_states_its_own_budget_and_target(tmp_path: Path) -> None:
