@@ -83,6 +83,15 @@ def _bits(layer: keras.Layer, arrays: Sequence[NDArray[np.float32]]) -> int:
     return total
 
 
+def has_float_kernels(model: keras.Model) -> bool:
+    """Whether any layer multiplies by weights that no quantizer stores."""
+    return any(kernel_keys(call) and _float_kernel(call.layer) for call in flat(model).layers)
+
+
+def _float_kernel(layer: keras.Layer) -> bool:
+    return any(quantizer is None for quantizer in weight_quantizers(layer)[:1])
+
+
 def _widths(kind: FixedType | None, grid: FixedGrid | None) -> NDArray[np.float64] | None:
     """Bits of one value, (1,), or where values have types of their own of each channel, the mean over its places; None
     for floats."""
@@ -96,8 +105,7 @@ def _ebops(
 ) -> int | None:
     """Sum of weight bits x input bits over the non-zero multiplications of one kernel."""
     own = widths[call.inputs[0]]
-    float_weights = any(q is None for q in weight_quantizers(call.layer)[:1])
-    if own is None or float_weights:
+    if own is None or _float_kernel(call.layer):
         return None
     if len(own) not in (1, kernel.shape[-2]):  # the second kernel of a separable convolution
         own = own.mean(keepdims=True)

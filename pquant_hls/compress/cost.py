@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import keras
 
+from pquant_hls.compress.accounting import has_float_kernels
 from pquant_hls.estimate import estimate
 from pquant_hls.hls import fixed_graph
 from pquant_hls.qor import FixedPointGraph, QoR
@@ -26,8 +27,8 @@ class DesignCost:
         return self.of(self.graph(model))
 
     def graph(self, model: keras.Model) -> FixedPointGraph:
-        """The design itself, as hls4ml has it."""
-        return fixed_graph(model, self.hls)
+        """The design itself, as hls4ml has it; a model of float kernels by ``HlsSpec.multiplying``."""
+        return fixed_graph(model, self.hls.multiplying if has_float_kernels(model) else self.hls)
 
     def of(self, graph: FixedPointGraph) -> QoR:
         """The estimate of one design."""

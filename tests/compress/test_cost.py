@@ -77,3 +77,15 @@ def test_a_model_without_a_design_has_no_cycles() -> None:
     model = keras.Model(entry, L.Dense(2, name="d")(L.Attention(name="look")([entry, entry])))
     step = LowRankCompression(rank=1, cost=DesignCost())
     assert step.account(model).cycles is None
+
+
+def test_adders_are_shared_of_quantized_weights_alone(wide: keras.Model) -> None:
+    """Wide float weights would take minutes to share, and no design is made of them."""
+    cost = DesignCost(HlsSpec(strategy="distributed_arithmetic"))
+    assert {node.attrs.get("strategy") for node in cost.graph(wide).nodes if node.op == "dense"} == {
+        "latency"
+    }
+    data = SimpleNamespace(x_train=np.zeros((50, 16), np.float32), y_train=None, x_val=None, y_val=None)
+    narrow = QuantizationCompression(bits=3, mode="ptq").compress(wide, data).model
+    strategies = {node.attrs.get("strategy") for node in cost.graph(narrow).nodes if node.op == "dense"}
+    assert strategies == {"distributed_arithmetic"}
