@@ -128,6 +128,7 @@ def test_values_and_scores_have_pictures_of_their_own(tmp_path: Path) -> None:
     assert titles == [
         "pt: Residuals",
         "pt: Bias and resolution",
+        "pt: Turn-on above 0.5",
         "strangeness: Scores",
         "strangeness: Events above a threshold",
     ]
@@ -135,7 +136,7 @@ def test_values_and_scores_have_pictures_of_their_own(tmp_path: Path) -> None:
     residuals, response = Plots(run).physics()[:2]
     assert f"csim: bias {told['bias:csim'][0]:.4g} ± " in residuals.note
     assert [float(row[0]) for row in response.table.rows] == pytest.approx(told["truth"], rel=1e-3)
-    above = Plots(run).physics()[3].table.rows
+    above = Plots(run).physics()[4].table.rows
     shares = [float(row[1]) for row in above]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] == pytest.approx(1.0, abs=0.01)
