@@ -124,7 +124,7 @@ def test_a_structure_is_kept_and_what_breaks_it_is_named(
     assert "weight[0, 1] is 0.25: 1 digit, negative, 1 digit before" in words
     assert 'failures="2"' in junit.read_text(), "the lock of fc1, and the verdict"
     assert lock.read_text() == kept
-    lock.write_text("[]")
+    lock.write_text("{}")
     status, _, said = shell("gate", project, "--lock", lock)
     assert (status, "lock the first training again" in " ".join(said.split())) == (2, True)
     status, _, said = shell("gate", kept_qor := tmp_path / "qor.json", "--lock", lock)
