@@ -6,7 +6,7 @@ equals Keras. Taggers are trained on the bundled simulated jets, the autoencoder
 simulated trigger events; the other data are drawn from formulas here and in ``tasks.py``, which are no physics. Ends with
 status 1 where a recipe did not run.
 
-``--quick`` : a fifth of the training (of learned widths a twentieth), two rounds of the loop.
+``--quick`` : a fifth of the training (of learned widths a twentieth), two rounds of the loop; some minutes.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ GEV = 30.0
 
 
 def autoencoder(rng: np.random.Generator, scale: float) -> Made:
-    """As AXOL1TL: objects and missing energy of simulated zero-bias crossings, given back through eight values."""
+    """As AXOL1TL: objects and missing energy of simulated zero-bias crossings, given back through four values."""
     from pquant_hls.datasets import load_dataset
 
     del rng
     data = load_dataset("bundled:triggers:flat")
-    model = dense((data.sample_shape[0], 8, data.sample_shape[0]))
+    model = dense((data.sample_shape[0], 4, data.sample_shape[0]))
     return trained(model, "mse", (data.x_train, data.x_train), scale), data
 
 
@@ -55,12 +55,13 @@ def student(rng: np.random.Generator, scale: float) -> Made:
             image[np.arange(events), place[:, 0] + shift, place[:, 1], 0] += rng.exponential(hard, events)
         return image.astype(np.float32).clip(0, 8)
 
-    x = images(3000, 0.3)
+    x = images(9000, 0.3)
     flat = x.reshape(len(x), -1)
     teacher = trained(dense((36, 8, 36)), "mse", (flat, flat), scale)
     score = np.log(((teacher.predict(flat, verbose=0) - flat) ** 2).mean(axis=1) + 1e-3)
     layers = keras.layers
-    parts = [layers.Conv2D(3, 2, activation="relu"), layers.Flatten(), layers.Dense(8, activation="relu")]
+    windows = layers.Conv2D(4, 2, strides=2, activation="relu")
+    parts = [windows, layers.Flatten(), layers.Dense(16, activation="relu")]
     model = keras.Sequential([keras.Input((6, 6, 1)), *parts, layers.Dense(1)])
     beside = {"x_zero_bias": images(4000, 0.3), "zero_bias_hz": 40.08e6, "x_signal.hard": images(500, 1.5)}
     return trained(model, "mse", (x, score), scale), split(x, **beside)
