@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -194,11 +194,12 @@ def attempt(job: Callable[[], Any]) -> Any:
         return f"{type(cause).__name__}: {cause}"
 
 
-def figures(loop: Any) -> dict[str, Any]:
-    """The figures that searches go by, and the latency."""
+def figures(loop: Any, named: Collection[str] = ()) -> dict[str, Any]:
+    """The figures ``named``, or else those that searches go by, and the latency."""
     from pquant_hls.qor.words import figure_text, loss_text, percent, points
 
-    shown = {name: each for name, each in loop.qor.quality.items() if each.headline}
+    found = loop.qor.quality.items()
+    shown = {name: each for name, each in found if (name in named if named else each.headline)}
     latency = loop.qor.latency
     ns = "-" if latency is None or latency.worst_ns_hi is None else f"{latency.worst_ns_hi:.0f}"
     if not shown:
