@@ -276,6 +276,10 @@ _UNKNOWN_CLASS = re.compile(
 )
 
 
+_UNFIT = re.compile(r"mismatch|objects could not be loaded|expected \d+ variables")
+"""In what Keras says of weights of another architecture."""
+
+
 def _load(path: Path, where: Path) -> keras.Model:
     """The model in the file ``path``, which the user calls ``where``."""
     try:
@@ -295,6 +299,9 @@ def _unloadable(cause: Exception, where: Path) -> UnsupportedModel:
     """What Keras said of a file, and the mend where a class is missing."""
     reason = " ".join(str(cause).split())
     unknown = _UNKNOWN_CLASS.search(reason)
+    if unknown is None and _UNFIT.search(reason):
+        mend = "take the weights that were saved with this architecture"
+        return UnsupportedModel(f"its weights do not fit its layers: {reason[:300]}", where=where, mend=mend)
     if unknown is None:
         return UnsupportedModel(f"cannot be loaded: {type(cause).__name__}: {reason[:300]}", where=where)
     name = unknown["name"].rpartition(">")[2]
