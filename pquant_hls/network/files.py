@@ -21,6 +21,7 @@ from pquant_hls.files import replacing, scratch
 from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import FRONT_ENDS
+from pquant_hls.network.layernorm import FixedPointLayerNorm
 from pquant_hls.network.lookup import FixedPointTable
 from pquant_hls.network.parted import architecture, in_one_file, is_by_layer, of_keras_2, weights_beside
 from pquant_hls.network.recurrent import RecurrentState
@@ -58,7 +59,15 @@ _DAMAGE = (
 """What Keras raises for a file that is damaged or not whole."""
 
 
-OWN = (FixedPointQuantizer, FixedPointScale, FixedPointSoftmax, FixedPointTable, RecurrentState, SumOver)
+OWN = (
+    FixedPointLayerNorm,
+    FixedPointQuantizer,
+    FixedPointScale,
+    FixedPointSoftmax,
+    FixedPointTable,
+    RecurrentState,
+    SumOver,
+)
 """This package's own layers."""
 
 
