@@ -18,7 +18,8 @@ from pquant_hls.network.frontend import Shape, front_of, reading_of, shape_of, s
 from pquant_hls.network.graph import Call, NewLayer, Topology, calls, copy_layer, flat, rebuild
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.kinds.scales import Affine
-from pquant_hls.network.lookup import MOST_INDEX_BITS
+from pquant_hls.network.layernorm import normalizes_rows, tabled_norm
+from pquant_hls.network.lookup import MOST_INDEX_BITS, FixedPointTable
 from pquant_hls.network.names import unused
 from pquant_hls.network.plan import is_linear
 from pquant_hls.network.recurrent import RecurrentState
@@ -82,6 +83,8 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
     for call in calls(model):
         kind, inner = operation(call.layer), activation_text(call.layer)
         constant = call.is_operation and call.constants
+        if normalizes_rows(call.layer):
+            continue
         if constant or kind in ("other", "separable_conv") or (kind in SUMMED and _twin(call) is None):
             raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
         head = call.name in ends and inner in ("softmax", "sigmoid")
@@ -156,10 +159,14 @@ class _Maker:
             return [self._quantize(call.name)]
         if kind in SUMMED:
             return self._weighted(call)
+        if isinstance(call.layer, FixedPointTable):
+            return [NewLayer(call.layer.rounded(call.name))]
         if kind == "activation":
             return self._activation(call)
         if isinstance(found := layer_kind(call.layer), Affine):
             return self._scaled(call, found)
+        if normalizes_rows(call.layer):
+            return self._normalized(call)
         if isinstance(call.layer, RecurrentState):
             return [self._quantize(call.name, call.name)]
         if layer_kind(
@@ -167,6 +174,16 @@ class _Maker:
         ).averages:  # means leave the grid: they are rounded back by a quantizer behind
             return [NewLayer(copy_layer(call.layer)), self._quantize(call.name)]
         return None
+
+    def _normalized(self, call: Call) -> Sequence[NewLayer]:
+        """A layer normalization of tables for the values and variances of the calibration sample."""
+        read = self.values[self.graph.sources(call)[0].name]
+        integer, spread = (
+            math.ceil(math.log2(max(float(part.max(initial=0.0)), 2.0**-6)))
+            for part in (np.abs(read), read.var(axis=-1))
+        )
+        made = [NewLayer(layer) for layer in tabled_norm(call.layer, call.name, integer, spread)]
+        return [*made, self._quantize(call.name)] if self._feeds_weights(call) else made
 
     def _scaled(self, call: Call, kind: Affine) -> Sequence[NewLayer]:
         scale = NewLayer(rounded_scale(*kind.constants(call.layer), call.name))

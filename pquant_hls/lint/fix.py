@@ -129,7 +129,7 @@ class _Mender:
         if call.is_operation:
             return merged(call, name, inputs)
         kind = layer_kind(call.layer)
-        mended = mended_layer(call)
+        mended = mended_layer(call, self.context, self.types.get(call.inputs[0]))
         if mended is not None:
             return mended(name, inputs)
         if self.needs_table(call) and kind.operation == "activation":

@@ -7,6 +7,7 @@ from pquant_hls.network.folding import by_channel, folds_back, readers_of
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds import is_exact, layer_kind
+from pquant_hls.network.layernorm import normalizes_rows
 
 HALF_PRECISION = frozenset({"float16", "bfloat16"})
 
@@ -45,6 +46,10 @@ def _unknown(call: Call) -> Finding:
         return finding(
             "unsupported-layer", call, f"{call.kind}, a class of its own, has no exact conversion", mend=mend
         )
+    if normalizes_rows(call.layer):
+        text = "its means and inverse roots lie on no grid"
+        mend = "--fix or the quantize step makes a FixedPointLayerNorm of it"
+        return finding("unsupported-layer", call, text, mend=mend, fixable=True)
     return finding("unsupported-layer", call, f"{call.kind} has no exact conversion")
 
 

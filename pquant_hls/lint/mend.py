@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.lint.finding import Context
 from pquant_hls.network.affine import CONSTANT_BITS, rounded_constants, rounded_scale
 from pquant_hls.network.folding import along_axis
 from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.kinds.scales import Affine
 from pquant_hls.network.kinds.tables import addressable
+from pquant_hls.network.layernorm import normalizes_rows, tabled_norm
 from pquant_hls.network.lookup import FixedPointTable, values_of
 from pquant_hls.network.tabled import applied_to
 from pquant_hls.qor import FixedType
@@ -28,20 +30,39 @@ MOST_REACH = 6
 Made = Callable[[str, list[Any]], Any]
 
 
-def mended_layer(call: Call) -> Made | None:
-    """What makes and applies the layer in place of this one, by its name; None where it stays what it is."""
+def mended_layer(call: Call, context: Context, source: FixedType | None) -> Made | None:
+    """What makes and applies the layer in place of this one, by its name; None where it stays what it is.
+
+    ``source``: the type of the values that it reads, None where that is not known.
+    """
     layer, kind = call.layer, layer_kind(call.layer)
     if kind.operation == "batchnorm":
         scale, shift = along_axis(call)
         return lambda name, inputs: rounded_scale(scale, shift, name)(inputs[0])
+    if normalizes_rows(layer):
+        return _tabled_norm(call, source)
     if isinstance(kind, Affine):
         constants = kind.constants(layer)
         return lambda name, inputs: rounded_scale(*constants, name)(inputs[0])
+    if isinstance(layer, FixedPointTable) and any(kind.remarks(call, context)):
+        return lambda name, inputs: layer.rounded(name)(inputs[0])
     form = kind.form(layer) if kind.operation == "activation" else None
     if form is None or form.exact:
         return None
     slope = rounded_constants(form.slope, CONSTANT_BITS)
     return lambda name, inputs: replace(form, slope=slope).apply(inputs[0], name)
+
+
+def _tabled_norm(call: Call, source: FixedType | None) -> Made:
+    integer = USUAL_REACH if source is None else min(source.integer - int(source.signed), MOST_REACH)
+
+    def made(name: str, inputs: list[Any]) -> Any:
+        value = inputs[0]
+        for layer in tabled_norm(call.layer, name, integer):
+            value = layer(value)
+        return value
+
+    return made
 
 
 def rounded_table(call: Call, name: str, kind: FixedType | None) -> FixedPointTable:

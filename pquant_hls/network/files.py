@@ -21,6 +21,7 @@ from pquant_hls.files import replacing, scratch
 from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.elements import FixedPointQuantizer
 from pquant_hls.network.frontend import FRONT_ENDS
+from pquant_hls.network.layernorm import FixedPointLayerNorm
 from pquant_hls.network.lookup import FixedPointTable
 from pquant_hls.network.parted import architecture, in_one_file, is_by_layer, of_keras_2, weights_beside
 from pquant_hls.network.recurrent import RecurrentState
@@ -58,7 +59,15 @@ _DAMAGE = (
 """What Keras raises for a file that is damaged or not whole."""
 
 
-OWN = (FixedPointQuantizer, FixedPointScale, FixedPointSoftmax, FixedPointTable, RecurrentState, SumOver)
+OWN = (
+    FixedPointLayerNorm,
+    FixedPointQuantizer,
+    FixedPointScale,
+    FixedPointSoftmax,
+    FixedPointTable,
+    RecurrentState,
+    SumOver,
+)
 """This package's own layers."""
 
 
@@ -276,6 +285,10 @@ _UNKNOWN_CLASS = re.compile(
 )
 
 
+_UNFIT = re.compile(r"mismatch|objects could not be loaded|expected \d+ variables")
+"""In what Keras says of weights of another architecture."""
+
+
 def _load(path: Path, where: Path) -> keras.Model:
     """The model in the file ``path``, which the user calls ``where``."""
     try:
@@ -295,6 +308,9 @@ def _unloadable(cause: Exception, where: Path) -> UnsupportedModel:
     """What Keras said of a file, and the mend where a class is missing."""
     reason = " ".join(str(cause).split())
     unknown = _UNKNOWN_CLASS.search(reason)
+    if unknown is None and _UNFIT.search(reason):
+        mend = "take the weights that were saved with this architecture"
+        return UnsupportedModel(f"its weights do not fit its layers: {reason[:300]}", where=where, mend=mend)
     if unknown is None:
         return UnsupportedModel(f"cannot be loaded: {type(cause).__name__}: {reason[:300]}", where=where)
     name = unknown["name"].rpartition(">")[2]

@@ -14,8 +14,10 @@ import numpy as np
 
 from pquant_hls.network.affine import FixedPointScale
 from pquant_hls.network.attention import attention, einsum_axes, einsum_dense
+from pquant_hls.network.embedding import embedding_in_layers, has_tables
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, remake, topology
+from pquant_hls.network.layernorm import normalized_in_layers
 from pquant_hls.network.names import unused
 from pquant_hls.network.products import contracted_rows
 from pquant_hls.network.recurrent import GATES, MOST_STEPS, cell_kind, unrolled
@@ -205,6 +207,10 @@ def _softmax(call: Call) -> Apply | None:
     return lambda feeds, name: softmax_in_layers(call.layer, feeds[0], name)
 
 
+def _layer_norm(call: Call) -> Apply:
+    return lambda feeds, name: normalized_in_layers(call.layer, feeds[0], name)
+
+
 def _attention(call: Call) -> Apply | None:
     """Without masks, over one axis of rows."""
     shapes = [tensor.shape for tensor in call.node.input_tensors]
@@ -231,6 +237,12 @@ def _einsum(call: Call) -> Apply | None:
     return lambda feeds, name: einsum_dense(call.layer, feeds[0], name)
 
 
+def _embedding(call: Call) -> Apply | None:
+    if None in call.shape or not has_tables(call.layer):
+        return None
+    return lambda feeds, name: embedding_in_layers(call.layer, feeds[0], name)
+
+
 def _recurrent(call: Call) -> Apply | None:
     steps = call.node.input_tensors[0].shape[1]
     if steps is None or steps > MOST_STEPS or len(call.inputs) > 1 or cell_kind(call.layer) is None:
@@ -240,9 +252,11 @@ def _recurrent(call: Call) -> Apply | None:
 
 _LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {
     "Dot": _dot,
+    "FixedPointLayerNorm": _layer_norm,
     "FixedPointSoftmax": _softmax,
     "MultiHeadAttention": _attention,
     "EinsumDense": _einsum,
+    "Embedding": _embedding,
     **{f"{mark}{name}": _recurrent for name in GATES for mark in ("", "Q")},
 }
 

@@ -11,6 +11,7 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import SpecError
+from pquant_hls.network.affine import CONSTANT_BITS, rounded_constants
 from pquant_hls.qor import FixedType
 
 Floats = NDArray[np.float64]
@@ -56,6 +57,12 @@ class FixedPointTable(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
         """The table of ``function``, which takes all values of ``kind`` (2**width,) in rising order."""
         return cls(kind.width, kind.integer, function(values_of(kind)), kind.signed, **options)
 
+    def rounded(self, name: str) -> FixedPointTable:
+        """The same at these addresses, with entries of 16 bits."""
+        entries = rounded_constants(self._table, CONSTANT_BITS)
+        kind = self._kind
+        return FixedPointTable(kind.width, kind.integer, entries, kind.signed, name=name)
+
     @property
     def kind(self) -> FixedType:
         """The type of the address."""
@@ -87,6 +94,12 @@ class FixedPointTable(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
     def get_config(self) -> dict[str, Any]:
         kind = {"width": self._kind.width, "integer": self._kind.integer, "signed": self._kind.signed}
         return {**super().get_config(), **kind, "table": self._table.tolist()}
+
+
+def stored_as(x: Any, kind: FixedType) -> Any:
+    """Keras values rounded half to even to a type, saturating; their derivative is 1."""
+    codes = ops.clip(ops.round(x * 2.0**kind.frac), kind.code_min, kind.code_max) * kind.lsb
+    return codes + (x - ops.stop_gradient(x))  # the difference is 0, its derivative not
 
 
 def values_of(kind: FixedType) -> Floats:

@@ -54,20 +54,22 @@ def architecture(path: Path) -> Any:
 
 
 def in_one_file(path: Path, weights: Path, folder: Path) -> Path:
-    """One HDF5 file of an architecture and weights that ``save_weights`` of Keras 2 wrote.
+    """One HDF5 file of an architecture and weights that ``save_weights`` of Keras 2 wrote, or that lie in a whole model.
 
     Raises
     ------
     UnsupportedModel : weights of another form.
     """
     made = folder / "model.h5"
-    with h5py.File(weights, "r") as source, h5py.File(made, "w") as target:
-        if "layer_names" not in source.attrs:
+    with h5py.File(weights, "r") as file, h5py.File(made, "w") as target:
+        source = _by_layer(file)
+        if source is None:
             raise UnsupportedModel("holds no weights by layer", where=weights)
         target.attrs["model_config"] = json.dumps(_as_in_hdf5(architecture(path)))
         for name in ("keras_version", "backend"):
-            if name in source.attrs:
-                target.attrs[name] = source.attrs[name]
+            found = source.attrs.get(name, file.attrs.get(name))
+            if found is not None:
+                target.attrs[name] = found
         group = target.create_group("model_weights")
         for name, value in source.attrs.items():
             group.attrs[name] = value
@@ -85,12 +87,19 @@ def _as_in_hdf5(part: Any) -> Any:
 
 
 def is_by_layer(weights: Path) -> bool:
-    """Whether a file of weights has Keras 2's form, which names its layers."""
+    """Whether a file holds weights in Keras 2's form, which names its layers: alone, or in a whole model."""
     try:
         with h5py.File(weights, "r") as file:
-            return "layer_names" in file.attrs
+            return _by_layer(file) is not None
     except OSError as cause:
         raise UnsupportedModel(f"is not an HDF5 file: {cause}", where=weights) from cause
+
+
+def _by_layer(file: h5py.File) -> h5py.Group | None:
+    """The group whose attributes name the layers; None for none."""
+    inner = file.get("model_weights")
+    groups = [file, *([inner] if isinstance(inner, h5py.Group) else [])]
+    return next((group for group in groups if "layer_names" in group.attrs), None)
 
 
 def of_keras_2(path: Path, folder: Path, version: str) -> Path:

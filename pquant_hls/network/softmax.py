@@ -11,7 +11,7 @@ from keras import ops
 
 from pquant_hls.errors import SpecError
 from pquant_hls.network.frontend import standard
-from pquant_hls.network.lookup import MOST_INDEX_BITS, FixedPointTable
+from pquant_hls.network.lookup import MOST_INDEX_BITS, FixedPointTable, stored_as
 from pquant_hls.network.sums import SumOver
 from pquant_hls.qor import FixedType
 
@@ -59,10 +59,7 @@ class FixedPointSoftmax(keras.layers.Layer):  # type: ignore[misc]  # Keras has 
         super().build(input_shape)
 
     def call(self, inputs: Any) -> Any:
-        x = ops.cast(inputs, self.compute_dtype)
-        kind = self.logits
-        codes = ops.clip(ops.round(x * 2.0**kind.frac), kind.code_min, kind.code_max) * kind.lsb
-        codes = codes + (x - ops.stop_gradient(x))  # the difference is 0, its derivative not
+        codes = stored_as(ops.cast(inputs, self.compute_dtype), self.logits)
         apart = ops.max(codes, axis=-1, keepdims=True) - codes
         powered = self.powers.call(apart)
         return powered * self.inverses.call(ops.sum(powered, axis=-1, keepdims=True))

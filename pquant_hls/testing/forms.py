@@ -331,7 +331,20 @@ def _plain() -> Mapping[str, Form]:
         "Conv2D, dilated": (IMAGE, _chain(_conv(2, 2, 2, dilation_rate=2), _act(_relu(6, 2)))),
         "Conv2D, groups": (IMAGE, _chain(_conv(2, 2, 2, groups=2), _act(_relu(6, 2)))),
         "Embedding": ((4,), _bare(kl.Embedding(10, 3), _act(_bits(6, 1)), _conv(1, 2, 2))),
+        "Embedding of 100 rows": (
+            (3,),
+            _bare(kl.Embedding(100, 2), kl.Flatten(), _act(_bits(6, 1)), _dense(3)),
+        ),
         "LayerNormalization": (VECTOR, _narrow(kl.LayerNormalization(), _act(_bits(8, 3)))),
+        "LayerNormalization over rows": (
+            SEQUENCE,
+            _objects(kl.LayerNormalization(), _act(_bits(8, 3)), _conv(1, 2, 1)),
+        ),
+        "LayerNormalization, not centred or scaled": (
+            VECTOR,
+            _narrow(kl.LayerNormalization(center=False, scale=False), _act(_bits(8, 3))),
+        ),
+        "plain LayerNormalization": (VECTOR, _bare(kl.Dense(5), kl.LayerNormalization(), kl.Dense(3))),
     }
 
 
@@ -349,11 +362,54 @@ def _recurrent() -> Mapping[str, Form]:
             SEQUENCE,
             _chain(qkeras.QSimpleRNN(3, **cell, **state, activation=qkeras.quantized_tanh(6)), _dense(2)),
         ),
+    }
+
+
+def _attention() -> Mapping[str, Form]:
+    return {
         "attention, one head": (
             SEQUENCE,
             _chain(lambda x: kl.MultiHeadAttention(1, 4)(x, x), _act(_bits(8, 3))),
         ),
+        "attention, three heads": (
+            SEQUENCE,
+            _chain(lambda x: kl.MultiHeadAttention(3, 2)(x, x), _act(_bits(8, 3))),
+        ),
+        "attention, Linformer-like, two heads": (
+            SEQUENCE,
+            _chain(
+                lambda x: kl.MultiHeadAttention(2, 2)(x, _fewer_rows(kl.Dense)(x), _fewer_rows(kl.Dense)(x)),
+                _act(_bits(8, 3)),
+            ),
+        ),
+        "attention block with LayerNormalization": (
+            SEQUENCE,
+            _chain(
+                lambda x: kl.Add()([x, kl.MultiHeadAttention(2, 2)(x, x)]),
+                kl.LayerNormalization(),
+                kl.Dense(4, activation="relu"),
+            ),
+        ),
+        "attention of quantized layers": (SEQUENCE, _chain(lambda x: _attended(x, _rows(3)(x), _rows(3)(x)))),
+        "attention of quantized layers, Linformer-like": (
+            SEQUENCE,
+            _chain(
+                lambda x: _attended(
+                    x, *(_bare(_fewer_rows(_dense), _act(_bits(6, 2)), _rows(3))(x) for _ in range(2))
+                )
+            ),
+        ),
     }
+
+
+def _fewer_rows(dense: Callable[[int], Any]) -> Build:
+    """A dense layer along the sequence, as Linformer's projections (arXiv:2006.04768, equation 7)."""
+    return _bare(kl.Permute((2, 1)), dense(2), kl.Permute((2, 1)))
+
+
+def _attended(x: Any, keys: Any, values: Any) -> Any:
+    scores = kl.Dot(axes=2)([_rows(3)(x), keys])
+    return kl.Dot(axes=(2, 1))([_act(_relu(6, 0))(FixedPointSoftmax(3)(scores)), values])
 
 
 def forms() -> dict[str, Form]:
@@ -365,6 +421,7 @@ def forms() -> dict[str, Form]:
         **_activations(),
         **_plain(),
         **_recurrent(),
+        **_attention(),
     }
 
 

@@ -213,9 +213,18 @@ def test_keras_predict_says_what_does_not_fit(tagger: Any, x: Any, words: str) -
 
 
 def test_a_model_inside_a_model_is_linted_layer_by_layer() -> None:
-    inner = keras.Sequential([keras.Input((6,)), dense(3), kl.LayerNormalization(name="norm")])
+    inner = keras.Sequential([keras.Input((6,)), dense(3), kl.UnitNormalization(name="norm")])
     (found,) = errors(lint(model_of([(VECTOR, chain(inner))])))
     assert (found.rule, found.layer) == ("unsupported-layer", "norm")
+
+
+@pytest.mark.parametrize(("axis", "mendable"), [(-1, True), ([1], True), ([1, 2], False)])
+def test_a_layer_normalization_is_mended_over_the_last_axis(axis: Any, mendable: bool) -> None:
+    shape = (3, 4) if axis == [1, 2] else VECTOR
+    model = model_of([(shape, chain(kl.LayerNormalization(axis=axis, name="norm")))])
+    (found,) = errors(lint(model))
+    assert (found.rule, found.layer, found.fixable) == ("unsupported-layer", "norm", mendable)
+    assert bool(errors(fix(model)[1])) != mendable
 
 
 def test_weights_that_keras_cannot_compute_are_named() -> None:

@@ -12,6 +12,7 @@ from keras import layers as kl
 
 from pquant_hls.network import calls, keras_predict, model_digest
 from pquant_hls.network.inline import inlined
+from pquant_hls.network.layernorm import FixedPointLayerNorm
 
 SEQUENCE = (5, 3)
 
@@ -49,6 +50,7 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     "einsum over features": (SEQUENCE, kl.EinsumDense("btf,fu->btu", (None, 4), bias_axes="u")),
     "einsum over rows": (SEQUENCE, kl.EinsumDense("btf,tu->buf", (4, 3), activation="relu")),
     "einsum of heads": (SEQUENCE, kl.EinsumDense("btf,fuv->btuv", (None, 2, 4), bias_axes="uv")),
+    "layer normalization of tables": (SEQUENCE, lambda x: FixedPointLayerNorm(2, 3)(kl.Dense(6)(x))),
     "attention": (SEQUENCE, lambda x: kl.MultiHeadAttention(1, 4)(x, x)),
     "attention of three heads": (
         SEQUENCE,
@@ -88,3 +90,21 @@ def test_it_computes_the_same_in_layers_alone(case: str) -> None:
 def test_what_is_more_than_that_stays(build: Callable[[Any], Any]) -> None:
     model = model_of(SEQUENCE, build)
     assert inlined(model) is model
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(10, 3), (100, 1), (1, 2)])
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_an_embedding_is_a_table_of_each_column(rows: int, columns: int, dtype: str) -> None:
+    start = keras.Input((4,), dtype=dtype)
+    model = keras.Model(start, kl.Embedding(rows, columns, name="places")(start))
+    x = np.random.default_rng(0).integers(0, rows, (50, 4)).astype(dtype)
+    found = inlined(model)
+    assert "Embedding" not in {call.kind for call in calls(found)}
+    assert found.layers[-1].name == "places"
+    np.testing.assert_array_equal(found(x), model(x))
+
+
+@pytest.mark.parametrize("options", [{"input_dim": 5000}, {"input_dim": 5, "mask_zero": True}])
+def test_an_embedding_of_many_rows_or_with_a_mask_stays(options: dict[str, Any]) -> None:
+    model = keras.Sequential([keras.Input((4,)), kl.Embedding(output_dim=2, **options)])
+    assert [call.kind for call in calls(inlined(model))][-1] == "Embedding"

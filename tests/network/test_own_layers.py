@@ -12,6 +12,7 @@ import pytest
 from pquant_hls.errors import SpecError
 from pquant_hls.network import load_model, save_model
 from pquant_hls.network.affine import FixedPointScale, rounded_constants, rounded_scale
+from pquant_hls.network.layernorm import FixedPointLayerNorm, tabled_norm
 from pquant_hls.network.lookup import FixedPointTable, values_of
 from pquant_hls.network.softmax import FixedPointSoftmax
 from pquant_hls.network.sums import SumOver
@@ -90,6 +91,55 @@ def test_a_softmax_of_tables_lies_within_its_bound(count: int) -> None:
     assert (np.abs(found - exact) <= share * exact + 4e-4).all()
 
 
+@pytest.mark.parametrize("count", [2, 6, 16, 100])
+def test_a_layer_normalization_of_tables_lies_near_keras(count: int) -> None:
+    """Values and means are 1/64 apart; roots are coarse where the variance is small."""
+    x = RNG.normal(0, 1.5, (500, count))
+    found, exact = applied(FixedPointLayerNorm(3), x), applied(keras.layers.LayerNormalization(), x)
+    usual = x.var(axis=1) > 0.25
+    assert np.abs(found - exact)[usual].max() < 0.08
+    assert np.abs(found - exact)[usual].mean() < 0.02
+    assert (np.abs(found) <= max(np.sqrt(count), 1) + 0.1).all()
+
+
+def test_a_layer_normalization_of_tables_scales_and_shifts_as_keras() -> None:
+    layer = keras.layers.LayerNormalization()
+    x = RNG.normal(0, 1.5, (300, 6))
+    applied(layer, x)
+    layer.set_weights([RNG.uniform(0.5, 2, 6), RNG.normal(size=6)])
+    value: Any = x.astype(np.float32)
+    for part in tabled_norm(layer, "norm", 3, 3):
+        value = part(value)
+    assert part.name == "norm"
+    assert np.abs(np.asarray(value) - applied(layer, x)).mean() < 0.02
+
+
+def test_what_stands_before_a_layer_normalization_of_tables_trains() -> None:
+    import tensorflow as tf
+
+    x = tf.Variable(RNG.normal(0, 1.5, (20, 4)).astype(np.float32))
+    slopes = []
+    for layer in (FixedPointLayerNorm(3, 4), keras.layers.LayerNormalization()):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer(x) ** 3)
+        slopes.append(np.asarray(tape.gradient(total, x)).ravel())
+    assert np.corrcoef(np.array(slopes))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(("count", "epsilon", "said"), [(2049, 1e-3, "2049 values"), (3, -1.0, "below 0")])
+def test_a_layer_normalization_that_has_no_tables_is_an_error(count: int, epsilon: float, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        FixedPointLayerNorm(epsilon=epsilon)(np.zeros((1, count), np.float32))
+
+
+def test_entries_are_rounded_to_16_bits_and_addresses_stay() -> None:
+    table = FixedPointTable.of(FixedType(4, 4, False), np.sin)
+    found = table.rounded("other")
+    assert (found.name, found.kind) == ("other", table.kind)
+    assert 0 < np.abs(found.table - table.table).max() <= 2.0**-15
+    np.testing.assert_array_equal(found.table * 2.0**15, np.round(found.table * 2.0**15))
+
+
 def test_sums_over_axes_are_keras_own() -> None:
     x = RNG.integers(-9, 9, (4, 3, 2)).astype(float)
     np.testing.assert_array_equal(applied(SumOver(1), x), x.sum(axis=1))
@@ -101,6 +151,7 @@ def test_a_file_keeps_them(tmp_path: Path) -> None:
         FixedPointScale([0.5, 2.0, 1.0], 0.25),
         FixedPointTable.of(FixedType(6, 3), lambda x: np.round(16 * np.tanh(x)) / 16),
         FixedPointSoftmax(3),
+        FixedPointLayerNorm(2, 1, 1e-2),
         SumOver(-1, True),
     ]
     model = keras.Sequential([keras.Input((3,)), *layers])

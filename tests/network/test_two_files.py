@@ -72,3 +72,25 @@ def test_what_is_missing_or_other_is_told(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UnsupportedModel, match=said):
             load_model(path)
+
+
+def test_weights_that_lie_in_a_whole_model(tmp_path: Path) -> None:
+    made = model()
+    (tmp_path / "net.json").write_text(made.to_json())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made.save(tmp_path / "net.h5")
+    np.testing.assert_array_equal(load_model(tmp_path / "net.json")(X), made(X))
+
+
+@pytest.mark.parametrize(
+    ("name", "units"), [("net.weights.h5", [5, 2]), ("net_weights.h5", [5, 2]), ("net_weights.h5", [3])]
+)
+def test_weights_of_another_architecture_are_told(name: str, units: list[int], tmp_path: Path) -> None:
+    saved = model() if name == "net.weights.h5" else old_model()
+    saved.save_weights(tmp_path / name)
+    other = Sequential([Input((4,)), *(kl.Dense(count, name="ab"[i]) for i, count in enumerate(units))])
+    (tmp_path / "net.json").write_text(other.to_json())
+    with pytest.raises(UnsupportedModel, match="its weights do not fit its layers") as caught:
+        load_model(tmp_path / "net.json")
+    assert "saved with this architecture" in str(caught.value)

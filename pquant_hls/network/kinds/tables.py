@@ -60,7 +60,7 @@ class Lookup(Kind):
     def remarks(self, call: Call, context: Context) -> Remarks:  # noqa: ARG002
         if hull(holding(call.layer.table)).width > MAX_WEIGHT_BITS:
             text = f"its entries lie on no grid of {MAX_WEIGHT_BITS} bits"
-            yield Remark("weights-off-grid", text, "round the entries", False)
+            yield Remark("weights-off-grid", text, "round them, as lint --fix does", True)
 
 
 def addressing(kind: FixedType, name: str) -> Any:
