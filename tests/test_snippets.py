@@ -30,12 +30,15 @@ ELSEWHERE = {
     "docs/pipelines.md": "tests/pipelines/test_real.py",
 }
 """Python that another test runs."""
-LONG = ("quickstart --", "--pipeline", "--smaller")
-"""Commands of minutes: understood here, run by `make ci-full` (notebooks and benchmarks)."""
+LONG = ("quickstart --", "--pipeline", "--smaller", "dashboard ", "import ")
+"""Commands of minutes, of a server, or of other tools' files (tests/intake, tests/tune): understood here."""
 PLACES = {
     "DESIGN": "runs/quickstart",
     "RUN": "runs/quickstart",
     "OTHER": "runs/quickstart",
+    "low_pt=RUN2": "low_pt=runs/quickstart",
+    "PROJECT3": "project",
+    "HLS4ML_PROJECT": "project",
     "PROJECT": "project",
     "OLD": "project",
     "NEW": "project",

@@ -9,7 +9,9 @@ import atexit
 import os
 import sys
 import time
+import weakref
 from collections.abc import Iterator, Mapping
+from io import UnsupportedOperation
 from typing import Any
 
 from rich.console import Console
@@ -45,10 +47,16 @@ class PlainConsole(Console):
 
 def error_console() -> Console:
     """stderr, for plain texts. A terminal keeps its own way there while what libraries print is led elsewhere."""
-    if sys.stderr.isatty():
-        own = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
-        return PlainConsole(file=own, soft_wrap=True)
-    return PlainConsole(stderr=True, soft_wrap=True)
+    if not sys.stderr.isatty():
+        return PlainConsole(stderr=True, soft_wrap=True)
+    try:
+        place = os.dup(sys.stderr.fileno())
+    except UnsupportedOperation:  # a stand-in for stderr that is no file
+        return PlainConsole(stderr=True, soft_wrap=True)
+    own = os.fdopen(place, "w", encoding="utf-8")
+    console = PlainConsole(file=own, soft_wrap=True)
+    weakref.finalize(console, own.close)
+    return console
 
 
 class MovingLine:

@@ -89,8 +89,11 @@ def test_every_pipeline_has_its_command(
 def test_bad_options_end_with_two_and_one_line(
     words: list[str], text: str, tmp_path: Path, capsys: Any
 ) -> None:
+    (tmp_path / "m.keras").touch()
     with pytest.raises(SystemExit) as left:
-        main([*words, "--model", "m.keras", "--data", "d.npz", "--out", str(tmp_path / "run")])
+        main(
+            [*words, "--model", str(tmp_path / "m.keras"), "--data", "d.npz", "--out", str(tmp_path / "run")]
+        )
     assert left.value.code == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert text in line
