@@ -98,7 +98,7 @@ class _Model:
         def told(name: str, shape: Sequence[int]) -> Any:
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
-        ends = [name for name in self.shapes if name.startswith(OUTPUT)]
+        ends = [f"{OUTPUT}{index}" for index in range(len(graph.outputs))]
         inputs = [told(node.name, [1, *node.shape]) for node in graph.inputs]
         outputs = [told(name, [1, *self.shapes[name]]) for name in ends]
         batched = {name for name in self.shapes if not name.endswith(CONSTANT)}
