@@ -148,3 +148,23 @@ def test_two_workers_give_what_one_process_gives_even_where_one_is_killed(tmp_pa
         sorted(path.name for path in (tmp_path / run / "steps").iterdir()) for run in ("alone", "shared")
     ]
     assert names[0] == names[1]
+
+
+def test_a_worker_alone_makes_every_design(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: what a worker does, with a line for each design."""
+    from types import SimpleNamespace
+
+    from pquant_hls.network import build_mlp
+    from pquant_hls.tune import sweep, worker
+
+    def here(command: tuple[str, ...], *_: Any, **__: Any) -> SimpleNamespace:
+        worker.serve(Path(command[-1]))
+        return SimpleNamespace(ok=True)
+
+    monkeypatch.setattr(worker, "run", here)
+    grid: dict[str, list[Any]] = {"steps.1.bits": [4, 8]}
+    found = sweep(build_mlp(5, [4], 2, seed=0), events(), RECIPE, grid, tmp_path / "shared", workers=2)
+    assert "trial 0 of 2" in capsys.readouterr().out
+    assert len(found.frame) == 2
