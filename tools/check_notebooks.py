@@ -4,7 +4,8 @@
 
 Each runs in an empty folder of its own. Words must be the same; a figure with an error (``71.2 ± 0.8``) within three of its
 errors, any other within 20 %, as libraries and processors round otherwise; times, dates and what goes to stderr are left out; of
-a picture that there is one. ``--write`` stores the outputs in place of comparing them. Exit 1 where a notebook fails or says
+a picture that there is one. On another processor than stored them, where a run may take another turn, differences are told and do
+not count. ``--write`` stores the outputs in place of comparing them. Exit 1 where a notebook fails or says
 something else.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import html
 import math
+import platform
 import re
 import sys
 import tempfile
@@ -130,6 +132,12 @@ def compared(stored: Any, fresh: Any) -> Iterator[str]:
         yield from (f"cell {number}: {said}" for said in differences(texts(old.outputs), texts(new.outputs)))
 
 
+def processor() -> str:
+    """What the processor calls itself."""
+    names = re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    return names[0] if names else platform.machine()
+
+
 def main() -> int:
     """All notebooks that are asked for, those of the project where none are."""
     parser = argparse.ArgumentParser(
@@ -146,8 +154,16 @@ def main() -> int:
             print(f"{notebook.name}: {cause}")
             failed = True
             continue
-        found = [] if asked.write else list(compared(read(notebook), fresh))
+        stored = read(notebook)
+        found = [] if asked.write else list(compared(stored, fresh))
+        if found and stored.metadata.get("processor") != processor():
+            print(
+                f"{notebook.name}: stored on another processor, whose training rounds otherwise; told, not counted"
+            )
+            found, told = [], found
+            print("\n".join(f"  {word}" for word in told))
         if asked.write:
+            fresh.metadata["processor"] = processor()
             written: Any = nbformat
             written.write(fresh, notebook)
         print(
