@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from pquant_hls.export.texts import origin_line, pointers_to, size_lines
+from pquant_hls.export.texts import origin, port_copies, size_lines
 from pquant_hls.hls import HlsProject, Port
 from pquant_hls.programs.quoting import cpp_string, make
 
@@ -31,7 +31,7 @@ def bank_header(designs: Designs, namespace: str) -> str:
     declared, passed = _arguments(designs)
     names = ", ".join(map(cpp_string, designs))
     spaces = "\n".join(f"namespace {name} {{ void predict({declared}); }}" for name in designs)
-    origins = "\n".join(f"// {name}: {origin_line(one).removeprefix('// ')}" for name, one in designs.items())
+    origins = "\n".join(f"// {name}: {origin(one)}" for name, one in designs.items())
     return f"""{origins}
 #ifndef {namespace}_H
 #define {namespace}_H
@@ -113,7 +113,7 @@ class Emulator final : public hls4mlEmulator::Model {{
             _weights = *name;
             return;
         }}
-{_copies(project.inputs, types, into_member=True)}    }}
+{port_copies(project.inputs, types, into_member=True)}    }}
     void predict() override {{
 {rows}
 {into}
@@ -121,23 +121,13 @@ class Emulator final : public hls4mlEmulator::Model {{
 {back}
     }}
     void read_result(std::any given) override {{
-{_copies(project.outputs, types, into_member=False)}    }}
+{port_copies(project.outputs, types, into_member=False)}    }}
 }};
 }} // namespace
 
 extern "C" hls4mlEmulator::Model *create_model() {{ return new Emulator; }}
 extern "C" void destroy_model(hls4mlEmulator::Model *model) {{ delete model; }}
 """
-
-
-def _copies(ports: Sequence[Port], types: Mapping[str, str], *, into_member: bool) -> str:
-    kind = pointers_to([types[port.name] for port in ports])
-    lines = [f"        auto ports = std::any_cast<{kind}>(given);\n"]
-    for index, port in enumerate(ports):
-        there = "ports" if len(ports) == 1 else f"std::get<{index}>(ports)"
-        left, right = (f"_{port.name}", there) if into_member else (there, f"_{port.name}")
-        lines.append(f"        for (std::size_t i = 0; i < {port.size}; i++) {left}[i] = {right}[i];\n")
-    return "".join(lines)
 
 
 def version_makefile(designs: Designs, namespace: str, standard: str, *, plugin: bool) -> str:

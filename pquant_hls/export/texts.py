@@ -13,11 +13,16 @@ from pquant_hls.programs.quoting import comment, cpp_string, make
 from pquant_hls.store import versions
 
 
-def origin_line(project: HlsProject) -> str:
+def origin(project: HlsProject) -> str:
+    """What made this, and of what; one line that may stand in a C++ comment."""
     made = f"pquant_hls {metadata.version('pquant_hls')}"
     wrote = versions().get("hls4ml") if project.spec is not None else None
     by = f", written by hls4ml {wrote}" if wrote else ""
-    return f"// {comment(f'Made by {made} from the HLS project {project.name}{by} (sha256 {project.digest()}).')}"
+    return comment(f"Made by {made} from the HLS project {project.name}{by} (sha256 {project.digest()}).")
+
+
+def origin_line(project: HlsProject) -> str:
+    return f"// {origin(project)}"
 
 
 def _arguments(project: HlsProject) -> str:
@@ -189,7 +194,7 @@ A pointer to any other type, `double` or an integer among them, is refused by `s
 """
     return f"""# {namespace}
 
-{origin_line(project).removeprefix("// ")}
+{origin(project)}
 
 `#include "{namespace}.h"`, then `{namespace}::predict({_arguments(project)})`.
 
@@ -260,10 +265,10 @@ class Emulator final : public hls4mlEmulator::Model {{
 
   public:
     void prepare_input(std::any given) override {{
-{_copies(inputs, types, into_member=True)}    }}
+{port_copies(inputs, types, into_member=True)}    }}
     void predict() override {{ {top}({call}); }}
     void read_result(std::any given) override {{
-{_copies(outputs, types, into_member=False)}    }}
+{port_copies(outputs, types, into_member=False)}    }}
 }};
 
 }} // namespace {namespace}
@@ -276,7 +281,8 @@ extern "C" void destroy_model(hls4mlEmulator::Model *model) {{ delete model; }}
 """
 
 
-def _copies(ports: Sequence[Port], types: dict[str, str], *, into_member: bool) -> str:
+def port_copies(ports: Sequence[Port], types: Mapping[str, str], *, into_member: bool) -> str:
+    """C++ that moves each port of a producer's ``std::any`` into the members, or back."""
     kind = pointers_to([types[port.name] for port in ports])
     lines = [f"        auto ports = std::any_cast<{kind}>(given);\n"]
     for index, port in enumerate(ports):

@@ -8,12 +8,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pquant_hls.errors import OutputError, UnsupportedModel
-from pquant_hls.files import replacing
+from pquant_hls.errors import UnsupportedModel
 from pquant_hls.hls.design import STRATEGIES, uncertainty
-from pquant_hls.hls.place import say_where
 from pquant_hls.hls.project import GRAPH_FILE, PROJECT_FILE, SCHEMA_VERSION, HlsProject, load_project
-from pquant_hls.hls.record import check_empty, check_project_name, save_info
+from pquant_hls.hls.record import check_empty, check_project_name, new_project, save_info
 from pquant_hls.network.capture import captured
 from pquant_hls.qor import FixedPointGraph
 from pquant_hls.spec import HlsSpec
@@ -40,18 +38,11 @@ def write_logic(
     out = Path(out).absolute()
     check_empty(out)
     check_project_name(spec)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as folder:
-            with captured():
-                _written(graph, code, spec, folder)
-            graph.save(folder / GRAPH_FILE)
-            save_info(folder / PROJECT_FILE, _info(spec, folder, notes))
-            say_where(folder, out)
-    except OSError as cause:
-        raise OutputError(
-            f"cannot write the HLS project: {cause.strerror}", where=cause.filename or out
-        ) from cause
+    with new_project(out) as folder:
+        with captured():
+            _written(graph, code, spec, folder)
+        graph.save(folder / GRAPH_FILE)
+        save_info(folder / PROJECT_FILE, _info(spec, folder, notes))
     return load_project(out)
 
 

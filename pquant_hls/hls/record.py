@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pquant_hls.errors import OutputError, SpecError
-from pquant_hls.files import write_bytes
+from pquant_hls.files import replacing, write_bytes
+from pquant_hls.hls.place import say_where
 from pquant_hls.network.names import is_reserved
 from pquant_hls.spec import HlsSpec
 
@@ -30,6 +33,20 @@ def check_empty(out: Path) -> None:
         str(out).encode()
     except UnicodeEncodeError as cause:
         raise OutputError("its name is no UTF-8, which generated files are", where=repr(str(out))) from cause
+
+
+@contextmanager
+def new_project(out: Path) -> Iterator[Path]:
+    """A folder to write a project into, which lies at ``out`` once all is written; raises OutputError where it cannot be."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as folder:
+            yield folder
+            say_where(folder, out)
+    except OSError as cause:
+        raise OutputError(
+            f"cannot write the HLS project: {cause.strerror}", where=cause.filename or out
+        ) from cause
 
 
 def save_info(path: Path, info: dict[str, Any]) -> None:

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pquant_hls.errors import OutputError
-from pquant_hls.files import replacing
 from pquant_hls.hls.design import checked_form, designed
-from pquant_hls.hls.place import say_where
 from pquant_hls.hls.project import (
     GRAPH_FILE,
     NORMAL_MODEL,
@@ -22,7 +19,7 @@ from pquant_hls.hls.project import (
     HlsProject,
     load_project,
 )
-from pquant_hls.hls.record import check_empty, check_project_name, save_info
+from pquant_hls.hls.record import check_empty, check_project_name, new_project, save_info
 from pquant_hls.network.capture import captured
 from pquant_hls.spec import HlsSpec
 
@@ -53,15 +50,8 @@ def convert(model: Model, spec: HlsSpec, out: Path, *, exact: bool = True) -> Hl
     check_empty(out)
     check_project_name(spec)
     normal, notes = checked_form(model, spec, exact=exact)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as folder:
-            _write(normal, spec, folder, exact, notes)
-            say_where(folder, out)
-    except OSError as cause:
-        raise OutputError(
-            f"cannot write the HLS project: {cause.strerror}", where=cause.filename or out
-        ) from cause
+    with new_project(out) as folder:
+        _write(normal, spec, folder, exact, notes)
     return load_project(out)
 
 
