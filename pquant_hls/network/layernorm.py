@@ -61,7 +61,9 @@ class FixedPointLayerNorm(keras.layers.Layer):  # type: ignore[misc]  # Keras ha
 
     def roots(self, count: int, name: str) -> FixedPointTable:
         """1 / sqrt(variance + epsilon), at the sums of ``count`` squares."""
-        kind = FixedType(MOST_INDEX_BITS, max(0, self.spread + _bits(count)), False)  # as the address is stored
+        kind = FixedType(
+            MOST_INDEX_BITS, max(0, self.spread + _bits(count)), False
+        )  # as the address is stored
         least = kind.lsb / 4
 
         def entries(squares: Any) -> Any:
