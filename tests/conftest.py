@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,18 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def keras_is_left_as_it_was() -> Iterator[None]:
+    """A test that leaves Keras computing in float64 fails itself, instead of the tests after it."""
+    yield
+    if "keras" in sys.modules:
+        import keras
+
+        left = keras.config.floatx()
+        keras.config.set_floatx("float32")
+        assert left == "float32"
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,8 @@ def floor(graph: FixedPointGraph, target: Target, *, bits: int = 1, sparsity: fl
     Parameters
     ----------
     bits : the smallest width that weights and quantized results may get (a sign included).
-    sparsity : the largest share of a layer's inputs that its longest sum may lose, 0 to 1, of those in ``graph``.
+    sparsity : the largest share of a layer's inputs that its longest sum may lose, 0 to 1, of those in ``graph``; an
+        input that is always zero is lost like one without a weight.
 
     Raises
     ------

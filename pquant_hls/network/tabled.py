@@ -7,15 +7,15 @@ holds that table exactly. So a real sigmoid before a quantizer, a slope, or an o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
+from pquant_hls.network.floats import keras_floats
 from pquant_hls.network.freeze import MAX_WEIGHT_BITS
 from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.network.graph import Call, Topology, copy_layer
@@ -104,7 +104,7 @@ def applied_to(call: Call, values: Floats) -> Floats:
     """
     layer = call.layer
     activation = layer_kind(layer).function(layer)
-    with keras_computes(call.name), _in_float64():
+    with keras_computes(call.name), keras_floats("float64"):
         if front_of(activation) is not None:
             return _quantized(activation, values)
         given = keras.ops.convert_to_tensor(values[None], "float64")
@@ -121,9 +121,8 @@ def _quantized(quantizer: Any, values: Floats) -> Floats:
     if before is not None:
         quantizer.use_ste = False
     try:
-        for kind in ("float64", "float32"):
-            keras.config.set_floatx(kind)
-            with contextlib.suppress(*MIXED_FLOATS if kind == "float64" else ()):
+        for kind in WIDTHS:
+            with keras_floats(kind), contextlib.suppress(*MIXED_FLOATS if kind == "float64" else ()):
                 return np.asarray(quantizer(keras.ops.convert_to_tensor(values, kind)), np.float64)
     finally:
         if before is not None:
@@ -131,18 +130,10 @@ def _quantized(quantizer: Any, values: Floats) -> Floats:
     raise NotImplementedError(f"{type(quantizer).__name__} gives nothing")
 
 
+WIDTHS: tuple[Literal["float64", "float32"], ...] = ("float64", "float32")
+
 MIXED_FLOATS = (ValueError, TypeError, AssertionError)
 """What Keras raises where a quantizer mixes its float32 constants with float64."""
-
-
-@contextlib.contextmanager
-def _in_float64() -> Iterator[None]:
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
 
 
 def _on_grid(values: Floats, call: Call) -> tuple[Floats, FixedType | None]:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pquant_hls.errors import DataError, UnsupportedModel
+from pquant_hls.network.floats import keras_floats
 
 Floats = NDArray[np.float64]
 BATCH = 4096
@@ -201,7 +202,7 @@ def float64(model: Any) -> Iterator[None]:
 
     layers = {id(layer): layer for layer in model._flatten_layers()}
     with contextlib.ExitStack() as stack:
-        _floats(stack, "float64")
+        stack.enter_context(keras_floats("float64"))
         for layer in layers.values():
             _set(stack, layer, "dtype_policy", _policy(layer))
             if getattr(layer, "_mask", None) is not None:  # QConv2D's own, a constant in float32
@@ -233,13 +234,6 @@ def _set(stack: contextlib.ExitStack, owner: Any, name: str, value: Any) -> None
     """Set an attribute for as long as ``stack`` is open."""
     stack.callback(setattr, owner, name, getattr(owner, name))
     setattr(owner, name, value)
-
-
-def _floats(stack: contextlib.ExitStack, kind: str) -> None:
-    import keras
-
-    stack.callback(keras.config.set_floatx, keras.config.floatx())
-    keras.config.set_floatx(kind)
 
 
 def _is_quantizer(function: Any) -> bool:
@@ -290,8 +284,7 @@ def _as_in_predict(quantizer: Any) -> Callable[[Any], Any]:
     from keras import ops
 
     def quantized(weights: Any) -> Any:
-        with contextlib.ExitStack() as stack:
-            _floats(stack, "float32")
+        with keras_floats("float32"):
             return ops.cast(_without_residue(quantizer, ops.cast(weights, "float32")), "float64")
 
     return quantized

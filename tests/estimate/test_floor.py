@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pquant_hls.estimate import estimate, floor, mlp_graph
+from pquant_hls.estimate.liveness import live_values
 from pquant_hls.qor import FixedArray, FixedPointGraph, FixedType, Node, Target
 from tests.estimate.test_monotone import graphs, narrower, targets, without
 from tests.helpers import known, latency_of
@@ -25,9 +26,13 @@ def smallest_bits(graph: FixedPointGraph) -> int:
 
 
 def share_lost(after: FixedPointGraph) -> float:
-    """The largest share of a layer's inputs that its longest sum is short of."""
-    sums = [node.arrays["weight"].codes for node in after.nodes if node.kind.weighted]
-    return max(1 - int((codes != 0).sum(axis=0).max()) / len(codes) for codes in sums)
+    """The largest share of a layer's inputs that its longest sum is short of; one of no weight, or of an input that is
+    always zero, adds nothing."""
+    live = live_values(after)
+    weighted = [node for node in after.nodes if node.kind.weighted]
+    summed = [(node.arrays["weight"].codes[live[node.inputs[0]]] != 0).sum(axis=0) for node in weighted]
+    ends = zip(summed, weighted, strict=True)
+    return max(1 - int(terms.max()) / len(node.arrays["weight"].codes) for terms, node in ends)
 
 
 @settings(max_examples=100, deadline=None)

@@ -159,8 +159,11 @@ def test_a_worker_alone_makes_every_design(
     from pquant_hls.network import build_mlp
     from pquant_hls.tune import sweep, worker
 
+    in_turn = threading.Lock()
+
     def here(command: tuple[str, ...], *_: Any, **__: Any) -> SimpleNamespace:
-        worker.serve(Path(command[-1]))
+        with in_turn:  # Keras has settings of the whole process, and a worker is a process
+            worker.serve(Path(command[-1]))
         return SimpleNamespace(ok=True)
 
     monkeypatch.setattr(worker, "run", here)
