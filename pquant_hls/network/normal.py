@@ -22,8 +22,7 @@ from pquant_hls.network.heads import Keep, exact_heads, is_final, is_pass_throug
 from pquant_hls.network.inline import inlined
 from pquant_hls.network.kinds import acts_alone, function_name, layer_kind
 from pquant_hls.network.kinds.merges import expanded
-from pquant_hls.network.kinds.tables import addressable, addressing
-from pquant_hls.network.lookup import FixedPointTable
+from pquant_hls.network.kinds.tables import addressing, at_addresses
 from pquant_hls.network.names import safe_names, unused
 from pquant_hls.network.quantizers import is_quantizer, keras_computes
 from pquant_hls.network.room import own_type, readers, roomy, with_sign
@@ -171,11 +170,8 @@ class _Builder:
 
 def table_layers(table: Tabled, name: str, address: str) -> tuple[Any, Any]:
     """(the quantizer that makes addresses, the layer that holds the entries) of a table."""
-    kind = addressable(table.kind)
-    values = np.zeros(1 << kind.width)
-    values[len(values) - len(table.values) :] = table.values
-    held = FixedPointTable(kind.width, kind.integer, values, kind.signed, name=name)
-    return addressing(kind, address), held
+    held = at_addresses(table.kind, table.values, name)
+    return addressing(held.kind, address), held
 
 
 def merged(call: Call, name: str, inputs: list[Any]) -> Any:

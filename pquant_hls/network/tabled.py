@@ -21,6 +21,7 @@ from pquant_hls.network.frontend import front_of, reading_of
 from pquant_hls.network.graph import Call, Topology, copy_layer
 from pquant_hls.network.grids import holding, hull
 from pquant_hls.network.kinds import layer_kind
+from pquant_hls.network.kinds.tables import addressable
 from pquant_hls.network.lookup import MOST_INDEX_BITS, values_of
 from pquant_hls.network.quantizers import keras_computes
 from pquant_hls.qor import FixedType
@@ -52,7 +53,7 @@ def tabled(call: Call, read: Tabled | None, kind: FixedType | None, *, bare: boo
 
     ``read``: the table, on no grid yet, that stands for its input. ``kind``: else the type of the values it is applied to.
     """
-    if read is None and (is_native(call) or kind is None or kind.width > MOST_INDEX_BITS):
+    if read is None and (is_native(call) or kind is None or addressable(kind).width > MOST_INDEX_BITS):
         return None
     if not is_function(call):
         return None
