@@ -221,7 +221,7 @@ CONSTRUCTS: Mapping[str, Test] = {
     "names that clash": _names_clash,
     "whole numbers": _some(lambda node: "int" in str(node.options.get("dtype", ""))),
     "input that nothing rounds": lambda s: any(
-        not all(u.kind in (*ACTS, ELEMENTS) for u in s.users(n.key)) for n in s.entries
+        not all(u.kind in (*ACTS, ELEMENTS, "Embedding") for u in s.users(n.key)) for n in s.entries
     ),
     "two activations": lambda s: any(
         n.kind in ACTS and sum(u.kind in ACTS for u in s.users(n.key)) > 0 for n in s.nodes
@@ -272,6 +272,9 @@ CONSTRUCTS: Mapping[str, Test] = {
     "folded batch normalization": _kind("QConv2DBatchnorm", "QDenseBatchnorm"),
     "recurrent": _kind("QGRU", "QLSTM", "QSimpleRNN"),
     "dense over four axes": _some(lambda n: n.kind == "Reshape" and len(n.options["target_shape"]) == 4),
+    "layer normalization": _kind("LayerNormalization", "FixedPointLayerNorm"),
+    "attention": _some(lambda node: node.kind == "Dot" and node.options.get("axes") == (2, 1)),
+    "embedding": _kind("Embedding"),
     "unsigned": _quantizer(lambda h: h.get("keep_negative", 1) == 0),
 }
 

@@ -195,6 +195,52 @@ def _many_axes(drawer: Drawer, x: int) -> int:
     return flattened(drawer, drawer.activated(x))
 
 
+def _in_rows(drawer: Drawer, x: int) -> int:
+    """Few rows of few values."""
+    shape = drawer.shape(x)
+    if len(shape) == 2 and shape[0] <= 8 and 1 < shape[1] <= 4:
+        return x
+    rows, columns = drawer.bits(2, 4), drawer.bits(2, 3)
+    x = drawer.dense(flattened(drawer, x), rows * columns)
+    return drawer.add("Reshape", drawer.activated(x), target_shape=(rows, columns))
+
+
+def _normalized_rows(drawer: Drawer, x: int) -> int:
+    """A layer normalization: of ours with ranges that fit, that saturate and that are far below one, or Keras' own."""
+    x = drawer.act(_in_rows(drawer, x), drawer.quantized_bits(4, 9, 3))
+    if drawer.chance(0.3):
+        x = drawer.add(
+            "LayerNormalization", x, center=drawer.chance(0.5), scale=drawer.chance(0.5), epsilon=1e-2
+        )
+    else:
+        integer = drawer.bits(-3, 3)
+        spread = drawer.any_of(None, 2 * integer, drawer.bits(-4, 4))
+        epsilon = drawer.any_of(1e-3, 0.05, 1.0)
+        x = drawer.add("FixedPointLayerNorm", x, integer=integer, spread=spread, epsilon=epsilon)
+    return drawer.act(x) if drawer.chance(0.7) else x
+
+
+def _attention(drawer: Drawer, x: int) -> int:
+    """A head of attention of quantized layers: scores of rows by rows, shares by tables, rows weighted by them."""
+    x = drawer.act(_in_rows(drawer, x), drawer.quantized_bits(4, 8, 2))
+    size, narrow = drawer.bits(1, 3), drawer.quantized_bits(3, 6, 2)
+    query, key, value = (drawer.act(drawer.dense(x, size), narrow) for _ in range(3))
+    scores = drawer.act(drawer.add("Dot", query, key, axes=2), drawer.quantized_bits(4, 9, 3))
+    shares = drawer.add("FixedPointSoftmax", scores, integer=drawer.bits(1, 4))
+    if drawer.chance(0.5):
+        shares = drawer.act(shares, drawer.relu(4, 8, 0))
+    return drawer.act(drawer.add("Dot", shares, value, axes=(2, 1)), drawer.quantized_bits(4, 8, 3))
+
+
+def _embedded(drawer: Drawer, x: int) -> int:
+    """Whole numbers of an input of their own, each exchanged for its row, beside the rest."""
+    numbers = drawer.add("Input", shape=(drawer.bits(1, 3),), dtype=drawer.any_of("int32", "float32"))
+    rows = drawer.any_of(2, 5, 16, 40)
+    looked_up = drawer.add("Embedding", numbers, input_dim=rows, output_dim=drawer.bits(1, 3))
+    looked_up = drawer.act(flattened(drawer, looked_up), drawer.quantized_bits(3, 8, 1))
+    return drawer.add("Concatenate", flattened(drawer, x), looked_up)
+
+
 MORE_PARTS: dict[str, Part] = {
     "scale": _scale,
     "bounded and leaky relus": _corners,
@@ -209,4 +255,7 @@ MORE_PARTS: dict[str, Part] = {
     "folded batch normalization": _folded_norm,
     "recurrent": _recurrent,
     "dense over four axes": _many_axes,
+    "layer normalization": _normalized_rows,
+    "attention": _attention,
+    "embedding": _embedded,
 }

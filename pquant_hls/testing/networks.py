@@ -106,8 +106,9 @@ def _rows(
 ) -> NDArray[np.float32]:
     node = sketch.node(key)
     shape = (count, *node.options["shape"])
-    if "int" in str(node.options.get("dtype", "float32")):
-        return rng.integers(0, 40, shape).astype(np.float32)
+    rows = [user.options["input_dim"] for user in sketch.users(key) if user.kind == "Embedding"]
+    if rows or "int" in str(node.options.get("dtype", "float32")):
+        return rng.integers(0, min(rows, default=40), shape).astype(np.float32)
     values = rng.normal(0.0, 2.0, shape)
     values[: count // 10] *= 10.0
     if any(user.kind == ELEMENTS and user.options["rounding"] != "RND_CONV" for user in sketch.users(key)):

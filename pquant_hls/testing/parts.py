@@ -259,6 +259,7 @@ PARTS: dict[str, Part] = {
 SHARES = {
     "convolution written out": 1.6,
     "emptied layer": 2.0,
+    "layer normalization": 1.6,
     "nested model": 0.8,
     "operator with a constant": 0.8,
     "an output twice": 0.8,

@@ -83,7 +83,9 @@ def at_addresses(kind: FixedType, entries: ArrayLike, name: str) -> FixedPointTa
     stored, held = addressable(kind), np.asarray(entries, np.float64)
     if stored.width > MOST_INDEX_BITS:
         text = f"unsigned addresses of {kind.width} bits for values below one need a sign bit more in QKeras"
-        raise UnsupportedModel(text, where=name, mend=f"at most {MOST_INDEX_BITS - 1} bits, or a signed address")
+        raise UnsupportedModel(
+            text, where=name, mend=f"at most {MOST_INDEX_BITS - 1} bits, or a signed address"
+        )
     below = np.full((1 << stored.width) - len(held), held[0])  # negative values, which saturate at the least
     return FixedPointTable(
         stored.width, stored.integer, np.concatenate([below, held]), stored.signed, name=name
