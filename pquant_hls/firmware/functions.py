@@ -11,11 +11,20 @@ from pquant_hls.firmware.layers import Attrs, CallSite, FunctionRule, Shape, cod
 from pquant_hls.qor.tables import table_codes
 
 
+OLD_WORDS = {"in_width": "n_in", "out_width": "n_out", "stride_width": "stride"}
+"""What 1D convolutions called these up to hls4ml 0.4."""
+
+
+def _word(config: Config, name: str) -> str:
+    """``name``, or what it was called before where the struct has that instead."""
+    return name if config.number(name) is not None else OLD_WORDS.get(name, name)
+
+
 def _sizes(*names: str) -> Callable[[Config], Shape | None]:
     """The sizes of these names; a missing height is no axis."""
 
     def read(config: Config) -> Shape | None:
-        found = config.numbers(*names)
+        found = config.numbers(*(_word(config, name) for name in names))
         return None if found is None or len(found) < len(names) - 1 else tuple(found)
 
     return read
@@ -27,7 +36,7 @@ def _given(*names: str) -> Callable[[CallSite], Shape | None]:
 
 
 def _window(config: Config, what: str) -> list[int]:
-    return config.numbers(f"{what}_height", f"{what}_width") or []
+    return config.numbers(f"{what}_height", _word(config, f"{what}_width")) or []
 
 
 def _padding(config: Config) -> list[list[int]]:
@@ -186,7 +195,8 @@ for _rank, _axes in ((1, ("width",)), (2, ("height", "width"))):
     _conv = FunctionRule(
         f"conv{_rank}d", _sizes(*_read, "n_chan"), _given(*_made, "n_filt"), _WEIGHTED, _KERNEL, _convolution
     )
-    register_function(_conv, f"conv_{_rank}d_cl", f"pointwise_conv_{_rank}d_cl")
+    _called = (f"conv_{_rank}d_cl", f"conv_{_rank}d_latency_cl", f"conv_{_rank}d_resource_cl")  # the last two up to 0.4
+    register_function(_conv, *_called, f"pointwise_conv_{_rank}d_cl")
     _depth = FunctionRule(
         f"depthwise_conv{_rank}d",
         _sizes(*_read, "n_chan"),

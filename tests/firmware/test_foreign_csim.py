@@ -18,7 +18,7 @@ from pquant_hls.measure import measure_project
 from pquant_hls.measure.proof import Contradicted, prove
 from pquant_hls.spec import HlsSpec
 from tests.firmware import miniature
-from tests.helpers import Shell, cycles_of, single
+from tests.helpers import Edit, Shell, cycles_of, single
 
 pytestmark = pytest.mark.gxx
 X = np.random.default_rng(5).normal(0, 3, (64, 3))
@@ -299,3 +299,57 @@ def test_a_merge_request_is_gated(tmp_path: Path, shell: Shell) -> None:
     assert status == 0, told
     status, _, _ = shell("gate", place, *target, "--limit", "lut=1")
     assert status == 1
+
+
+OLD_CONVOLUTION = """struct conv1d_config {};
+template <class X, class Y, class C>
+void conv_1d_latency_cl(X x[C::n_in * C::n_chan], Y y[C::n_out * C::n_filt],
+                        typename C::weight_t w[C::filt_width * C::n_chan * C::n_filt], typename C::bias_t b[C::n_filt]) {
+    for (unsigned place = 0; place < C::n_out; place++) {
+        typename C::accum_t sum = double(b[0]);
+        for (unsigned tap = 0; tap < C::filt_width; tap++) {
+            unsigned at = place * C::stride + tap;
+            bool inside = at >= C::pad_left && at < C::pad_left + C::n_in;
+            if (inside) sum = double(sum) + double(typename C::accum_t(double(x[at - C::pad_left]) * double(w[tap])));
+        }
+        y[place] = double(sum);
+    }
+}
+struct activ_config {};
+"""
+ITS_STRUCT = """struct config2 : nnet::conv1d_config {
+    static const unsigned pad_left = 0;
+    static const unsigned pad_right = 1;
+    static const unsigned n_in = N_INPUT;
+    static const unsigned n_chan = 1;
+    static const unsigned filt_width = 2;
+    static const unsigned n_filt = 1;
+    static const unsigned stride = 2;
+    static const unsigned dilation = 1;
+    static const unsigned n_out = N_LAYER_2;
+"""
+
+
+def test_a_convolution_in_the_words_of_hls4ml_0_3(whole: Path, csim_cache: Path, edit: Edit) -> None:
+    sources = whole / "firmware"
+    edit(sources, "nnet_utils/nnet_dense.h", "struct activ_config {};\n", OLD_CONVOLUTION)
+    text = (sources / "parameters.h").read_text()
+    start, end = text.index("struct config2"), text.index("    static const unsigned io_type")
+    (sources / "parameters.h").write_text(text[:start] + ITS_STRUCT + text[end:])
+    edit(
+        sources,
+        "weights.h",
+        "w2[6] = {0.50000, -0.25000, 0.75000, 0.96875, -0.50000, 0.12500}",
+        "w2[2] = {0.5, -0.25}",
+    )
+    edit(sources, "weights.h", "b2[2] = {0.25000, -0.50000}", "b2[1] = {0.25}")
+    edit(sources, "mini.cpp", "nnet::dense<input_t", "nnet::conv_1d_latency_cl<input_t")
+    proof = prove(load_project(whole), vectors=300, cache=csim_cache)
+    assert proof.layers == ("fc1", "relu1", "out")
+    node = proof.graph.node("fc1")
+    assert (node.op, node.shape, node.attrs["strides"], node.attrs["padding"]) == (
+        "conv1d",
+        (2, 1),
+        [2],
+        [[0, 1]],
+    )
