@@ -186,7 +186,8 @@ def diff(
         from pquant_hls.csim import compare
         from pquant_hls.network import load_model
 
-        loaded, x = load_model(model), _inputs(data, count)
+        loaded = load_model(model)
+        x = _inputs(loaded, data, count)
         if ptq is not None:
             loaded, apart = calibrated(loaded, x, ptq, spec)
         if fix is not None:
@@ -299,17 +300,20 @@ def _project(path: Path | None, model: Any, spec: HlsSpec) -> Iterator[HlsProjec
         yield convert(model, spec, folder / "project", exact=False)
 
 
-def _inputs(data: Sequence[str], count: int) -> Any:
-    """The first ``count`` rows for each port: of the files given, or of a data set's validation split."""
+def _inputs(model: Any, data: Sequence[str], count: int) -> Any:
+    """The first ``count`` rows for each input of the model: of the files given, or of a data set's validation split."""
     import numpy as np
 
     from pquant_hls.datasets import load_dataset
+    from pquant_hls.datasets.several import take_rows
+    from pquant_hls.train.records import inputs_of
 
-    found = []
+    found, few = list[Any](), slice(count)
     for word in data:
-        alone = Path(word).suffix in {".npy", *TEXT_SUFFIXES} and Path(word).is_file()
-        values = np.atleast_1d(_array(Path(word))) if alone else load_dataset(word).x_val
-        found.append(values[:count])
+        if Path(word).suffix in {".npy", *TEXT_SUFFIXES} and Path(word).is_file():
+            found.append(np.atleast_1d(_array(Path(word)))[few])
+        else:
+            found += inputs_of(model, take_rows(load_dataset(word).x_val, few))
     return found[0] if len(found) == 1 else found
 
 

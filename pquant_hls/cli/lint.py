@@ -74,8 +74,7 @@ def lint(
         life.at(f"linting {model}")
         from pquant_hls.lint import errors
         from pquant_hls.lint import lint as examine
-        from pquant_hls.lint.fix import unit_inputs
-        from pquant_hls.network import load_model
+        from pquant_hls.network import load_model, unit_inputs
 
         loaded, costs = load_model(model), list[Any]()
         if ptq is not None:

@@ -10,7 +10,6 @@ from pquant_hls.firmware.config import Config
 from pquant_hls.firmware.layers import Attrs, CallSite, FunctionRule, Shape, coding, register_function
 from pquant_hls.qor.tables import table_codes
 
-
 OLD_WORDS = {"in_width": "n_in", "out_width": "n_out", "stride_width": "stride"}
 """What 1D convolutions called these up to hls4ml 0.4."""
 
@@ -195,7 +194,11 @@ for _rank, _axes in ((1, ("width",)), (2, ("height", "width"))):
     _conv = FunctionRule(
         f"conv{_rank}d", _sizes(*_read, "n_chan"), _given(*_made, "n_filt"), _WEIGHTED, _KERNEL, _convolution
     )
-    _called = (f"conv_{_rank}d_cl", f"conv_{_rank}d_latency_cl", f"conv_{_rank}d_resource_cl")  # the last two up to 0.4
+    _called = (
+        f"conv_{_rank}d_cl",
+        f"conv_{_rank}d_latency_cl",
+        f"conv_{_rank}d_resource_cl",
+    )  # the last two up to 0.4
     register_function(_conv, *_called, f"pointwise_conv_{_rank}d_cl")
     _depth = FunctionRule(
         f"depthwise_conv{_rank}d",

@@ -106,13 +106,6 @@ def moved_by_fix(
     ]
 
 
-def unit_inputs(model: Model, rows: int = 1000, seed: int = 0) -> Any:
-    """Normal inputs of unit variance, float32 (rows, *input shape), a list of them for several inputs."""
-    rng = np.random.default_rng(seed)
-    found = [rng.normal(size=(rows, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
-    return found[0] if len(found) == 1 else found
-
-
 class _Mender:
     def __init__(self, context: Context) -> None:
         self.context, self.names = context, Names(context.graph)

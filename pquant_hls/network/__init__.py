@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pquant_hls.network.names import is_reserved as is_reserved
     from pquant_hls.network.normal import normal_form as normal_form
     from pquant_hls.network.reference import keras_predict as keras_predict
+    from pquant_hls.network.sample import unit_inputs as unit_inputs
     from pquant_hls.network.table import LayerRow as LayerRow
     from pquant_hls.network.table import dense_sizes as dense_sizes
     from pquant_hls.network.table import has_softmax_head as has_softmax_head

@@ -15,7 +15,7 @@ from pquant_hls.datasets.loaders import FORMS, as_given
 from pquant_hls.datasets.records import SPLITS
 from pquant_hls.engine import check_model
 from pquant_hls.errors import DataError
-from pquant_hls.network import input_shapes, n_outputs
+from pquant_hls.network import input_shapes, n_outputs, unit_inputs
 from pquant_hls.train import probabilities
 from pquant_hls.train.metrics import decisions
 from pquant_hls.train.purpose import purpose_of
@@ -79,13 +79,9 @@ def without_data(
 
 
 def calibration_sample(model: Model, seed: int) -> Any:
-    """Standard normal inputs, float32 (4096, *input shape), a list for several inputs: what is left where neither data
-    nor a sample is given."""
+    """``unit_inputs`` of 4096 events: what is left where neither data nor a sample is given."""
     check_model(model)
-    rng = np.random.default_rng(seed)
-    shapes = [tuple(size or 1 for size in shape) for shape in input_shapes(model)]
-    found = [rng.standard_normal((SAMPLE, *shape), np.float32) for shape in shapes]
-    return found[0] if len(found) == 1 else found
+    return unit_inputs(model, SAMPLE, seed)
 
 
 def _assembled(model: Model, sources: Mapping[str, Any], how: tuple[int, str | Mapping[str, str]]) -> Dataset:

@@ -136,6 +136,11 @@ def test_diff_takes_one_file_for_each_input_of_the_model(csim: Shell, tmp_path: 
     status, _, complaint = csim("diff", tmp_path / "two.keras", *files[:2])
     assert status == 2
     assert "takes" in complaint
+    arrays = {f"x.{name}": np.load(tmp_path / f"{name}.npy") for name in ("right", "left")}
+    np.savez(tmp_path / "both.npz", **arrays)
+    status, said, _ = csim("diff", tmp_path / "two.keras", "--data", tmp_path / "both.npz")
+    assert status == 0, said
+    assert "csim equals Keras on 100 %" in said
 
 
 @pytest.mark.gxx
