@@ -102,7 +102,8 @@ class TriggerPipeline(Pipeline):
         better = standing(bench, learned.best) > standing(bench, ending.best)
         faster = _worst_ns(learned.best) <= _worst_ns(ending.best)
         if (met and (better or not other)) or (better and faster and not other):
-            return replace(found, history=tuple(history))
+            why = found.reason if met else f"{found.reason}; {layer_costs(found.best)}"
+            return replace(found, history=tuple(history), reason=why)
         return ending
 
     def _learned(self, bench: Workbench, start: Point, setup: Setup) -> LoopResult | None:

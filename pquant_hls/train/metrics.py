@@ -19,6 +19,8 @@ from pquant_hls.train.figures import Figure, checked_weights
 
 BACKGROUND_RATES = (0.01, 0.1)
 """False-positive rates at which efficiencies are quoted."""
+CLOSE = 1e-12
+"""Shares this close to 0 or 1 are those of none or of all events, but for the rounding of weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +69,32 @@ def accuracy(
 def _share(passed: NDArray[np.bool_], weights: NDArray[np.float64]) -> Proportion:
     value = float(weights[passed].sum() / weights.sum())
     influence = weights * (passed - value) / weights.sum()
-    return Proportion(value, math.sqrt(float((influence**2).sum())), int(passed.size), influence=influence)
+    at_end = not CLOSE < value < 1 - CLOSE
+    error = _end_error(_effective(weights)) if at_end else math.sqrt(float((influence**2).sum()))
+    return Proportion(value, error, int(passed.size), influence=influence)
 
 
 def proportion(passed: int, events: int) -> Proportion:
-    """``passed / events`` with the binomial error sqrt(p (1 - p) / n); raises DataError for no events."""
+    """``passed / events`` with the binomial error sqrt(p (1 - p) / n); raises DataError for no events.
+
+    Where none or all pass, p is half an event in n + 1, as under Jeffreys' prior (Brown, Cai and DasGupta,
+    Statist. Sci. 16 (2001) 101): an error of 0 would call a few events a certainty.
+    """
     if events < 1:
         raise DataError("a share of no events is not defined")
     value = passed / events
-    return Proportion(value, math.sqrt(value * (1 - value) / events), events)
+    return Proportion(value, math.sqrt(value * (1 - value) / events) or _end_error(events), events)
+
+
+def _end_error(events: float) -> float:
+    """The error of a share of none or all events."""
+    p = 0.5 / (events + 1)
+    return math.sqrt(p * (1 - p) / events)
+
+
+def _effective(weights: NDArray[np.float64]) -> float:
+    """As many events without weights have the same statistical power."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def cross_entropy(scores: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -94,8 +113,8 @@ def roc_auc(score: ArrayLike, is_signal: ArrayLike, weights: ArrayLike | None = 
     """Area under the ROC curve as the Mann-Whitney statistic, ties counted half.
 
     The error is that of Hanley and McNeil, Radiology 143 (1982) 29, the influence that of DeLong et al., Biometrics 44
-    (1988) 837; with ``weights`` (events,) the error is that of the influences. Raises DataError without signal or
-    background.
+    (1988) 837; with ``weights`` (events,) the error is that of the influences. At an area of 0 or 1 it is
+    that of a share of all events of the smaller class. Raises DataError without signal or background.
     """
     values, signal = np.asarray(score, np.float64).reshape(-1), np.asarray(is_signal, bool).reshape(-1)
     n_signal, n_background = _counts(signal)
@@ -106,10 +125,13 @@ def roc_auc(score: ArrayLike, is_signal: ArrayLike, weights: ArrayLike | None = 
     influence[signal] = w[signal] * (behind[signal] - auc) / w[signal].sum()
     influence[~signal] = w[~signal] * (ahead[~signal] - auc) / w[~signal].sum()
     if weights is not None:
-        return Proportion(auc, math.sqrt(float((influence**2).sum())), len(values), influence=influence)
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = auc * (1 - auc) + (n_signal - 1) * (q1 - auc**2) + (n_background - 1) * (q2 - auc**2)
-    error = math.sqrt(max(0.0, spread) / (n_signal * n_background))
+        error = math.sqrt(float((influence**2).sum()))
+    else:
+        q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+        spread = auc * (1 - auc) + (n_signal - 1) * (q1 - auc**2) + (n_background - 1) * (q2 - auc**2)
+        error = math.sqrt(max(0.0, spread) / (n_signal * n_background))
+    if not CLOSE < auc < 1 - CLOSE:
+        error = max(_end_error(_effective(w[kind])) for kind in (signal, ~signal))
     return Proportion(auc, error, len(values), influence=influence)
 
 
@@ -157,6 +179,10 @@ def efficiency_at(
         signal, w * (above - found) / w[signal].sum(), -slope * w * (above - rate) / w[~signal].sum()
     )
     error = math.sqrt(float((influence**2).sum()))
+    if (
+        not CLOSE < found < 1 - CLOSE and allowed < n_background
+    ):  # else every event passes, whatever the sample
+        error = max(error, _end_error(_effective(w[signal])))
     return Proportion(found, error, n_signal, int(above[~signal].sum()), influence)
 
 

@@ -138,3 +138,21 @@ def test_ties_weigh_half() -> None:
     assert found.value == 0.5
     assert found.influence is not None
     assert not found.influence.any(), "all alike: no event moves it"
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_figure_at_its_end_is_no_certainty(weighted: bool) -> None:
+    """40 of 40 right is no error of 0; that of a share of 39.5 of 40 is 0.02."""
+    y = np.arange(80) % 2
+    weights = np.ones(80) * 3.0 if weighted else None
+    right = np.stack([1.0 - y, y + 0.0], axis=1)
+    figures = [
+        accuracy(right, y, weights=weights),
+        accuracy(right[:, ::-1], y, weights=weights),
+        roc_auc(y + 0.0, y == 1, weights),
+        roc_auc(-y, y == 1, weights),
+        efficiency_at(y + 0.0, y == 1, 0.1, weights),
+    ]
+    for found in figures:
+        assert found.value in (pytest.approx(0, abs=1e-12), pytest.approx(1))
+        assert 0.004 < found.error < 0.025
