@@ -105,15 +105,15 @@ def accumulator(
 ) -> FixedType | None:
     """The narrowest type that holds every sum of products of these weights exactly, whatever the inputs.
 
-    ``weights`` (..., n_in, n_out), for depthwise kernels (..., channels, multiplier); ``bias`` (n_out,).
+    ``weights`` (..., n_in, n_out), for depthwise kernels (..., channels, multiplier); ``bias`` (outputs,).
     Partial sums in any order fit too. None where the values lie on no grid of 64 fraction bits.
     """
-    bias = np.zeros(weights.shape[-1]) if bias is None else bias
+    outputs = int(np.prod(weights.shape[-2:])) if depthwise else weights.shape[-1]
+    bias = np.zeros(outputs) if bias is None else bias
     weight_frac, bias_frac = bits_below(weights), bits_below(bias)
     if weight_frac is None or bias_frac is None:
         return None
     low, high, step = (part[:, None] for part in _channels(source))  # one a row of the last two axes
-    outputs = int(np.prod(weights.shape[-2:])) if depthwise else weights.shape[-1]
     least, most = ((weights * end).reshape(-1, outputs) for end in (low, high))
     offset = bias.reshape(-1)
     bottom = np.minimum(least, most).clip(max=0).sum(axis=0) + np.minimum(offset, 0)

@@ -35,17 +35,22 @@ def cell_kind(layer: Any) -> str | None:
     """``GRU``, ``LSTM`` or ``SimpleRNN`` for a layer that can be written out; None for others."""
     front = front_of(layer)
     name = type(layer).__name__ if front is None else str(front.stands_for(layer))
-    plain = name in GATES and not (layer.go_backwards or layer.stateful or layer.return_state)
+    plain = name in GATES and not (layer.stateful or layer.return_state)
     return name if plain else None
 
 
-def unrolled(layer: Any, x: Any, name: str) -> Any:
-    """The layer's result on a Keras tensor (batch, steps, features), by layers of its gates; the last is called ``name``."""
+def unrolled(layer: Any, x: Any, name: str, *, turned: bool = False) -> Any:
+    """The layer's result on a Keras tensor (batch, steps, features), by layers of its gates; the last is called ``name``.
+
+    ``turned``: the last state of those that are returned stands first.
+    """
     cell = _Cell(layer, str(cell_kind(layer)), name, int(x.shape[1]))
     states = list(cell.states(x))
     if not layer.return_sequences:
         return L.Reshape((layer.units,), name=name)(states[-1])
     rows = [L.Reshape((1, layer.units), name=f"{name}_row{t}")(state) for t, state in enumerate(states)]
+    if turned:
+        rows.reverse()
     return (
         L.Concatenate(axis=1, name=name)(rows)
         if len(rows) > 1
@@ -121,7 +126,8 @@ class _Cell:
         found: list[Any] = []
         memory: Any = None
         for t in range(self.steps):
-            here = {gate: self._at(value, t, f"{gate}{t}") for gate, value in sums.items()}
+            place = self.steps - 1 - t if self.layer.go_backwards else t
+            here = {gate: self._at(value, place, f"{gate}{t}") for gate, value in sums.items()}
             before = None if t == 0 else self.stored(found[-1], f"state{t}")
             if self.kind == "LSTM":
                 kept = None if memory is None else self.stored(memory, f"memory{t}")

@@ -16,6 +16,7 @@ ACTS = ("QActivation", "Activation")
 SMOOTH = frozenset(
     ["sigmoid", "tanh", "silu", "gelu", "elu", "selu", "softplus", "softsign", "hard_sigmoid", "exponential"]
 )
+PICKS = ("GetItem", "flip", "clip", "absolute")
 Test = Callable[[Sketch], bool]
 
 
@@ -201,7 +202,13 @@ CONSTRUCTS: Mapping[str, Test] = {
     "layer of 1 LSB": _some(lambda node: node.weights == "lsb"),
     "emptied layer before a quantizer": _coarser,
     "nested model": _kind("Nested"),
-    "operator": _some(lambda n: n.kind == "Operator" and not {"constant", "axis"} & set(n.options)),
+    "operator": _some(
+        lambda n: (
+            n.kind == "Operator"
+            and n.options["sign"] not in PICKS
+            and not {"constant", "axis"} & set(n.options)
+        )
+    ),
     "operator with a constant": _some(lambda node: "constant" in node.options),
     "shared layer": _kind("Again"),
     "activation as text": _quantizer(lambda h: h.quantizer.form == "text"),
@@ -263,7 +270,7 @@ CONSTRUCTS: Mapping[str, Test] = {
     "softmax of tables": _kind("FixedPointSoftmax"),
     "repeated or cropped values": _kind("RepeatVector", "UpSampling1D", "Cropping1D", "Cropping2D"),
     "kept axes": _some(lambda n: bool(n.options.get("keepdims"))),
-    "sum or maximum over axes": _some(lambda n: n.kind == "Operator" and "axis" in n.options),
+    "sum or maximum over axes": _some(lambda n: n.kind == "Operator" and "keepdims" in n.options),
     "dot": _kind("Dot"),
     "gaps, groups or several kernels a channel": _some(
         lambda n: any(n.options.get(key, 1) != 1 for key in ("dilation_rate", "groups", "depth_multiplier"))
@@ -272,6 +279,7 @@ CONSTRUCTS: Mapping[str, Test] = {
     "folded batch normalization": _kind("QConv2DBatchnorm", "QDenseBatchnorm"),
     "recurrent": _kind("QGRU", "QLSTM", "QSimpleRNN"),
     "dense over four axes": _some(lambda n: n.kind == "Reshape" and len(n.options["target_shape"]) == 4),
+    "picked or bounded values": _some(lambda n: n.kind == "Operator" and n.options["sign"] in PICKS),
     "layer normalization": _kind("LayerNormalization", "FixedPointLayerNorm"),
     "attention": _some(lambda node: node.kind == "Dot" and node.options.get("axes") == (2, 1)),
     "embedding": _kind("Embedding"),

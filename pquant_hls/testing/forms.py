@@ -177,6 +177,44 @@ def _moved() -> Mapping[str, Form]:
             IMAGE,
             _chain(kl.GlobalAveragePooling2D(keepdims=True), _act(_bits(8, 3)), _conv(2, 2, 1)),
         ),
+        **_picked(),
+    }
+
+
+def _picked() -> Mapping[str, Form]:
+    """Operations that move, pick or bound values."""
+    ops = keras.ops
+    return {
+        "slice x[:, 1:4, 1:]": (SEQUENCE, _chain(lambda x: x[:, 1:4, 1:], _conv(1, 2, 1))),
+        "column x[:, :, 0]": (SEQUENCE, _chain(lambda x: x[:, :, 0], _dense(3))),
+        "every second row, backwards": (SEQUENCE, _chain(lambda x: x[:, ::-2], _conv(1, 2, 1))),
+        "take, flip": (
+            SEQUENCE,
+            _chain(lambda x: ops.flip(ops.take(x, [0, 2, 3], axis=1), axis=2), _conv(1, 2, 1)),
+        ),
+        "reshape, expand_dims, squeeze": (
+            VECTOR,
+            _chain(lambda x: ops.squeeze(ops.expand_dims(ops.reshape(x, (-1, 3, 2)), 1), 1), _conv(1, 2, 2)),
+        ),
+        "transpose, swapaxes": (
+            IMAGE,
+            _chain(lambda x: ops.swapaxes(ops.transpose(x, (0, 2, 1, 3)), 2, 3), _conv(2, 2, 1)),
+        ),
+        "concatenate, stack": (
+            VECTOR,
+            _chain(lambda x: ops.stack([ops.concatenate([x, x], axis=1)] * 2, axis=2), _conv(1, 2, 2)),
+        ),
+        "clip": (VECTOR, _narrow(lambda x: ops.clip(x, -0.5, 1.0))),
+        "maximum and minimum with a number": (
+            VECTOR,
+            _narrow(lambda x: ops.minimum(ops.maximum(x, 0.25), 1.5)),
+        ),
+        "absolute": (VECTOR, _narrow(ops.absolute)),
+        "matmul": (
+            SEQUENCE,
+            _chain(lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))), _act(_bits(8, 5)), _conv(1, 2, 1)),
+        ),
+        "TimeDistributed dense": (SEQUENCE, _chain(kl.TimeDistributed(_dense(3)), _act(_bits(6, 2)))),
     }
 
 
@@ -343,6 +381,10 @@ def _plain() -> Mapping[str, Form]:
         "LayerNormalization, not centred or scaled": (
             VECTOR,
             _narrow(kl.LayerNormalization(center=False, scale=False), _act(_bits(8, 3))),
+        ),
+        "plain causal Conv1D": (
+            SEQUENCE,
+            _bare(kl.Conv1D(3, 2, padding="causal"), kl.Flatten(), kl.Dense(2)),
         ),
         "plain LayerNormalization": (VECTOR, _bare(kl.Dense(5), kl.LayerNormalization(), kl.Dense(3))),
     }

@@ -138,13 +138,14 @@ def _written_out(drawer: Drawer, x: int) -> int:
             f"{role}_quantizer": drawer.weight_quantizer() for role in ("depthwise", "pointwise")
         }
         options: dict[str, Any] = {"kernel_size": size, "padding": drawer.any_of("same", "valid")}
+        if drawer.chance(0.3):
+            options |= {"depth_multiplier": 2, "use_bias": drawer.chance(0.5)}
         return drawer.add(
             f"QSeparableConv{axes}D", x, filters=2, **options, **roles, bias_quantizer=drawer.bias_quantizer()
         )
     if axes == 2 and drawer.chance(0.4):
-        return drawer.add(
-            "QDepthwiseConv2D", x, kernel_size=size, depth_multiplier=2, **drawer.quantizers("depthwise")
-        )
+        options = {"kernel_size": size, "depth_multiplier": 2, "use_bias": drawer.chance(0.5)}
+        return drawer.add("QDepthwiseConv2D", x, **options, **drawer.quantizers("depthwise"))
     if drawer.chance(0.5) and drawer.shape(x)[-1] > 1:
         return conv(drawer, x, strides=1, groups=drawer.shape(x)[-1], filters_times=drawer.shape(x)[-1])
     return conv(drawer, x, strides=1, kernel_size=size, dilation_rate=2, padding="same")
@@ -185,6 +186,23 @@ def _recurrent(drawer: Drawer, x: int) -> int:
         **({} if kind == "QSimpleRNN" else gates),
     )
     return drawer.act(x) if drawer.chance(0.6) else x
+
+
+def _sliced(drawer: Drawer, x: int) -> int:
+    """Values picked along one axis, or bounded, by operations outside any layer."""
+    shape = drawer.shape(x)
+    kind = drawer.any_of("GetItem", "GetItem", "flip", "clip", "absolute")
+    if kind == "GetItem":
+        axis = drawer.bits(0, len(shape) - 1)
+        start, step = drawer.bits(0, shape[axis] // 2), drawer.any_of(1, 1, 2, -1)
+        picked = slice(start, None, step) if step > 0 else slice(None, None, step)
+        return drawer.add("Operator", x, sign="GetItem", key=[slice(None)] * (axis + 1) + [picked])
+    if kind == "clip":
+        low = drawer.any_of(-1.0, 0.0, 0.25)
+        return drawer.add("Operator", x, sign="clip", x_min=low, x_max=low + drawer.any_of(0.5, 2.0))
+    if kind == "absolute":
+        return drawer.add("Operator", x, sign="absolute")
+    return drawer.add("Operator", x, sign="flip", axis=drawer.bits(1, len(shape)))
 
 
 def _many_axes(drawer: Drawer, x: int) -> int:
@@ -255,6 +273,7 @@ MORE_PARTS: dict[str, Part] = {
     "folded batch normalization": _folded_norm,
     "recurrent": _recurrent,
     "dense over four axes": _many_axes,
+    "picked or bounded values": _sliced,
     "layer normalization": _normalized_rows,
     "attention": _attention,
     "embedding": _embedded,

@@ -160,12 +160,12 @@ def _operated(node: SketchNode, inputs: list[Any]) -> Any:
     import keras
 
     sign, others = node.options["sign"], node.options.get("constant")
-    if "axis" in node.options:
-        return getattr(keras.ops, sign)(
-            inputs[0], axis=node.options["axis"], keepdims=node.options["keepdims"]
-        )
-    right = inputs[1] if others is None else others
-    return OPERATORS[sign](inputs[0], right) if sign in OPERATORS else getattr(keras.ops, sign)(*inputs)
+    options = {key: value for key, value in node.options.items() if key not in ("sign", "constant", "key")}
+    if sign == "GetItem":
+        return inputs[0][tuple(node.options["key"])]
+    if sign not in OPERATORS:
+        return getattr(keras.ops, sign)(*inputs, **options)
+    return OPERATORS[sign](inputs[0], inputs[1] if others is None else others)
 
 
 def _layer(node: SketchNode) -> Any:

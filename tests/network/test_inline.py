@@ -61,6 +61,44 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     "GRU, reset before": (SEQUENCE, kl.GRU(4, reset_after=False, return_sequences=True)),
     "LSTM": (SEQUENCE, kl.LSTM(4, return_sequences=True)),
     "SimpleRNN without bias": (SEQUENCE, kl.SimpleRNN(4, use_bias=False)),
+    "LSTM backwards": (SEQUENCE, kl.LSTM(3, go_backwards=True, return_sequences=True)),
+    "both ways": (SEQUENCE, kl.Bidirectional(kl.LSTM(2))),
+    "both ways, every step": (
+        SEQUENCE,
+        kl.Bidirectional(kl.GRU(2, return_sequences=True), merge_mode="sum"),
+    ),
+    "a dense layer of each step": (SEQUENCE, kl.TimeDistributed(kl.Dense(2, activation="relu"))),
+    "causal convolution": (SEQUENCE, kl.Conv1D(2, 3, padding="causal", dilation_rate=2)),
+    "slices": (SEQUENCE, lambda x: keras.ops.concatenate([x[:, 1:4, 0], x[..., 2]], axis=-1)),
+    "every second, backwards, some": (
+        SEQUENCE,
+        lambda x: kl.Concatenate(axis=1)(
+            [x[:, ::2], x[:, ::-1], keras.ops.take(x, [3, 0, 1], axis=1), keras.ops.flip(x, axis=2)]
+        ),
+    ),
+    "axes": (
+        SEQUENCE,
+        lambda x: (
+            keras.ops.swapaxes(keras.ops.expand_dims(x, -1), 1, 2)
+            + keras.ops.moveaxis(keras.ops.squeeze(x[:, :, None], 2), 2, 1)[..., None]
+        ),
+    ),
+    "a new shape": (SEQUENCE, lambda x: keras.ops.transpose(keras.ops.reshape(x, (-1, 3, 5)), (0, 2, 1))),
+    "stacked": (SEQUENCE, lambda x: keras.ops.stack([x, 2.0 * x, -x], axis=2)),
+    "bounds": (
+        SEQUENCE,
+        lambda x: (
+            keras.ops.clip(x, -0.5, 1.5)
+            + keras.ops.clip(x, 0, 1)
+            + keras.ops.maximum(0.25, x)
+            - keras.ops.minimum(x, -0.25)
+            + keras.ops.absolute(x)
+        ),
+    ),
+    "product of matrices": (
+        SEQUENCE,
+        lambda x: keras.ops.matmul(x, keras.ops.transpose(kl.Dense(3)(x), (0, 2, 1))),
+    ),
     "one step": ((1, 3), kl.GRU(4, return_sequences=True)),
 }
 
@@ -81,7 +119,8 @@ def test_it_computes_the_same_in_layers_alone(case: str) -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        kl.GRU(4, go_backwards=True),
+        lambda x: keras.ops.clip(x, keras.ops.zeros(3), 1.0),
+        lambda x: keras.ops.repeat(x, 2, axis=1),
         lambda x: kl.MultiHeadAttention(1, 4)(x, x, use_causal_mask=True),
         kl.EinsumDense("btf,tfu->btu", (5, 2)),
         lambda x: kl.Dot(axes=2, normalize=True)([x, x]),
