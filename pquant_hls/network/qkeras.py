@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +174,7 @@ def _objects() -> dict[str, Any]:
     _add_supported_quantized_objects(found)
     _tell_the_bound(found["quantized_relu"])
     _take_what_it_writes(found["QDenseBatchnorm"])
+    _leave_the_operation(found["Clip"])
     return found
 
 
@@ -199,6 +201,20 @@ def _take_what_it_writes(layer: Any) -> None:
         return made(cls, {key: value for key, value in config.items() if key not in _OF_KERAS})
 
     layer.from_config = classmethod(from_config)
+
+
+def _leave_the_operation(constraint: Any) -> None:
+    """QKeras' constraint has the name of Keras' operation ``clip``, which a file of a model that clips holds."""
+    made = constraint.from_config.__func__
+
+    def from_config(cls: Any, config: dict[str, Any]) -> Any:
+        import keras
+
+        if "x_min" not in config:
+            return made(cls, config)
+        return sys.modules[keras.ops.clip.__module__].Clip(**config)  # type: ignore[attr-defined]
+
+    constraint.from_config = classmethod(from_config)
 
 
 _OF_KERAS = ("synchronized", "renorm", "renorm_clipping", "renorm_momentum")

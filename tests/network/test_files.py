@@ -347,3 +347,16 @@ def test_a_custom_module_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(plugins, "_custom", [given])
         with pytest.raises(SpecError, match=text):
             plugins.custom_classes()
+
+
+def test_a_model_that_clips_is_no_constraint_of_qkeras(tmp_path: Path) -> None:
+    """Both are called Clip."""
+    x = keras.Input((3,))
+    y = qkeras.QDense(2, kernel_quantizer=qkeras.quantized_bits(4, 0, alpha=1), name="fc")(
+        keras.ops.clip(x, -1.0, 0.5)
+    )
+    keras.Model(x, y).save(tmp_path / "m.keras")
+    model = load_model(tmp_path / "m.keras")
+    assert type(model.get_layer("fc").kernel_constraint).__name__ == "Clip"
+    given = np.array([[-3.0, 0.0, 3.0]], np.float32)
+    np.testing.assert_array_equal(model(given), model(np.clip(given, -1, 0.5)))
