@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
