@@ -101,7 +101,7 @@ def _emulator(
             }
         )
         return 0
-    echo(f"{made.path}: {made.namespace}::predict equals csim on every value of {made.vectors} vectors")
+    echo(f"{made.path}: {made.namespace}::predict equals csim on every value of {made.vectors:,} vectors")
     for name, what in (
         (f"{made.namespace}.h, .cpp", "the emulator, with ap_types beside it"),
         (f"{made.namespace}_cmssw.cpp", "plug-in for CMSSW's hls4mlEmulator loader"),
@@ -126,7 +126,7 @@ def _cmssw(
     if json:
         print_json({"schema_version": 1, **asdict(made), "path": str(made.path)})
         return 0
-    echo(f"{made.path}: every value of {made.vectors} vectors equals csim")
+    echo(f"{made.path}: every value of {made.vectors:,} vectors equals csim")
     for name, how in made.computed.items():
         echo(f"  weights {name}: computed by {how}")
     echo(f"  `make check` repeats it; `make EMULATOR_EXTRAS=FOLDER` builds {made.namespace}.so")
@@ -166,7 +166,7 @@ def _qonnx(design: Path, out: Path, golden: Path | None, timeout: float, *, json
         print_json({"schema_version": 1, **asdict(made), "path": str(made.path)})
     else:
         echo(
-            f"{made.path}: {made.nodes} nodes; qonnx gives csim's values, all bits, on {made.vectors} vectors"
+            f"{made.path}: {made.nodes:,} nodes; qonnx gives csim's values, all bits, on {made.vectors:,} vectors"
         )
     return 0
 

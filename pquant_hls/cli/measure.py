@@ -132,12 +132,14 @@ def _clean(value: float | None) -> float | None:
     return value if value is None or isinstance(value, bool) else round(value, 9)
 
 
+DIGITS = 6
+"""As many as reports state of a clock."""
 YES = {True: "yes", False: "NO", None: "-"}
 
 
 def _show(qor: QoR) -> None:
     from pquant_hls.cli.console import notes_lines, output_console
-    from pquant_hls.qor.words import stage_text
+    from pquant_hls.qor.words import number, stage_text
 
     console = output_console()
     console.print(
@@ -150,14 +152,14 @@ def _show(qor: QoR) -> None:
     if qor.layers:
         console.print(layers_table(qor.layers))
     for name, value in qor.metrics.items():
-        console.print(f"{name}: {_number(value)}", markup=False)
+        console.print(f"{name}: {number(value, DIGITS)}", markup=False)
     console.print(notes_lines(qor.notes), end="")
 
 
 def _figures(qor: QoR) -> Table:
     from rich.table import Table
 
-    from pquant_hls.qor.words import latency_texts
+    from pquant_hls.qor.words import latency_texts, number
 
     table = Table(show_header=False, pad_edge=False)
     cycles, ns = latency_texts(qor.model_dump(mode="json"))
@@ -165,12 +167,12 @@ def _figures(qor: QoR) -> Table:
     latency = qor.latency
     if latency is not None:
         rows += [
-            ("latency, bunch crossings of 25 ns", _number(latency.bunch_crossings)),
-            ("best case, cycles", _number(latency.cycles_min)),
-            ("initiation interval, cycles", _number(latency.ii_cycles)),
-            ("clock target, ns", _number(latency.clock_target_ns)),
-            ("clock estimated, ns", _number(latency.clock_estimated_ns)),
-            ("slack, ns", _number(latency.slack_ns)),
+            ("latency, bunch crossings of 25 ns", number(latency.bunch_crossings, DIGITS)),
+            ("best case, cycles", number(latency.cycles_min, DIGITS)),
+            ("initiation interval, cycles", number(latency.ii_cycles, DIGITS)),
+            ("clock target, ns", number(latency.clock_target_ns, DIGITS)),
+            ("clock estimated, ns", number(latency.clock_estimated_ns, DIGITS)),
+            ("slack, ns", number(latency.slack_ns, DIGITS)),
             ("timing met (estimated + uncertainty <= target)", YES[latency.timing_met]),
         ]
     rows += [(name.upper(), _resource(qor.resources, name)) for name in RESOURCES]
@@ -181,11 +183,13 @@ def _figures(qor: QoR) -> Table:
 
 def _resource(resources: Resources | None, name: str) -> str:
     """``6,207 [5,900..6,500]  (0.36 % of the part)``, without what is not known."""
+    from pquant_hls.qor.words import interval
+
     if resources is None:
         return "-"
     value, share = getattr(resources, name), resources.percent(name)
     low, high = resources.intervals.get(name, (None, None))
-    text = _count(value) if low is None else f"{_count(value)} [{_count(low)}..{_count(high)}]"
+    text = interval(low, value, high)
     return text if share is None else f"{text}  ({share:.2f} % of the part)"
 
 
@@ -193,31 +197,20 @@ def layers_table(layers: Sequence[LayerQoR]) -> Table:
     """One row for each layer or module."""
     from rich.table import Table
 
+    from pquant_hls.qor.words import count, interval
+
     table = Table(title="layers", title_justify="left", pad_edge=False)
     for name in ("layer", "op", "cycles", "II", "LUT", "FF", "DSP", "BRAM_18K", "note"):
         table.add_column(
             name, justify="left" if name in {"layer", "op", "note"} else "right", overflow="fold"
         )
     for layer in layers:
-        span = _number(layer.cycles)
-        if layer.cycles_lo is not None and layer.cycles_lo != layer.cycles_hi:
-            span += f" [{layer.cycles_lo}..{layer.cycles_hi}]"
+        span = interval(layer.cycles_lo, layer.cycles, layer.cycles_hi)
         figures = (
-            _count(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k)
+            count(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k)
         )
         table.add_row(layer.name, layer.op, span, *figures, layer.note)
     return table
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
-
-
-def _count(value: float | None) -> str:
-    """Resources are whole things; estimates of them carry no decimals that mean anything."""
-    return "-" if value is None else f"{value:,.0f}"
 
 
 def doctor(json: Json = False) -> int:

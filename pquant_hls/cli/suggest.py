@@ -83,7 +83,7 @@ def _row(one: Suggestion) -> tuple[str, ...]:
         []
         if used is None
         else [
-            interval(used.intervals[name][0], getattr(used, name), used.intervals[name][1], "{:,.0f}")
+            interval(used.intervals[name][0], getattr(used, name), used.intervals[name][1])
             for name in ("lut", "dsp")
         ]
     )

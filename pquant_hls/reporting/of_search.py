@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pquant_hls.qor.words import interval
+from pquant_hls.qor.words import count, exact, fixed, number
 from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.plane import Axis, Curve, Mark, Plane, columns
@@ -44,7 +44,7 @@ def latency_figure(run: RunReport) -> Picture:
         frozenset({"outcome"}),
     )
     alt = f"Worst latency of {len(found)} rounds or trials, from {_span([mark.y for mark in marks])} ns" + (
-        f"; the budget is {limit:g} ns." if limit else "."
+        f"; the budget is {exact(limit)} ns." if limit else "."
     )
     return Picture("Latency, one by one", alt, table, columns([short(line) for line in found], marks, plane))
 
@@ -116,7 +116,7 @@ def short(line: Line) -> str:
 
 
 def _span(values: Sequence[float]) -> str:
-    return f"{min(values):.4g} to {max(values):.4g}"
+    return f"{number(min(values))} to {number(max(values))}"
 
 
 def _limit(value: float | None) -> list[tuple[str, float]]:
@@ -124,7 +124,7 @@ def _limit(value: float | None) -> list[tuple[str, float]]:
 
 
 def _keys(limit: float | None, name: str, unit: str) -> list[tuple[str, str]]:
-    return [] if limit is None else [("limit red", f"{name} {limit:.6g} {unit}")]
+    return [] if limit is None else [("limit red", f"{name} {number(limit, 6)} {unit}")]
 
 
 def floor_of(run: RunReport) -> float | None:
@@ -214,8 +214,8 @@ def _front_keys(
         "broke": sum(bool(broken(line)) for line in found),
     }
     words = {"best": "on the front", "dominated": "dominated", "broke": "breaks a limit"}
-    keys = [(f"{kind} swatch", f"{words[kind]} ({count})") for kind, count in counts.items() if count]
-    limits = [*([f"{budget:g} ns"] if budget else []), *([f"{floor:.2f} %"] if floor else [])]
+    keys = [(f"{kind} swatch", f"{words[kind]} ({count(held)})") for kind, held in counts.items() if held]
+    limits = [*([f"{exact(budget)} ns"] if budget else []), *([f"{floor:.2f} %"] if floor else [])]
     return [*keys, *([("limit red", f"limits {', '.join(limits)}")] if limits else [])]
 
 
@@ -256,17 +256,22 @@ def learning_figure(run: RunReport, what: str) -> Picture:
             ]
             curves.append(Curve(label, points, f"{style} {series(index)}"))
         rows += [
-            (label, str(row["epoch"]), *(_said(row.get(key)) for key in ("loss", "val_loss", "val_accuracy")))
+            (
+                label,
+                count(row["epoch"]),
+                *(_said(row.get(key)) for key in ("loss", "val_loss", "val_accuracy")),
+            )
             for row in epochs
         ]
         begin += len(epochs)
     values = [point[1] for curve in curves for point in curve.points]
     if not values:
         raise missing("learning curves")
+    spent = f"{count(begin)} epochs of {len({row[0] for row in rows})} trainings"
     title = "Loss" if what == "loss" else "Accuracy on the validation split"
     return Picture(
         title,
-        f"{title} over {begin} epochs of {len({row[0] for row in rows})} trainings, {values[0]:.4g} to {values[-1]:.4g}.",
+        f"{title} over {spent}, {number(values[0])} to {number(values[-1])}.",
         TextTable(("training", "epoch", "loss", "validation loss", "validation accuracy"), tuple(rows)),
         Plane(
             Axis.over("epoch", [0, begin]),
@@ -283,7 +288,8 @@ def _epochs(curve: Curve) -> Iterator[Mark]:
     style, colour = curve.kind.split()
     if style == "solid":
         yield from (
-            Mark(x, y, f"fill {colour}", f"{curve.label}, epoch {x:g}: {y:.4g}") for x, y in curve.points
+            Mark(x, y, f"fill {colour}", f"{curve.label}, epoch {count(x)}: {number(y)}")
+            for x, y in curve.points
         )
 
 
@@ -298,4 +304,4 @@ def _scaled(value: float, key: str) -> float:
 
 
 def _said(value: float | None) -> str:
-    return interval(None, value, None, "{:.4f}")
+    return fixed(value, 4)

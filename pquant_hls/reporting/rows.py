@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.ranges import ValueRange
+from pquant_hls.qor.words import number
 from pquant_hls.reporting.figure import Draw
 from pquant_hls.reporting.svg import (
     AxisScale,
@@ -105,7 +106,7 @@ def bars(rows: Sequence[Bar], unit: str, limit: Limit | None = None) -> Draw:
         values = [value for row in rows for value in (row.value, row.high) if value is not None]
         ticks = round_values(0.0, max([*values, *([limit[0]] if limit else [])], default=1.0))
         scale = AxisScale(0.0, ticks[-1], frame.start, frame.end)
-        body = [head, frame.grid(scale, [(tick, f"{tick:,.10g}") for tick in ticks], unit)]
+        body = [head, frame.grid(scale, [(tick, number(tick, 10)) for tick in ticks], unit)]
         for index, row in enumerate(rows):
             body += [frame.words(index), _bar(row, scale, frame.middle(index))]
         if limit is not None:
@@ -188,7 +189,7 @@ def _top(kind: FixedType) -> float:
 def _range(row: ValueRange, scale: AxisScale, y: float) -> str:
     kind = FixedType.parse(row.type)
     left, right = scale(kind.lsb), scale(_top(kind))
-    label = f"{_name(row)}: {row.type}, {row.low:g} to {row.high:g}"
+    label = f"{_name(row)}: {row.type}, {number(row.low)} to {number(row.high)}"
     found = rect(left, y - THICK / 2, right - left, THICK, "box", label)
     if not row.magnitudes:
         return found

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pquant_hls.cli.closing import Closing
 from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.reporting import Plots, read_run, to_html, to_markdown, to_record
 from pquant_hls.reporting.recorded import epochs_of, ranges_of, steps_taken
@@ -157,6 +158,34 @@ def test_the_epochs_of_a_training_of_many_designs_are_found(tagger: Path, tmp_pa
     ledger = (family / "ledger.jsonl").read_text()
     (family / "ledger.jsonl").write_text(ledger.replace("steps/quantize-1", "steps/quantize-1/03"))
     assert len(list(epochs_of(read_run(family)))) == 2
+
+
+def large(folder: Path, place: Path) -> Path:
+    """A run like the one in ``folder`` that takes some thousands of cycles."""
+    shutil.copytree(folder, place)
+    for file in (place / "ledger.jsonl", place / "handover" / "qor.json"):
+        cycles = r'("(?:ii_cycles|cycles(?:_max)?(?:_lo|_hi)?)": ?)(\d+)'
+        file.write_text(re.sub(cycles, lambda found: f"{found[1]}{2200 + int(found[2])}", file.read_text()))
+    return place
+
+
+BARE = re.compile(r"(?<![\w.,-])\d{4,}(?![\w-])")
+"""A whole number of four digits or more without a mark for the thousands; no date and no digest."""
+
+
+def test_numbers_have_their_thousands_marked_for_people_and_not_in_the_record(
+    tagger: Path, tmp_path: Path
+) -> None:
+    run = read_run(large(tagger, tmp_path / "large"))
+    page = re.sub(r"<(style|pre).*?</\1>", "", to_html(run), flags=re.DOTALL)
+    words = re.findall(r'>([^<]+)<|="([^"]{30,})"', page)
+    closing = list(Closing.of_run(run).lines())
+    markdown = to_markdown(run).split("```")[0].splitlines()
+    told = [*(" ".join(pair) for pair in words), *closing, *markdown]
+    assert [text for text in told if BARE.search(text) and "<svg" not in text] == []
+    assert "  latency 11,030..11,040 ns (limit <= 40): MISSED" in closing
+    assert any("2,207 [2,206..2,208]" in text for text in told)
+    assert to_record(run)["qor"]["latency"]["cycles_max"] == 2207
 
 
 def test_two_runs_stand_side_by_side(tagger: Path, study: Path) -> None:
