@@ -14,7 +14,7 @@ from pquant_hls.cli.ptq import PtqBits, calibrated
 from pquant_hls.cli.runs import project_in
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console, Group
 
     from pquant_hls.lint import Finding, Moved
     from pquant_hls.spec import HlsSpec
@@ -187,7 +187,7 @@ def _show(
 
     console = output_console()
     if findings:
-        console.print(_table(str(model), findings))
+        console.print(_table(console, str(model), findings))
     count = sum(finding.severity == "error" for finding in findings)
     warnings = sum(finding.severity == "warning" for finding in findings)
     console.print(f"{model}: {count} errors, {warnings} warnings, {len(findings) - count - warnings} notes")
@@ -200,15 +200,14 @@ def _show(
     for part in apart:
         console.print(f"  {part}")
     if left:
-        console.print(_table(f"left in {fix}", left))
+        console.print(_table(console, f"left in {fix}", left))
 
 
-def _table(title: str, findings: Sequence[Finding]) -> Table:
-    from rich.table import Table
+def _table(console: Console, title: str, findings: Sequence[Finding]) -> Group:
+    from pquant_hls.cli.tables import listing
 
-    table = Table(title=title, title_justify="left", pad_edge=False, show_lines=True)
-    for name in ("severity", "rule", "layer", "what happens", "mend", "--fix"):
-        table.add_column(name, overflow="fold")
-    for f in findings:
-        table.add_row(f.severity, f.rule, f.layer or "-", f.message, f.mend, "yes" if f.fixable else "no")
-    return table
+    rows = [
+        ((f.severity, f.rule, f.layer or "-", "yes" if f.fixable else "no"), (f.message, f"mend: {f.mend}"))
+        for f in findings
+    ]
+    return listing(console, title, ("severity", "rule", "layer", "--fix"), rows)

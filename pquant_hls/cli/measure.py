@@ -12,12 +12,14 @@ import typer
 from pquant_hls.cli.runs import project_in
 
 if TYPE_CHECKING:
+    from rich.console import Console, Group
     from rich.table import Table
 
     from pquant_hls.qor import LayerQoR, QoR, Resources
     from pquant_hls.spec import HlsSpec
 
 EXIT_NOT_MEASURED = 4
+LAYERS = ("layer", "op", "cycles", "II", "LUT", "FF", "DSP", "BRAM_18K", "note")
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
 SOURCES = "auto, report, estimate, rtl, csynth, cosim, vsynth or one that a package adds"
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
@@ -150,7 +152,7 @@ def _show(qor: QoR) -> None:
         console.print(f"figures: {stage}")
     console.print(_figures(qor))
     if qor.layers:
-        console.print(layers_table(qor.layers))
+        console.print(layers_table(console, qor.layers))
     for name, value in qor.metrics.items():
         console.print(f"{name}: {number(value, DIGITS)}", markup=False)
     console.print(notes_lines(qor.notes), end="")
@@ -161,7 +163,7 @@ def _figures(qor: QoR) -> Table:
 
     from pquant_hls.qor.words import latency_texts, number
 
-    table = Table(show_header=False, pad_edge=False)
+    table = Table(show_header=False)
     cycles, ns = latency_texts(qor.model_dump(mode="json"))
     rows = [("latency, cycles", cycles), ("latency, ns (worst case)", ns)]
     latency = qor.latency
@@ -193,24 +195,17 @@ def _resource(resources: Resources | None, name: str) -> str:
     return text if share is None else f"{text}  ({share:.2f} % of the part)"
 
 
-def layers_table(layers: Sequence[LayerQoR]) -> Table:
+def layers_table(console: Console, layers: Sequence[LayerQoR]) -> Table | Group:
     """One row for each layer or module."""
-    from rich.table import Table
-
+    from pquant_hls.cli.tables import fitting_table
     from pquant_hls.qor.words import count, interval
 
-    table = Table(title="layers", title_justify="left", pad_edge=False)
-    for name in ("layer", "op", "cycles", "II", "LUT", "FF", "DSP", "BRAM_18K", "note"):
-        table.add_column(
-            name, justify="left" if name in {"layer", "op", "note"} else "right", overflow="fold"
-        )
+    rows = []
     for layer in layers:
-        span = interval(layer.cycles_lo, layer.cycles, layer.cycles_hi)
-        figures = (
-            count(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k)
-        )
-        table.add_row(layer.name, layer.op, span, *figures, layer.note)
-    return table
+        cycles = interval(layer.cycles_lo, layer.cycles, layer.cycles_hi)
+        figures = (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k)
+        rows.append((layer.name, layer.op, cycles, *map(count, figures), layer.note))
+    return fitting_table(console, LAYERS, rows, "layers")
 
 
 def doctor(json: Json = False) -> int:
@@ -235,8 +230,10 @@ def doctor(json: Json = False) -> int:
         ]
         print_json({"schema_version": 1, "ok": exit_code(checks) == 0, "checks": rows})
         return exit_code(checks)
-    table = Table(pad_edge=False)
-    for name in ("what", "found", "version", "means", "install"):
+    table = Table()
+    for name in ("what", "found", "version"):
+        table.add_column(name, no_wrap=True)
+    for name in ("means", "install"):
         table.add_column(name, overflow="fold")
     for check in checks:
         state = {"ok": "yes", "optional": "no (optional)", "required": "NO"}[check.severity]

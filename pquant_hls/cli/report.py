@@ -173,7 +173,8 @@ def _firmware(path: Path, page: Path, part: str | None, clock: str | None) -> in
 def _show(found: RunReport) -> None:
     from pquant_hls.cli.closing import Closing
     from pquant_hls.cli.compress import limits_text
-    from pquant_hls.cli.console import lines_table, output_console, rounds_table
+    from pquant_hls.cli.console import output_console
+    from pquant_hls.cli.tables import lines_table, rounds_table
     from pquant_hls.spec import Recipe
 
     console = output_console()
