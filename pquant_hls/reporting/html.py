@@ -97,7 +97,9 @@ def _head(runs: Sequence[RunReport]) -> str:
     title = " and ".join(html(run.name) for run in runs)
     unlike = "; ".join(differences(runs))
     note = f'<p class="note">Not alike: {html(unlike)}.</p>' if unlike else ""
-    return f"<header><h1>{title}</h1>{note}{_side([_top(run) for run in runs])}</header>"
+    heads = [f"<p><strong>{html(run.label)}</strong></p>" if len(runs) > 1 else "" for run in runs]
+    tops = [head + _top(run) for head, run in zip(heads, runs, strict=True)]
+    return f"<header><h1>{title}</h1>{note}{_side(tops)}</header>"
 
 
 def _top(run: RunReport) -> str:

@@ -188,9 +188,26 @@ def test_numbers_have_their_thousands_marked_for_people_and_not_in_the_record(
     assert to_record(run)["qor"]["latency"]["cycles_max"] == 2207
 
 
+def test_a_training_of_thousands_of_epochs_leaves_the_page_small(tagger: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "long"
+    shutil.copytree(tagger, folder)
+    for file in folder.glob("steps/*/epochs.json"):
+        file.write_text(json.dumps({"epochs": made.epochs(2411, 1.0)}))
+    page = to_html(read_run(folder))
+    assert len(page.encode()) < 1_000_000
+    assert "Of 2,411 epochs one in 25 is shown; all are in the run&#x27;s epochs.json." in page
+    rows = Plots(read_run(folder)).loss().table.rows
+    shown = [row[1] for row in rows if row[0] == "1. prune"]
+    assert (shown[:2], shown[-2:], len(shown)) == (["1", "11"], ["2,386", "2,411"], 98)
+    assert "one in" not in to_html(read_run(tagger)), "a short one is shown whole"
+
+
 def test_two_runs_stand_side_by_side(tagger: Path, study: Path) -> None:
     page = to_html(read_run(tagger), read_run(study))
     assert "<h1>tagger and sweep</h1>" in page
+    for run in (tagger, study):
+        head = f"<p><strong>{read_run(run).label}</strong></p>"
+        assert head in page.split("<nav")[0], "each head says whose it is, as the tables do"
     assert "/tagger: ROC curves" in page
     assert "/study: ROC curves" in page
     assert "/study: learning curves: not recorded by this run" in page
