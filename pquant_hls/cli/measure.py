@@ -22,6 +22,15 @@ EXIT_NOT_MEASURED = 4
 LAYERS = ("layer", "op", "cycles", "II", "LUT", "FF", "DSP", "BRAM_18K", "note")
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
 SOURCES = "auto, report, estimate, rtl, csynth, cosim, vsynth or one that a package adds"
+Design = Annotated[
+    Path,
+    typer.Argument(
+        help="project or run folder, or one report file of Vivado HLS, Vitis HLS or Vivado",
+        callback=project_in,
+    ),
+]
+Part = Annotated[str | None, typer.Option("--part", help="AMD part of firmware without build files")]
+Clock = Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 
 
@@ -31,13 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def measure(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            help="project or run folder, or one report file of Vivado HLS, Vitis HLS or Vivado",
-            callback=project_in,
-        ),
-    ],
+    path: Design,
     using: Annotated[str, typer.Option("--using", help=f"source: {SOURCES}")] = "auto",
     work: Annotated[
         Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")
@@ -48,12 +51,8 @@ def measure(
     prefix: Annotated[
         str, typer.Option("--prefix", help="command that runs the vendor's tool elsewhere: 'ssh build01'")
     ] = "",
-    part: Annotated[
-        str | None, typer.Option("--part", help="AMD part, of a firmware without build files that tell it")
-    ] = None,
-    clock: Annotated[
-        str | None, typer.Option("--clock", help="its clock, in ns or as a frequency: 2.5 or '360 MHz'")
-    ] = None,
+    part: Part = None,
+    clock: Clock = None,
     backend: Annotated[
         str | None, typer.Option("--backend", help="Vitis or Vivado, where its build files do not tell")
     ] = None,
@@ -62,33 +61,33 @@ def measure(
     """Latency, clock and resources of a design, from reports, tools, the estimator or its Verilog."""
     from pquant_hls.cli.console import clean_stdout, print_json
     from pquant_hls.cli.life import busy
-    from pquant_hls.errors import SpecError
     from pquant_hls.measure import EVALUATORS, measure_project
     from pquant_hls.spec import AUTO
 
     if using != AUTO:
         EVALUATORS.find(using, where="--using")
-    try:
-        path.stat()
-    except OSError as cause:
-        mend = "give a project, a run folder or a report file"
-        raise SpecError(f"cannot be read: {cause.strerror}", where=path, mend=mend) from cause
-    asked = target_asked(part, clock, backend)
+    _check_there(path)
+    asked, elsewhere = target_asked(part, clock, backend), shlex.split(prefix)
     with busy(f"measuring {path}") as life, clean_stdout():
         qor = measure_project(
-            path,
-            using,
-            work=work,
-            top=top,
-            prefix=shlex.split(prefix),
-            spec=asked,
-            on_line=life.said,
+            path, using, work=work, top=top, prefix=elsewhere, spec=asked, on_line=life.said
         )
     if json:
         print_json({**qor.model_dump(mode="json"), "derived": derived(qor)})
     else:
         _show(qor)
     return 0 if is_measured(qor) else EXIT_NOT_MEASURED
+
+
+def _check_there(path: Path) -> None:
+    """Raise SpecError for a path that cannot be read."""
+    from pquant_hls.errors import SpecError
+
+    try:
+        path.stat()
+    except OSError as cause:
+        mend = "give a project, a run folder or a report file"
+        raise SpecError(f"cannot be read: {cause.strerror}", where=path, mend=mend) from cause
 
 
 def target_asked(part: str | None, clock: str | None, backend: str | None) -> HlsSpec | None:
