@@ -11,7 +11,7 @@ from pquant_hls.qor.ranges import ValueRange
 from pquant_hls.qor.words import count, fixed, interval, number
 from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.recorded import missing
-from pquant_hls.reporting.rows import Bar, bars, draw_ranges, said_of, share_text
+from pquant_hls.reporting.rows import Bar, Bars, draw_ranges, said_of, share_text
 
 COSTS = tuple(name for name in RESOURCE_NAMES if name in LayerQoR.model_fields)
 TOO_MANY = 3
@@ -30,7 +30,7 @@ def time_figure(qor: QoR) -> Picture:
         "Where the nanoseconds go",
         f"Latency of each of {len(rows)} layers in ns; the most is {slowest.name} with {slowest.said}.",
         _layers(qor, latency),
-        bars(rows, "ns"),
+        Bars(rows, "ns"),
         f"The design takes {worst} ns ({qor.source}). Layers overlap in time, and what each takes alone is less well known "
         "than the sum.",
     )
@@ -95,7 +95,7 @@ def logic_figure(qor: QoR) -> Picture:
     heads = ("layer", *(name.upper() for name in COSTS))
     cells = tuple((layer.name, *(count(getattr(layer, name)) for name in COSTS)) for layer in known)
     alt = f"LUT of each of {len(rows)} layers; the most is {costly.name} with {costly.said}."
-    return Picture("Where the logic goes", alt, TextTable(heads, cells), bars(rows, "LUT"))
+    return Picture("Where the logic goes", alt, TextTable(heads, cells), Bars(rows, "LUT"))
 
 
 def part_figure(qor: QoR) -> Picture:
@@ -119,7 +119,7 @@ def part_figure(qor: QoR) -> Picture:
         + "."
     )
     table = TextTable(("resource", "used", "available", "share"), tuple(cells))
-    return Picture(f"Share of the part {qor.part or ''}".strip(), alt, table, bars(rows, "% of the part"))
+    return Picture(f"Share of the part {qor.part or ''}".strip(), alt, table, Bars(rows, "% of the part"))
 
 
 def bits_figure(graph: FixedPointGraph) -> Picture:
@@ -144,7 +144,7 @@ def bits_figure(graph: FixedPointGraph) -> Picture:
         "Bits of the weights",
         alt,
         TextTable(heads, cells, frozenset(heads[1:2])),
-        bars(rows, "bits of a weight"),
+        Bars(rows, "bits of a weight"),
     )
 
 

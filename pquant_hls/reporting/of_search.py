@@ -11,7 +11,7 @@ from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.plane import Axis, Curve, Mark, Plane, columns
 from pquant_hls.reporting.recorded import figures_of, missing
-from pquant_hls.reporting.rows import Bar, bars
+from pquant_hls.reporting.rows import Bar, Bars
 from pquant_hls.reporting.run import RunReport
 
 MOST = 60
@@ -239,6 +239,6 @@ def importance_figure(run: RunReport) -> Picture:
         "Importance of parameters",
         alt,
         table,
-        bars(rows, "%"),
+        Bars(rows, "%"),
         "As Optuna's PED-ANOVA finds it among the trials.",
     )
