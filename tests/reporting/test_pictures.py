@@ -18,7 +18,7 @@ from pquant_hls.errors import NotMeasured, OutputError
 from pquant_hls.qor import FixedType, Latency, LayerQoR, QoR
 from pquant_hls.qor.ranges import value_range
 from pquant_hls.reporting import Plots, RunReport, to_html, to_record
-from pquant_hls.reporting.figure import NARROW, WIDE, Picture, TextTable
+from pquant_hls.reporting.figure import NARROW, WIDE, Draw, Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.of_layers import part_figure, ranges_figure, time_figure
 from pquant_hls.reporting.of_search import Merit, front
@@ -134,7 +134,8 @@ def test_bars_side_by_side_have_one_scale() -> None:
     lengths = [float(of_class(draw(WIDE), "bar")[0].attrib["width"]) for draw in (one, other)]
     assert lengths[1] / lengths[0] == pytest.approx(4.0, rel=0.01)
     assert large(WIDE) == other(WIDE), "the one that reaches further stays as it is"
-    for unlike in ([small, Bars(large.rows, "ns")], [small, draw_ranges([])], []):
+    others: list[list[Draw]] = [[small, Bars(large.rows, "ns")], [small, draw_ranges([])], []]
+    for unlike in others:
         assert on_one_scale(unlike) is unlike, "other units and pictures do not compare"
 
 
