@@ -64,6 +64,7 @@ BENEATH = ("units kept", "weights kept", "ratio", "bits", "what", "source")
 """What stands beneath on a narrow terminal."""
 SPARE = (
     "op",
+    "written by",
     "II",
     "strategy",
     "reuse",

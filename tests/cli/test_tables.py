@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
+from pquant_hls.cli.fifo import COLUMNS as FIFOS
 from pquant_hls.cli.measure import layers_table
 from pquant_hls.cli.plain import hanging
 from pquant_hls.cli.suggest import COLUMNS as SUGGESTED
@@ -100,6 +101,15 @@ def test_names_of_layers_are_not_broken(columns: int) -> None:
     (row,) = [line for line in found if name in line]
     assert "1,200 [1,100..1,300]" in row or columns == 60
     assert {"12,345", "6,789", "quantize"} <= words(" ".join(found))
+
+
+def test_names_of_fifos_are_not_broken() -> None:
+    name, writer = "layer2_out_of_the_first_convolution", "conv_block_1_first_convolution"
+    for columns in (64, 80, 132):
+        table = fitting_table(console(columns), FIFOS, [(name, writer, "12,544", "1,024", "12")])
+        found = shown(table, console(columns))
+        assert max(map(len, found)) <= columns
+        assert {name, writer, "12,544", "1,024", "12"} <= words(" ".join(found))
 
 
 def test_a_column_without_a_word_is_left_out() -> None:
