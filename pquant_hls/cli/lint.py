@@ -228,10 +228,10 @@ def _show(model: Path, found: Linted, fix: Path | None) -> None:
 
 
 def _table(console: Console, title: str, findings: Sequence[Finding]) -> Group:
-    from pquant_hls.cli.tables import listing
+    from pquant_hls.cli.tables import stacked
 
     rows = [
         ((f.severity, f.rule, f.layer or "-", "yes" if f.fixable else "no"), (f.message, f"mend: {f.mend}"))
         for f in findings
     ]
-    return listing(console, title, ("severity", "rule", "layer", "--fix"), rows)
+    return stacked(console, title, ("severity", "rule", "layer", "--fix"), rows)

@@ -101,7 +101,7 @@ def fitting_table(
     width[last] = min(_longest(last, cells), WRAPPED)
     left = console.width - 3 * len(shown) - 1 - sum(width.values()) + width[last]
     if left < width[last]:
-        return _stacked(console, shown, cells, title)
+        return _narrow(console, shown, cells, title)
     width[last] = min(left, _longest(last, cells))
     table = Table(title=title or None, title_justify="left", **looks)
     for name in shown:
@@ -123,7 +123,7 @@ def _width(name: str, cells: Cells) -> int:
     return longest if name in FIGURES else max(min(longest, WRAPPED), *map(cell_len, words))
 
 
-def _stacked(console: Console, names: Sequence[str], cells: Cells, title: str) -> Group:
+def _narrow(console: Console, names: Sequence[str], cells: Cells, title: str) -> Group:
     """Two lines a row: the first for what a verdict is about, with as many of the columns as the console has room for."""
     sentence = "" if names[-1] in FIGURES else names[-1]
     spare = [name for name in SPARE if name in names]
@@ -136,10 +136,10 @@ def _stacked(console: Console, names: Sequence[str], cells: Cells, title: str) -
         told = ", ".join(f"{name} {row[name]}" for name in beneath if row[name] not in ("", "-"))
         rest = "; ".join(part for part in (told, row.get(sentence, "")) if part not in ("", "-"))
         rows.append(([row[name] for name in above], [rest] if rest else []))
-    return listing(console, title, above, rows)
+    return stacked(console, title, above, rows)
 
 
-def listing(
+def stacked(
     console: Console, title: str, names: Sequence[str], rows: Iterable[tuple[Sequence[str], Sequence[str]]]
 ) -> Group:
     """Rows of short cells under their names, beneath each its sentences, as wide as the console."""

@@ -14,7 +14,7 @@ from pquant_hls.cli.fifo import COLUMNS as FIFOS
 from pquant_hls.cli.measure import layers_table
 from pquant_hls.cli.plain import hanging
 from pquant_hls.cli.suggest import COLUMNS as SUGGESTED
-from pquant_hls.cli.tables import LINES, ROUNDS, fitting_table, listing
+from pquant_hls.cli.tables import LINES, ROUNDS, fitting_table, stacked
 from pquant_hls.engine.progress import PlainConsole
 from pquant_hls.qor import LayerQoR
 from tests.helpers import Shell
@@ -121,7 +121,7 @@ def test_a_column_without_a_word_is_left_out() -> None:
 def test_where_nothing_fits_the_widest_cells_give_way() -> None:
     small = console(30)
     rows = [(("error", "weights-off-grid", "a" * 40), ("why it is so",))]
-    found = shown(listing(small, "", ("severity", "rule", "layer"), rows), small)
+    found = shown(stacked(small, "", ("severity", "rule", "layer"), rows), small)
     assert max(map(len, found)) <= 30
     assert found[2].split()[0] == "error"
     assert sum(line.count("a") for line in found) >= 40, "every letter is there"
