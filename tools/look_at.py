@@ -2,8 +2,8 @@
 
     python tools/look_at.py PAGE.html...
 
-Looks at each page in windows of 400, 800 and 1280 pixels, light and dark. Exit 1 where a reader would stumble, 3 without
-a browser.
+Looks at each page in windows of 400, 800, 1280 and 1600 pixels, light and dark, and as it is printed on A4. Exit 1 where a reader
+would stumble, 3 without a browser.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ QUIET = (
     "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync disable-background-networking "
     "disable-component-update hide-scrollbars force-device-scale-factor=1"
 )
-WIDTHS = (400, 800, 1280)
+WIDTHS = (400, 800, 1280, 1600)
+SHEET = (702, 1016)
+"""Pixels within the margins of A4: 210 less 24 mm, and 297 less 28 mm."""
 PROBE = Path(__file__).with_name("probe.js")
 
 
@@ -51,11 +53,15 @@ def _framed(page: str, folder: Path, width: int, height: int, script: str = "") 
     return (folder / "framed.html").as_uri()
 
 
-def complaints(page: str, folder: Path, width: int, *, dark: bool = False) -> list[str]:
-    """What a reader in a window of this width would stumble over, in words; empty for a sound page."""
+def complaints(
+    page: str, folder: Path, width: int, *, dark: bool = False, sheet: int | None = None
+) -> list[str]:
+    """What a reader in a window of this width would stumble over, in words; empty for a sound page. ``sheet`` is the height of
+    the paper of a page that is printed."""
+    asked = f"(frame.contentWindow, {json.dumps(sheet)})"
     script = (
         f"frame.onload=()=>{{const out=document.createElement('pre');out.id='found';"
-        f"out.textContent=JSON.stringify(({PROBE.read_text()})(frame.contentWindow));document.body.append(out)}};"
+        f"out.textContent=JSON.stringify(({PROBE.read_text()}){asked});document.body.append(out)}};"
     )
     address = _framed(page, folder, width, 1200, script)
     done = browse(folder, address, f"window-size={max(width, 600)},1300", "dump-dom", dark=dark)
@@ -65,6 +71,12 @@ def complaints(page: str, folder: Path, width: int, *, dark: bool = False) -> li
     text = said[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     return [*console, *json.loads(text)]
+
+
+def on_paper(page: str, folder: Path, *, dark: bool = False) -> list[str]:
+    """What a reader of the page on A4 would stumble over: its rules for print, in a window of the width of a sheet."""
+    width, height = SHEET
+    return complaints(page.replace("@media print", "@media all"), folder, width, dark=dark, sheet=height)
 
 
 def screenshot(
@@ -77,12 +89,15 @@ def screenshot(
 
 def all_complaints(page: Path) -> list[str]:
     """Those of a page in every window, by day and by night, each with its window."""
-    found = []
+    found, text = [], page.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        for width in WIDTHS:
-            for dark in (False, True):
-                said = complaints(page.read_text(encoding="utf-8"), Path(folder), width, dark=dark)
-                found += [f"{page.name}, {width} px, {'dark' if dark else 'light'}: {word}" for word in said]
+        for dark in (False, True):
+            look = "dark" if dark else "light"
+            for width in WIDTHS:
+                said = complaints(text, Path(folder), width, dark=dark)
+                found += [f"{page.name}, {width} px, {look}: {word}" for word in said]
+            printed = on_paper(text, Path(folder), dark=dark)
+            found += [f"{page.name}, on paper, {look}: {word}" for word in printed]
     return found
 
 
@@ -94,7 +109,7 @@ def main(pages: list[Path]) -> int:
     found = [word for page in pages for word in all_complaints(page)]
     print(
         "\n".join(found)
-        or f"{len(pages)} pages read well at {', '.join(map(str, WIDTHS))} px, light and dark"
+        or f"{len(pages)} pages read well at {', '.join(map(str, WIDTHS))} px and on paper, light and dark"
     )
     return 1 if found else 0
 

@@ -1,5 +1,6 @@
-function probe(view) {
-  // Called with the window of a page; returns what is wrong with its looks, in words.
+function probe(view, sheet) {
+  // Called with the window of a page, and the height of the paper that it is printed on or null; returns what is wrong with its
+  // looks, in words.
   const page = view.document, found = [];
   const say = (what, element) => {
     if (found.length < 40) found.push(`${what}: ${(element.textContent || element.outerHTML).trim().slice(0, 60)}`);
@@ -33,6 +34,16 @@ function probe(view) {
       const style = view.getComputedStyle(label);
       if (!shown(label) || style.visibility !== "visible" || Number(style.opacity) < 0.5 || rectOf(label).width === 0) say("hidden label", label);
     }
+  }
+
+  // Paper: a picture that fits on a sheet is kept on one, and nothing is left that a reader would click.
+  if (sheet !== null) {
+    for (const figure of page.querySelectorAll("figure")) {
+      if (view.getComputedStyle(figure).breakInside !== "avoid") say("may be split across sheets", figure);
+      if (rectOf(figure).height > sheet) say(`${Math.round(rectOf(figure).height)} high on a sheet of ${sheet}`, figure);
+    }
+    for (const link of page.querySelectorAll("nav, figure details:not([open])")) if (shown(link)) say("cannot be clicked on paper", link);
+    if (view.getComputedStyle(page.body).backgroundColor !== "rgb(255, 255, 255)") found.push("the paper is not white");
   }
 
   // Texts: each with the boxes of its lines.

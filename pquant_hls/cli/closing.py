@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from pquant_hls.cli.console import COLOURS
+from pquant_hls.cli.plain import hanging
+from pquant_hls.cli.tables import COLOURS
 from pquant_hls.decide import Judgement, all_on_test
 from pquant_hls.errors import SpecError
 from pquant_hls.programs.quoting import terminal
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pquant_hls.reporting import RunReport
 
 HANDOVER = "handover"
-HANGING: dict[str, Any] = {"subsequent_indent": "    ", "break_long_words": False, "break_on_hyphens": False}
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Closing:
         """Print it, the verdict in its colour; what a line has no room for stands beneath, further in."""
         colour = COLOURS.get(self.outcome, "")
         for number, line in enumerate(self.lines()):
-            told = Text("\n".join(wrap(terminal(line), console.width, **HANGING)) or " ")
+            told = Text(hanging(terminal(line), console.width) or " ")
             if number == 0:
                 told.stylize(f"bold {colour}".strip(), 0, len(terminal(self.outcome)))
             console.print(told)

@@ -265,7 +265,8 @@ def as_json(result: CompressionResult) -> dict[str, Any]:
 
 def _show(result: CompressionResult, recipe: Recipe) -> None:
     from pquant_hls.cli.closing import Closing
-    from pquant_hls.cli.console import output_console, rounds_table
+    from pquant_hls.cli.console import output_console
+    from pquant_hls.cli.tables import rounds_table
     from pquant_hls.reporting import read_run
 
     console = output_console()

@@ -96,7 +96,7 @@ def record(
         made = csim.record(found, x, rule=rule, labels=known, timeout_s=timeout, force=force)
     made.save(golden)
     size = f"{golden.stat().st_size:,} bytes"
-    echo(f"{golden}: {made.count} vectors of {made.project}, {size}, compared by: {made.rule}")
+    echo(f"{golden}: {made.count:,} vectors of {made.project}, {size}, compared by: {made.rule}")
     share = csim.label_accuracy(made)
     if share is not None:
         echo(f"accuracy on the labels: {100 * share:.2f} %")
@@ -265,7 +265,7 @@ def _costs(costs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _reviewed(found: Review) -> list[str]:
-    lines = [f"{found.old} -> {found.new}, {found.count} inputs", *found.ports]
+    lines = [f"{found.old} -> {found.new}, {found.count:,} inputs", *found.ports]
     if not found.differing:
         lines.append("every output value is equal")
     else:
@@ -276,7 +276,7 @@ def _reviewed(found: Review) -> list[str]:
             for one in found.mismatches[:5]
         ]
     if found.layer is not None:
-        lines.append(f"first layer that differs: {found.layer}, on {found.layer_inputs} inputs")
+        lines.append(f"first layer that differs: {found.layer}, on {found.layer_inputs:,} inputs")
     if found.decision is not None:
         rates = (found.decision.rate_expected or 0.0, found.decision.rate_obtained or 0.0)
         events = ", ".join(map(str, found.flipped[:10])) or "none"
@@ -370,7 +370,7 @@ def _array(path: Path) -> Any:
 
 
 def _described(golden: Golden) -> list[str]:
-    lines = [f"{golden.project}: {golden.count} vectors, compared by: {golden.rule}"]
+    lines = [f"{golden.project}: {golden.count:,} vectors, compared by: {golden.rule}"]
     for word, ports in (("input", golden.inputs), ("output", golden.outputs)):
         for port in ports:
             kind = port.type or "no fixed-point type"

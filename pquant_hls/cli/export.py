@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,37 +16,44 @@ if TYPE_CHECKING:
     from pquant_hls.hls import HlsProject
 
 
+Project = Annotated[
+    Path,
+    typer.Argument(
+        help="folder of hls4ml firmware, or a run folder; or one of the words cmssw, qonnx and bundle",
+        callback=project_in,
+    ),
+]
+Design = Annotated[Path | None, typer.Argument(help="after such a word: a run folder, or a firmware")]
+Out = Annotated[Path, typer.Option("--out", help="new folder or file; of cmssw the repository's folder")]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", help="C++ namespace, such as jet_tagger_v2; one for each version"),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option("--weights", help="cmssw: NAME=FOLDER, a design with other weights; may be repeated"),
+]
+GoldenFile = Annotated[
+    Path | None, typer.Option("--golden", help="vectors to prove it by; random ones when left out")
+]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
 def register(app: typer.Typer) -> None:
     app.command()(export)
     app.command()(verify)
 
 
 def export(
-    project: Annotated[
-        Path,
-        typer.Argument(
-            help="folder of hls4ml firmware, or a run folder; or one of the words cmssw, qonnx and bundle",
-            callback=project_in,
-        ),
-    ],
-    design: Annotated[
-        Path | None, typer.Argument(help="after such a word: a run folder, or a firmware")
-    ] = None,
+    project: Project,
+    design: Design = None,
     *,
-    out: Annotated[Path, typer.Option("--out", help="new folder or file; of cmssw the repository's folder")],
-    namespace: Annotated[
-        str | None,
-        typer.Option("--namespace", help="C++ namespace, such as jet_tagger_v2; one for each version"),
-    ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option("--weights", help="cmssw: NAME=FOLDER, a design with other weights; may be repeated"),
-    ] = None,
-    golden: Annotated[
-        Path | None, typer.Option("--golden", help="vectors to prove it by; random ones when left out")
-    ] = None,
+    out: Out,
+    namespace: Namespace = None,
+    weights: Weights = None,
+    golden: GoldenFile = None,
     timeout: Annotated[float, typer.Option("--timeout", help="seconds for compiling and running")] = 600.0,
-    json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    json: Json = False,
 ) -> int:
     """Write a C++ emulator: one file, weights inside, all names in a namespace, proven equal to csim.
 
@@ -57,27 +65,29 @@ def export(
     `export bundle RUN --out FILE` writes project, model, recipe, goldens, lint, QoR and licences as one archive: same input,
     same bytes; `verify FILE` checks it on another machine.
     """
-    from pquant_hls.errors import SpecError
-
     word = str(project) if design is not None else ""
     if word == "bundle":
         return _bundle(design or project, out, golden, timeout, json=json)
     if word == "qonnx":
         return _qonnx(design or project, out, golden, timeout, json=json)
-    if word not in ("", "cmssw") or namespace is None or (weights and not word):
-        what = (
-            "an emulator needs a namespace"
-            if namespace is None
-            else f"cannot export {word or 'several weights'!r}"
-        )
-        raise SpecError(
-            what,
-            where="export",
-            mend="export PROJECT --namespace NAME, export cmssw DESIGN --namespace NAME_v1, or export bundle RUN",
-        )
+    namespace = _checked(word, namespace, weights or [])
     if word:
         return _cmssw([str(design), *(weights or [])], out, namespace, golden, timeout, json=json)
     return _emulator(project, out, namespace, golden, timeout, json=json)
+
+
+def _checked(word: str, namespace: str | None, weights: Sequence[str]) -> str:
+    """The namespace of an emulator; SpecError where there is none, or the words are of no export."""
+    from pquant_hls.errors import SpecError
+
+    if namespace is not None and word in ("", "cmssw") and (word or not weights):
+        return namespace
+    cannot = f"cannot export {word or 'several weights'!r}"
+    raise SpecError(
+        "an emulator needs a namespace" if namespace is None else cannot,
+        where="export",
+        mend="export PROJECT --namespace NAME, export cmssw DESIGN --namespace NAME_v1, or export bundle RUN",
+    )
 
 
 def _emulator(
@@ -101,7 +111,7 @@ def _emulator(
             }
         )
         return 0
-    echo(f"{made.path}: {made.namespace}::predict equals csim on every value of {made.vectors} vectors")
+    echo(f"{made.path}: {made.namespace}::predict equals csim on every value of {made.vectors:,} vectors")
     for name, what in (
         (f"{made.namespace}.h, .cpp", "the emulator, with ap_types beside it"),
         (f"{made.namespace}_cmssw.cpp", "plug-in for CMSSW's hls4mlEmulator loader"),
@@ -126,7 +136,7 @@ def _cmssw(
     if json:
         print_json({"schema_version": 1, **asdict(made), "path": str(made.path)})
         return 0
-    echo(f"{made.path}: every value of {made.vectors} vectors equals csim")
+    echo(f"{made.path}: every value of {made.vectors:,} vectors equals csim")
     for name, how in made.computed.items():
         echo(f"  weights {name}: computed by {how}")
     echo(f"  `make check` repeats it; `make EMULATOR_EXTRAS=FOLDER` builds {made.namespace}.so")
@@ -166,7 +176,7 @@ def _qonnx(design: Path, out: Path, golden: Path | None, timeout: float, *, json
         print_json({"schema_version": 1, **asdict(made), "path": str(made.path)})
     else:
         echo(
-            f"{made.path}: {made.nodes} nodes; qonnx gives csim's values, all bits, on {made.vectors} vectors"
+            f"{made.path}: {made.nodes:,} nodes; qonnx gives csim's values, all bits, on {made.vectors:,} vectors"
         )
     return 0
 
@@ -195,7 +205,7 @@ def verify(
     timeout: Annotated[
         float, typer.Option("--timeout", help="seconds for compiling, and for running")
     ] = 600.0,
-    json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    json: Json = False,
 ) -> int:
     """Check a bundle on this machine: every byte, csim compiled anew against the golden, lint and the estimate."""
     from dataclasses import asdict

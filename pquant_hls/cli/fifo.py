@@ -84,7 +84,8 @@ def _record(project: Path, found: Sizing, *, written: bool) -> dict[str, Any]:
 
 
 def _show(found: Sizing, before: HlsProject, after: HlsProject | None) -> None:
-    from pquant_hls.cli.console import fitting_table, output_console
+    from pquant_hls.cli.console import output_console
+    from pquant_hls.cli.tables import fitting_table
 
     console = output_console()
     rows = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pquant_hls.cli.measure import RESOURCES
+from pquant_hls.cli.measure import RESOURCES, Clock, Part
 from pquant_hls.cli.plain import echo
 
 if TYPE_CHECKING:
@@ -33,68 +33,61 @@ LIMITS = (
 )
 
 
+Record = Annotated[Path, typer.Argument(help="run folder, qor.json, project folder, or a report file")]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        help=f"name=value, such as latency_ns='60 ns'; may be repeated: {', '.join(LIMITS)}, or a figure of merit "
+        "of the record with what it may lose, such as mse='5 %'",
+    ),
+]
+OfRecipe = Annotated[str | None, typer.Option("--recipe", help="the budget of this recipe")]
+Against = Annotated[
+    Path | None, typer.Option("--against", help="an older record of the same kind: no figure may grow")
+]
+Tolerance = Annotated[str, typer.Option("--tolerance", help="growth allowed with --against")]
+Locked = Annotated[
+    Path | None,
+    typer.Option(
+        "--lock",
+        help="types, zeros and digits of a first training, kept there if there is no such file, else demanded",
+    ),
+]
+Junit = Annotated[Path | None, typer.Option("--junit", help="write JUnit XML, a test case a limit")]
+
+
 def register(app: typer.Typer) -> None:
     app.command()(gate)
 
 
 def gate(
-    design: Annotated[Path, typer.Argument(help="run folder, qor.json, project folder, or a report file")],
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--limit",
-            help=f"name=value, such as latency_ns='60 ns'; may be repeated: {', '.join(LIMITS)}, or a figure of merit "
-            "of the record with what it may lose, such as mse='5 %'",
-        ),
-    ] = None,
-    recipe: Annotated[str | None, typer.Option("--recipe", help="the budget of this recipe")] = None,
-    against: Annotated[
-        Path | None, typer.Option("--against", help="an older record of the same kind: no figure may grow")
-    ] = None,
-    tolerance: Annotated[str, typer.Option("--tolerance", help="growth allowed with --against")] = "0%",
-    lock: Annotated[
-        Path | None,
-        typer.Option(
-            "--lock",
-            help="types, zeros and digits of a first training, kept there if there is no such file, else demanded",
-        ),
-    ] = None,
-    junit: Annotated[
-        Path | None, typer.Option("--junit", help="write JUnit XML, a test case a limit")
-    ] = None,
-    part: Annotated[
-        str | None, typer.Option("--part", help="AMD part of firmware without build files")
-    ] = None,
-    clock: Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")] = None,
+    design: Record,
+    limit: Limit = None,
+    recipe: OfRecipe = None,
+    against: Against = None,
+    tolerance: Tolerance = "0%",
+    lock: Locked = None,
+    junit: Junit = None,
+    part: Part = None,
+    clock: Clock = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> int:
     """Judge a design by limits and by its last record: exit 0 met, 1 missed, 4 not known.
 
     A run folder alone is judged by its own budget.
     """
-    from pquant_hls.cli.closing import Closing
     from pquant_hls.cli.compress import EXIT_OF_VERDICT
     from pquant_hls.cli.console import output_console, print_json
     from pquant_hls.cli.life import busy
     from pquant_hls.cli.measure import target_asked
-    from pquant_hls.decide import Judgement, drift
-    from pquant_hls.reporting import checks_to_junit, read_run
+    from pquant_hls.reporting import checks_to_junit
     from pquant_hls.store import write_bytes
 
-    spec, limits = target_asked(part, clock, None), limit or []
-    run = read_run(design) if (design / "run.json").is_file() else None
+    spec = target_asked(part, clock, None)
+    older = None if against is None else (against, tolerance)
     with busy(f"measuring {design}"):
-        if run is not None and not limits and recipe is None and against is None and lock is None:
-            closing = Closing.of_run(run)
-        else:
-            budget = budget_of(limits, recipe, needed=against is None and lock is None)
-            qor = record_of(design, spec)
-            checks = _checks(qor, budget)
-            if against is not None:
-                checks += drift(record_of(against, spec), qor, _share(tolerance)).checks
-            if lock is not None:
-                checks += _locked(design, lock)
-            closing = _closing(Judgement.of(checks), qor, budget, run)
+        closing = _judged(design, limit or [], recipe, older, lock, spec)
     found, qor = closing.judgement, closing.qor
     if junit is not None:
         text = checks_to_junit(str(design), str(found.verdict), f"source: {qor.source}", found.checks)
@@ -104,6 +97,33 @@ def gate(
     else:
         closing.show(output_console())
     return EXIT_OF_VERDICT[str(found.verdict)]
+
+
+def _judged(
+    design: Path,
+    limits: Sequence[str],
+    recipe: str | None,
+    older: tuple[Path, str] | None,
+    lock: Path | None,
+    spec: HlsSpec | None,
+) -> Closing:
+    """By what is asked: limits, growth since an ``older`` record and a tolerance, a structure; a run alone by its own budget."""
+    from pquant_hls.cli.closing import Closing
+    from pquant_hls.decide import Judgement, drift
+    from pquant_hls.reporting import read_run
+
+    run = read_run(design) if (design / "run.json").is_file() else None
+    if run is not None and not limits and recipe is None and older is None and lock is None:
+        return Closing.of_run(run)
+    budget = budget_of(limits, recipe, needed=older is None and lock is None)
+    qor = record_of(design, spec)
+    checks = _checks(qor, budget)
+    if older is not None:
+        record, tolerance = older
+        checks += drift(record_of(record, spec), qor, _share(tolerance)).checks
+    if lock is not None:
+        checks += _locked(design, lock)
+    return _closing(Judgement.of(checks), qor, budget, run)
 
 
 def _locked(design: Path, lock: Path) -> Sequence[Check]:
@@ -187,23 +207,28 @@ def budget_of(limits: Sequence[str], recipe: str | None, *, needed: bool) -> Bud
     # Alone, limits demand what they say: csim's match is asked for by exact=true.
     values: dict[str, Any] = {"exact": False} if recipe is None else Recipe.load(recipe).budget.model_dump()
     for text in limits:
-        name, equals, value = text.partition("=")
-        if name in LIMITS and (not equals or not value.strip()):
-            raise SpecError(
-                f"{name} needs a value", where="--limit", mend=f"{name}=..., such as latency_ns='60 ns'"
-            )
-        if name not in LIMITS and _limits_a_figure(name, value):
-            values["quality"] = {**values.get("quality", {}), name: value}
-            continue
-        if name not in LIMITS:
-            raise SpecError(
-                f"unknown limit {text!r}", where="--limit", mend=f"name=value of {', '.join(LIMITS)}"
-            )
+        name, value = _limit(text)
         if name in RESOURCES:
             values["resources"] = {**values.get("resources", {}), name: value}
-        else:
+        elif name in LIMITS:
             values[name] = value
+        else:
+            values["quality"] = {**values.get("quality", {}), name: value}
     return Budget.parse(values, path="--limit")
+
+
+def _limit(text: str) -> tuple[str, str]:
+    """(name, value) of a limit; SpecError for what is none."""
+    from pquant_hls.errors import SpecError
+
+    name, _, value = text.partition("=")
+    if name in LIMITS:
+        if not value.strip():
+            mend = f"{name}=..., such as latency_ns='60 ns'"
+            raise SpecError(f"{name} needs a value", where="--limit", mend=mend)
+    elif not _limits_a_figure(name, value):
+        raise SpecError(f"unknown limit {text!r}", where="--limit", mend=f"name=value of {', '.join(LIMITS)}")
+    return name, value
 
 
 def _limits_a_figure(name: str, value: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +15,33 @@ from pquant_hls.cli.ptq import PtqBits, calibrated
 from pquant_hls.cli.runs import project_in
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console, Group
 
     from pquant_hls.lint import Finding, Moved
     from pquant_hls.spec import HlsSpec
+
+
+Model = Annotated[
+    Path,
+    typer.Argument(
+        help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3; or a folder of hls4ml firmware, or a run folder",
+        callback=project_in,
+    ),
+]
+OfRecipe = Annotated[
+    str | None, typer.Option("--recipe", help="whose HLS options count; left out: the defaults")
+]
+Fix = Annotated[
+    Path | None, typer.Option("--fix", help="write the model with all mended that needs no retraining")
+]
+Overflow = Annotated[
+    bool, typer.Option("--overflow", help="of a firmware: each type proven, or an input that wraps it")
+]
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option("--range", help="of the inputs: LOW:HIGH, or .npy of inputs (n, ...); one, or one a port"),
+]
+Junit = Annotated[Path | None, typer.Option("--junit", help="of a firmware: write JUnit XML")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,32 +49,15 @@ def register(app: typer.Typer) -> None:
 
 
 def lint(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            help="Keras or QKeras model: .keras, or .h5 of Keras 2 or 3; or a folder of hls4ml firmware, or a run folder",
-            callback=project_in,
-        ),
-    ],
-    recipe: Annotated[
-        str | None, typer.Option("--recipe", help="whose HLS options count; left out: the defaults")
-    ] = None,
-    fix: Annotated[
-        Path | None, typer.Option("--fix", help="write the model with all mended that needs no retraining")
-    ] = None,
-    overflow: Annotated[
-        bool, typer.Option("--overflow", help="of a firmware: each type proven, or an input that wraps it")
-    ] = False,
-    ranges: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--range", help="of the inputs: LOW:HIGH, or .npy of inputs (n, ...); one, or one a port"
-        ),
-    ] = None,
+    model: Model,
+    recipe: OfRecipe = None,
+    fix: Fix = None,
+    overflow: Overflow = False,
+    ranges: Ranges = None,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0, help="of processor time, for --overflow")
     ] = 40.0,
-    junit: Annotated[Path | None, typer.Option("--junit", help="of a firmware: write JUnit XML")] = None,
+    junit: Junit = None,
     ptq: PtqBits = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")] = False,
 ) -> int:
@@ -64,15 +71,57 @@ def lint(
         return lint_overflow(model, ranges or [], seconds, junit, json=json)
     if model.is_dir() or model.suffix in (".cpp", ".cc"):
         return _lint_firmware(model, junit, json=json)
-    from pquant_hls.cli.console import clean_stdout, load_tensorflow, print_json
+    from pquant_hls.cli.console import print_json
+
+    check_new(fix)
+    found = _linted(model, recipe, fix, ptq)
+    if json:
+        print_json(found.record(model, fix))
+    else:
+        _show(model, found, fix)
+        for part in found.costs:
+            echo(f"{ptq} bits, calibrated on 1,000 random inputs of unit variance: {part}")
+    return 0 if found.passed else 1
+
+
+@dataclass(frozen=True)
+class Linted:
+    """What the linter says of a model, what is ``left`` of it once mended, and how far the outputs moved: by the mends, and
+    by the calibration, what that ``costs``."""
+
+    findings: list[Finding]
+    left: list[Finding]
+    moved: Sequence[Moved]
+    costs: Sequence[Any]
+
+    @property
+    def passed(self) -> bool:
+        from pquant_hls.lint import errors
+
+        return not errors(self.left)
+
+    def record(self, model: Path, fix: Path | None) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "schema_version": 1,
+            "model": str(model),
+            "findings": _rows(self.findings),
+            "left": _rows(self.left),
+            "passed": self.passed,
+            "fixed": None if fix is None else str(fix),
+            "moved": [part._asdict() for part in self.moved],
+            "calibrated": [part._asdict() for part in self.costs],
+        }
+
+
+def _linted(model: Path, recipe: str | None, fix: Path | None, ptq: int | None) -> Linted:
+    from pquant_hls.cli.console import clean_stdout, load_tensorflow
     from pquant_hls.spec import HlsSpec, Recipe
 
     spec = HlsSpec() if recipe is None else Recipe.load(recipe).hls
-    check_new(fix)
     with busy("loading TensorFlow, QKeras and hls4ml") as life, clean_stdout():
         load_tensorflow()
         life.at(f"linting {model}")
-        from pquant_hls.lint import errors
         from pquant_hls.lint import lint as examine
         from pquant_hls.network import load_model, unit_inputs
 
@@ -80,33 +129,14 @@ def lint(
         if ptq is not None:
             loaded, costs = calibrated(loaded, unit_inputs(loaded), ptq, spec)
         findings = examine(loaded, spec)
-        left, apart = findings, list[Any]()
+        left, moved = findings, list[Any]()
         if fix is not None:
-            _, left, apart = fixed_model(loaded, fix, unit_inputs(loaded), spec)
-    if json:
-        result = {
-            "model": str(model),
-            "findings": _rows(findings),
-            "left": _rows(left),
-            "passed": not errors(left),
-        }
-        fixed = {
-            "fixed": None if fix is None else str(fix),
-            "moved": [part._asdict() for part in apart],
-            "calibrated": [part._asdict() for part in costs],
-        }
-        print_json({"schema_version": 1, **result, **fixed})
-    else:
-        _show(model, findings, left, fix, apart)
-        for part in costs:
-            echo(f"{ptq} bits, calibrated on 1,000 random inputs of unit variance: {part}")
-    return 1 if errors(left) else 0
+            _, left, moved = fixed_model(loaded, fix, unit_inputs(loaded), spec)
+    return Linted(findings, left, moved, costs)
 
 
 def _lint_firmware(path: Path, junit: Path | None, *, json: bool) -> int:
     """Warnings give 1: what is computed may not be what was meant."""
-    from dataclasses import asdict
-
     from pquant_hls.cli.console import print_json
     from pquant_hls.firmware import examine
     from pquant_hls.golden import compare_weights
@@ -175,18 +205,12 @@ def _rows(findings: Sequence[Finding]) -> list[dict[str, object]]:
     ]
 
 
-def _show(
-    model: Path,
-    findings: Sequence[Finding],
-    left: Sequence[Finding],
-    fix: Path | None,
-    apart: Sequence[Moved],
-) -> None:
+def _show(model: Path, found: Linted, fix: Path | None) -> None:
     from pquant_hls.cli.console import output_console
 
-    console = output_console()
+    console, findings = output_console(), found.findings
     if findings:
-        console.print(_table(str(model), findings))
+        console.print(_table(console, str(model), findings))
     count = sum(finding.severity == "error" for finding in findings)
     warnings = sum(finding.severity == "warning" for finding in findings)
     console.print(f"{model}: {count} errors, {warnings} warnings, {len(findings) - count - warnings} notes")
@@ -196,18 +220,17 @@ def _show(
             console.print(f"{mendable} of the errors can be mended without retraining: --fix NEW.keras")
         return
     console.print(f"mended model: {fix}; on 1,000 random inputs of unit variance:")
-    for part in apart:
+    for part in found.moved:
         console.print(f"  {part}")
-    if left:
-        console.print(_table(f"left in {fix}", left))
+    if found.left:
+        console.print(_table(console, f"left in {fix}", found.left))
 
 
-def _table(title: str, findings: Sequence[Finding]) -> Table:
-    from rich.table import Table
+def _table(console: Console, title: str, findings: Sequence[Finding]) -> Group:
+    from pquant_hls.cli.tables import stacked
 
-    table = Table(title=title, title_justify="left", pad_edge=False, show_lines=True)
-    for name in ("severity", "rule", "layer", "what happens", "mend", "--fix"):
-        table.add_column(name, overflow="fold")
-    for f in findings:
-        table.add_row(f.severity, f.rule, f.layer or "-", f.message, f.mend, "yes" if f.fixable else "no")
-    return table
+    rows = [
+        ((f.severity, f.rule, f.layer or "-", "yes" if f.fixable else "no"), (f.message, f"mend: {f.mend}"))
+        for f in findings
+    ]
+    return stacked(console, title, ("severity", "rule", "layer", "--fix"), rows)

@@ -12,14 +12,25 @@ import typer
 from pquant_hls.cli.runs import project_in
 
 if TYPE_CHECKING:
+    from rich.console import Console, Group
     from rich.table import Table
 
     from pquant_hls.qor import LayerQoR, QoR, Resources
     from pquant_hls.spec import HlsSpec
 
 EXIT_NOT_MEASURED = 4
+LAYERS = ("layer", "op", "cycles", "II", "LUT", "FF", "DSP", "BRAM_18K", "note")
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
 SOURCES = "auto, report, estimate, rtl, csynth, cosim, vsynth or one that a package adds"
+Design = Annotated[
+    Path,
+    typer.Argument(
+        help="project or run folder, or one report file of Vivado HLS, Vitis HLS or Vivado",
+        callback=project_in,
+    ),
+]
+Part = Annotated[str | None, typer.Option("--part", help="AMD part of firmware without build files")]
+Clock = Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 
 
@@ -29,13 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def measure(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            help="project or run folder, or one report file of Vivado HLS, Vitis HLS or Vivado",
-            callback=project_in,
-        ),
-    ],
+    path: Design,
     using: Annotated[str, typer.Option("--using", help=f"source: {SOURCES}")] = "auto",
     work: Annotated[
         Path | None, typer.Option("--work", help="where --using rtl puts the Verilog project")
@@ -46,12 +51,8 @@ def measure(
     prefix: Annotated[
         str, typer.Option("--prefix", help="command that runs the vendor's tool elsewhere: 'ssh build01'")
     ] = "",
-    part: Annotated[
-        str | None, typer.Option("--part", help="AMD part, of a firmware without build files that tell it")
-    ] = None,
-    clock: Annotated[
-        str | None, typer.Option("--clock", help="its clock, in ns or as a frequency: 2.5 or '360 MHz'")
-    ] = None,
+    part: Part = None,
+    clock: Clock = None,
     backend: Annotated[
         str | None, typer.Option("--backend", help="Vitis or Vivado, where its build files do not tell")
     ] = None,
@@ -60,33 +61,33 @@ def measure(
     """Latency, clock and resources of a design, from reports, tools, the estimator or its Verilog."""
     from pquant_hls.cli.console import clean_stdout, print_json
     from pquant_hls.cli.life import busy
-    from pquant_hls.errors import SpecError
     from pquant_hls.measure import EVALUATORS, measure_project
     from pquant_hls.spec import AUTO
 
     if using != AUTO:
         EVALUATORS.find(using, where="--using")
-    try:
-        path.stat()
-    except OSError as cause:
-        mend = "give a project, a run folder or a report file"
-        raise SpecError(f"cannot be read: {cause.strerror}", where=path, mend=mend) from cause
-    asked = target_asked(part, clock, backend)
+    _check_there(path)
+    asked, elsewhere = target_asked(part, clock, backend), shlex.split(prefix)
     with busy(f"measuring {path}") as life, clean_stdout():
         qor = measure_project(
-            path,
-            using,
-            work=work,
-            top=top,
-            prefix=shlex.split(prefix),
-            spec=asked,
-            on_line=life.said,
+            path, using, work=work, top=top, prefix=elsewhere, spec=asked, on_line=life.said
         )
     if json:
         print_json({**qor.model_dump(mode="json"), "derived": derived(qor)})
     else:
         _show(qor)
     return 0 if is_measured(qor) else EXIT_NOT_MEASURED
+
+
+def _check_there(path: Path) -> None:
+    """Raise SpecError for a path that cannot be read."""
+    from pquant_hls.errors import SpecError
+
+    try:
+        path.stat()
+    except OSError as cause:
+        mend = "give a project, a run folder or a report file"
+        raise SpecError(f"cannot be read: {cause.strerror}", where=path, mend=mend) from cause
 
 
 def target_asked(part: str | None, clock: str | None, backend: str | None) -> HlsSpec | None:
@@ -132,12 +133,14 @@ def _clean(value: float | None) -> float | None:
     return value if value is None or isinstance(value, bool) else round(value, 9)
 
 
+DIGITS = 6
+"""As many as reports state of a clock."""
 YES = {True: "yes", False: "NO", None: "-"}
 
 
 def _show(qor: QoR) -> None:
     from pquant_hls.cli.console import notes_lines, output_console
-    from pquant_hls.qor.words import stage_text
+    from pquant_hls.qor.words import number, stage_text
 
     console = output_console()
     console.print(
@@ -148,29 +151,29 @@ def _show(qor: QoR) -> None:
         console.print(f"figures: {stage}")
     console.print(_figures(qor))
     if qor.layers:
-        console.print(layers_table(qor.layers))
+        console.print(layers_table(console, qor.layers))
     for name, value in qor.metrics.items():
-        console.print(f"{name}: {_number(value)}", markup=False)
+        console.print(f"{name}: {number(value, DIGITS)}", markup=False)
     console.print(notes_lines(qor.notes), end="")
 
 
 def _figures(qor: QoR) -> Table:
     from rich.table import Table
 
-    from pquant_hls.qor.words import latency_texts
+    from pquant_hls.qor.words import latency_texts, number
 
-    table = Table(show_header=False, pad_edge=False)
+    table = Table(show_header=False)
     cycles, ns = latency_texts(qor.model_dump(mode="json"))
     rows = [("latency, cycles", cycles), ("latency, ns (worst case)", ns)]
     latency = qor.latency
     if latency is not None:
         rows += [
-            ("latency, bunch crossings of 25 ns", _number(latency.bunch_crossings)),
-            ("best case, cycles", _number(latency.cycles_min)),
-            ("initiation interval, cycles", _number(latency.ii_cycles)),
-            ("clock target, ns", _number(latency.clock_target_ns)),
-            ("clock estimated, ns", _number(latency.clock_estimated_ns)),
-            ("slack, ns", _number(latency.slack_ns)),
+            ("latency, bunch crossings of 25 ns", number(latency.bunch_crossings, DIGITS)),
+            ("best case, cycles", number(latency.cycles_min, DIGITS)),
+            ("initiation interval, cycles", number(latency.ii_cycles, DIGITS)),
+            ("clock target, ns", number(latency.clock_target_ns, DIGITS)),
+            ("clock estimated, ns", number(latency.clock_estimated_ns, DIGITS)),
+            ("slack, ns", number(latency.slack_ns, DIGITS)),
             ("timing met (estimated + uncertainty <= target)", YES[latency.timing_met]),
         ]
     rows += [(name.upper(), _resource(qor.resources, name)) for name in RESOURCES]
@@ -181,43 +184,27 @@ def _figures(qor: QoR) -> Table:
 
 def _resource(resources: Resources | None, name: str) -> str:
     """``6,207 [5,900..6,500]  (0.36 % of the part)``, without what is not known."""
+    from pquant_hls.qor.words import interval
+
     if resources is None:
         return "-"
     value, share = getattr(resources, name), resources.percent(name)
     low, high = resources.intervals.get(name, (None, None))
-    text = _count(value) if low is None else f"{_count(value)} [{_count(low)}..{_count(high)}]"
+    text = interval(low, value, high)
     return text if share is None else f"{text}  ({share:.2f} % of the part)"
 
 
-def layers_table(layers: Sequence[LayerQoR]) -> Table:
+def layers_table(console: Console, layers: Sequence[LayerQoR]) -> Table | Group:
     """One row for each layer or module."""
-    from rich.table import Table
+    from pquant_hls.cli.tables import fitting_table
+    from pquant_hls.qor.words import count, interval
 
-    table = Table(title="layers", title_justify="left", pad_edge=False)
-    for name in ("layer", "op", "cycles", "II", "LUT", "FF", "DSP", "BRAM_18K", "note"):
-        table.add_column(
-            name, justify="left" if name in {"layer", "op", "note"} else "right", overflow="fold"
-        )
+    rows = []
     for layer in layers:
-        span = _number(layer.cycles)
-        if layer.cycles_lo is not None and layer.cycles_lo != layer.cycles_hi:
-            span += f" [{layer.cycles_lo}..{layer.cycles_hi}]"
-        figures = (
-            _count(value) for value in (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k)
-        )
-        table.add_row(layer.name, layer.op, span, *figures, layer.note)
-    return table
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
-
-
-def _count(value: float | None) -> str:
-    """Resources are whole things; estimates of them carry no decimals that mean anything."""
-    return "-" if value is None else f"{value:,.0f}"
+        cycles = interval(layer.cycles_lo, layer.cycles, layer.cycles_hi)
+        figures = (layer.ii_cycles, layer.lut, layer.ff, layer.dsp, layer.bram_18k)
+        rows.append((layer.name, layer.op, cycles, *map(count, figures), layer.note))
+    return fitting_table(console, LAYERS, rows, "layers")
 
 
 def doctor(json: Json = False) -> int:
@@ -242,8 +229,10 @@ def doctor(json: Json = False) -> int:
         ]
         print_json({"schema_version": 1, "ok": exit_code(checks) == 0, "checks": rows})
         return exit_code(checks)
-    table = Table(pad_edge=False)
-    for name in ("what", "found", "version", "means", "install"):
+    table = Table()
+    for name in ("what", "found", "version"):
+        table.add_column(name, no_wrap=True)
+    for name in ("means", "install"):
         table.add_column(name, overflow="fold")
     for check in checks:
         state = {"ok": "yes", "optional": "no (optional)", "required": "NO"}[check.severity]

@@ -98,7 +98,8 @@ def _pairs(given: Sequence[str]) -> dict[str, Any]:
 def show_result(result: CompressionResult) -> None:
     """Each line of history, what the pipeline or study was after, and the closing block."""
     from pquant_hls.cli.closing import Closing
-    from pquant_hls.cli.console import lines_table, output_console
+    from pquant_hls.cli.console import output_console
+    from pquant_hls.cli.tables import lines_table
     from pquant_hls.reporting import lines, read_run
 
     console, run = output_console(), read_run(result.folder)

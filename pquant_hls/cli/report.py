@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pquant_hls.cli.measure import Clock, Part
+
 if TYPE_CHECKING:
+    from pquant_hls.hls import HlsProject
     from pquant_hls.reporting import RunReport
 
 
@@ -31,42 +34,44 @@ ENDINGS = {
 }
 
 
+Run = Annotated[
+    Path, typer.Argument(help="run folder of compress, of a pipeline or of tune; or a firmware's folder")
+]
+Beside = Annotated[Path | None, typer.Argument(help="another run folder, to be shown side by side")]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="file to write; its ending .html, .md, .json or .xml says the form"),
+]
+Form = Annotated[
+    ReportForm | None, typer.Option("--format", help="the form of -o, or of what is printed without it")
+]
+Unlike = Annotated[
+    bool,
+    typer.Option("--unlike", help="show two runs of other data, parts or clocks side by side all the same"),
+]
+Page = Annotated[
+    Path | None, typer.Option("--html", help="write one page with tables and pictures, as -o PAGE.html")
+]
+Junit = Annotated[
+    Path | None, typer.Option("--junit", help="write JUnit XML: a test case for each limit, as -o FILE.xml")
+]
+
+
 def register(app: typer.Typer) -> None:
     app.command()(report)
 
 
 def report(
-    run: Annotated[
-        Path, typer.Argument(help="run folder of compress, of a pipeline or of tune; or a firmware's folder")
-    ],
-    beside: Annotated[
-        Path | None, typer.Argument(help="another run folder, to be shown side by side")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="file to write; its ending .html, .md, .json or .xml says the form"),
-    ] = None,
-    form: Annotated[
-        ReportForm | None, typer.Option("--format", help="the form of -o, or of what is printed without it")
-    ] = None,
-    unlike: Annotated[
-        bool,
-        typer.Option(
-            "--unlike", help="show two runs of other data, parts or clocks side by side all the same"
-        ),
-    ] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="write one page with tables and pictures, as -o PAGE.html")
-    ] = None,
-    junit: Annotated[
-        Path | None,
-        typer.Option("--junit", help="write JUnit XML: a test case for each limit, as -o FILE.xml"),
-    ] = None,
+    run: Run,
+    beside: Beside = None,
+    out: Out = None,
+    form: Form = None,
+    unlike: Unlike = False,
+    html: Page = None,
+    junit: Junit = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object, as --format json")] = False,
-    part: Annotated[
-        str | None, typer.Option("--part", help="AMD part of firmware without build files")
-    ] = None,
-    clock: Annotated[str | None, typer.Option("--clock", help="its clock: 2.5 (ns) or '360 MHz'")] = None,
+    part: Part = None,
+    clock: Clock = None,
 ) -> int:
     """Show a finished or interrupted run, or two side by side, and exit by the verdict of the first; or write the page of a
     firmware."""
@@ -157,23 +162,28 @@ def _firmware(path: Path, page: Path, part: str | None, clock: str | None) -> in
             qor = measure_project(path, spec=asked)
         except (NotMeasured, UnsupportedModel) as cause:
             qor = QoR(notes=(str(cause),))
+    remarks = [f"error {one}" for one in compare_weights(project)] + [
+        str(one) for one in examine(project.read)
+    ]
+    write_bytes(page, firmware_html(project.name, _ports(project), qor, remarks).encode())
+    return 0
+
+
+def _ports(project: HlsProject) -> list[list[str]]:
+    """(side, name, shape, type) of every port."""
     sides = (("input", project.inputs), ("output", project.outputs))
-    ports = [
+    return [
         [side, port.name, " x ".join(map(str, port.shape)), str(port.type or "not fixed-point")]
         for side, found in sides
         for port in found
     ]
-    remarks = [f"error {one}" for one in compare_weights(project)] + [
-        str(one) for one in examine(project.read)
-    ]
-    write_bytes(page, firmware_html(project.name, ports, qor, remarks).encode())
-    return 0
 
 
 def _show(found: RunReport) -> None:
     from pquant_hls.cli.closing import Closing
     from pquant_hls.cli.compress import limits_text
-    from pquant_hls.cli.console import lines_table, output_console, rounds_table
+    from pquant_hls.cli.console import output_console
+    from pquant_hls.cli.tables import lines_table, rounds_table
     from pquant_hls.spec import Recipe
 
     console = output_console()

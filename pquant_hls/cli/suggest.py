@@ -65,7 +65,8 @@ def suggest(
 
 
 def _show(found: Sequence[Suggestion], *, every: bool) -> None:
-    from pquant_hls.cli.console import fitting_table, output_console
+    from pquant_hls.cli.console import output_console
+    from pquant_hls.cli.tables import fitting_table
 
     console, shown = output_console(), found if every else found[:SHOWN]
     console.print(fitting_table(console, COLUMNS, map(_row, shown)))
@@ -83,7 +84,7 @@ def _row(one: Suggestion) -> tuple[str, ...]:
         []
         if used is None
         else [
-            interval(used.intervals[name][0], getattr(used, name), used.intervals[name][1], "{:,.0f}")
+            interval(used.intervals[name][0], getattr(used, name), used.intervals[name][1])
             for name in ("lut", "dsp")
         ]
     )

@@ -39,7 +39,7 @@ class Factor:
     def text(self) -> str:
         return (
             f"{self.scheme} rank {self.rank} keeps {self.energy:.4f} of the energy, "
-            f"{self.multiplications} multiplications instead of {self.before}"
+            f"{self.multiplications:,} multiplications instead of {self.before:,}"
         )
 
     def change(self, call: Call) -> Sequence[NewLayer] | None:

@@ -64,7 +64,7 @@ def guarded(
     kinds = sum_types(model) if kinds is None else kinds
     for found in overflows(model, inputs, kinds):
         raise UnsupportedModel(
-            f"{found.values} sums between {found.low:g} and {found.high:g} leave {found.kind}",
+            f"{found.values:,} sums between {found.low:g} and {found.high:g} leave {found.kind}",
             where=found.layer,
         )
     return tuple(

@@ -166,5 +166,5 @@ def _refusal(call: Call, found: Sequence[Factor]) -> str:
             f"{call.name}: a kernel of {kernel} has at most rank {min(int(np.prod(kernel[:-1])), kernel[-1])}"
         )
     cheapest = min(found, key=lambda factor: factor.multiplications)
-    cost = f"{cheapest.multiplications} multiplications, the layer itself {cheapest.before}"
+    cost = f"{cheapest.multiplications:,} multiplications, the layer itself {cheapest.before:,}"
     return f"{call.name}: rank {cheapest.rank} takes {cost}"

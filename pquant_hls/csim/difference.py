@@ -38,12 +38,12 @@ class LayerDifference:
     def __str__(self) -> str:
         apart = f"by up to {self.max_lsb:g} LSB of {self.lsb:g}"
         if self.equal and self.bound == 0:
-            return f"{self.layer}: {self.values} values equal"
+            return f"{self.layer}: {self.values:,} values equal"
         if self.equal:
-            return f"{self.layer}: {self.values} values within {self.bound:.2g}, differing {apart}"
+            return f"{self.layer}: {self.values:,} values within {self.bound:.2g}, differing {apart}"
         beyond = f" by more than {self.bound:.2g}" if self.bound > 0 else ""
         return (
-            f"{self.layer}: {self.differing} of {self.values} values differ{beyond}, {apart}; "
+            f"{self.layer}: {self.differing:,} of {self.values:,} values differ{beyond}, {apart}; "
             f"at {list(self.index)} expected {self.expected:g}, obtained {self.obtained:g}"
         )
 

@@ -38,7 +38,7 @@ class WeightGap:
     def __str__(self) -> str:
         place = ", ".join(map(str, self.index))
         return (
-            f"{self.layer} {self.array}: {self.differing} of {self.total} values are not the model's, by up to "
+            f"{self.layer} {self.array}: {self.differing:,} of {self.total:,} values are not the model's, by up to "
             f"{self.worst_lsb:g} LSB; [{place}] is {self.firmware:g}, the model has {self.model:g}"
         )
 

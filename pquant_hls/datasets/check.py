@@ -79,7 +79,7 @@ def _check_finite(data: Dataset, which: Split, x: npt.NDArray[Any], where: str) 
         count += found
     if first is not None:
         raise DataError(
-            f"{count} of {x.size} values are NaN or infinite, first {x[first]} at {_cell(data, which, first)}",
+            f"{count:,} of {x.size:,} values are NaN or infinite, first {x[first]} at {_cell(data, which, first)}",
             where=where,
             mend="remove those events or replace the values",
         )

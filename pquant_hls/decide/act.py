@@ -17,6 +17,7 @@ from pquant_hls.decide.moves import (
     spent_knobs,
 )
 from pquant_hls.qor import LayerQoR
+from pquant_hls.qor.words import count, exact, fixed, number
 from pquant_hls.spec import LoopSpec
 from pquant_hls.spec.model import short_names
 
@@ -58,7 +59,8 @@ def next_action(
 def _out_of_reach(history: Sequence[Round], goal: Reach, layers: Sequence[LayerQoR]) -> Action | None:
     """Stop where no tightening can meet the budget: its floor is above it, or no design has an interval within it."""
     if goal.floor_ns is not None and goal.budget_ns is not None and goal.floor_ns > goal.budget_ns:
-        reason = f"no tightening of this architecture gets below {goal.floor_ns:.1f} ns, the budget is {goal.budget_ns:.1f} ns"
+        floor, budget = fixed(goal.floor_ns, 1), fixed(goal.budget_ns, 1)
+        reason = f"no tightening of this architecture gets below {floor} ns, the budget is {budget} ns"
         return _stop(history, Limit.ARCHITECTURE, f"{reason}; {costliest(layers)}")
     ends = () if goal.at_end is None else goal.at_end.design
     beyond = [check for check in ends if check.verdict is Verdict.MISSED and not check.at_least]
@@ -99,8 +101,8 @@ def _too_wide(found: Judgement, at_end: Judgement | None) -> tuple[Check, ...]:
 def _expectation(check: Check) -> str:
     unit = f" {check.unit}" if check.unit else ""
     return (
-        f"{check.name}: expected {check.value:g}{unit}, best {check.low:g}, worst {check.high:g} "
-        f"(limit {check.limit:g})"
+        f"{check.name}: expected {number(check.value)}{unit}, best {number(check.low)}, worst {number(check.high)} "
+        f"(limit {exact(check.limit)})"
     )
 
 
@@ -138,7 +140,7 @@ def _relax(history: Sequence[Round], fitting: Sequence[Move], why: str) -> Actio
     """The turn back that costs the design least."""
     restarts = {move.knob: Knobs.of(history[-1].knobs).knob(move.knob).restarts for move in fitting}
     move = min(fitting, key=lambda m: (restarts[m.knob], _or_inf(m.predicted_ns)))
-    stays = "within it" if move.predicted_ns is None else f"at {move.predicted_ns:.1f} ns"
+    stays = "within it" if move.predicted_ns is None else f"at {fixed(move.predicted_ns, 1)} ns"
     reason = f"{why}: {move} is predicted to stay {stays}"
     return Action("relax", reason, move, start=None if restarts[move.knob] else len(history) - 1)
 
@@ -238,7 +240,7 @@ def _tighten(
         else f"{_accuracy(history[-1])}, so back to round {_number(history, base)}; "
     )
     cause = "; ".join(str(check) for check in history[base].judgement.failing() if not check.quality)
-    predicted = "" if move.predicted_ns is None else f" (predicted {move.predicted_ns:.0f} ns)"
+    predicted = "" if move.predicted_ns is None else f" (predicted {count(move.predicted_ns)} ns)"
     return Action("tighten", f"{went_back}{cause}; {costliest(layers)}: {move}{predicted}", move, start=base)
 
 

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from pquant_hls.qor.words import number
+
 OF_THE_PART = "of the part"
 """How the names of checks on what the part has end."""
 
@@ -109,7 +111,7 @@ class Check:
         if self.events is not None and self.value is not None:
             return f"within the error: {_more_events(self.value, self._error, self.limit, self.events)}"
         if self.says_little:
-            expected = _number(self.value or 0.0)
+            expected = number(self.value or 0.0)
             return f"the interval says little: wider than the value expected, {expected}; budget.accept_wide takes it"
         return self.why
 
@@ -123,18 +125,16 @@ class Check:
         remark = f"; {self.remark}" if self.remark else ""
         ends = [value for value in (self.low, self.high, self.value) if value is not None]
         digits = _digits(self.limit, ends)
-        return (
-            f"{self.name} {self._figure(digits)}{unit} (limit {sign} {_number(self.limit, digits)}{remark})"
-        )
+        return f"{self.name} {self._figure(digits)}{unit} (limit {sign} {number(self.limit, digits)}{remark})"
 
     def _figure(self, digits: int) -> str:
         if self.low is None or self.high is None:
             return "not measured"
         if self.low == self.high:
-            return _number(self.low, digits)
+            return number(self.low, digits)
         if self.events is not None and self.value is not None:
-            return f"{_number(self.value, digits)} ± {self._error:.2g}"
-        return f"{_number(self.low, digits)}..{_number(self.high, digits)}"
+            return f"{number(self.value, digits)} ± {number(self._error, 2)}"
+        return f"{number(self.low, digits)}..{number(self.high, digits)}"
 
     @property
     def _error(self) -> float:
@@ -165,16 +165,11 @@ def _finite(value: Any) -> float | None:
     return float(value) if number else None
 
 
-def _number(value: float, digits: int = 4) -> str:
-    thousands = "," if abs(value) >= 1e4 else ""
-    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:{thousands}.{digits}g}"
-
-
 def _digits(limit: float, figures: Iterable[float]) -> int:
     """As many digits, at least 4, as tell the limit from every figure that is not the limit itself."""
     others = [value for value in figures if value != limit]
     for digits in range(4, 17):
-        if all(_number(value, digits) != _number(limit, digits) for value in others):
+        if all(number(value, digits) != number(limit, digits) for value in others):
             return digits
     return 17
 

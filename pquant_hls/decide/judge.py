@@ -13,7 +13,7 @@ from typing import Any
 from pquant_hls.decide.check import OF_THE_PART, Check, Judgement
 from pquant_hls.qor import RESOURCE_NAMES, Latency, QoR, Quality, Resources
 from pquant_hls.qor.parts import capacity
-from pquant_hls.qor.words import quality_text
+from pquant_hls.qor.words import fixed, quality_text
 from pquant_hls.spec import Budget
 from pquant_hls.spec.quality import Allowance
 
@@ -217,7 +217,7 @@ def _timing(latency: Latency, *, asked: bool) -> Iterator[Check]:
     """As the tool flags it. A violation after synthesis that nobody asked about leaves the verdict open: only placing
     and routing can tell. An estimate's clock is bounded in its ns already."""
     met, measured = latency.timing_met, latency.clock_estimated_hi_ns is None
-    slack = "" if latency.slack_ns is None else f" (slack {latency.slack_ns:.3f} ns)"
+    slack = "" if latency.slack_ns is None else f" (slack {fixed(latency.slack_ns, 3)} ns)"
     why = f"the tool flags it as missed{slack}" if met is False else ""
     if asked:
         value = None if met is None else float(met)

@@ -100,7 +100,7 @@ class Gate:
         """Too few background events to set the threshold: their number's own error is a third of it or more."""
         share = self.background_rate
         needed = "" if not share else f", {math.ceil(LEAST_ABOVE / share):,} are needed"
-        why = f"{found.above} background events lie above the threshold, too few to set it{needed}"
+        why = f"{found.above:,} background events lie above the threshold, too few to set it{needed}"
         floor, value = self.minimum or 0.0, found.value
         return Check(self.metric, floor, None, None, at_least=True, quality=True, value=value, why=why)
 

@@ -167,7 +167,7 @@ def verify_bundle(path: Path, *, unpack: Path | None = None, timeout_s: float = 
         same = project.digest() == manifest.get("project")
         note(same, "the project is the one that was bundled", "the project is not the one that was bundled")
         result = check(project, Golden.load(folder / GOLDEN), timeout_s=timeout_s)
-        said = f"csim, compiled here, gives the golden on {result.count} vectors"
+        said = f"csim, compiled here, gives the golden on {result.count:,} vectors"
         note(result.passed, said, "; ".join(line.strip() for line in result.lines()))
         remarks = _remarks(project)
         note(

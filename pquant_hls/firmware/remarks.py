@@ -127,7 +127,7 @@ def _rounded_weights(layout: Layout) -> Iterator[SourceRemark]:
                 "weights-rounded",
                 "note",
                 name,
-                f"{count} of {values.size} values lie off the grid of {kind}, by up to {moved.max():.3g}",
+                f"{count:,} of {values.size:,} values lie off the grid of {kind}, by up to {moved.max():.3g}",
                 "quantize the weights in training to what the firmware holds",
             )
 

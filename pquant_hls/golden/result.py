@@ -63,7 +63,7 @@ class CheckResult:
     def lines(self) -> list[str]:
         """The result for people, one fact a line."""
         verdict = "passed" if self.passed else "FAILED"
-        found = [f"csim {verdict}: {self.project}, {self.count} inputs, {self.rule}"]
+        found = [f"csim {verdict}: {self.project}, {self.count:,} inputs, {self.rule}"]
         found += [f"  {entry}" for entry in self.interface]
         found += self._outputs()
         found += self._decision()
@@ -79,14 +79,16 @@ class CheckResult:
             return []
         wrong, inputs = self.outputs.wrong_values, len(self.outputs.wrong_inputs)
         worst = f"by up to {self.outputs.worst_lsbs:g} LSB"
-        found = [f"  {wrong} of {self.values} values differ, on {inputs} of {self.count} inputs, {worst}"]
+        found = [
+            f"  {wrong:,} of {self.values:,} values differ, on {inputs:,} of {self.count:,} inputs, {worst}"
+        ]
         found.append(f"  {'index':>7} {'channel':>7} {'expected':>14} {'obtained':>14} {'LSBs':>8}  output")
         found += [
             f"  {m.index:>7} {m.channel:>7} {m.expected:>14.9g} {m.obtained:>14.9g} {m.lsbs:>+8g}  {m.output}"
             for m in self.mismatches[:SHOWN]
         ]
         more = wrong - min(SHOWN, len(self.mismatches))
-        return [*found, f"  ... and {more} more"] if more > 0 else found
+        return [*found, f"  ... and {more:,} more"] if more > 0 else found
 
     def _decision(self) -> list[str]:
         d = self.outputs.decision
@@ -103,5 +105,5 @@ class CheckResult:
         if self.layer is None:
             return []
         aside = "" if self.outputs.wrong_values else ", though the outputs agree"
-        where = f"on {self.layer_inputs} of {self.count} inputs{aside}"
+        where = f"on {self.layer_inputs:,} of {self.count:,} inputs{aside}"
         return [f"  first divergent layer: {self.layer}, {where}"]

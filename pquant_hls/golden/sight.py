@@ -59,7 +59,9 @@ def _fixed(port: Vectors) -> list[str]:
     still = np.flatnonzero(~_moves(port))
     if still.size == 0 or len(port.codes) < 2:
         return []
-    return [f"input {port.name}: {still.size} of {port.codes.shape[1]} values never move ({_few_of(still)})"]
+    return [
+        f"input {port.name}: {still.size:,} of {port.codes.shape[1]:,} values never move ({_few_of(still)})"
+    ]
 
 
 def _few(golden: Golden) -> list[str]:
@@ -68,5 +70,5 @@ def _few(golden: Golden) -> list[str]:
         values = len(np.unique(port.codes))
         possible = 2**port.type.width if port.type is not None else 2**16
         if values < min(FEW_VALUES, possible, port.codes.size):
-            found.append(f"input {port.name} takes {values} values of the {possible:,} of its type")
+            found.append(f"input {port.name} takes {values:,} values of the {possible:,} of its type")
     return found

@@ -10,7 +10,7 @@ from typing import Any
 from pquant_hls.compress import Step
 from pquant_hls.engine import Point, Workbench, figures
 from pquant_hls.errors import NoGain, SpecError, UnsupportedModel
-from pquant_hls.qor.words import headline_texts, percent
+from pquant_hls.qor.words import count, headline_texts, percent
 from pquant_hls.spec import StepConfig
 from pquant_hls.store import Entry, Status
 
@@ -109,5 +109,5 @@ def sentence(entry: Entry) -> str:
     told = headline_texts(found.get("quality"))
     quality = f"accuracy {percent(found['accuracy'])}" if told is None else ", ".join(told[0].split("\n"))
     ratio = "-" if found["compression_ratio"] is None else f"{found['compression_ratio']:.2f}"
-    ns = "" if found["worst_ns"] is None else f", up to {found['worst_ns']:.0f} ns"
+    ns = "" if found["worst_ns"] is None else f", up to {count(found['worst_ns'])} ns"
     return f"{entry.name}: {quality}, ratio {ratio}{ns}: {entry['reason']}"

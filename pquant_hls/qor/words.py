@@ -1,4 +1,7 @@
-"""Figures as people read them: a dash for what was not measured, an interval where there is one."""
+"""Figures as people read them: thousands marked, a dash for what was not measured, an interval where there is one.
+
+Tables and sentences take their numbers from here, JSON and CSV take them plain.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,34 @@ from typing import Any
 from pquant_hls.qor.records import RESOURCE_NAMES, Latency, QoR, Quality
 
 
-def interval(low: float | None, value: float | None, high: float | None, form: str = "{:.0f}") -> str:
-    """``12 [11..13]``; only the value where it has no interval, ``-`` where it was not measured."""
+def number(value: float | None, digits: int = 4) -> str:
+    """So many significant digits, every digit of a larger whole part: ``0.1235``, ``304.6``, ``12,345``."""
     if value is None:
         return "-"
-    text = form.format(value)
-    if low is None or high is None or low == high:
+    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:,.{digits}g}"
+
+
+def exact(value: float | None) -> str:
+    """A figure that somebody chose, such as a limit, with all its digits: ``40``, ``2.5``, ``1,234,567``."""
+    return number(value, 15)
+
+
+def fixed(value: float | None, places: int) -> str:
+    """So many decimals: ``75.0``, ``1,390.0``."""
+    return "-" if value is None else f"{value:,.{places}f}"
+
+
+def count(value: float | None) -> str:
+    """A whole number."""
+    return fixed(value, 0)
+
+
+def interval(low: float | None, value: float | None, high: float | None, places: int = 0) -> str:
+    """``12 [11..13]``; only the value where it has no interval, ``-`` where it was not measured."""
+    text = fixed(value, places)
+    if value is None or low is None or high is None or low == high:
         return text
-    return f"{text} [{form.format(low)}..{form.format(high)}]"
+    return f"{text} [{fixed(low, places)}..{fixed(high, places)}]"
 
 
 def percent(share: float | None, error: float | None = None) -> str:
@@ -34,8 +57,8 @@ def points(loss: float | None, error: float | None = None) -> str:
 
 def figure_text(found: Quality, *, with_error: bool = True) -> str:
     """A figure with its error and unit: ``0.0123 ± 0.0002``, ``3.1 ± 0.2 GeV``."""
-    error = f" ± {found.error:.2g}" if with_error and found.error > 0 else ""
-    return f"{found.value:.4g}{error}{f' {found.unit}' if found.unit else ''}"
+    error = f" ± {number(found.error, 2)}" if with_error and found.error > 0 else ""
+    return f"{number(found.value)}{error}{f' {found.unit}' if found.unit else ''}"
 
 
 def loss_text(found: Quality) -> str:
@@ -45,13 +68,16 @@ def loss_text(found: Quality) -> str:
     lost, error = found.loss
     unit = "%" if found.relative else "points"
     if not found.relative and (found.unit or found.lower_is_better):
-        return f"{lost:+.3g} ± {error:.2g} {found.unit}".rstrip()
+        sign = "+" if lost >= 0 else ""
+        return f"{sign}{number(lost, 3)} ± {number(error, 2)} {found.unit}".rstrip()
     return f"{100 * lost:+.2f} ± {100 * error:.2f} {unit}"
 
 
 def quality_text(name: str, found: Quality) -> str:
     """A figure, the original's and what was lost: ``rmse 0.40 ± 0.01, the original's 0.33 (+21 ± 1 %)``."""
-    before = "" if found.original is None else f", the original's {found.original:.4g} ({loss_text(found)})"
+    before = (
+        "" if found.original is None else f", the original's {number(found.original)} ({loss_text(found)})"
+    )
     return f"{name} {figure_text(found)}{before}"
 
 
@@ -81,18 +107,13 @@ def lost_on_test(qor: QoR) -> tuple[float | None, float | None]:
     return lost_of(seen, qor.metrics.get("test_accuracy_float"))
 
 
-def count(value: float | None) -> str:
-    """A whole number with thousands marked."""
-    return "-" if value is None else f"{value:,.0f}"
-
-
 def latency_texts(qor: Mapping[str, Any] | None) -> tuple[str, str]:
     """(cycles, ns) of a QoR record as texts, with their intervals."""
     if qor is None or qor.get("latency") is None:
         return "-", "-"
     found = Latency.model_validate(qor["latency"])
     cycles = interval(found.cycles_max_lo, found.cycles_max, found.cycles_max_hi)
-    return cycles, interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}")
+    return cycles, interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, 1)
 
 
 def source_text(qor: Mapping[str, Any] | None) -> str:
@@ -127,7 +148,7 @@ def resources_said(qor: QoR) -> Iterator[tuple[str, str]]:
         low, high = used.intervals.get(name, (None, None))
         if value is not None:
             part = "" if share is None else f", {share:.2g} % of the part"
-            yield name.upper(), interval(low, value, high, "{:,.0f}") + part
+            yield name.upper(), interval(low, value, high) + part
 
 
 STAGES = {
@@ -156,12 +177,14 @@ def stage_text(qor: QoR) -> str:
 
 def limits(budget: Mapping[str, Any]) -> str:
     """A budget's limits in words; empty where it sets none."""
-    parts = [] if budget.get("latency_ns") is None else [f"latency <= {budget['latency_ns']:g} ns"]
-    for name, text in (("latency_cycles", "latency <= {:g} cycles"), ("ii_cycles", "II <= {:g}")):
+    parts = [] if budget.get("latency_ns") is None else [f"latency <= {exact(budget['latency_ns'])} ns"]
+    for name, text in (("latency_cycles", "latency <= {} cycles"), ("ii_cycles", "II <= {}")):
         if budget.get(name) is not None:
-            parts.append(text.format(budget[name]))
+            parts.append(text.format(exact(budget[name])))
     parts += [
-        f"{name} <= {limit:g}" for name, limit in budget.get("resources", {}).items() if limit is not None
+        f"{name} <= {exact(limit)}"
+        for name, limit in budget.get("resources", {}).items()
+        if limit is not None
     ]
     if budget.get("max_accuracy_loss") is not None:
         parts.append(f"accuracy loss <= {100 * budget['max_accuracy_loss']:g} points")

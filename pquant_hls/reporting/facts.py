@@ -16,6 +16,7 @@ from pquant_hls.qor.words import (
     loss_text,
     lost_of,
     lost_on_test,
+    number,
     percent,
     points,
 )
@@ -93,7 +94,7 @@ def _of_tasks(qor: QoR, run: RunReport) -> Iterable[tuple[tuple[str, str], bool]
     for split, found in (("validation", qor.quality), ("test split", qor.quality_test)):
         for name, each in found.items():
             known = each.original is not None
-            before = f"; the original's {each.original:.4g}, lost {loss_text(each)}" if known else ""
+            before = f"; the original's {number(each.original)}, lost {loss_text(each)}" if known else ""
             yield (f"{name}, {split}", f"{figure_text(each)}{before}"), each.headline or name in limited
 
 
@@ -121,7 +122,7 @@ def _resources(qor: QoR, source: str) -> Iterable[tuple[str, str]]:
         low, high = qor.resources.intervals.get(name, (None, None))
         if value is not None:
             part = "" if share is None else f", {share:.2g} % of the part"
-            yield f"{name.upper()} ({source})", interval(low, value, high, "{:,.0f}") + part
+            yield f"{name.upper()} ({source})", interval(low, value, high) + part
 
 
 TEXTS = frozenset({"what", "source", "outcome", "why"})

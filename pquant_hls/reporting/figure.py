@@ -35,7 +35,8 @@ class TextTable:
             for head, mark in zip(self.heads, marks, strict=True)
         )
         rows = "".join(self._row(row, marks) for row in self.rows)
-        kind = "slim" if len(self.heads) == 2 else "stack" if len(self.heads) <= FEW else "stack broad"
+        kinds = {2: "slim", 3: "stack pair"}
+        kind = kinds.get(len(self.heads), "stack" if len(self.heads) <= FEW else "stack broad")
         return (
             f'<div class="fit"><table role="table" class="{kind}"><thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
             f'<tbody role="rowgroup">{rows}</tbody></table></div>'

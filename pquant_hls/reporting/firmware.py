@@ -48,7 +48,7 @@ def _figures(qor: QoR) -> Iterable[tuple[str, str]]:
     for name in RESOURCE_NAMES if qor.resources is not None else ():
         value = getattr(qor.resources, name)
         low, high = (None, None) if qor.resources is None else qor.resources.intervals.get(name, (None, None))
-        yield name.upper(), interval(low, value, high, "{:,.0f}")
+        yield name.upper(), interval(low, value, high)
 
 
 def _table(heads: Sequence[str], rows: Rows) -> str:

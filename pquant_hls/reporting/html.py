@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pquant_hls.errors import NotMeasured
 from pquant_hls.programs.quoting import html
@@ -13,6 +13,7 @@ from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.pair import differences, together
 from pquant_hls.reporting.plots import Plots
 from pquant_hls.reporting.recorded import epochs_of
+from pquant_hls.reporting.rows import on_one_scale
 from pquant_hls.reporting.run import RunReport
 from pquant_hls.reporting.style import PAGE, STYLE
 
@@ -97,7 +98,9 @@ def _head(runs: Sequence[RunReport]) -> str:
     title = " and ".join(html(run.name) for run in runs)
     unlike = "; ".join(differences(runs))
     note = f'<p class="note">Not alike: {html(unlike)}.</p>' if unlike else ""
-    return f"<header><h1>{title}</h1>{note}{_side([_top(run) for run in runs])}</header>"
+    heads = [f"<p><strong>{html(run.label)}</strong></p>" if len(runs) > 1 else "" for run in runs]
+    tops = [head + _top(run) for head, run in zip(heads, runs, strict=True)]
+    return f"<header><h1>{title}</h1>{note}{_side(tops)}</header>"
 
 
 def _top(run: RunReport) -> str:
@@ -153,15 +156,19 @@ def _section(part: Section, runs: Sequence[RunReport]) -> str:
 
 
 def _of_all(make: Make, runs: Sequence[RunReport], words: list[str]) -> Iterator[str]:
-    """The pictures of one kind, of every run; what was not recorded is left out with a word."""
+    """The pictures of one kind, of every run, bars on one scale; what was not recorded is left out with a word."""
+    found: list[tuple[str, Picture]] = []
     for run in runs:
+        of = run.label if len(runs) > 1 else ""
         try:
             made = make(Plots(run))
         except NotMeasured as cause:
-            words.append(f"{run.label}: {cause.message}" if len(runs) > 1 else cause.message)
+            words.append(f"{of}: {cause.message}" if of else cause.message)
             continue
-        for figure in [made] if isinstance(made, Picture) else made:
-            yield figure.html(run.label if len(runs) > 1 else "")
+        found += [(of, picture) for picture in ([made] if isinstance(made, Picture) else made)]
+    draws = on_one_scale([picture.draw for _, picture in found])
+    for (of, picture), draw in zip(found, draws, strict=True):
+        yield replace(picture, draw=draw).html(of)
 
 
 def _tables(make: Callable[[RunReport], TextTable | None], runs: Sequence[RunReport]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pquant_hls.qor import Latency, Quality
-from pquant_hls.qor.words import headline_texts, interval, percent, points, source_text
+from pquant_hls.qor.words import fixed, headline_texts, interval, number, percent, points, source_text
 from pquant_hls.spec.model import short_names
 from pquant_hls.store import Entry
 
@@ -108,7 +108,7 @@ def _latency(figures: Mapping[str, Any]) -> dict[str, Any]:
     """The interval of a whole QoR, or the upper end that was written down beside the others."""
     if "qor" not in figures:
         cycles, worst = figures.get("cycles"), figures.get("worst_ns")
-        ns = "-" if worst is None else f"<= {worst:.1f}"
+        ns = "-" if worst is None else f"<= {fixed(worst, 1)}"
         return {"cycles": interval(None, cycles, None), "ns": ns, "worst_ns": worst}
     latency = (figures["qor"] or {}).get("latency")
     if latency is None:
@@ -116,7 +116,7 @@ def _latency(figures: Mapping[str, Any]) -> dict[str, Any]:
     found = Latency.model_validate(latency)
     return {
         "cycles": interval(found.cycles_max_lo, found.cycles_max, found.cycles_max_hi),
-        "ns": interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, "{:.1f}"),
+        "ns": interval(found.worst_ns_lo, found.worst_ns, found.worst_ns_hi, 1),
         "ns_low": found.worst_ns_lo,
         "worst_ns": found.worst_ns_hi,
     }
@@ -204,4 +204,4 @@ _SAY: Mapping[str, Callable[[Any, Entry], str]] = {
 
 
 def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

@@ -28,7 +28,7 @@ def roc_figure(output: Mapping[str, Any]) -> Picture:
     asked = sorted({rate for row in rows for rate in row["efficiency"]} - QUOTED)
     keys = [(f"solid {series(index)}", _area(row)) for index, row in enumerate(rows)]
     plane = Plane(
-        Axis("background efficiency", low, 1.0, log=10, form="{:g}"),
+        Axis("background efficiency", low, 1.0, log=10),
         Axis("signal efficiency", 0.0, 1.0),
         curves,
         limits=[("x", float(rate)) for rate in asked],
@@ -105,8 +105,8 @@ def _scores(row: Mapping[str, Any]) -> Picture:
     ]
     shares = [share for key, values in held.items() if key != "edges" for share in values]
     plane = Plane(
-        Axis.over(f"score of {name}", edges, form="{:g}"),
-        Axis.over("share of events in a bin", shares, zero=True, form="{:g}"),
+        Axis.over(f"score of {name}", edges),
+        Axis.over("share of events in a bin", shares, zero=True),
         curves,
         keys=[
             (f"solid {series(0)}", str(name)),

@@ -6,18 +6,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pquant_hls.errors import SpecError
+from pquant_hls.qor.words import fixed, number
 from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.plane import Cells
 from pquant_hls.reporting.recorded import missing
 from pquant_hls.reporting.run import RunReport
 
-VALUES: dict[str, tuple[str, bool, Callable[[Line], float | None]]] = {
-    "accuracy": ("{:.2f}", True, lambda line: None if line.accuracy is None else 100 * line.accuracy),
-    "worst_ns": ("{:.0f}", False, lambda line: line.worst_ns),
-    "ratio": ("{:.1f}", True, lambda line: line.ratio),
+VALUES: dict[str, tuple[int, bool, Callable[[Line], float | None]]] = {
+    "accuracy": (2, True, lambda line: None if line.accuracy is None else 100 * line.accuracy),
+    "worst_ns": (0, False, lambda line: line.worst_ns),
+    "ratio": (1, True, lambda line: line.ratio),
 }
-"""What may be shown: how it is written, whether more is better, and where it stands."""
+"""What may be shown: its decimals, whether more is better, and where it stands."""
 WORDS = {"accuracy": "accuracy, %", "worst_ns": "worst latency, ns", "ratio": "compression ratio"}
 
 
@@ -95,7 +96,7 @@ def _best(found: Sequence[Line], value: str) -> Line | None:
 def _said(line: Line | None, figure: float | None, value: str) -> str:
     if line is None or figure is None:
         return "-"
-    return VALUES[value][0].format(figure) + ("*" if line.broke else "")
+    return fixed(figure, VALUES[value][0]) + ("*" if line.broke else "")
 
 
 def _shares(figures: Sequence[Sequence[float | None]]) -> list[list[float | None]]:
@@ -109,4 +110,4 @@ def _shares(figures: Sequence[Sequence[float | None]]) -> list[list[float | None
 
 def _span(figures: Sequence[Sequence[float | None]]) -> str:
     known = [figure for row in figures for figure in row if figure is not None]
-    return f"{min(known):.4g} to {max(known):.4g}" if known else "none measured"
+    return f"{number(min(known))} to {number(max(known))}" if known else "none measured"

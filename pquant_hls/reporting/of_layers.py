@@ -8,10 +8,10 @@ import numpy as np
 
 from pquant_hls.qor import RESOURCE_NAMES, FixedPointGraph, Latency, LayerQoR, Node, QoR
 from pquant_hls.qor.ranges import ValueRange
-from pquant_hls.qor.words import count, interval
+from pquant_hls.qor.words import count, fixed, interval, number
 from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.recorded import missing
-from pquant_hls.reporting.rows import Bar, bars, draw_ranges, said_of, share_text
+from pquant_hls.reporting.rows import Bar, Bars, draw_ranges, said_of, share_text
 
 COSTS = tuple(name for name in RESOURCE_NAMES if name in LayerQoR.model_fields)
 TOO_MANY = 3
@@ -24,13 +24,13 @@ def time_figure(qor: QoR) -> Picture:
     if not qor.layers or latency is None or latency.period_ns is None:
         raise missing("latency by layer")
     rows = [_time(layer, latency) for layer in qor.layers]
-    worst = interval(latency.worst_ns_lo, latency.worst_ns, latency.worst_ns_hi, "{:.1f}")
+    worst = interval(latency.worst_ns_lo, latency.worst_ns, latency.worst_ns_hi, 1)
     slowest = max(rows, key=lambda row: row.value or 0.0)
     return Picture(
         "Where the nanoseconds go",
         f"Latency of each of {len(rows)} layers in ns; the most is {slowest.name} with {slowest.said}.",
         _layers(qor, latency),
-        bars(rows, "ns"),
+        Bars(rows, "ns"),
         f"The design takes {worst} ns ({qor.source}). Layers overlap in time, and what each takes alone is less well known "
         "than the sum.",
     )
@@ -39,7 +39,7 @@ def time_figure(qor: QoR) -> Picture:
 def _time(layer: LayerQoR, latency: Latency) -> Bar:
     value, low, high = _ns(layer, latency)
     cycles = interval(layer.cycles_lo, layer.cycles, layer.cycles_hi)
-    said = "-" if value is None else f"{value:.1f} ns, {cycles} cycles"
+    said = "-" if value is None else f"{fixed(value, 1)} ns, {cycles} cycles"
     return Bar(layer.name, value, said, low, high)
 
 
@@ -69,7 +69,7 @@ def _layers(qor: QoR, latency: Latency) -> TextTable:
     for layer in qor.layers:
         value, low, high = _ns(layer, latency)
         cells = [layer.name, layer.op, interval(layer.cycles_lo, layer.cycles, layer.cycles_hi)]
-        cells += [interval(low, value, high, "{:.1f}"), *(count(getattr(layer, name)) for name in COSTS)]
+        cells += [interval(low, value, high, 1), *(count(getattr(layer, name)) for name in COSTS)]
         cells += [_of_part(getattr(layer, name), _total(qor, name)) for name in shares]
         rows.append(tuple(cells))
     return TextTable(tuple(heads), tuple(rows), frozenset({"kind"}))
@@ -95,7 +95,7 @@ def logic_figure(qor: QoR) -> Picture:
     heads = ("layer", *(name.upper() for name in COSTS))
     cells = tuple((layer.name, *(count(getattr(layer, name)) for name in COSTS)) for layer in known)
     alt = f"LUT of each of {len(rows)} layers; the most is {costly.name} with {costly.said}."
-    return Picture("Where the logic goes", alt, TextTable(heads, cells), bars(rows, "LUT"))
+    return Picture("Where the logic goes", alt, TextTable(heads, cells), Bars(rows, "LUT"))
 
 
 def part_figure(qor: QoR) -> Picture:
@@ -112,16 +112,14 @@ def part_figure(qor: QoR) -> Picture:
         low, high = resources.intervals.get(name, (None, None))
         first, last = (None if end is None else 100 * end / total for end in (low, high))
         rows.append(Bar(name.upper(), percent, share_text(percent / 100), first, last))
-        cells.append(
-            (name.upper(), interval(low, used, high, "{:,.0f}"), count(total), share_text(percent / 100))
-        )
+        cells.append((name.upper(), interval(low, used, high), count(total), share_text(percent / 100)))
     alt = (
         f"Resources as a share of {qor.part or 'the part'}: "
         + ", ".join(f"{row.name} {row.said}" for row in rows)
         + "."
     )
     table = TextTable(("resource", "used", "available", "share"), tuple(cells))
-    return Picture(f"Share of the part {qor.part or ''}".strip(), alt, table, bars(rows, "% of the part"))
+    return Picture(f"Share of the part {qor.part or ''}".strip(), alt, table, Bars(rows, "% of the part"))
 
 
 def bits_figure(graph: FixedPointGraph) -> Picture:
@@ -146,7 +144,7 @@ def bits_figure(graph: FixedPointGraph) -> Picture:
         "Bits of the weights",
         alt,
         TextTable(heads, cells, frozenset(heads[1:2])),
-        bars(rows, "bits of a weight"),
+        Bars(rows, "bits of a weight"),
     )
 
 
@@ -198,8 +196,8 @@ def _range(row: ValueRange) -> tuple[str, ...]:
         f"{row.layer} {row.what}",
         row.type,
         count(row.values),
-        f"{row.low:.4g}",
-        f"{row.high:.4g}",
+        number(row.low),
+        number(row.high),
         *ends,
     )
 

@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pquant_hls.qor.words import interval
+from pquant_hls.qor.words import count, exact, number
 from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.plane import Axis, Curve, Mark, Plane, columns
-from pquant_hls.reporting.recorded import epochs_of, figures_of, missing
-from pquant_hls.reporting.rows import Bar, bars
+from pquant_hls.reporting.recorded import figures_of, missing
+from pquant_hls.reporting.rows import Bar, Bars
 from pquant_hls.reporting.run import RunReport
-from pquant_hls.reporting.style import series
 
 MOST = 60
 """The most entries that are drawn one by one; of more the last ones, and the table has all."""
@@ -44,7 +43,7 @@ def latency_figure(run: RunReport) -> Picture:
         frozenset({"outcome"}),
     )
     alt = f"Worst latency of {len(found)} rounds or trials, from {_span([mark.y for mark in marks])} ns" + (
-        f"; the budget is {limit:g} ns." if limit else "."
+        f"; the budget is {exact(limit)} ns." if limit else "."
     )
     return Picture("Latency, one by one", alt, table, columns([short(line) for line in found], marks, plane))
 
@@ -116,7 +115,7 @@ def short(line: Line) -> str:
 
 
 def _span(values: Sequence[float]) -> str:
-    return f"{min(values):.4g} to {max(values):.4g}"
+    return f"{number(min(values))} to {number(max(values))}"
 
 
 def _limit(value: float | None) -> list[tuple[str, float]]:
@@ -124,7 +123,7 @@ def _limit(value: float | None) -> list[tuple[str, float]]:
 
 
 def _keys(limit: float | None, name: str, unit: str) -> list[tuple[str, str]]:
-    return [] if limit is None else [("limit red", f"{name} {limit:.6g} {unit}")]
+    return [] if limit is None else [("limit red", f"{name} {number(limit, 6)} {unit}")]
 
 
 def floor_of(run: RunReport) -> float | None:
@@ -214,8 +213,8 @@ def _front_keys(
         "broke": sum(bool(broken(line)) for line in found),
     }
     words = {"best": "on the front", "dominated": "dominated", "broke": "breaks a limit"}
-    keys = [(f"{kind} swatch", f"{words[kind]} ({count})") for kind, count in counts.items() if count]
-    limits = [*([f"{budget:g} ns"] if budget else []), *([f"{floor:.2f} %"] if floor else [])]
+    keys = [(f"{kind} swatch", f"{words[kind]} ({count(held)})") for kind, held in counts.items() if held]
+    limits = [*([f"{exact(budget)} ns"] if budget else []), *([f"{floor:.2f} %"] if floor else [])]
     return [*keys, *([("limit red", f"limits {', '.join(limits)}")] if limits else [])]
 
 
@@ -240,62 +239,6 @@ def importance_figure(run: RunReport) -> Picture:
         "Importance of parameters",
         alt,
         table,
-        bars(rows, "%"),
+        Bars(rows, "%"),
         "As Optuna's PED-ANOVA finds it among the trials.",
     )
-
-
-def learning_figure(run: RunReport, what: str) -> Picture:
-    """``loss`` or ``val_accuracy`` epoch by epoch, training after training on the way to the design."""
-    curves, rows, begin = [], [], 0
-    for index, (name, epochs) in enumerate(epochs_of(run)):
-        label = f"{index + 1}. {name}"
-        for key, style in (("loss", "thin"), ("val_loss", "solid")) if what == "loss" else ((what, "solid"),):
-            points = [
-                (begin + row["epoch"], _scaled(row[key], key)) for row in epochs if row.get(key) is not None
-            ]
-            curves.append(Curve(label, points, f"{style} {series(index)}"))
-        rows += [
-            (label, str(row["epoch"]), *(_said(row.get(key)) for key in ("loss", "val_loss", "val_accuracy")))
-            for row in epochs
-        ]
-        begin += len(epochs)
-    values = [point[1] for curve in curves for point in curve.points]
-    if not values:
-        raise missing("learning curves")
-    title = "Loss" if what == "loss" else "Accuracy on the validation split"
-    return Picture(
-        title,
-        f"{title} over {begin} epochs of {len({row[0] for row in rows})} trainings, {values[0]:.4g} to {values[-1]:.4g}.",
-        TextTable(("training", "epoch", "loss", "validation loss", "validation accuracy"), tuple(rows)),
-        Plane(
-            Axis.over("epoch", [0, begin]),
-            Axis.over("loss" if what == "loss" else "accuracy, %", values),
-            curves,
-            [mark for curve in curves for mark in _epochs(curve)],
-            keys=_learning_keys(curves, what),
-        ).draw,
-    )
-
-
-def _epochs(curve: Curve) -> Iterator[Mark]:
-    """A dot for each epoch on the validation split, so that a training of one epoch is seen too."""
-    style, colour = curve.kind.split()
-    if style == "solid":
-        yield from (
-            Mark(x, y, f"fill {colour}", f"{curve.label}, epoch {x:g}: {y:.4g}") for x, y in curve.points
-        )
-
-
-def _learning_keys(curves: Sequence[Curve], what: str) -> list[tuple[str, str]]:
-    solid = {curve.label: curve.kind for curve in curves if curve.kind.startswith("solid")}
-    keys = [(kind, label) for label, kind in solid.items()]
-    return [*keys, ("thin grey", "on the training split")] if what == "loss" else keys
-
-
-def _scaled(value: float, key: str) -> float:
-    return 100 * value if key == "val_accuracy" else value
-
-
-def _said(value: float | None) -> str:
-    return interval(None, value, None, "{:.4f}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pquant_hls.qor.words import number
 from pquant_hls.reporting.figure import Picture, TextTable
 from pquant_hls.reporting.of_classes import SIDES
 from pquant_hls.reporting.plane import Axis, Curve, Plane, stairs
@@ -48,7 +49,7 @@ def _residuals(row: Mapping[str, Any], of: str) -> Picture:
 
 
 def _pair(pair: Sequence[float]) -> str:
-    return f"{pair[0]:.4g} ± {pair[1]:.2g}"
+    return f"{number(pair[0])} ± {number(pair[1], 2)}"
 
 
 def _response(row: Mapping[str, Any], of: str) -> Picture:
@@ -64,15 +65,15 @@ def _response(row: Mapping[str, Any], of: str) -> Picture:
     ]
     values = [point[1] for curve in curves for point in curve.points]
     plane = Plane(
-        Axis.over("true value", truth, form="{:g}"),
-        Axis.over("found - truth", [0.0, *values], form="{:g}"),
+        Axis.over("true value", truth),
+        Axis.over("found - truth", [0.0, *values]),
         curves,
         keys=[(f"solid {kinds['means']}", "mean"), (f"solid {kinds['widths']}", "standard deviation"), FLOAT],
         height=170.0,
     )
     columns = [f"{what}:{side}" for what in kinds for side in SIDES if f"{what}:{side}" in row]
     cells = tuple(
-        (f"{value:.4g}", *(f"{row[key][index]:.4g}" for key in columns)) for index, value in enumerate(truth)
+        (number(value), *(number(row[key][index]) for key in columns)) for index, value in enumerate(truth)
     )
     table = TextTable(("true value", *(key.replace(":", ", ") for key in columns)), cells)
     alt = f"Mean and standard deviation of the residuals{of} in {len(truth)} bins of the true value, csim and float."
@@ -91,18 +92,18 @@ def _turn_on(row: Mapping[str, Any], of: str) -> Picture:
         for side in sides
     ]
     plane = Plane(
-        Axis.over("true value", truth, form="{:g}"),
-        Axis("share of events above", 0.0, 1.0, form="{:g}"),
+        Axis.over("true value", truth),
+        Axis("share of events above", 0.0, 1.0),
         curves,
         keys=[(f"solid {series(0)}", "csim"), FLOAT],
         height=170.0,
     )
     cells = tuple(
-        (f"{value:.4g}", *(_pair(row[side][index]) for side in sides)) for index, value in enumerate(truth)
+        (number(value), *(_pair(row[side][index]) for side in sides)) for index, value in enumerate(truth)
     )
-    said = f"Share of the events whose value{of} lies above {row['threshold']:.4g}, over the true value, csim and float."
+    said = f"Share of the events whose value{of} lies above {number(row['threshold'])}, over the true value, csim and float."
     table = TextTable(("true value", *sides), cells)
-    return Picture(f"Turn-on above {row['threshold']:.4g}{of}", said, table, plane.draw)
+    return Picture(f"Turn-on above {number(row['threshold'])}{of}", said, table, plane.draw)
 
 
 def score_figure(output: Mapping[str, Any]) -> list[Picture]:
@@ -125,14 +126,14 @@ def score_figure(output: Mapping[str, Any]) -> list[Picture]:
         for side, shares in above.items()
     ]
     rate = Plane(
-        Axis.over("threshold", row["edges"], form="{:g}"),
-        Axis("share of events above", 10.0 ** _power_below(least), 1.0, log=10, form="{:g}"),
+        Axis.over("threshold", row["edges"]),
+        Axis("share of events above", 10.0 ** _power_below(least), 1.0, log=10),
         curves,
         keys=[(f"solid {series(0)}", "csim"), FLOAT],
         height=170.0,
     )
     cells = tuple(
-        (f"{edge:.4g}", *(f"{above[side][index]:.2g}" for side in above))
+        (number(edge), *(f"{above[side][index]:.2g}" for side in above))
         for index, edge in enumerate(row["edges"][:-1])
     )
     table = TextTable(("threshold", *above), cells)
@@ -162,19 +163,21 @@ def _distribution(row: Mapping[str, Any], label: str) -> tuple[Plane, TextTable]
         for side in sides
     ]
     plane = Plane(
-        Axis.over(label, edges, form="{:g}"),
+        Axis.over(label, edges),
         Axis.over(
             "share of events in a bin",
             [share for side in sides for share in row[side]],
             zero=True,
-            form="{:g}",
         ),
         curves,
         keys=[(f"solid {series(0)}", "csim"), FLOAT],
         height=170.0,
     )
     cells = tuple(
-        (f"{edges[index]:.4g} to {edges[index + 1]:.4g}", *(f"{row[side][index]:.4f}" for side in sides))
+        (
+            f"{number(edges[index])} to {number(edges[index + 1])}",
+            *(f"{row[side][index]:.4f}" for side in sides),
+        )
         for index in range(len(edges) - 1)
     )
     return plane, TextTable((label, *sides), cells)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from pquant_hls.qor.words import number
 from pquant_hls.reporting.figure import Draw
 from pquant_hls.reporting.svg import (
     AxisScale,
@@ -33,13 +34,12 @@ class Axis:
     low: float
     high: float
     log: float | None = None
-    form: str = "{:,.6g}"
 
     @classmethod
-    def over(cls, label: str, values: Sequence[float], *, zero: bool = False, form: str = "{:,.6g}") -> Axis:
+    def over(cls, label: str, values: Sequence[float], *, zero: bool = False) -> Axis:
         """From a round value to a round value around ``values``."""
         ticks = round_values(0.0 if zero else min(values), max(values))
-        return cls(label, ticks[0], ticks[-1], form=form)
+        return cls(label, ticks[0], ticks[-1])
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Plane:
     def draw(self, width: float) -> tuple[float, str]:
         """(height, elements)."""
         keys, head = legend(self.keys, width)
-        labels = [self.y.form.format(tick) for tick in self._y(0, 1).ticks()]
+        labels = [number(tick, 6) for tick in self._y(0, 1).ticks()]
         left = max((width_of(said) for said in labels), default=0.0) + 8
         top, bottom = keys + 22, keys + 22 + self.height
         x = AxisScale(self.x.low, self.x.high, left, width - 10, self.x.log)
@@ -103,12 +103,12 @@ class Plane:
         found = ""
         for tick in y.ticks():
             found += line((left, y(tick)), (x.end, y(tick)), "grid")
-            found += text(left - 6, y(tick) + 4, self.y.form.format(tick), "soft", "end")
+            found += text(left - 6, y(tick) + 4, number(tick, 6), "soft", "end")
         return found
 
     def _columns(self, x: AxisScale, bottom: float, top: float, width: float) -> str:
         """Grid and values of the horizontal axis: as many as have room, evenly."""
-        ticks = [(tick, self.x.form.format(tick)) for tick in x.ticks()] if self.names is None else self.names
+        ticks = [(tick, number(tick, 6)) for tick in x.ticks()] if self.names is None else self.names
         found = line((x.start, bottom), (x.end, bottom), "axis")
         room = max((width_of(said) for _, said in ticks), default=0.0) + 8
         every = math.ceil(room * len(ticks) / (x.end - x.start)) if ticks else 1

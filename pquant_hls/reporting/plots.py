@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pquant_hls.qor import QoR
-from pquant_hls.reporting import of_classes, of_layers, of_search, of_values
+from pquant_hls.reporting import of_classes, of_layers, of_search, of_training, of_values
 from pquant_hls.reporting.figure import Picture
 from pquant_hls.reporting.recorded import curves_of, figures_of, graph_of, missing, ranges_of
 from pquant_hls.reporting.run import RunReport, read_run
@@ -118,8 +118,8 @@ class Plots:
 
     def loss(self) -> Picture:
         """The loss, epoch by epoch."""
-        return of_search.learning_figure(self.run, "loss")
+        return of_training.learning_figure(self.run, "loss")
 
     def learning(self) -> Picture:
         """The accuracy on the validation split, epoch by epoch."""
-        return of_search.learning_figure(self.run, "val_accuracy")
+        return of_training.learning_figure(self.run, "val_accuracy")

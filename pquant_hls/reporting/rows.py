@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pquant_hls.qor import FixedType
 from pquant_hls.qor.ranges import ValueRange
+from pquant_hls.qor.words import number
 from pquant_hls.reporting.figure import Draw
 from pquant_hls.reporting.svg import (
     AxisScale,
@@ -96,24 +97,41 @@ class Frame:
         return "".join(found) + text(self.end, self.bottom + 30, unit, "soft", "end")
 
 
-def bars(rows: Sequence[Bar], unit: str, limit: Limit | None = None) -> Draw:
-    """Horizontal bars from 0, each with its interval; ``limit`` is a line across them."""
+@dataclass(frozen=True)
+class Bars:
+    """Horizontal bars from 0, each with its interval; ``limit`` is a line across them. The axis reaches ``to`` at least."""
 
-    def draw(width: float) -> tuple[float, str]:
-        keys, head = legend([("limit red", limit[1])] if limit else [], width)
-        frame = Frame(width, [row.name for row in rows], [row.said for row in rows], keys + 4)
-        values = [value for row in rows for value in (row.value, row.high) if value is not None]
-        ticks = round_values(0.0, max([*values, *([limit[0]] if limit else [])], default=1.0))
+    rows: Sequence[Bar]
+    unit: str
+    limit: Limit | None = None
+    to: float = 0.0
+
+    @property
+    def most(self) -> float:
+        """What the axis must reach."""
+        ends = [value for row in self.rows for value in (row.value, row.high) if value is not None]
+        return max([self.to, *ends, *([self.limit[0]] if self.limit else [])])
+
+    def __call__(self, width: float) -> tuple[float, str]:
+        keys, head = legend([("limit red", self.limit[1])] if self.limit else [], width)
+        frame = Frame(width, [row.name for row in self.rows], [row.said for row in self.rows], keys + 4)
+        ticks = round_values(0.0, self.most)
         scale = AxisScale(0.0, ticks[-1], frame.start, frame.end)
-        body = [head, frame.grid(scale, [(tick, f"{tick:,.10g}") for tick in ticks], unit)]
-        for index, row in enumerate(rows):
+        body = [head, frame.grid(scale, [(tick, number(tick, 10)) for tick in ticks], self.unit)]
+        for index, row in enumerate(self.rows):
             body += [frame.words(index), _bar(row, scale, frame.middle(index))]
-        if limit is not None:
-            x = scale(limit[0])
+        if self.limit is not None:
+            x = scale(self.limit[0])
             body.append(line((x, frame.top), (x, frame.bottom), "limit"))
         return frame.bottom + 38, "".join(body)
 
-    return draw
+
+def on_one_scale(draws: Sequence[Draw]) -> Sequence[Draw]:
+    """Bars of one unit that stand side by side, so that equal lengths are equal values; other pictures as they are."""
+    found = [draw for draw in draws if isinstance(draw, Bars)]
+    if len(found) < len(draws) or len({draw.unit for draw in found}) != 1:
+        return draws
+    return [replace(draw, to=max(other.most for other in found)) for draw in found]
 
 
 def _bar(row: Bar, scale: AxisScale, y: float) -> str:
@@ -188,7 +206,7 @@ def _top(kind: FixedType) -> float:
 def _range(row: ValueRange, scale: AxisScale, y: float) -> str:
     kind = FixedType.parse(row.type)
     left, right = scale(kind.lsb), scale(_top(kind))
-    label = f"{_name(row)}: {row.type}, {row.low:g} to {row.high:g}"
+    label = f"{_name(row)}: {row.type}, {number(row.low)} to {number(row.high)}"
     found = rect(left, y - THICK / 2, right - left, THICK, "box", label)
     if not row.magnitudes:
         return found

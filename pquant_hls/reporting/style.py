@@ -81,6 +81,7 @@ background:none;color:inherit}
 .pquant td.text{max-width:30em;min-width:5em}
 .pquant .stack th[scope=row]{min-width:4.2rem}.pquant .broad td.text:last-child{min-width:14em}
 .pquant .stack td:not(.text){white-space:nowrap}
+.pquant .pair th[scope=row]{min-width:25cqw}.pquant .pair td:not(.text){white-space:normal}
 """
 _PICTURE = """
 .pquant figure{margin:.4rem 0 1.2rem;min-width:0}.pquant figcaption{font-weight:600;margin:.2rem 0}
@@ -121,9 +122,12 @@ _STACKED = """
 """
 """A table where it has no room for its columns: one block a row, each figure behind its head."""
 _PRINT = """
-@media print{.pquant{font-size:11px}.pquant nav{display:none}.pquant figure,.pquant tr{break-inside:avoid}
-.pquant h2{break-after:avoid}}
+@media print{.pquant{font-size:1rem}.pquant nav,.pquant figure details:not([open]){display:none}
+.pquant h2,.pquant h3,.pquant summary{break-after:avoid}
+.pquant figure,.pquant tr,.pquant .verdict,.pquant svg,.pquant pre{break-inside:avoid}
+.pquant .broad tbody{columns:2;column-gap:2rem}}
 """
+"""Paper: pictures and rows on one sheet each, two blocks of a long row side by side, nothing to be unfolded."""
 
 
 def _strokes() -> str:
@@ -144,5 +148,6 @@ STYLE = (
 PAGE = (
     "body{margin:0;background:var(--paper)}main{max-width:1400px;margin:0 auto;padding:1.2rem 1rem 3rem}"
     ".side{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:0 2rem}"
+    "@page{size:A4;margin:14mm 12mm}@media print{html{font-size:11px}main{padding:0;max-width:none}}"
     "nav ul{list-style:none;padding:0;margin:.6rem 0;display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.9rem}"
 )

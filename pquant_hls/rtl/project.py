@@ -140,7 +140,7 @@ def _golden(program: Program, rows: Floats) -> Floats:
     wrong = int((found != expected).any(axis=1).sum())
     if wrong:
         raise NotMeasured(
-            f"the program of the Verilog differs from the emulator on {wrong} of {len(rows)} vectors: a fault of this "
+            f"the program of the Verilog differs from the emulator on {wrong:,} of {len(rows):,} vectors: a fault of this "
             "package or of alkaid",
             where=program.graph.name,
             mend="please report it with the graph",

@@ -297,7 +297,7 @@ def outputs_apart(expected: Floats, obtained: Floats) -> str:
             at = tuple(int(i) for i in np.argwhere(apart)[0])
             most = float(np.abs(want - got.reshape(want.shape)).max())
             return (
-                f"output {port}: {int(apart.sum())} of {want.size} values differ, by up to {most:g}; at "
+                f"output {port}: {int(apart.sum()):,} of {want.size:,} values differ, by up to {most:g}; at "
                 f"{list(at)} Keras gives {want[at]:g}, the firmware {got.reshape(want.shape)[at]:g}"
             )
     return ""

@@ -106,7 +106,7 @@ class CsimRegression:
             return
         word = "recorded anew" if path.exists() else "recorded"
         new.save(path)
-        _fail(f"the golden was {word}, from {new.count} inputs: look at it, commit it, run again", path)
+        _fail(f"the golden was {word}, from {new.count:,} inputs: look at it, commit it, run again", path)
 
 
 @dataclass(frozen=True)

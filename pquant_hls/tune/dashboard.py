@@ -1,7 +1,8 @@
 """What optuna-dashboard shows of a study: the feasible best, limits as constraints, names for figures.
 
-Any ``optuna-dashboard URL`` reads constraints, metric names and attributes as ``mark`` writes them. Which trial is the best it
-asks the storage, and Optuna's own answers without looking at constraints: ``FeasibleBest`` does.
+Any ``optuna-dashboard URL`` reads constraints, metric names and attributes as they are written here. Which trial is the best it
+asks the storage, and Optuna's own answers without looking at constraints: ``FeasibleBest`` looks at them, and ``name_best`` has
+any dashboard name that trial beside its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pquant_hls.store import Entry, read_json
 DATABASE = "study.db"
 CONSTRAINTS, METRICS = "constraints", "study:metric_names"
 """System attributes that optuna-dashboard reads: constraints as a list, and the names of the values."""
+BEST = "best within the budget"
+"""Attribute of the study."""
 OUTCOMES = {"kept": "within budget", "rolled_back": "over budget", "failed": "failed"}
 SHOWN = ("accuracy", "accuracy_error", "compression_ratio", "worst_ns", "lut")
 """Figures of a trial that stand beside its parameters."""
@@ -25,6 +28,17 @@ SHOWN = ("accuracy", "accuracy_error", "compression_ratio", "worst_ns", "lut")
 def name_metric(study: optuna.Study, name: str) -> None:
     """Have the value of trials called ``name``. By the storage: Optuna's own setter warns that it is experimental."""
     study._storage.set_study_system_attr(study._study_id, METRICS, [name])
+
+
+def name_best(study: optuna.Study) -> None:
+    """Which feasible trial is the best, as an attribute of the study, which stands on its first page."""
+    try:
+        best = study.best_trial
+    except ValueError:
+        told = "no trial within the budget yet"
+    else:
+        told = f"trial {best.number}: {best.value:.4f}"
+    study.set_user_attr(BEST, told)
 
 
 def mark(trial: Trial, excess: float) -> None:

@@ -36,7 +36,7 @@ from pquant_hls.files import out_of_room
 from pquant_hls.spec import StudySpec
 from pquant_hls.spec.study import ORDER
 from pquant_hls.store import Entry, digest_of, write_bytes
-from pquant_hls.tune.dashboard import mark, name_metric, show_figures
+from pquant_hls.tune.dashboard import mark, name_best, name_metric, show_figures
 from pquant_hls.tune.database import DESIGN, FAILURES, Worker, open_study, talking
 from pquant_hls.tune.objectives import OBJECTIVES, Objective, TrialFigures
 from pquant_hls.tune.space import hls_of, suggest, trial_steps
@@ -166,8 +166,10 @@ class Search:
                 with self.worker.beating(trial):
                     value = self.trial(trial)
                 self.worker.tell(trial, value)
+                name_best(self.study)
             except optuna.exceptions.UpdateFinishedTrialError:
                 self.bench.listen(Event("note", f"trial {trial.number} was ended by another worker"))
+        name_best(self.study)  # once more: of two workers that wrote at the same moment, one knew less
 
     def trial(self, trial: optuna.Trial) -> float | None:
         """One trial's score, None where its design failed. Its constraint is set exactly once, finite."""

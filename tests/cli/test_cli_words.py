@@ -64,7 +64,7 @@ def test_report_and_gate_of_a_run_end_alike(run: Path, shell: Shell) -> None:
 def test_gate_of_a_run_by_other_limits_says_what_they_say(run: Path, shell: Shell) -> None:
     status, said, _ = shell("gate", run, "--limit", "lut=100")
     assert status == 1
-    assert said.startswith("MISSED: lut 2000..4000 (limit <= 100)")
+    assert said.startswith("MISSED: lut 2,000..4,000 (limit <= 100)")
     assert "/run [x]/handover:" in said.replace("\n", "")
 
 

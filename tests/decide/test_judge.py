@@ -42,7 +42,7 @@ def test_a_check(
 
 def test_a_check_in_words() -> None:
     assert str(Check("latency", 50, 45.0, 60.0, "ns")) == "latency 45..60 ns (limit <= 50): UNKNOWN"
-    assert str(Check("lut", 1000, 900.4, 900.4)) == "lut 900.4 (limit <= 1000): MET"
+    assert str(Check("lut", 1000, 900.4, 900.4)) == "lut 900.4 (limit <= 1,000): MET"
     close = Check("accuracy", 0.74, 0.7399951, 0.7399951, at_least=True)
     assert str(close) == "accuracy 0.739995 (limit >= 0.74): MISSED"
     assert str(Check("lut", 1_728_000, 1_728_001, 1_728_001)) == "lut 1,728,001 (limit <= 1,728,000): MISSED"

@@ -135,7 +135,7 @@ def test_a_resource_whose_interval_says_nothing_is_open_and_says_so() -> None:
     found = judge(with_interval(LARGE, 206_726, 6_579, 12_238_510), BUDGET)
     assert found.verdict is Verdict.UNKNOWN
     said = str(found.failing()[0])
-    assert said.startswith("lut of the part 6579..12,238,510 (limit <= 1,728,000; the interval says little")
+    assert said.startswith("lut of the part 6,579..12,238,510 (limit <= 1,728,000; the interval says little")
     assert "206,726" in said
     assert judge(with_interval(LARGE, 206_726, 6_579, 1_200_000), BUDGET).verdict is Verdict.UNKNOWN
     assert judge(with_interval(LARGE, 900, 0, 2_000), BUDGET).verdict is Verdict.MET

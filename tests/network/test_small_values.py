@@ -47,8 +47,8 @@ def test_a_table_of_any_addresses_is_read_at_them(integer: int, signed: bool) ->
             FixedPointTable(6, integer, table, signed, name="table"),
         ]
     )
-    x = np.random.default_rng(0).normal(0, 2.0**integer, (200, 8)).astype(np.float32)
-    x = np.round(x * 256) / 256
+    drawn = np.random.default_rng(0).normal(0, 2.0**integer, (200, 8)).astype(np.float32)
+    x = np.round(drawn * 256) / 256
     codes = np.clip(np.rint(x / kind.lsb), kind.code_min, kind.code_max).astype(int)
     expected = table[codes - kind.code_min]
     assert np.array_equal(np.asarray(model(x)), expected)

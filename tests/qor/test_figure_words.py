@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
-from pquant_hls.qor import Latency, QoR
+from pquant_hls.qor import Latency, QoR, Quality
 from pquant_hls.qor.words import (
     count,
+    exact,
+    figure_text,
+    fixed,
     interval,
     latency_texts,
     limits,
     lost_of,
     lost_on_test,
+    number,
     percent,
     points,
     source_text,
@@ -33,14 +37,15 @@ from pquant_hls.spec import Budget
         ((12, 12, 12), "12"),
         ((11, 12, 13), "12 [11..13]"),
         ((0, 0, 1), "0 [0..1]"),
+        ((900, 1190, 2201.4), "1,190 [900..2,201]"),
     ],
 )
 def test_intervals(figures: tuple[Any, Any, Any], text: str) -> None:
     assert interval(*figures) == text
 
 
-def test_an_interval_in_another_form() -> None:
-    assert interval(1.04, 2.06, 3.0, "{:.1f}") == "2.1 [1.0..3.0]"
+def test_an_interval_with_decimals() -> None:
+    assert interval(1.04, 2.06, 3.0, 1) == "2.1 [1.0..3.0]"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,22 @@ def test_an_interval_in_another_form() -> None:
         (count, (1092,), "1,092"),
         (count, (0,), "0"),
         (count, (12.6,), "13"),
+        (fixed, (None, 1), "-"),
+        (fixed, (1390.04, 1), "1,390.0"),
+        (number, (None,), "-"),
+        (number, (304.64,), "304.6"),
+        (number, (999.96,), "1,000"),
+        (number, (2201,), "2,201"),
+        (number, (9999.6,), "10,000"),
+        (number, (-5376.2,), "-5,376"),
+        (number, (5376.25, 6), "5,376.25"),
+        (number, (1e6, 6), "1,000,000"),
+        (number, (0.000123456,), "0.0001235"),
+        (number, (0,), "0"),
+        (exact, (1234567.5,), "1,234,567.5"),
+        (exact, (0.1,), "0.1"),
+        (exact, (40,), "40"),
+        (figure_text, (Quality(value=12345.6, error=210.0, events=9, unit="MeV"),), "12,346 ± 210 MeV"),
     ],
 )
 def test_a_figure(function: Any, values: tuple[Any, ...], text: str) -> None:
@@ -96,7 +117,8 @@ def test_the_source_and_how_far_off_the_estimate_was(qor: Any, text: str) -> Non
         ({"latency_ns": 40}, "latency <= 40 ns"),
         ({"latency_cycles": 8}, "latency <= 8 cycles"),
         ({"ii_cycles": 1}, "II <= 1"),
-        ({"resources": {"lut": 1000, "dsp": 0}}, "lut <= 1000, dsp <= 0"),
+        ({"resources": {"lut": 1234567}}, "lut <= 1,234,567"),
+        ({"resources": {"lut": 1000, "dsp": 0}}, "lut <= 1,000, dsp <= 0"),
         ({"latency_ns": 40, "max_accuracy_loss": 0.02}, "latency <= 40 ns, accuracy loss <= 2 points"),
         ({"latency_ns": 40, "min_accuracy": 0.75}, "latency <= 40 ns, accuracy >= 75 %"),
         (

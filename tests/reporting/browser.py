@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from look_at import WIDTHS, browser, complaints, screenshot
+from look_at import WIDTHS, browser, complaints, on_paper, screenshot
 
-__all__ = ["WIDTHS", "chromium", "complaints", "screenshot"]
+__all__ = ["WIDTHS", "chromium", "complaints", "on_paper", "screenshot"]
 
 
 def chromium() -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from pquant_hls.reporting import read_run, to_html
 from tests.reporting import made
-from tests.reporting.browser import WIDTHS, chromium, complaints
+from tests.reporting.browser import WIDTHS, chromium, complaints, on_paper
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,17 @@ def test_a_run_reads_well(page: str, place: Path, width: int, dark: bool) -> Non
     assert complaints(page, place, width, dark=dark) == []
 
 
-@pytest.mark.parametrize(("width", "dark"), [(400, True), (1600, False)])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_run_prints_well(page: str, place: Path, dark: bool) -> None:
+    assert on_paper(page, place, dark=dark) == []
+
+
+def test_two_runs_print_well(place: Path) -> None:
+    runs = [read_run(make(place / f"{make.__name__}-printed")) for make in (made.study, made.tagger)]
+    assert on_paper(to_html(*runs), place) == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(400, True), (800, False), (1600, False)])
 def test_a_study_beside_a_run_reads_well(place: Path, width: int, dark: bool) -> None:
     runs = [read_run(make(place / f"{make.__name__}-{width}")) for make in (made.study, made.tagger)]
     assert complaints(to_html(*runs), place, width, dark=dark) == []
@@ -92,6 +102,34 @@ BROKEN = {
     ),
     "an error on the console": (swap("</main>", "<script>console.error('oh')</script></main>"), "CONSOLE"),
 }
+
+
+SPOILED_IN_PRINT = {
+    "a picture that a sheet may cut": (
+        swap(".pquant figure,.pquant tr", ".pquant tr"),
+        "split across sheets",
+    ),
+    "a picture higher than a sheet": (
+        swap("</style>", "figure{min-height:1100px}</style>"),
+        "high on a sheet",
+    ),
+    "links on paper": (swap(".pquant nav,.pquant figure details", ".pquant figure details"), "clicked"),
+    "a dark sheet": (
+        swap("@media print{.pquant{--paper:#ffffff", "@media print{.pquant{--paper:#14181c"),
+        "white",
+    ),
+    "a sheet that is too narrow": (
+        swap("</style>", "@media print{table{width:900px}}</style>"),
+        "wide in a window",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED_IN_PRINT)
+def test_a_print_broken_on_purpose_is_told(page: str, place: Path, name: str) -> None:
+    spoil, said = SPOILED_IN_PRINT[name]
+    found = on_paper(spoil(page), place)
+    assert any(said in word for word in found), found
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pquant_hls.cli.closing import Closing
 from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.reporting import Plots, read_run, to_html, to_markdown, to_record
 from pquant_hls.reporting.recorded import epochs_of, ranges_of, steps_taken
@@ -159,9 +160,54 @@ def test_the_epochs_of_a_training_of_many_designs_are_found(tagger: Path, tmp_pa
     assert len(list(epochs_of(read_run(family)))) == 2
 
 
+def large(folder: Path, place: Path) -> Path:
+    """A run like the one in ``folder`` that takes some thousands of cycles."""
+    shutil.copytree(folder, place)
+    for file in (place / "ledger.jsonl", place / "handover" / "qor.json"):
+        cycles = r'("(?:ii_cycles|cycles(?:_max)?(?:_lo|_hi)?)": ?)(\d+)'
+        file.write_text(re.sub(cycles, lambda found: f"{found[1]}{2200 + int(found[2])}", file.read_text()))
+    return place
+
+
+BARE = re.compile(r"(?<![\w.,-])\d{4,}(?![\w-])")
+"""A whole number of four digits or more without a mark for the thousands; no date and no digest."""
+
+
+def test_numbers_have_their_thousands_marked_for_people_and_not_in_the_record(
+    tagger: Path, tmp_path: Path
+) -> None:
+    run = read_run(large(tagger, tmp_path / "large"))
+    page = re.sub(r"<(style|pre).*?</\1>", "", to_html(run), flags=re.DOTALL)
+    words = re.findall(r'>([^<]+)<|="([^"]{30,})"', page)
+    closing = list(Closing.of_run(run).lines())
+    markdown = to_markdown(run).split("```")[0].splitlines()
+    told = [*(" ".join(pair) for pair in words), *closing, *markdown]
+    assert [text for text in told if BARE.search(text) and "<svg" not in text] == []
+    assert "  latency 11,030..11,040 ns (limit <= 40): MISSED" in closing
+    assert any("2,207 [2,206..2,208]" in text for text in told)
+    assert to_record(run)["qor"]["latency"]["cycles_max"] == 2207
+
+
+def test_a_training_of_thousands_of_epochs_leaves_the_page_small(tagger: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "long"
+    shutil.copytree(tagger, folder)
+    for file in folder.glob("steps/*/epochs.json"):
+        file.write_text(json.dumps({"epochs": made.epochs(2411, 1.0)}))
+    page = to_html(read_run(folder))
+    assert len(page.encode()) < 1_000_000
+    assert "Of 2,411 epochs one in 25 is shown; all are in the run&#x27;s epochs.json." in page
+    rows = Plots(read_run(folder)).loss().table.rows
+    shown = [row[1] for row in rows if row[0] == "1. prune"]
+    assert (shown[:2], shown[-2:], len(shown)) == (["1", "11"], ["2,386", "2,411"], 98)
+    assert "one in" not in to_html(read_run(tagger)), "a short one is shown whole"
+
+
 def test_two_runs_stand_side_by_side(tagger: Path, study: Path) -> None:
     page = to_html(read_run(tagger), read_run(study))
     assert "<h1>tagger and sweep</h1>" in page
+    for run in (tagger, study):
+        head = f"<p><strong>{read_run(run).label}</strong></p>"
+        assert head in page.split("<nav")[0], "each head says whose it is, as the tables do"
     assert "/tagger: ROC curves" in page
     assert "/study: ROC curves" in page
     assert "/study: learning curves: not recorded by this run" in page

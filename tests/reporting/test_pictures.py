@@ -18,12 +18,12 @@ from pquant_hls.errors import NotMeasured, OutputError
 from pquant_hls.qor import FixedType, Latency, LayerQoR, QoR
 from pquant_hls.qor.ranges import value_range
 from pquant_hls.reporting import Plots, RunReport, to_html, to_record
-from pquant_hls.reporting.figure import NARROW, WIDE, Picture, TextTable
+from pquant_hls.reporting.figure import NARROW, WIDE, Draw, Picture, TextTable
 from pquant_hls.reporting.lines import Line
 from pquant_hls.reporting.of_layers import part_figure, ranges_figure, time_figure
 from pquant_hls.reporting.of_search import Merit, front
 from pquant_hls.reporting.plane import Axis, Cells, Curve, Mark, Plane, columns, stairs
-from pquant_hls.reporting.rows import Bar, bars, said_of, share_text
+from pquant_hls.reporting.rows import Bar, Bars, draw_ranges, on_one_scale, said_of, share_text
 from pquant_hls.reporting.style import DARK, LIGHT
 from pquant_hls.reporting.svg import AxisScale, cut_to, legend, powers_within, round_values, width_of
 from pquant_hls.store import Entry
@@ -120,7 +120,7 @@ ROWS = [
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_bars_are_as_long_as_their_values(width: float) -> None:
-    drawn = bars(ROWS, "ns", (15.0, "budget 15 ns"))(width)
+    drawn = Bars(ROWS, "ns", (15.0, "budget 15 ns"))(width)
     first, second = (float(bar.get("width")) for bar in of_class(drawn, "bar"))
     assert first == pytest.approx(2 * second, abs=0.2)
     assert len(of_class(drawn, "whisker")) == 3, "an interval has its ends, a measured value none"
@@ -128,8 +128,19 @@ def test_bars_are_as_long_as_their_values(width: float) -> None:
     assert inside(drawn, width) == []
 
 
+def test_bars_side_by_side_have_one_scale() -> None:
+    small, large = Bars([Bar("a", 2.0, "2")], "LUT"), Bars([Bar("a", 8.0, "8", 6.0, 9.5)], "LUT")
+    one, other = on_one_scale([small, large])
+    lengths = [float(of_class(draw(WIDE), "bar")[0].attrib["width"]) for draw in (one, other)]
+    assert lengths[1] / lengths[0] == pytest.approx(4.0, rel=0.01)
+    assert large(WIDE) == other(WIDE), "the one that reaches further stays as it is"
+    others: list[list[Draw]] = [[small, Bars(large.rows, "ns")], [small, draw_ranges([])], []]
+    for unlike in others:
+        assert on_one_scale(unlike) is unlike, "other units and pictures do not compare"
+
+
 def test_what_was_not_measured_has_no_bar() -> None:
-    assert of_class(bars([Bar("a", None, "-")], "ns")(WIDE), "bar") == []
+    assert of_class(Bars([Bar("a", None, "-")], "ns")(WIDE), "bar") == []
 
 
 def test_shares_are_told_from_none() -> None:
@@ -278,7 +289,7 @@ TABLE = TextTable(("layer", "what"), (("a|b", "<i> & c"),), frozenset({"what"}))
 
 
 def figure() -> Picture:
-    return Picture("A title", "What it shows.", TABLE, bars(ROWS, "ns"))
+    return Picture("A title", "What it shows.", TABLE, Bars(ROWS, "ns"))
 
 
 def test_a_table_escapes_for_each_of_its_forms() -> None:

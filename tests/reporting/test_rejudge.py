@@ -124,7 +124,7 @@ def test_the_part_must_be_known(folder: Path) -> None:
         (
             "latency",
             {"cycles_max": 999, "clock_target_ns": 5.0, "clock_estimated_ns": 3.0},
-            "latency 4995 ns",
+            "latency 4,995 ns",
         ),
         ("resources.lut", 1e9, "lut of the part"),
         ("csim_match", 0.99, "csim match 0.99"),

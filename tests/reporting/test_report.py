@@ -228,7 +228,7 @@ def test_a_pipelines_run_reads_as_a_loops(pipeline_folder: Path) -> None:
 def test_a_repeated_step_shows_each_of_its_values() -> None:
     from rich.console import Console
 
-    from pquant_hls.cli.console import rounds_table
+    from pquant_hls.cli.tables import rounds_table
     from pquant_hls.reporting import lines
     from pquant_hls.store import Entry
 
@@ -246,7 +246,7 @@ def test_a_repeated_step_shows_each_of_its_values() -> None:
 def test_every_width_of_terminal_shows_the_figures_a_verdict_is_about(columns: int) -> None:
     from rich.console import Console
 
-    from pquant_hls.cli.console import lines_table, rounds_table
+    from pquant_hls.cli.tables import lines_table, rounds_table
     from pquant_hls.reporting import lines
     from pquant_hls.store import Entry
 

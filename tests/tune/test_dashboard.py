@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
@@ -20,7 +21,7 @@ from look_at import browse
 
 from pquant_hls.errors import SpecError, ToolNotFound
 from pquant_hls.spec import StudySpec
-from pquant_hls.tune.dashboard import FeasibleBest, serve_dashboard, url_of
+from pquant_hls.tune.dashboard import BEST, FeasibleBest, name_best, serve_dashboard, url_of
 from pquant_hls.tune.study import CONSTRAINT
 from tests.helpers import Shell
 from tests.reporting.browser import chromium
@@ -74,6 +75,47 @@ def test_the_best_is_feasible_where_optunas_storage_takes_any(folder: Path, stud
     feasible = [trial for trial in trials if trial.user_attrs["outcome"] == "within budget"]
     best = FeasibleBest(url_of(str(folder))).get_best_trial(study._study_id)
     assert best.number == raw_best(feasible).number == study.best_trial.number
+
+
+def test_the_studys_first_page_names_the_feasible_best_in_any_dashboard(study: optuna.Study) -> None:
+    assert study.user_attrs[BEST] == f"trial {study.best_trial.number}: {study.best_trial.value:.4f}"
+
+
+def test_without_a_feasible_trial_the_first_page_says_so(tmp_path: Path) -> None:
+    found = optuna.create_study(storage=f"sqlite:///{tmp_path / 'study.db'}", direction="maximize")
+    name_best(found)
+    assert found.user_attrs[BEST] == "no trial within the budget yet"
+    for excess, value in ((3.0, 9.0), (-0.1, 1.0), (0.0, 1.5)):
+        trial = found.ask()
+        trial.set_constraint("budget", excess)
+        found.tell(trial, value)
+    name_best(found)
+    assert found.user_attrs[BEST] == "trial 2: 1.5000"
+
+
+def api(storage: Any, address: str) -> Any:
+    """What the server of ``optuna-dashboard`` answers with this storage, or with that of this URL."""
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        pytest.skip("optuna-dashboard is not installed: pip install 'pquant_hls[dashboard]'")
+    from optuna_dashboard import wsgi
+
+    environment: dict[str, Any] = {}
+    setup_testing_defaults(environment)
+    environment |= {"PATH_INFO": address, "REQUEST_METHOD": "GET"}
+    return json.loads(b"".join(wsgi(storage)(environment, lambda *_: None)))
+
+
+def test_the_plain_dashboard_has_all_but_the_best_trial(folder: Path, study: optuna.Study) -> None:
+    """It reads no constraint where it names the best; the day it does, docs/results.md and ``FeasibleBest`` may go."""
+    url = url_of(str(folder))
+    plain, ours = (api(storage, f"/api/studies/{study._study_id}") for storage in (url, FeasibleBest(url)))
+    (best,), (feasible,) = plain["best_trials"], ours["best_trials"]
+    assert best["constraints"][0] > 0, "what docs/results.md says of optuna-dashboard 0.21"
+    assert feasible["number"] == study.best_trial.number
+    assert feasible["constraints"][0] <= 0
+    assert plain["trials"] == ours["trials"]
+    assert {"key": BEST, "value": study.user_attrs[BEST]} in plain["user_attrs"]
+    assert plain["objective_names"] == ["compression_accuracy"]
 
 
 def test_where_nothing_is_feasible_the_least_excess_is_best(tmp_path: Path) -> None:
@@ -154,6 +196,7 @@ def test_the_page_shows_the_feasible_best(address: str, study: optuna.Study, tmp
     assert f"Best Trial (number={best.number})" in page
     assert f"{best.value}" in page
     assert best.user_attrs["outcome"] == "within budget"
+    assert study.user_attrs[BEST] in page
     listed = browse(tmp_path, f"{address}/dashboard/studies/{study._study_id}/trials", *words).stdout
     assert "worst_ns" in listed
     told = browse(tmp_path, f"{address}/api/studies/{study._study_id}", "dump-dom").stdout
