@@ -194,12 +194,8 @@ for _rank, _axes in ((1, ("width",)), (2, ("height", "width"))):
     _conv = FunctionRule(
         f"conv{_rank}d", _sizes(*_read, "n_chan"), _given(*_made, "n_filt"), _WEIGHTED, _KERNEL, _convolution
     )
-    _called = (
-        f"conv_{_rank}d_cl",
-        f"conv_{_rank}d_latency_cl",
-        f"conv_{_rank}d_resource_cl",
-    )  # the last two up to 0.4
-    register_function(_conv, *_called, f"pointwise_conv_{_rank}d_cl")
+    _old = (f"conv_{_rank}d_latency_cl", f"conv_{_rank}d_resource_cl")  # up to 0.4
+    register_function(_conv, f"conv_{_rank}d_cl", *_old, f"pointwise_conv_{_rank}d_cl")
     _depth = FunctionRule(
         f"depthwise_conv{_rank}d",
         _sizes(*_read, "n_chan"),

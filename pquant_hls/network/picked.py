@@ -26,8 +26,8 @@ def _shapes(call: Call) -> list[tuple[Any, ...]]:
 
 
 def _reshaped(call: Call) -> Apply | None:
-    [shape] = _shapes(call)
-    if None in (*shape, *call.shape) or math.prod(shape) != math.prod(call.shape):
+    [shape], given = _shapes(call), tuple(size for size in call.shape if size is not None)
+    if None in (*shape, *call.shape) or math.prod(shape) != math.prod(given):
         return None
     return lambda feeds, name: L.Reshape(call.shape, name=name)(feeds[0])
 

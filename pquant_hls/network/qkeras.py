@@ -212,7 +212,7 @@ def _leave_the_operation(constraint: Any) -> None:
 
         if "x_min" not in config:
             return made(cls, config)
-        return sys.modules[keras.ops.clip.__module__].Clip(**config)  # type: ignore[attr-defined]
+        return sys.modules[keras.ops.clip.__module__].Clip(**config)
 
     constraint.from_config = classmethod(from_config)
 
