@@ -97,10 +97,12 @@ class Picture:
         return self._alone(WIDE)
 
     def _alone(self, width: float) -> str:
-        """The picture as a file of its own."""
-        drawn = self.svg(width).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-        head, _, rest = drawn.partition(">")
-        return f"{head}><style>{STYLE}</style>{rest}".replace('class="picture ', 'class="pquant picture ', 1)
+        """The picture as a file of its own; the style's rules are for what stands inside of ``pquant``."""
+        drawn = self.svg(width).replace(
+            '<svg class="', '<svg xmlns="http://www.w3.org/2000/svg" class="pquant ', 1
+        )
+        head, _, body = drawn.removesuffix("</svg>").partition(">")
+        return f'{head}><style>{STYLE}</style><g class="picture">{body}</g></svg>'
 
     def save(self, path: str | Path, width: float = WIDE) -> Path:
         """Write the picture as ``.svg``, or with its table as ``.html``; returns the path.

@@ -310,6 +310,13 @@ def test_a_figure_shows_itself_in_a_notebook() -> None:
 def test_a_figure_is_saved_alone_or_with_its_table(tmp_path: Path) -> None:
     svg = ElementTree.fromstring(figure().save(tmp_path / "a.svg").read_text())
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
+    style, drawn = list(svg)  # its rules begin with ".pquant .picture ": something inside of something
+    assert ".pquant .picture text" in (style.text or "")
+    assert ("pquant" in svg.attrib["class"], drawn.attrib["class"], len(list(drawn)) > 0) == (
+        True,
+        "picture",
+        True,
+    )
     assert TABLE.html() in figure().save(tmp_path / "a.html").read_text()
     with pytest.raises(OutputError, match=r"a\.pdf: a figure is saved as \.svg or \.html"):
         figure().save(tmp_path / "a.pdf")
