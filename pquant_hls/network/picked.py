@@ -25,9 +25,15 @@ def _shapes(call: Call) -> list[tuple[Any, ...]]:
     return [tuple(tensor.shape[1:]) for tensor in call.node.input_tensors]
 
 
+def _alone(call: Call) -> tuple[int, ...] | None:
+    """The shape of the one tensor that it takes, where all sizes are fixed."""
+    shapes = _shapes(call)
+    return shapes[0] if len(shapes) == 1 and None not in (*shapes[0], *call.shape) else None
+
+
 def _reshaped(call: Call) -> Apply | None:
-    [shape], given = _shapes(call), tuple(size for size in call.shape if size is not None)
-    if None in (*shape, *call.shape) or math.prod(shape) != math.prod(given):
+    shape, given = _alone(call), tuple(size for size in call.shape if size is not None)
+    if shape is None or math.prod(shape) != math.prod(given):
         return None
     return lambda feeds, name: L.Reshape(call.shape, name=name)(feeds[0])
 
@@ -59,8 +65,8 @@ def _stacked(call: Call) -> Apply | None:
 
 def _picked(call: Call) -> Apply | None:
     """The operation, applied to the place of every value, shows which ones it picks: runs of some axis, one axis at a time."""
-    [shape] = _shapes(call)
-    if None in (*shape, *call.shape) or any(not size for size in call.shape):
+    shape = _alone(call)
+    if shape is None or any(not size for size in call.shape):
         return None
     places = np.arange(math.prod(shape)).reshape(1, *shape)
     args, options = call.node.arguments.fill_in({id(call.node.input_tensors[0]): places})

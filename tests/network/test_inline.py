@@ -131,6 +131,11 @@ def test_what_is_more_than_that_stays(build: Callable[[Any], Any]) -> None:
     assert inlined(model) is model
 
 
+def test_places_that_the_data_tell_are_not_picked() -> None:
+    model = model_of(SEQUENCE, lambda x: keras.ops.take(x, keras.ops.cast(x[:, 0, 0], "int32"), axis=1))
+    assert "ops.Take" in {call.kind for call in calls(inlined(model))}
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(10, 3), (100, 1), (1, 2)])
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 def test_an_embedding_is_a_table_of_each_column(rows: int, columns: int, dtype: str) -> None:
