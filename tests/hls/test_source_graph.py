@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ SEEDS = seeds_without(REFUSED | {"types of single values"}, 10)
 """Types of single values become functions of their own in the C++, which no rule reads."""
 UNSAID_ATTRS = {"reuse_factor", "table_size"}
 """Of layers that compute nothing with them, whose configurations do not hold them."""
+AXES = {"target_shape", "axis", "perm", "axes", "n_filt"}
 UNSAID_TYPES = {"table", "accum"}
 """Of hard activations, which have no table, and of thresholds, which sum nothing."""
 
@@ -47,15 +49,30 @@ def stored(kind: FixedType) -> FixedType:
     )
 
 
-def differences(node: Node, other: Node, names: dict[str, str]) -> Iterator[str]:
+def unsaid(graph: FixedPointGraph) -> set[str]:
+    """Nodes whose size is in the C++ and their axes are not: reshapes are other names of an array, a pooling over all places
+    names its channels, and what computes value by value behind them counts values."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        starts = node.op == "reshape" or node.op.startswith("global_")
+        follows = not node.kind.weighted and "pooling" not in node.op and found.intersection(node.inputs)
+        if starts or follows:
+            found.add(node.name)
+    return found
+
+
+def differences(node: Node, other: Node, names: dict[str, str], flat: set[str]) -> Iterator[str]:
     if node.op != other.op or tuple(names[name] for name in node.inputs) != other.inputs:
         yield f"{node.op} of {node.inputs} for {other.op} of {other.inputs}"
-    if node.shape != other.shape or stored(node.result) != stored(other.result):
+    shapes = (node.shape, other.shape)
+    if node.name in flat:
+        shapes = ((math.prod(node.shape),), (math.prod(other.shape),))
+    if shapes[0] != shapes[1] or stored(node.result) != stored(other.result):
         yield f"{node.shape} {node.result} for {other.shape} {other.result}"
     for key in {*node.types, *other.types}:
         if node.types.get(key) != other.types.get(key) and (key in node.types or key not in UNSAID_TYPES):
             yield f"type {key} {node.types.get(key)} for {other.types.get(key)}"
-    for key in {*node.attrs, *other.attrs}:
+    for key in {*node.attrs, *other.attrs} - (AXES if node.name in flat else set()):
         if node.attrs.get(key) != other.attrs.get(key) and (key in node.attrs or key not in UNSAID_ATTRS):
             yield f"{key} {node.attrs.get(key)} for {other.attrs.get(key)}"
     for key in {*node.arrays, *other.arrays}:
@@ -75,7 +92,7 @@ def agree(found: FixedPointGraph, saved: FixedPointGraph) -> list[str]:
     said = [
         f"{node.name}: {text}"
         for node in found.nodes
-        for text in differences(node, saved.node(names[node.name]), names)
+        for text in differences(node, saved.node(names[node.name]), names, unsaid(found))
     ]
     order = [names[node.name] for node in found.nodes if node.op != "reshape"]
     same = order == [node.name for node in saved.nodes if node.op != "reshape"]
