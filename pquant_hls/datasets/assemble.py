@@ -30,7 +30,9 @@ from pquant_hls.errors import DataError
 
 Array = npt.NDArray[Any]
 
-KEYS_MEND = "name the arrays x and y, or x_train, y_train, x_val, y_val, x_test and y_test"
+KEYS_MEND = (
+    "name the arrays x and y, or x_train, y_train, x_val, y_val, x_test and y_test; of several inputs x.NAME"
+)
 VALIDATION_SHARES = (0.8, 0.2)
 """Shares kept for training and taken for validation where a split set brings no validation events."""
 

@@ -38,4 +38,4 @@ def test_steps_take_every_task(kind: str) -> None:
         assert kept is not None, name
         assert lost is not None, name
         assert math.isfinite(lost[1]), name
-        assert kept > 0.3, f"{name}: {lost}"  # the weakest, one epoch of an autoencoder, keeps 0.40
+        assert kept > 0.4, f"{name}: {lost}"
