@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -207,13 +208,14 @@ def _rows(findings: Sequence[Finding]) -> list[dict[str, object]]:
 
 def _show(model: Path, found: Linted, fix: Path | None) -> None:
     from pquant_hls.cli.console import output_console
+    from pquant_hls.lint.finding import ORDER
+    from pquant_hls.qor.words import counted
 
     console, findings = output_console(), found.findings
     if findings:
         console.print(_table(console, str(model), findings))
-    count = sum(finding.severity == "error" for finding in findings)
-    warnings = sum(finding.severity == "warning" for finding in findings)
-    console.print(f"{model}: {count} errors, {warnings} warnings, {len(findings) - count - warnings} notes")
+    found_of = Counter(finding.severity for finding in findings)
+    console.print(f"{model}: {', '.join(counted(found_of[each], each) for each in ORDER)}")
     if fix is None:
         mendable = sum(finding.fixable for finding in findings if finding.severity == "error")
         if mendable:

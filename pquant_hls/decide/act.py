@@ -17,7 +17,7 @@ from pquant_hls.decide.moves import (
     spent_knobs,
 )
 from pquant_hls.qor import LayerQoR
-from pquant_hls.qor.words import count, exact, fixed, number
+from pquant_hls.qor.words import count, counted, exact, fixed, number
 from pquant_hls.spec import LoopSpec
 from pquant_hls.spec.model import short_names
 
@@ -115,7 +115,11 @@ def _smaller(history: Sequence[Round], loop: LoopSpec, moves: Sequence[Move]) ->
             _accuracy(history[-1]) or "; ".join(map(str, history[-1].judgement.failing())),
         )
     if not moves or len(history) >= loop.max_rounds:
-        end = "no smaller design holds the quality" if not moves else f"{loop.max_rounds} rounds are used up"
+        end = (
+            "no smaller design holds the quality"
+            if not moves
+            else f"{counted(loop.max_rounds, 'round')} spent"
+        )
         return _stop_met(
             history,
             f"{end}; round {_number(history, best_round(history, smallest=True) or 0)} is the smallest that does",
@@ -214,7 +218,9 @@ def _tighten(
         return _exhausted(history, history[base].knobs)
     if len(history) >= loop.max_rounds:
         return _stop(
-            history, Limit.ROUNDS, f"{loop.max_rounds} rounds are used up; raise loop.max_rounds to go on"
+            history,
+            Limit.ROUNDS,
+            f"{counted(loop.max_rounds, 'round')} spent; raise loop.max_rounds to go on",
         )
     if not moves:
         return _traded(history, *fitting[0])

@@ -16,6 +16,7 @@ from pquant_hls.decide.check import Check
 from pquant_hls.errors import DataError, SpecError
 from pquant_hls.qor import FixedPointGraph, FixedType, Node
 from pquant_hls.qor.digits import Codes, digit_pattern, within
+from pquant_hls.qor.words import counted
 
 SCHEMA_VERSION = 1
 FACTORS = ("weight", "scale", "recurrent_weight")
@@ -128,7 +129,7 @@ def _said(pattern: int) -> str:
     if pattern == 0:
         return "zero"
     sign = "negative, " if pattern < 0 else ""
-    return f"{sign}{abs(pattern)} digit{'s' if abs(pattern) > 1 else ''}"
+    return f"{sign}{counted(abs(pattern), 'digit')}"
 
 
 def _written(codes: Codes) -> str:

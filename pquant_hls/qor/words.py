@@ -33,6 +33,11 @@ def count(value: float | None) -> str:
     return fixed(value, 0)
 
 
+def counted(number: int, one: str) -> str:
+    """``1 round``, ``1,200 rounds``."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def interval(low: float | None, value: float | None, high: float | None, places: int = 0) -> str:
     """``12 [11..13]``; only the value where it has no interval, ``-`` where it was not measured."""
     text = fixed(value, places)

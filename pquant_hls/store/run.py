@@ -63,7 +63,7 @@ class RunFolder:
             except Waiting as cause:
                 run.set_status("waiting", reason=str(cause))
                 raise
-            except BaseException as cause:
+            except BaseException as cause:  # Ctrl-C too: the folder says that it was interrupted
                 with suppress(OutputError):  # a full disk holds no status either: it stays "running"
                     run.set_status("interrupted")
                 if out_of_room(cause):
@@ -120,7 +120,7 @@ def working(final: Path) -> Iterator[Path]:
     try:
         yield part
         sync(part)
-    except BaseException:
+    except BaseException:  # Ctrl-C too leaves no half-made folder
         shutil.rmtree(part, ignore_errors=True)
         raise
     if final.exists():

@@ -372,7 +372,7 @@ def test_rounds_are_limited() -> None:
     moves = tightenings(history, LOOP)
     action = next_action(history, LOOP.with_(max_rounds=2), moves)
     assert (action.kind, action.limit) == ("stop", Limit.ROUNDS)
-    assert "2 rounds are used up" in action.reason
+    assert "2 rounds spent" in action.reason
     assert next_action(history, LOOP.with_(max_rounds=3), moves).kind == "tighten"
 
 

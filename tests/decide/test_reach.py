@@ -125,7 +125,7 @@ def test_without_a_limit_on_the_design_the_smallest_that_holds_its_quality_is_wa
     assert (end.kind, end.best) == ("stop", 1)
     assert end.reason == "no smaller design holds the quality; round 2 is the smallest that does"
     full = next_action(history, LOOP.with_(max_rounds=3), moves(None, None), reach=SMALLEST)
-    assert "3 rounds are used up" in full.reason
+    assert "3 rounds spent" in full.reason
 
 
 def test_a_first_proposal_below_its_floor_ends_the_search_for_the_smallest() -> None:

@@ -9,6 +9,7 @@ import pytest
 from pquant_hls.qor import Latency, QoR, Quality
 from pquant_hls.qor.words import (
     count,
+    counted,
     exact,
     figure_text,
     fixed,
@@ -163,3 +164,8 @@ def test_losses_with_their_errors() -> None:
     for (lost, error), wanted in ((lost_of(found, 0.75), (0.03, 0.01)), (lost_on_test(found), (0.05, 0.02))):
         assert (lost, error) == pytest.approx(wanted)
     assert lost_of(QoR(), 0.75) == (None, None)
+
+
+def test_one_of_a_thing_has_no_plural() -> None:
+    said = [counted(number, "round") for number in (0, 1, 2, 1200)]
+    assert said == ["0 rounds", "1 round", "2 rounds", "1,200 rounds"]
