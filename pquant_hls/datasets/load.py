@@ -25,8 +25,8 @@ def load_dataset(name: str | PathLike[str], *, seed: int = 0) -> Dataset:
     """The data set of a name.
 
     - ``lhc_jets``: the bundled jets (fixed split, standardised).
-    - ``bundled:triggers``, and behind another colon ``flat``, ``jet_pt`` or ``top_or_zero_bias``: simulated bunch crossings and
-      signals (``load_triggers``).
+    - ``bundled:triggers``, and behind another colon ``flat``, ``jet_pt``, ``id_and_jet_pt`` or ``top_or_zero_bias``: simulated
+      bunch crossings and signals (``load_triggers``).
     - ``openml:hls4ml_lhc_jets_hlf``: the real ones, or another set of openml.org, over the network.
     - a file .npz, .h5, .csv or .parquet, a folder with x.npy and y.npy, or ``x.npy,y.npy``.
     - ``package.module:function``: what the function returns: a Dataset, (x, y), or a mapping of arrays.

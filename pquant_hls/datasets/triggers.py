@@ -24,7 +24,7 @@ PT_UNIT_GEV, ETA_UNIT = 32.0, 2.5
 SHARES = (0.6, 0.8)
 RATE_FROM = 1_800
 """Zero-bias crossings in front of this one are trained on, those behind it tell rates."""
-JET_PT, DEEP = "jet_pt", "top_or_zero_bias"
+JET_PT, DEEP, HEADS = "jet_pt", "top_or_zero_bias", "id_and_jet_pt"
 Arrays = Mapping[str, npt.NDArray[np.float32]]
 
 
@@ -36,6 +36,7 @@ def load_triggers(kind: str) -> Dataset:
     - ``triggers:flat``: the same in one row (45,), for an autoencoder.
     - ``triggers:jet_pt``: a regression: the true pt (GeV) of the leading jet from the two leading jets and the scalars (9,), on
       signals and crossings with a jet; zero bias for rates.
+    - ``triggers:id_and_jet_pt``: the same inputs, for two heads: ``id``, the process (zero bias or a signal), and ``pt`` (GeV).
     - ``triggers:top_or_zero_bias``: classes from the jets alone (6, 3), for a deep set.
 
     Momenta are in units of 32 GeV, eta of 2.5, angles of pi. ``meta`` holds the file's own description.
@@ -103,15 +104,32 @@ def _leading(parts: Mapping[str, npt.NDArray[np.float32]]) -> npt.NDArray[np.flo
 
 
 def _jet_pt(arrays: Arrays, meta: dict[str, Any]) -> Dataset:
+    x, _, truth, bias = _jets_and_truth(arrays, meta)
+    about = About((), (), f"{TRIGGERS}:{JET_PT}", meta, zero_bias=bias, task="regression", unit="GeV")
+    return _dealt(x, truth, about)
+
+
+def _two_heads(arrays: Arrays, meta: dict[str, Any]) -> Dataset:
+    x, process, truth, bias = _jets_and_truth(arrays, meta)
+    classes = ("zero_bias", *meta["signals"])
+    about = About(classes, (), f"{TRIGGERS}:{HEADS}", meta, zero_bias=bias, unit={"pt": "GeV"})
+    return _dealt(x, {"id": process, "pt": truth}, about)
+
+
+def _jets_and_truth(
+    arrays: Arrays, meta: Mapping[str, Any]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float32], ZeroBias]:
+    """Inputs (events, 9), the process' number and the leading jet's true pt in GeV (events,) where there is a jet, shuffled;
+    zero bias."""
     processes = ("zero_bias", *meta["signals"])
     rows = {process: slice(RATE_FROM) if process == "zero_bias" else slice(None) for process in processes}
     x = np.concatenate([_leading(_scaled(arrays, process, rows[process])) for process in processes])
     truth = np.concatenate([arrays[f"{process}.truth"][rows[process], 2] for process in processes])
-    seen = (x[:, 0] > 0) & (truth > 0)
-    order = np.random.default_rng(0).permutation(np.flatnonzero(seen))
+    counts = [len(arrays[f"{process}.truth"][rows[process]]) for process in processes]
+    number = np.repeat(np.arange(len(processes)), counts)
+    order = np.random.default_rng(0).permutation(np.flatnonzero((x[:, 0] > 0) & (truth > 0)))
     bias = ZeroBias(_leading(_scaled(arrays, "zero_bias", slice(RATE_FROM, None))), _hz(meta))
-    about = About((), (), f"{TRIGGERS}:{JET_PT}", meta, zero_bias=bias, task="regression", unit="GeV")
-    return _dealt(x[order], truth[order].astype(np.float32), about)
+    return x[order], number[order], truth[order].astype(np.float32), bias
 
 
 def _deep_set(arrays: Arrays, meta: dict[str, Any]) -> Dataset:
@@ -131,5 +149,6 @@ _READINGS: Mapping[str, Callable[[Arrays, dict[str, Any]], Dataset]] = {
     TRIGGERS: lambda arrays, meta: _anomaly(arrays, meta, dict, TRIGGERS),
     f"{TRIGGERS}:flat": lambda arrays, meta: _anomaly(arrays, meta, _flat, f"{TRIGGERS}:flat"),
     f"{TRIGGERS}:{JET_PT}": _jet_pt,
+    f"{TRIGGERS}:{HEADS}": _two_heads,
     f"{TRIGGERS}:{DEEP}": _deep_set,
 }

@@ -56,6 +56,19 @@ def test_true_momenta_and_classes() -> None:
     assert set(np.unique(classes.y_val)) == {0, 1}
 
 
+def test_two_heads_are_the_same_events() -> None:
+    """``pt`` is that of the regression, ``id`` tells the process: leading jets of top quarks are harder than zero bias'."""
+    both, alone = load_dataset("bundled:triggers:id_and_jet_pt"), load_dataset("bundled:triggers:jet_pt")
+    assert both.classes == ("zero_bias", "w_to_e_nu", "z_to_mu_mu", "ttbar", "h_to_bb")
+    for which in ("train", "val", "test"):
+        (x, labels), (same, truth) = both.split(which), alone.split(which)
+        assert np.array_equal(x, same)
+        assert np.array_equal(labels["pt"], truth)
+    pt = {name: both.y_train["pt"][both.y_train["id"] == k] for k, name in enumerate(both.classes)}
+    assert np.median(pt["ttbar"]) > 3 * np.median(pt["zero_bias"])
+    assert (both.unit, both.task) == ({"pt": "GeV"}, "")
+
+
 def test_another_reading_is_refused_with_those_there_are() -> None:
     with pytest.raises(DataError, match=r"no bundled data set 'jets'.*bundled:triggers:flat"):
         load_dataset("bundled:jets")
