@@ -2,9 +2,9 @@
 
 One row a recipe: the task, the verdict, the figure that its budget limits before and after with its error, what was lost of it
 with the error of paired events, the latency (ns, upper end of the estimate) and the share of output values on which csim
-equals Keras. Taggers are trained on the bundled simulated jets, the autoencoder, the deep set and the regression on the bundled
-simulated trigger events; the other data are drawn from formulas here and in ``tasks.py``, which are no physics. Ends with
-status 1 where a recipe did not run.
+equals Keras. Taggers are trained on the bundled simulated jets, the autoencoder, the deep set, the regression and the two heads
+on the bundled simulated trigger events; the images and the tracks are drawn from formulas here, which are no physics. Ends
+with status 1 where a recipe did not run.
 
 ``--quick`` : a fifth of the training (of learned widths a twentieth), two rounds of the loop; some minutes.
 """
@@ -24,14 +24,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from _common import parse, save, show
-from tasks import Made, attempt, dense, figures, split, trained, two_heads
+from tasks import Made, attempt, dense, figures, regression, split, trained, two_heads
 
 from pquant_hls.spec import Recipe
 
 LONG = 100
 """Epochs above which a step learns its widths and is shortened more."""
-GEV = 30.0
-"""Scale of the momenta that the regression's network is trained on."""
 
 
 def autoencoder(rng: np.random.Generator, scale: float) -> Made:
@@ -97,16 +95,9 @@ def deep_set(rng: np.random.Generator, scale: float) -> Made:
     return trained(model, "binary_crossentropy", (data.x_train, data.y_train), scale), data
 
 
-def regression(rng: np.random.Generator, scale: float) -> Made:
-    """True momentum (GeV) of the leading jet of simulated events."""
-    from pquant_hls.datasets import load_dataset
-
-    del rng
-    data = load_dataset("bundled:triggers:jet_pt")
-    model = trained(dense((*data.sample_shape, 16, 8, 1)), "mse", (data.x_train, data.y_train / GEV), scale)
-    last = model.layers[-1]
-    last.set_weights([GEV * weight for weight in last.get_weights()])
-    return model, data
+def of_task(make: Callable[[float], Made]) -> Callable[[np.random.Generator, float], Made]:
+    """A network of ``tasks.py``, whose data are bundled."""
+    return lambda _, scale: make(scale)
 
 
 def track(rng: np.random.Generator, scale: float) -> Made:
@@ -127,9 +118,9 @@ def track(rng: np.random.Generator, scale: float) -> Made:
 KINDS: dict[str, Callable[[np.random.Generator, float], Made]] = {
     "axol1tl_like_virtex7_50ns": autoencoder,
     "cicada_like_200ns": student,
-    "two_headed_tagger_360mhz": two_heads,
+    "two_headed_tagger_360mhz": of_task(two_heads),
     "deep_set_100ns": deep_set,
-    "pt_regression_4bx": regression,
+    "pt_regression_4bx": of_task(regression),
     "track_conv1d_500ns": track,
     "jet_tagger_phase2_vu13p_360mhz": jets(24, 16),
     "jet_tagger_vu13p_200mhz": jets(24, 16),

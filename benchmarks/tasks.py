@@ -2,8 +2,8 @@
 
 One row a task: lint's errors, the verdicts of the loop, ``standard``, ``trigger`` and a study, the share of output values on
 which csim equals Keras (the least of all runs), the figure that searches go by before and after the loop with its error, what
-was lost of it with the error of paired events, and the latency (ns, upper end of the estimate). The data are drawn from the
-formulas below, they are no simulated collisions: they tell whether a task is carried, not physics.
+was lost of it with the error of paired events, and the latency (ns, upper end of the estimate). The data are the bundled
+simulated jets and trigger events; ``--data FOLDER`` adds rows of the public jets and tracks, where their files are.
 
 ``--quick`` : a tenth of the training, no study, pipelines for three of the tasks.
 """
@@ -14,42 +14,61 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from _common import parse, save, show
+from _common import CORPUS, parse, save, show
 
-EVENTS = 3000
-BUDGET: dict[str, Any] = {"latency_ns": 200}
+BUDGET: dict[str, Any] = {"latency_ns": 50}
 LOST = 0.1
 """What may be lost of each figure that searches go by: a share of an rmse, points of an accuracy."""
+GEV = 30.0
+"""Scale of the momenta that networks are trained on."""
+RAW = 1e-3
+"""Added to a reconstruction's error before its logarithm is taken."""
 
 Made = tuple[Any, Any]
 
 
-def made(name: str, seed: int, scale: float) -> Made:
-    """The network of a task, trained, and its data."""
+def made(make: str | Callable[[float], Made], seed: int, scale: float) -> Made:
+    """The network of a task, or of a function like those here, trained, and its data."""
     import keras
 
     keras.utils.set_random_seed(seed)
-    return TASKS[name](np.random.default_rng(seed), scale)
+    return (TASKS[make] if isinstance(make, str) else make)(scale)
+
+
+def bundled(name: str) -> Any:
+    from pquant_hls.datasets import load_dataset
+
+    return load_dataset(name)
 
 
 def split(x: Any, y: Any = None, **beside: Any) -> Any:
     from pquant_hls.datasets.assemble import assemble
 
     labels = {} if y is None else {"y": y}
-    return assemble({"x": x, **labels, **beside}, name="drawn", where="drawn", seed=0)
+    return assemble({"x": x, **labels, **beside}, name="made", where="made", seed=0)
 
 
-def trained(model: Any, loss: Any, xy: tuple[Any, Any], scale: float) -> Any:
+def remade(data: Any, change: Callable[[Any, Any], dict[str, Any]], **beside: Any) -> Any:
+    """The same events with the inputs ``x`` and labels ``y`` that ``change`` makes of those there are."""
+    from pquant_hls.datasets.assemble import assemble
+
+    splits = ("train", "val", "test")
+    arrays = {f"{key}_{which}": part for which in splits for key, part in change(*data.split(which)).items()}
+    return assemble({**arrays, **beside}, name=data.name, where=data.name, seed=0)
+
+
+def trained(model: Any, loss: Any, xy: tuple[Any, Any], scale: float, epochs: int = 40) -> Any:
     import keras
 
     model.compile(keras.optimizers.Adam(5e-3), loss)
-    model.fit(*xy, epochs=max(4, round(40 * scale)), batch_size=128, verbose=0)
+    model.fit(*xy, epochs=max(4, round(epochs * scale)), batch_size=128, verbose=0)
     return model
 
 
@@ -62,114 +81,143 @@ def dense(sizes: tuple[int, ...], last: str | None = None) -> Any:
     )
 
 
-def surface(rng: np.random.Generator, events: int, scale: float = 1.0) -> np.ndarray:
-    """Points near a surface of three dimensions in twelve; a larger scale leaves it."""
-    mixing = np.random.default_rng(0).normal(size=(3, 12))
-    found = scale * np.tanh(rng.normal(size=(events, 3)) @ mixing) + 0.1 * rng.normal(size=(events, 12))
-    return found.astype(np.float32)
+def in_gev(model: Any, layer: str) -> Any:
+    """``model``, whose layer of that name answers in GeV instead of units of ``GEV``."""
+    last = model.get_layer(layer)
+    last.set_weights([GEV * weight for weight in last.get_weights()])
+    return model
 
 
-def classes(rng: np.random.Generator, scale: float) -> Made:
-    labels = rng.permutation(np.arange(EVENTS) % 3)
-    x = (rng.normal(0, 1.2, (3, 8))[labels] + rng.normal(size=(EVENTS, 8))).astype(np.float32)
-    model = trained(dense((8, 16, 8, 3), "softmax"), "sparse_categorical_crossentropy", (x, labels), scale)
-    return model, split(x, labels)
+def classes(scale: float, *, data: Any = None, widths: tuple[int, ...] = (16, 8)) -> Made:
+    """The five kinds of jets, or the classes of other data."""
+    data = data or bundled("lhc_jets")
+    count = int(data.y_train.max()) + 1
+    last, loss = (1, "sigmoid"), "binary_crossentropy"
+    if count > 2:
+        last, loss = (count, "softmax"), "sparse_categorical_crossentropy"
+    model = dense((*data.sample_shape, *widths, last[0]), last[1])
+    return trained(model, loss, (data.x_train, data.y_train), scale, 20), data
 
 
-def flags(rng: np.random.Generator, scale: float) -> Made:
-    x = rng.normal(size=(EVENTS, 8)).astype(np.float32)
-    noise = 0.3 * rng.normal(size=(EVENTS, 2))
-    y = np.stack([x[:, 0] + x[:, 1] > 0.5, x[:, 2] - x[:, 3] > 0.8], 1) ^ (np.abs(noise) > 0.7)
-    labels = y.astype(np.float32)
-    return trained(dense((8, 16, 2), "sigmoid"), "binary_crossentropy", (x, labels), scale), split(x, labels)
+def flags(scale: float) -> Made:
+    """Two flags of a jet: top quark; W or Z."""
+
+    def flagged(x: Any, y: Any) -> dict[str, Any]:
+        return {"x": x, "y": np.stack([y == 2, y >= 3], 1).astype(np.float32)}
+
+    data = remade(bundled("lhc_jets"), flagged, task="flags", classes=["top", "boson"])
+    model = dense((16, 16, 8, 2), "sigmoid")
+    return trained(model, "binary_crossentropy", (data.x_train, data.y_train), scale, 20), data
 
 
-def regression(rng: np.random.Generator, scale: float) -> Made:
-    """Momentum from bending angles: they fall as one over it."""
-    truth = rng.uniform(0.2, 4.0, EVENTS).astype(np.float32)
-    x = np.stack([1 / truth + 0.05 * rng.normal(size=EVENTS) for _ in range(6)], 1).astype(np.float32)
-    zero_bias = np.stack([1 / rng.exponential(0.5, 4000) for _ in range(6)], 1).clip(0, 5).astype(np.float32)
-    model = trained(dense((6, 16, 8, 1)), "mse", (x, truth), scale)
-    return model, split(x, truth, x_zero_bias=zero_bias, zero_bias_hz=40.08e6, unit="10 GeV")
+def regression(scale: float) -> Made:
+    """True momentum (GeV) of the leading jet."""
+    data = bundled("bundled:triggers:jet_pt")
+    model = trained(dense((*data.sample_shape, 16, 8, 1)), "mse", (data.x_train, data.y_train / GEV), scale)
+    return in_gev(model, model.layers[-1].name), data
 
 
-def autoencoder(rng: np.random.Generator, scale: float) -> Made:
-    x = surface(rng, EVENTS)
-    model = trained(dense((12, 8, 4, 8, 12)), "mse", (x, x), scale)
-    return model, split(x, **{"x_signal.heavy": surface(rng, 500, 2.0)})
+def autoencoder(scale: float, *, data: Any = None, widths: tuple[int, ...] = (16, 6, 16)) -> Made:
+    """Zero-bias crossings given back; four signals to be found. Or the inputs of other data."""
+    data = data or bundled("bundled:triggers:flat")
+    model = dense((*data.sample_shape, *widths, *data.sample_shape))
+    return trained(model, "mse", (data.x_train, data.x_train), scale), data
 
 
-def encoder(rng: np.random.Generator, scale: float) -> Made:
+def encoder(scale: float) -> Made:
+    """Three values of a crossing, whose squares are its score: the inner half of an autoencoder."""
     import keras
 
-    x, inside = surface(rng, EVENTS), dense((12, 8, 3))
-    trained(keras.Sequential([keras.Input((12,)), inside, keras.layers.Dense(12)]), "mse", (x, x), scale)
-    beside = {"x_zero_bias": surface(rng, 4000), "zero_bias_hz": 40.08e6}
-    return inside, split(x, **beside, **{"x_signal.heavy": surface(rng, 500, 2.0)})
+    data = bundled("bundled:triggers:flat")
+    inside = dense((45, 12, 3))
+    whole = keras.Sequential([keras.Input((45,)), inside, keras.layers.Dense(45)])
+    trained(whole, "mse", (data.x_train, data.x_train), scale)
+    return inside, data
 
 
-def student(rng: np.random.Generator, scale: float) -> Made:
+def student(scale: float) -> Made:
     """One column that learned an autoencoder's score, as CICADA's."""
-    (teacher, _), x = autoencoder(rng, scale), surface(rng, EVENTS)
-    score = ((teacher.predict(x, verbose=0) - x) ** 2).mean(axis=1)
-    model = trained(dense((12, 16, 1)), "mse", (x, np.log(score)), scale)
-    beside = {"x_zero_bias": surface(rng, 4000), "zero_bias_hz": 40.08e6}
-    return model, split(x, **beside, **{"x_signal.heavy": surface(rng, 500, 2.0)})
+    teacher, data = autoencoder(scale)
+    x = data.x_train
+    score = np.log(((teacher.predict(x, verbose=0) - x) ** 2).mean(axis=1) + RAW)
+    return trained(dense((45, 12, 1)), "mse", (x, score), scale), data
 
 
-def two_heads(rng: np.random.Generator, scale: float) -> Made:
-    """Class and momentum of a jet, as taggers of the CMS trigger give them."""
+def two_heads(scale: float) -> Made:
+    """Process of an event and momentum of its leading jet, as taggers of the CMS trigger give kind and momentum of a jet."""
     import keras
 
-    x = rng.normal(size=(EVENTS, 8)).astype(np.float32)
-    y = {
-        "id": (x[:, 0] > 0).astype(int) + (x[:, 1] > 0.7),
-        "pt": (1 + 0.5 * x[:, 2] + 0.3 * x[:, 0]).astype(np.float32),
-    }
-    given = keras.Input((8,))
+    data = bundled("bundled:triggers:id_and_jet_pt")
+    given = keras.Input(data.sample_shape)
     inside = keras.layers.Dense(16, activation="relu")(given)
-    logits = keras.layers.Dense(3, name="logits")(inside)
+    logits = keras.layers.Dense(len(data.classes), name="logits")(inside)
     outputs = {
         "id": keras.layers.Activation("softmax", name="id")(logits),
         "pt": keras.layers.Dense(1, name="pt")(inside),
     }
     losses = {"id": "sparse_categorical_crossentropy", "pt": "mse"}
-    return trained(keras.Model(given, outputs), losses, (x, y), scale), split(
-        x, y, classes=["qcd", "tau", "top"]
-    )
+    labels = {"id": data.y_train["id"], "pt": data.y_train["pt"] / GEV}
+    model = trained(keras.Model(given, outputs), losses, (data.x_train, labels), scale)
+    return in_gev(model, "pt"), data
 
 
-def two_inputs(rng: np.random.Generator, scale: float) -> Made:
-    """Objects and scalars of an event, with event weights."""
+def two_inputs(scale: float) -> Made:
+    """Jets and scalars of an event, any signal against zero bias, both of the same weight together."""
     import keras
 
-    x = {
-        "jets": rng.normal(size=(EVENTS, 4, 3)).astype(np.float32),
-        "scalars": rng.normal(size=(EVENTS, 2)).astype(np.float32),
-    }
-    labels = (x["jets"].sum((1, 2)) + 2 * x["scalars"][:, 0] > 0).astype(int)
+    data = bundled("bundled:triggers")
+    kept = ("jets", "scalars")
+    samples = [data.x_train, data.x_val, data.x_test, *data.signals.values()]
+    x = {name: np.concatenate([sample[name] for sample in samples]) for name in kept}
+    sizes = [len(sample["jets"]) for sample in samples]
+    labels = np.repeat([0, 0, 0, *[1] * len(data.signals)], sizes)
     given = {name: keras.Input(part.shape[1:], name=name) for name, part in x.items()}
     jets = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(given["jets"]))
     both = keras.layers.Concatenate()([jets, keras.layers.Dense(4, activation="relu")(given["scalars"])])
-    output = keras.layers.Dense(1, activation="sigmoid", name="out")(both)
-    model = trained(keras.Model(given, output), "binary_crossentropy", (x, labels), scale)
-    return model, split(x, labels, w=rng.uniform(0.5, 1.5, EVENTS))
+    model = keras.Model(given, keras.layers.Dense(1, activation="sigmoid", name="out")(both))
+    weights = np.where(labels == 1, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
+    found = split(x, labels, w=weights)
+    return trained(model, "binary_crossentropy", (found.x_train, found.y_train), scale), found
 
 
-TASKS: dict[str, Callable[[np.random.Generator, float], Made]] = {
+TASKS: dict[str, Callable[[float], Made]] = {
     one.__name__: one
     for one in (classes, flags, regression, autoencoder, encoder, student, two_heads, two_inputs)
 }
+FILES: dict[str, tuple[str, Callable[..., Made]]] = {
+    "public jets": ("lhc_jets_hlf_5120.npz", classes),
+    "tracks": ("cms_l1_track_quality.npz", classes),
+    "tracks given back": ("cms_l1_track_quality.npz", partial(autoencoder, widths=(8, 3, 8))),
+}
+"""Networks of public data: jets of the hls4ml set, and the quality of tracks of the CMS trigger."""
 QUICK = ("regression", "autoencoder", "two_heads")
 """Tasks that the pipelines run on, with ``--quick``."""
 
 
-def row(name: str, seed: int, work: Path, *, quick: bool) -> dict[str, Any]:
+def of_file(file: Path, make: Callable[..., Made], scale: float) -> Made:
+    """The network of a file, its inputs standardised by the training split."""
+    data = bundled(str(file))
+    mean, width = data.x_train.mean(axis=0), data.x_train.std(axis=0)
+
+    def standard(x: Any, y: Any) -> dict[str, Any]:
+        return {"x": (x - mean) / width, **({"y": y} if make is classes else {})}
+
+    beside = {"classes": list(data.classes)} if make is classes else {}
+    return make(scale, data=remade(data, standard, **beside))
+
+
+def networks(folder: Path) -> dict[str, Callable[[float], Made]]:
+    """The bundled tasks, and those of the files that are in ``folder``."""
+    there = {name: partial(of_file, folder / file, make) for name, (file, make) in FILES.items()}
+    return {**TASKS, **{name: make for name, make in there.items() if (folder / FILES[name][0]).is_file()}}
+
+
+def row(name: str, make: Callable[[float], Made], seed: int, work: Path, *, quick: bool) -> dict[str, Any]:
     """What became of one task."""
     from pquant_hls.lint import lint
 
     scale = 0.1 if quick else 1.0
-    model, data = made(name, seed, scale)
+    model, data = made(make, seed, scale)
     runs = {}
     for how, job in jobs(model, data, work / name, epochs=max(2, round(20 * scale)), quick=quick):
         runs[how] = attempt(job)
@@ -231,21 +279,22 @@ def jobs(
     from pquant_hls.pipelines import AutoTuningPipeline, HEPCompressionPipeline, StandardCompressionPipeline
     from pquant_hls.spec import Recipe
 
-    train = {"batch_size": 128, "learning_rate": 3e-3}
+    train = {"batch_size": min(1024, max(128, data.events("train") // 15)), "learning_rate": 3e-3}
     steps = [
         {"step": "prune", "sparsity": 0.2, "epochs": epochs, **train},
         {"step": "quantize", "bits": 8, "epochs": epochs, **train},
     ]
     budget: dict[str, Any] = {**BUDGET, "quality": limits(model, data)}
     recipe = Recipe.parse({"steps": steps, "budget": budget})
-    told: dict[str, Any] = {"epochs": max(2, epochs // 2), "training": train}
+    learned = 20 if quick else 1000
+    told: dict[str, Any] = {"epochs": max(2, epochs // 2), "training": train, "learned_epochs": learned}
     yield "loop", lambda: compress_model(model, data, recipe, work / "loop")
     if quick and work.name not in QUICK:
         return
     standard = StandardCompressionPipeline(4, 1 - LOST, analyse=False, out=work / "standard", **told)
     yield "standard", lambda: standard.execute(model, data)
     judged = {"quality": limits(model, data)}
-    trigger = HEPCompressionPipeline(out=work / "trigger", learned_epochs=10 * epochs, budget=judged, **told)
+    trigger = HEPCompressionPipeline(out=work / "trigger", budget=judged, **told)
     yield "trigger", lambda: trigger.compress_trigger_model(model, BUDGET["latency_ns"], data)
     if not quick:
         space = {"bits": [5, 8], "sparsity": [0.0, 0.4]}
@@ -263,16 +312,21 @@ def limits(model: Any, data: Any) -> dict[str, str]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", nargs="*", choices=list(TASKS), default=list(TASKS), help="these alone")
+    names = [*TASKS, *FILES]
+    parser.add_argument("--task", nargs="*", choices=names, default=names, help="these alone")
+    parser.add_argument("--data", type=Path, default=CORPUS.parent / "data", help="folder of public data")
 
 
 def main() -> None:
     """Each task in a folder of its own."""
     args = parse(__doc__, options)
     rows = []
-    for name in args.task:
+    for name, make in networks(args.data).items():
+        if name not in args.task:
+            continue
         with tempfile.TemporaryDirectory() as scratch:
-            rows.append(row(name, args.seed, Path(scratch), quick=args.quick))
+            rows.append(row(name, make, args.seed, Path(scratch), quick=args.quick))
+        print(rows[-1], flush=True)
     show("each task end to end", rows)
     save(args, "tasks", {"rows": rows})
 

@@ -3,7 +3,7 @@
     python tools/make_gallery.py [--quick] [FOLDER]
 
 FOLDER (build/gallery without it) gets ``index.html``, a page for each run, and the run folders, which a second call takes up
-as they are. The tagger learns the bundled jets; the data of the others are drawn by the formulas of ``benchmarks/tasks.py``.
+as they are. The tagger learns the bundled jets; those of the others are made by ``benchmarks/tasks.py``, from bundled ones.
 ``--quick``: a tenth of the training, which shows the pages and no physics.
 
 The pages are then looked at as ``look_at.py`` does: exit 1 where a reader would stumble; without a browser that is left out.
