@@ -286,15 +286,15 @@ def jobs(
     ]
     budget: dict[str, Any] = {**BUDGET, "quality": limits(model, data)}
     recipe = Recipe.parse({"steps": steps, "budget": budget})
-    learned = 20 if quick else 1000
-    told: dict[str, Any] = {"epochs": max(2, epochs // 2), "training": train, "learned_epochs": learned}
+    told: dict[str, Any] = {"epochs": max(2, epochs // 2), "training": train}
+    learned = {**told, "learned_epochs": 20 if quick else 1000}
     yield "loop", lambda: compress_model(model, data, recipe, work / "loop")
     if quick and work.name not in QUICK:
         return
-    standard = StandardCompressionPipeline(4, 1 - LOST, analyse=False, out=work / "standard", **told)
+    standard = StandardCompressionPipeline(4, 1 - LOST, analyse=False, out=work / "standard", **learned)
     yield "standard", lambda: standard.execute(model, data)
     judged = {"quality": limits(model, data)}
-    trigger = HEPCompressionPipeline(out=work / "trigger", budget=judged, **told)
+    trigger = HEPCompressionPipeline(out=work / "trigger", budget=judged, **learned)
     yield "trigger", lambda: trigger.compress_trigger_model(model, BUDGET["latency_ns"], data)
     if not quick:
         space = {"bits": [5, 8], "sparsity": [0.0, 0.4]}
