@@ -177,6 +177,7 @@ COLOURS = {
     "failed": "red",
     "error": "red",
     "UNKNOWN": "yellow",
+    "not known": "yellow",
     "warning": "yellow",
 }
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from pquant_hls.qor.words import number
+from pquant_hls.qor.words import OPEN, number
 
 OF_THE_PART = "of the part"
 """How the names of checks on what the part has end."""
@@ -237,6 +237,12 @@ class Judgement:
         are none."""
         floors = [check.expected for check in self.checks if check.quality]
         return combine(floors) if floors else Verdict.MET
+
+
+def not_met(checks: Iterable[Check]) -> tuple[str, ...]:
+    """Names of the limits that are expected to break, and, marked as open, of those that are not known to hold."""
+    marks = {Verdict.MISSED: "", Verdict.UNKNOWN: OPEN}
+    return tuple(check.name + marks[check.expected] for check in checks if check.expected in marks)
 
 
 def combine(verdicts: list[Verdict]) -> Verdict:

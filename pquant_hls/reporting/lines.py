@@ -7,14 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from pquant_hls.qor import Latency, Quality
-from pquant_hls.qor.words import fixed, headline_texts, interval, number, percent, points, source_text
+from pquant_hls.qor.words import (
+    NOT_KNOWN,
+    OPEN,
+    fixed,
+    headline_texts,
+    interval,
+    number,
+    percent,
+    points,
+    source_text,
+    trial_outcome,
+)
 from pquant_hls.spec.model import short_names
 from pquant_hls.store import Entry
 
 PROBES = {"rank": "a quarter of the rank", "sparsity": "half of the units", "bits": "4 bits"}
 ASKED = ("sparsity", "rank", "energy", "bits", "nm")
 OUTCOMES = {"kept": "kept", "rolled_back": "rolled back", "left_out": "rolled back", "idle": "rolled back"}
-TRIALS = {"kept": "within budget", "rolled_back": "over budget", "failed": "failed"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,7 @@ def _broke(entry: Entry) -> Iterator[str]:
     yield from entry.figures.get("broke") or ()
     for check in entry.checks:
         if check.verdict != "MET":
-            yield str(check.record["name"]) + (" (open)" if check.verdict == "UNKNOWN" else "")
+            yield str(check.record["name"]) + (OPEN if check.verdict == "UNKNOWN" else "")
 
 
 def _latency(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,7 +134,7 @@ def _latency(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def _outcome(entry: Entry) -> str:
     if entry.kind == "trial":
-        return TRIALS.get(entry.status or "", "")
+        return trial_outcome(entry.status, entry.figures.get("broke") or ())
     return entry.verdict or OUTCOMES.get(entry.status or "", "rolled back" if entry.status else "")
 
 
@@ -135,7 +145,8 @@ def _why(entry: Entry) -> str:
         return ""
     if value is not None:
         broke = entry.figures.get("broke") or ()
-        return f"score {value:.4f}{'; breaks ' if broke else ''}{', '.join(broke)}"
+        open_ones = trial_outcome("rolled_back", broke) == NOT_KNOWN
+        return f"score {value:.4f}{'; ' if broke else ''}{'' if open_ones or not broke else 'breaks '}{', '.join(broke)}"
     if entry.kind == "trial":
         return entry.reason
     return f"{action}: {entry.reason}" if action else entry.why

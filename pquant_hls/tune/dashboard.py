@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pquant_hls.errors import SpecError, ToolNotFound
+from pquant_hls.qor.words import trial_outcome
 from pquant_hls.store import Entry, read_json
 
 DATABASE = "study.db"
@@ -20,7 +21,6 @@ CONSTRAINTS, METRICS = "constraints", "study:metric_names"
 """System attributes that optuna-dashboard reads: constraints as a list, and the names of the values."""
 BEST = "best within the budget"
 """Attribute of the study."""
-OUTCOMES = {"kept": "within budget", "rolled_back": "over budget", "failed": "failed"}
 SHOWN = ("accuracy", "accuracy_error", "compression_ratio", "worst_ns", "lut")
 """Figures of a trial that stand beside its parameters."""
 
@@ -51,7 +51,7 @@ def show_figures(trial: Trial, entry: Entry) -> None:
     for name in SHOWN:
         if entry.figures.get(name) is not None:
             trial.set_user_attr(name, entry.figures[name])
-    trial.set_user_attr("outcome", OUTCOMES.get(entry.status or "", ""))
+    trial.set_user_attr("outcome", trial_outcome(entry.status, entry.figures.get("broke") or ()))
     if entry.figures.get("broke"):
         trial.set_user_attr("breaks", ", ".join(entry.figures["broke"]))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.decide import Verdict
+from pquant_hls.decide import not_met
 from pquant_hls.engine import (
     Bench,
     CompressionResult,
@@ -36,6 +36,7 @@ from pquant_hls.errors import (
     ToolFailed,
     ToolNotFound,
 )
+from pquant_hls.qor.words import NOT_KNOWN, OPEN, trial_outcome
 from pquant_hls.reporting import Picture, frame, read_run
 from pquant_hls.reporting.of_grid import heat_figure
 from pquant_hls.spec import Recipe
@@ -214,7 +215,7 @@ class GridSweep:
         """The design of one recipe, looked at and judged."""
         point = self.looked_at(bench, start, recipe, entry.name)
         checks = [check for check in goal.judge(bench, point).checks if not check.exactness]
-        broke = tuple(check.name for check in checks if check.expected is not Verdict.MET)
+        broke = not_met(checks)
         status = "rolled_back" if broke else "kept"
         figures = {**_figures(bench, point), "broke": list(broke)}
         return Tried(
@@ -245,4 +246,7 @@ def _figures(bench: Bench, point: Point) -> dict[str, Any]:
 
 def _told(entry: Entry) -> str:
     values = ", ".join(f"{path} {value}" for path, value in entry.settings["params"].items())
-    return f"{values}: {', '.join(entry.figures['broke']) + ' over budget' if entry.figures['broke'] else 'within budget'}"
+    broke = entry.figures["broke"]
+    outcome = trial_outcome(entry.status, broke)
+    names = ", ".join(name.removesuffix(OPEN) if outcome == NOT_KNOWN else name for name in broke)
+    return f"{values}: {names}{' ' if names else ''}{outcome}"

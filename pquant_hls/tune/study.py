@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import optuna
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.decide import Check, Verdict
+from pquant_hls.decide import Check, Verdict, not_met
 from pquant_hls.engine import (
     Bench,
     Ending,
@@ -33,6 +33,7 @@ from pquant_hls.engine import (
 from pquant_hls.engine.score import PLAIN
 from pquant_hls.errors import NoGain, NotMeasured, OutputError
 from pquant_hls.files import out_of_room
+from pquant_hls.qor.words import trial_outcome
 from pquant_hls.spec import StudySpec
 from pquant_hls.spec.study import ORDER
 from pquant_hls.store import Entry, digest_of, write_bytes
@@ -132,7 +133,7 @@ def _name(objective: Objective) -> str:
 @dataclass(frozen=True)
 class Scored:
     """A design with its score and its excess over the budget (a share of the limit; at most 0 is
-    feasible). ``left_out`` names steps that had nothing to gain, ``broke`` the limits that it is expected to break."""
+    feasible). ``left_out`` names steps that had nothing to gain, ``broke`` the limits that are not met (``not_met``)."""
 
     point: Point
     value: float
@@ -213,8 +214,7 @@ class Search:
         )
         hls = hls_of(trial.params, self.spec).model_dump(mode="json")
         trial.set_user_attr(DESIGN, digest_of([found.point.digest, hls]))
-        within = "within" if found.excess <= 0 else "over"
-        self._tell(trial, entry, f"score {found.value:.4f}, {within} the budget")
+        self._tell(trial, entry, f"score {found.value:.4f}, {trial_outcome(entry.status, found.broke)}")
 
     def _entry(self, trial: optuna.Trial, figures: Mapping[str, Any]) -> Entry:
         name, settings = f"trial {trial.number}", {"step": "trial", "params": dict(trial.params)}
@@ -239,7 +239,7 @@ class Search:
         if not math.isfinite(value):
             raise NotMeasured(f"the objective gave {value}")
         checks = [check for check in self.goal.judge(self.bench, point).checks if not check.exactness]
-        broke = tuple(check.name for check in checks if check.expected is not Verdict.MET)
+        broke = not_met(checks)
         return Scored(point, value, _excess(checks), tuple(left_out), broke)
 
     def _figures(self, point: Point) -> TrialFigures:
@@ -265,11 +265,9 @@ class Search:
         tried: list[tuple[optuna.trial.FrozenTrial, Scored, bool]] = []
         for trial in ranked[:CANDIDATES]:
             again = self.design(trial.params, self.spec.final_epochs)
-            holds = (
-                again.value >= _value(trial) - self.spec.tolerance * abs(_value(trial)) and again.excess <= 0
-            )
-            tried.append((trial, again, holds))
-            if holds:
+            reproduced = again.value >= _value(trial) - self.spec.tolerance * abs(_value(trial))
+            tried.append((trial, again, reproduced))
+            if reproduced and again.excess <= 0:
                 return self._ending(*tried[-1])
         return self._ending(*tried[0])
 
@@ -280,7 +278,7 @@ class Search:
             return sorted(feasible, key=lambda trial: -_value(trial))
         return sorted(complete, key=lambda trial: _record(trial).figures["excess"])
 
-    def _ending(self, trial: optuna.trial.FrozenTrial, again: Scored, holds: bool) -> Ending:
+    def _ending(self, trial: optuna.trial.FrozenTrial, again: Scored, reproduced: bool) -> Ending:
         records = [record for done in self.worker.finished() if (record := _kept(done)) is not None]
         feasible = sum(record.status == "kept" for record in records)
         results = {
@@ -288,15 +286,15 @@ class Search:
             "score_trial": _value(trial),
             "score_final": again.value,
             "tolerance": self.spec.tolerance,
-            "reproduced": holds,
+            "reproduced": reproduced,
             "trials": len(records),
             "feasible": feasible,
         }
         reason = (
             f"trial {trial.number} of {len(records)} ({feasible} feasible): score {_value(trial):.4f}, "
-            f"by the full schedule {again.value:.4f}{'' if holds else ', which does not reproduce it'}"
+            f"by the full schedule {again.value:.4f}{'' if reproduced else ', which does not reproduce it'}"
         )
-        goal = self.goal if holds else replace(self.goal, broken="score reproduced within the budget")
+        goal = self.goal if reproduced else replace(self.goal, broken="score reproduced")
         extra = {"best_config": self._built(trial.params, again), "results": results}
         drawn = {"study": {"importance": importance(self.study)}}
         return Ending(again.point, goal, reason, tuple(records), extra, drawn=drawn)
@@ -314,6 +312,9 @@ class Search:
 def importance(study: optuna.Study) -> dict[str, float]:
     """The share of the spread of scores that each parameter explains, by PED-ANOVA (Watanabe et al., arXiv:2304.10255);
     empty where the trials are too few or too much alike to tell."""
+    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if len(complete) < 2:  # Optuna would warn, and call all of them equal
+        return {}
     try:
         found = optuna.importance.get_param_importances(
             study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()

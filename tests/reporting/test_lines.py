@@ -345,3 +345,18 @@ def test_every_limit_is_told_on_the_test_split_too() -> None:
     shown = run(qor=told, identity={"recipe": {"budget": {"quality": {"rmse": "5 %", "mae": "5 %"}}}})
     for text in (to_html(shown), to_markdown(shown)):
         assert text.count("On the test split, which decided nothing: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("broke", "outcome", "why"),
+    [
+        ([], "over budget", "score 1.5000"),
+        (["latency"], "over budget", "score 1.5000; breaks latency"),
+        (["latency (open)"], "not known", "score 1.5000; latency (open)"),
+        (["latency (open)", "lut"], "over budget", "score 1.5000; breaks latency (open), lut"),
+    ],
+)
+def test_a_trial_breaks_only_what_is_known_to_break(broke: list[str], outcome: str, why: str) -> None:
+    """An interval around the limit is no break."""
+    found = line(kind="trial", status="rolled_back", figures={"value": 1.5, "broke": broke})
+    assert (found.outcome, found.why, found.kept) == (outcome, why, False)

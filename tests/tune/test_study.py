@@ -150,6 +150,25 @@ def test_a_budget_no_trial_meets_is_missed_not_hidden(model: Any, data: Any, tmp
     assert known(result.results)["feasible"] == 0
 
 
+@pytest.mark.gxx
+@pytest.mark.slow
+def test_a_budget_within_the_estimates_interval_is_unknown_not_missed(
+    model: Any, data: Any, tmp_path: Path
+) -> None:
+    """A limit that the same design's interval holds is open: in the trial's words and in the verdict."""
+    spec = {**SPEC, "n_trials": 1}
+    free = tune_model(model, data, StudySpec.parse(spec), tmp_path / "free")
+    latency = known(free.qor.latency)
+    inside = (known(latency.worst_ns) + known(latency.worst_ns_hi)) / 2
+    assert known(latency.worst_ns) < inside < known(latency.worst_ns_hi)
+    tight = {**spec, "budget": {"latency_ns": inside}}
+    result = tune_model(model, data, StudySpec.parse(tight), tmp_path / "tight")
+    assert result.verdict is Verdict.UNKNOWN
+    assert "does not reproduce" not in result.reason
+    trial = next(entry for entry in result.history if entry.kind == "trial")
+    assert trial.figures["broke"] == ["latency (open)"]
+
+
 def test_no_trial_at_all_is_an_error_with_a_log(model: Any, data: Any, tmp_path: Path) -> None:
     def broken(found: TrialFigures) -> float:
         return math.nan
