@@ -156,6 +156,7 @@ class Jury:
             witness.thresholds[place],
             question.unit(self.data),
             all_asked(names),
+            bins=tuple(name.partition(":")[2] for name in names),
         )
 
     def _columns(self, question: Question) -> tuple[str, ...]:
