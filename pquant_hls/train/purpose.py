@@ -91,7 +91,7 @@ class Purpose:
         Raises DataError for inputs or labels that do not fit the model.
         """
         found = _ordered(model, data)
-        check_inputs(found, input_shapes(model))
+        check_inputs(found, input_shapes(model), input_names(model))
         if not self.is_plain:
             targets = tuple(question.task.towards for question in self.questions)
             return replace(self._relabelled(model, found), targets=targets)
