@@ -164,7 +164,7 @@ def purpose_of(model: keras.Model, data: Dataset, told: str | Mapping[str, str] 
 
 
 def _check_told(told: str | Mapping[str, str], outputs: Sequence[Output], where: str) -> None:
-    names = [name for output in outputs for name in (output.name, output.alias)]
+    names = list(dict.fromkeys(name for output in outputs for name in (output.name, output.alias)))
     if isinstance(told, Mapping) and (strange := [name for name in told if name not in names]):
         raise SpecError(unknown_key(strange[0], names, "output"), where=where)
     for task in told.values() if isinstance(told, Mapping) else [told] if told else []:
