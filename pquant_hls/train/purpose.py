@@ -19,6 +19,7 @@ from pquant_hls.errors import DataError, SpecError
 from pquant_hls.network.table import input_names, input_shapes
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.train.answers import predict
+from pquant_hls.train.metrics import has_both_sides
 from pquant_hls.train.records import labels_by_output
 from pquant_hls.train.targets import Output, class_labels, outputs_of, value_labels
 from pquant_hls.train.tasks import TASKS, OutputTask
@@ -83,6 +84,25 @@ class Purpose:
             for question in self.questions
         )
         return f"task: {'; '.join(told)}"
+
+    def columns(self, place: int, data: Dataset) -> tuple[str, ...]:
+        """Names of an output's classes or columns; those of the data, where they are of this output."""
+        alone = len(self.questions) == 1
+        return data.classes if alone or len(data.classes) == self.questions[place].output.width else ()
+
+    def unread(self, data: Dataset) -> tuple[str, ...]:
+        """In words, of which classes or columns the validation events of fitted data tell nothing: all of them are, or none."""
+        y, said = data.split("val")[1], []
+        for place, question in enumerate(self.questions if y is not None else ()):
+            table = question.task.kinds(several.arrays_of(y)[place], question.output.width)
+            names = dict(enumerate(self.columns(place, data)))
+            one_sided = [str(names.get(i, i)) for i, kind in enumerate(table.T) if not has_both_sides(kind)]
+            if one_sided:
+                said.append(
+                    f"{self.prefix(place)}{', '.join(one_sided)}: of the validation events none or all are: areas and "
+                    "efficiencies, and the worst of them, leave that out"
+                )
+        return tuple(said)
 
     def fitted(self, model: keras.Model, data: Dataset) -> Dataset:
         """The data as the model's tasks need them: inputs and labels in the model's order, an autoencoder's inputs as its

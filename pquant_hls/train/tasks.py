@@ -99,6 +99,12 @@ class OutputTask(ABC):
     def figures(self, seen: Evidence) -> dict[str, Figure]:
         """Figures by name, the headline first."""
 
+    def kinds(self, truth: Array, width: int) -> NDArray[np.bool_]:
+        """Which labels are of each class or column, bool (labels, kinds), of an output of ``width`` columns; values have no
+        kinds."""
+        del width
+        return np.zeros((len(truth), 0), bool)
+
 
 class Classes(OutputTask):
     """One class of several, or yes and no by one column: accuracy, AUC and efficiencies of each class against the rest.
@@ -107,6 +113,10 @@ class Classes(OutputTask):
     """
 
     name, towards, headline = "classes", "classes", "accuracy"
+
+    def kinds(self, truth: Array, width: int) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = np.reshape(truth, (-1, 1)) == np.arange(max(2, width))
+        return found
 
     def figures(self, seen: Evidence) -> dict[str, Figure]:
         events, labels = seen.events, np.asarray(seen.events.truth)
@@ -141,6 +151,10 @@ class Flags(OutputTask):
     """
 
     name, towards, headline = "flags", "flags", "auc"
+
+    def kinds(self, truth: Array, width: int) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = np.reshape(truth, (-1, width)) == 1
+        return found
 
     def figures(self, seen: Evidence) -> dict[str, Figure]:
         table = np.asarray(seen.events.found).reshape(len(seen.events.found), -1)
