@@ -311,3 +311,12 @@ def test_fix_leaves_an_operation_that_it_does_not_know_as_it_is(operation: str) 
     x = np.random.default_rng(2).normal(size=(50, 5)).astype(np.float32)
     np.testing.assert_allclose(keras_predict(mended, x), keras_predict(model, x), rtol=1e-3, atol=1e-3)
     assert any(finding.severity == "error" for finding in left)
+
+
+@pytest.mark.parametrize("operation", ["largest of a vector", "exp", "twice"])
+def test_the_conversion_names_the_operation_that_it_does_not_know(operation: str, tmp_path: Path) -> None:
+    entry = keras.Input((5,))
+    model = keras.Model(entry, keras.layers.Dense(2)(UNKNOWN_OPERATIONS[operation](entry)))
+    name = "max" if operation == "largest of a vector" else "exp"
+    with pytest.raises(UnsupportedModel, match=rf"no conversion of {name}\w* \(ops\.{name.capitalize()}\)"):
+        convert(model, HlsSpec(), tmp_path / "project", exact=False)
