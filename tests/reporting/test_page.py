@@ -341,7 +341,10 @@ def test_the_examples_of_the_page_on_results_run(tmp_path: Path, monkeypatch: py
 def test_outputs_that_are_read_at_other_rates_share_a_table() -> None:
     pair = {"csim": [0.9, 0.01], "float": [0.92, 0.01]}
     outputs = [
-        {"name": "mu", "classes": [{"name": "tt", "auc": pair, "efficiency": {"0.01": pair, "0.0007": pair}}]},
+        {
+            "name": "mu",
+            "classes": [{"name": "tt", "auc": pair, "efficiency": {"0.01": pair, "0.0007": pair}}],
+        },
         {"name": "logvar", "classes": [{"name": "tt", "auc": pair, "efficiency": {"0.01": pair}}]},
     ]
     table = efficiencies(outputs)
