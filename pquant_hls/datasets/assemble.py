@@ -237,6 +237,9 @@ def _optional(given: Mapping[str, Any], key: str) -> Any:
     value = given.get(key)
     if value is None:
         return None
+    parts: dict[str, Any] = dict(several.named_arrays(value)) if several.is_several(value) else {}
+    if missing := [name for name, part in parts.items() if part is None]:
+        raise DataError(f"{key}.{missing[0]} is None", mend="give labels for every output, or for none")
     if isinstance(value, list | tuple) and not all(hasattr(part, "shape") for part in value):
         return np.asarray(value)
     return several.change_each(value, np.asarray) if several.is_several(value) else np.asarray(value)

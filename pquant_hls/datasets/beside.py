@@ -74,10 +74,30 @@ def _by_signal(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _in_order_of(inputs: Several, sample: Several, where: str) -> Several:
+    """A sample of several inputs in their order; DataError where one of the two names its arrays and the other does not, or
+    has other names."""
+    named = [isinstance(each, Mapping) for each in (inputs, sample)]
+    if named[0] != named[1] and all(map(several.is_several, (inputs, sample))):
+        raise DataError(
+            "the inputs and this sample must both be lists, or both name their arrays",
+            where=where,
+            mend="give both as mappings by input",
+        )
+    if not all(named):
+        return sample
+    if set(inputs) != set(sample):
+        raise DataError(
+            f"holds {', '.join(map(str, sample))}, the inputs are {', '.join(map(str, inputs))}", where=where
+        )
+    return {name: sample[name] for name in inputs}
+
+
 def _sample(given: Any, parts: Mapping[Split, Part], key: str, where: str) -> Several:
     """Events beside the splits, of the same shape as the inputs."""
-    x = read_inputs(given, key, where)
-    shapes, wanted = several.event_shapes(x), several.event_shapes(parts["train"][0])
+    inputs = parts["train"][0]
+    x = _in_order_of(inputs, read_inputs(given, key, where), f"{where}: {key}")
+    shapes, wanted = several.event_shapes(x), several.event_shapes(inputs)
     if shapes != wanted or several.events_in(x, key) == 0:
         told = [part.shape for part in several.arrays_of(x)]
         single = len(told) == len(wanted) == 1

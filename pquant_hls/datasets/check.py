@@ -35,17 +35,23 @@ def check_labels(data: Dataset, n_outputs: int) -> None:
     _check_class_count(data, n_outputs, where)
 
 
-def check_inputs(data: Dataset, shapes: Sequence[tuple[int | None, ...]]) -> None:
+def check_inputs(data: Dataset, shapes: Sequence[tuple[int | None, ...]], names: Sequence[str] = ()) -> None:
     """Raise DataError unless the inputs of all splits are those of a model.
 
-    shapes : of one event in each of the model's inputs, in its order, as are those of ``data``.
+    shapes : of one event in each of the model's inputs, in its order, as are those of ``data``. names : of several inputs,
+    to call them by.
     """
     for which in SPLITS:
-        _check_split(data, which, list(shapes), data.name or "data")
+        _check_split(data, which, (list(shapes), names), data.name or "data")
 
 
-def _check_split(data: Dataset, which: Split, shapes: list[tuple[int | None, ...]], where: str) -> None:
+def _check_split(
+    data: Dataset, which: Split, inputs: tuple[list[tuple[int | None, ...]], Sequence[str]], where: str
+) -> None:
+    shapes, names = inputs
     parts = list(several.named_arrays(data.split(which)[0]))
+    if len(parts) == len(names) > 1:
+        parts = [(name, part) for name, (_, part) in zip(names, parts, strict=True)]
     if len(parts) != len(shapes):
         raise DataError(
             f"{len(parts)} arrays for a model of {len(shapes)} inputs", where=f"{where}: x_{which}"

@@ -64,7 +64,8 @@ def _are_values(table: Array) -> bool:
     if table.dtype.kind not in "biuf" or table.ndim == 0:
         return False
     if table.ndim == 1:
-        return bool(np.isfinite(table).all() and (table != np.floor(table)).mean() > STRAY)
+        numbers = table[np.isfinite(table)]
+        return bool(numbers.size > 0 and (numbers != np.floor(numbers)).mean() > STRAY)
     return table.ndim > 2 or bool((~_one_hot(table)).mean() > STRAY)
 
 
@@ -147,6 +148,12 @@ def _from_names(
     values: Array, classes: Sequence[str] | None, where: str, place: Place
 ) -> tuple[Labels, tuple[str, ...]]:
     found, positions = np.unique(values, return_inverse=True)
+    if found.size > FEW_CLASSES:
+        raise DataError(
+            f"label {str(values[0])!r} at {place(0)} would name one of {found.size:,} classes, of {values.size:,} events",
+            where=where,
+            mend="store values as numbers, not as texts",
+        )
     names = tuple(map(str, found)) if classes is None else tuple(map(str, classes))
     strangers = [str(name) for name in found if str(name) not in names]
     if strangers:

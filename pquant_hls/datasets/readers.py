@@ -7,7 +7,7 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -56,8 +56,9 @@ def read_file(path: Path) -> Arrays:
 
 
 def _read_folder(path: Path) -> Arrays:
-    """Every .npy in a folder, and in a folder in it as an array of its group: ``x/jets.npy`` is ``x.jets``."""
-    files = sorted({*path.glob("*.npy"), *path.glob("*/*.npy")})
+    """Every .npy in a folder, and in folders in it as an array of their groups: ``x/jets.npy`` is ``x.jets``,
+    ``x_signal/tt/jets.npy`` is ``x_signal.tt.jets``."""
+    files = sorted({*path.glob("*.npy"), *path.glob("*/*.npy"), *path.glob("*/*/*.npy")})
     if not files:
         return read_npy_pair(path / "x.npy", path / "y.npy")
     return {".".join(file.relative_to(path).with_suffix("").parts): _read_npy(file) for file in files}
@@ -107,17 +108,27 @@ def _read_npz(path: Path) -> Arrays:
         return {key: archive[key] for key in archive.files}
 
 
+GROUPS = 3
+"""Levels of an HDF5 file that are read, as ``x_signal/tt/jets`` has."""
+
+
+def _datasets(group: Any, within: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """(``x_signal.tt.jets``, the array) of an HDF5 file's groups."""
+    import h5py
+
+    for name, value in group.items():
+        path = (*within, name)
+        if isinstance(value, h5py.Dataset):
+            yield ".".join(path), value
+        elif isinstance(value, h5py.Group) and len(path) < GROUPS:
+            yield from _datasets(value, path)
+
+
 def _read_h5(path: Path) -> Arrays:
     import h5py
 
     with h5py.File(path, "r") as file:
-        inside = {
-            f"{key}.{name}": value[name]
-            for key, value in file.items()
-            if isinstance(value, h5py.Group)
-            for name in value
-        }
-        found = {key: value for key, value in {**file, **inside}.items() if isinstance(value, h5py.Dataset)}
+        found = dict(_datasets(file))
         stated = sum(value.size * value.dtype.itemsize for value in found.values())
         if stated > DATA_BYTES:  # what was never written takes no room in the file
             raise ValueError(f"states {stated:,} bytes of values, more than {DATA_BYTES:,}")

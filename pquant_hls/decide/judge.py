@@ -142,8 +142,9 @@ def quality_check(name: str, found: Quality | None, allowance: Allowance) -> Che
         return _open(name, f"{found.above} background events lie above the threshold, too few to set it")
     if allowance.loss is not None and found.original is None:
         return _open(name, "the original's is not known")
-    if not allowance.holds_against(lower_is_better=found.lower_is_better):
-        return _open(name, "the limit points the wrong way")
+    is_share = not (found.relative or found.unit)
+    if problem := allowance.problem(lower_is_better=found.lower_is_better, is_share=is_share):
+        return _open(name, problem)
     limit = allowance.limit_of(found.original or 0.0, lower_is_better=found.lower_is_better)
     error = found.error if allowance.limit is not None else found.loss_error
     original = None if allowance.limit is not None else found.original

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,15 @@ from pquant_hls.spec import Budget
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.train.figures import HERTZ, LHC_CROSSING_HZ, Figure, asked
 from pquant_hls.train.metrics import BACKGROUND_RATES
+
+NEEDED = {
+    "a bin": "a bin [a,b) of the true value needs one column of values and 20 validation events in it",
+    "turn_on": "it needs one column of values, and validation events whose true value is that high",
+    "rate": "it needs the data's zero-bias sample, x_zero_bias with zero_bias_hz",
+    "efficiency": "it needs events of that class, column or signal on the validation split, or of values that high; at a rate "
+    "in kHz also x_zero_bias with zero_bias_hz",
+}
+"""What the figures need whose names ask for a number or a bin."""
 
 
 @dataclass(frozen=True)
@@ -141,26 +150,27 @@ def check_quality(budget: Budget | None, baseline: Score) -> None:
     for name, allowance in budget.allowances.items():
         where = f"budget.quality.{name}"
         if name not in known:
-            mend = "give labels, or a zero-bias sample with zero_bias_hz, or signal samples, as docs/tasks.md says"
-            raise SpecError(
-                unknown_key(name, known, "figure") if known else "nothing was measured",
-                where=where,
-                mend=mend,
-            )
+            raise _missing(name, known, where)
         figure = known[name]
-        if allowance.loss is not None and not allowance.relative and (figure.relative or figure.unit):
-            raise SpecError(
-                "is no share, so it loses no points", where=where, mend="write '5 %' or '<= 0.02'"
-            )
+        is_share = not (figure.relative or figure.unit)
+        if problem := allowance.problem(lower_is_better=figure.lower_is_better, is_share=is_share):
+            raise SpecError(problem, where=where, mend=None if is_share else "write '5 %' or '<= 0.02'")
         if allowance.relative and figure.value == 0:
             raise SpecError(
                 "the original's is 0, of which there are no shares", where=where, mend="write '<= 0.02'"
             )
-        if not allowance.holds_against(lower_is_better=known[name].lower_is_better):
-            raise SpecError(
-                f"should be {'low' if known[name].lower_is_better else 'high'}: the limit points the wrong way",
-                where=where,
-            )
+
+
+def _missing(name: str, known: Mapping[str, Figure], where: str) -> SpecError:
+    """A limit on a figure that the original does not have."""
+    if not known:
+        mend = (
+            "give labels, or a zero-bias sample with zero_bias_hz, or signal samples, as docs/tasks.md says"
+        )
+        return SpecError("nothing was measured", where=where, mend=mend)
+    read = asked(name)
+    kind = "a bin" if name.partition(":")[2].startswith("[") else "" if read is None else read.kind
+    return SpecError(unknown_key(name, known, "figure"), where=where, mend=NEEDED.get(kind))
 
 
 def floors_on(baseline: Score | None, max_loss: float) -> tuple[Gate, ...]:

@@ -152,16 +152,12 @@ class Jury:
                 for key, heard in beside.items()
                 if key.startswith(SIGNAL)
             },
-            self._columns(question),
+            self.purpose.columns(place, self.data),
             witness.thresholds[place],
             question.unit(self.data),
             all_asked(names),
+            bins=tuple(name.partition(":")[2] for name in names),
         )
-
-    def _columns(self, question: Question) -> tuple[str, ...]:
-        """Names of classes or columns; those of the data, where they are of this output."""
-        alone = len(self.purpose.questions) == 1
-        return self.data.classes if alone or len(self.data.classes) == question.output.width else ()
 
 
 ZERO_BIAS, SIGNAL = "zero bias", "signal "

@@ -109,8 +109,8 @@ def run_policy(
         told: dict[str, Any] = {"gates": setup.gates, "report": setup.report, "task": setup.task}
         bench = Bench(data, setup.hls, setup.budget, run, setup.listener, **told)
         start = bench.start(model)
-        if bench.purpose is not None and not bench.purpose.is_plain:
-            setup.listener(Event("note", bench.purpose.words))
+        for said in _of_purpose(bench):
+            setup.listener(Event("note", said))
         check_gates(setup.gates, bench.score(start))
         check_quality(setup.budget, bench.score(start))
         return _finish(bench, policy, policy.policy(bench, start, setup), start.model)
@@ -123,8 +123,7 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Model)
         gone = cut_off(original, final.model)
         for said in gone:
             bench.listen(Event("note", said))
-        told = () if bench.purpose is None or bench.purpose.is_plain else (bench.purpose.words,)
-        notes = (*final.qor.notes, *gone, *told, *_remarks(bench.data))
+        notes = (*final.qor.notes, *gone, *_of_purpose(bench), *_remarks(bench.data))
         final = replace(final, qor=final.qor.with_(notes=notes))
     qor = hand_over(bench, final, judgement.verdict, ending.drawn)
     failing = "; ".join(str(check) for check in judgement.failing())
@@ -158,6 +157,14 @@ def _finish(bench: Bench, policy: Policy[S, R], ending: Ending, original: Model)
         basis=judgement.basis,
         **ending.extra,
     )
+
+
+def _of_purpose(bench: Bench) -> tuple[str, ...]:
+    """The tasks, where they are more than classes of one output, and what of them the validation events cannot tell."""
+    if bench.purpose is None:
+        return ()
+    words = () if bench.purpose.is_plain else (bench.purpose.words,)
+    return (*words, *bench.purpose.unread(bench.data))
 
 
 def _of_data(data: Dataset) -> tuple[str, ...]:

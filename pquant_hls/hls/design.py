@@ -15,7 +15,7 @@ from pquant_hls.lint import Finding, changes, errors, lint_with_form
 from pquant_hls.network.capture import captured
 from pquant_hls.network.freeze import weights_read_once
 from pquant_hls.network.graph import Topology, topology
-from pquant_hls.network.kinds import LayerPlan
+from pquant_hls.network.kinds import LayerPlan, layer_kind
 from pquant_hls.network.normal import normal_form
 from pquant_hls.network.plan import Plan, plan, reuse_factors
 from pquant_hls.qor import FixedPointGraph, FixedType
@@ -102,6 +102,19 @@ def designed(normal: Any, spec: HlsSpec, folder: Path, *, exact: bool) -> tuple[
     return hls_model, with_adders(extract(plain, exact=exact), hls_model)  # it keeps no weights itself
 
 
+def _not_taken(normal: Any, graph: Topology, cause: Exception) -> UnsupportedModel:
+    """hls4ml's failure, which seldom names what it stumbled over, beside the layers and operations that nothing is known
+    of."""
+    said = f"hls4ml cannot take this model: {cause}"
+    strange = [call for call in graph.calls if layer_kind(call.layer).operation == "other"]
+    if not strange:
+        return UnsupportedModel(said, where=normal.name)
+    kinds = ", ".join(f"{call.name} ({call.kind})" for call in strange)
+    return UnsupportedModel(
+        f"no conversion of {kinds}; {said}", where=strange[0].name, mend="build it from supported layers"
+    )
+
+
 def _converted(normal: Any, graph: Topology, planned: Plan, spec: HlsSpec, folder: Path) -> Any:
     """hls4ml's ModelGraph with the planned types and biases."""
     import hls4ml
@@ -121,7 +134,7 @@ def _converted(normal: Any, graph: Topology, planned: Plan, spec: HlsSpec, folde
             allow_da_fallback=False,
         )
     except Exception as cause:  # hls4ml raises bare Exception for all it cannot take
-        raise UnsupportedModel(f"hls4ml cannot take this model: {cause}", where=normal.name) from cause
+        raise _not_taken(normal, graph, cause) from cause
     for name, layer in planned.layers.items():
         if layer.bias is not None:
             _set_bias(hls_model.graph[name].weights["bias"], layer)

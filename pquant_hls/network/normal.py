@@ -16,7 +16,7 @@ import keras
 from pquant_hls.errors import UnsupportedModel
 from pquant_hls.network.freeze import frozen
 from pquant_hls.network.frontend import front_of, reading_of
-from pquant_hls.network.graph import Call, NewLayer, Topology, made_by, remake, topology
+from pquant_hls.network.graph import Call, NewLayer, Topology, copy_layer, made_by, remake, topology
 from pquant_hls.network.heads import Keep, exact_heads, is_final, is_pass_through, is_probability
 from pquant_hls.network.inline import inlined
 from pquant_hls.network.kinds import acts_alone, function_name, layer_kind
@@ -174,7 +174,10 @@ def table_layers(table: Tabled, name: str, address: str) -> tuple[Any, Any]:
 
 
 def merged(call: Call, name: str, inputs: list[Any]) -> Any:
-    """A merge layer applied; an operation such as ``a + b`` becomes the layer of its name."""
+    """A merge layer applied; an operation such as ``a + b`` becomes the layer of its name, one that joins nothing stays what
+    it is."""
+    if call.is_operation and layer_kind(call.layer).operation in ("activation", "other"):
+        return call.on(inputs, copy_layer(call.layer, name=name))
     if call.is_operation:
         return getattr(keras.layers, type(call.layer).__name__)(name=name)(inputs)
     return copied(call.layer, {"name": name})(inputs)

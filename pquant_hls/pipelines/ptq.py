@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from pquant_hls.engine import Ending, Gate, Goal, Point, Workbench
+from pquant_hls.engine import Ending, Goal, Point, Workbench, floors_on
 from pquant_hls.pipelines.base import Trainable
 from pquant_hls.pipelines.setup import Setup, several, validated
 from pquant_hls.pipelines.walk import Walk
@@ -29,8 +29,9 @@ class PtqPipeline(Trainable):
     Parameters
     ----------
     bits : the width of weights and activations, or widths to try from the widest on; left out: 12, 10, 8, 7, ...
-    max_loss : points of validation accuracy, as a share of one, that a width may lose; the last that holds is taken. Where
-        none does, the widest is, and the verdict says so.
+    max_loss : points of validation accuracy, or of what the model's task goes by, as a share of one (of an rmse a share of
+        the original's), that a width may lose; the last that holds is taken. Where none does, the widest is, and the verdict
+        says so.
     calibration : how integer bits are read off weights and data, as the ``quantize`` step's.
     samples : inputs used for it.
     options : of Setup.
@@ -66,7 +67,7 @@ class PtqPipeline(Trainable):
         }
 
     def policy(self, bench: Workbench, start: Point, setup: Setup) -> Ending:
-        goal = Goal(gates=(Gate("accuracy", max_loss=self.max_loss), *setup.gates), budget=setup.budget)
+        goal = Goal(gates=(*floors_on(bench.baseline, self.max_loss), *setup.gates), budget=setup.budget)
         walk, held = Walk(bench, start), None
         for bits in self.widths:
             walk.point = start
@@ -79,7 +80,7 @@ class PtqPipeline(Trainable):
             walk.point = start
             widest = self.widths[0]
             walk.point = bench.apply(start, self._step(widest, setup))
-            said = f"{widest} bits, the widest asked for, lose more than {100 * self.max_loss:g} points"
+            said = f"{widest} bits, the widest asked for, lose more than is allowed"
             return Ending(walk.point, goal, said, tuple(walk.history))
         return Ending(held[1], goal, f"{held[0]} bits by calibration alone", tuple(walk.history))
 

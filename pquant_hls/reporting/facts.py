@@ -177,16 +177,8 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 def efficiency_table(run: RunReport) -> TextTable | None:
     """AUC and efficiencies by class of every output of classes; None where they were not recorded."""
-    rows = [row for row in curves_of(run) if row.get("classes")]
-    tables = [(row["name"], efficiencies(row)) for row in rows]
-    if not tables:
-        return None
-    named = [
-        (f"{name}: {cells[0]}" if len(tables) > 1 else cells[0], *cells[1:])
-        for name, table in tables
-        for cells in table.rows
-    ]
-    return TextTable(tables[0][1].heads, tuple(named))
+    outputs = [output for output in curves_of(run) if output.get("classes")]
+    return efficiencies(outputs) if outputs else None
 
 
 def provenance(run: RunReport) -> TextTable:

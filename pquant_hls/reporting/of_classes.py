@@ -39,7 +39,7 @@ def roc_figure(output: Mapping[str, Any]) -> Picture:
     return Picture(
         "ROC curves",
         alt,
-        efficiencies(output),
+        efficiencies([output]),
         plane.draw,
         "Each class against the rest.",
     )
@@ -65,20 +65,25 @@ def _area(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, AUC {row['auc']['csim'][0]:.4f}"
 
 
-def efficiencies(output: Mapping[str, Any]) -> TextTable:
-    """AUC and signal efficiency of each class, csim and float, each with its error."""
-    rows = _classes(output, "efficiencies")
-    rates = sorted({rate for row in rows for rate in row["efficiency"]}, key=float)
+def efficiencies(outputs: Sequence[Mapping[str, Any]]) -> TextTable:
+    """AUC and signal efficiency of each class of the outputs, csim and float, each with its error. An output's name stands
+    before its classes where there are several; what only some are read at is ``-`` in the others' rows."""
+    rows = [
+        (f"{output['name']}: {row['name']}" if len(outputs) > 1 else str(row["name"]), row)
+        for output in outputs
+        for row in _classes(output, "efficiencies")
+    ]
+    rates = sorted({rate for _, row in rows for rate in row["efficiency"]}, key=float)
     heads = ["class"] + [
         f"{what}, {side}"
         for what in ("AUC", *(f"at {float(rate):.4g} of background" for rate in rates))
         for side in SIDES
     ]
     cells = []
-    for row in rows:
+    for name, row in rows:
         pairs = [row["auc"].get(side) for side in SIDES]
         pairs += [row["efficiency"].get(rate, {}).get(side) for rate in rates for side in SIDES]
-        cells.append((str(row["name"]), *map(_pair, pairs)))
+        cells.append((name, *map(_pair, pairs)))
     return TextTable(tuple(heads), tuple(cells))
 
 

@@ -38,10 +38,15 @@ class Spec(BaseModel):
         )
 
 
+KINDS_OF_VALUES = ("literal[", "dict[")
+"""How pydantic tells in a path which of several kinds of values it tried; these are no keys."""
+
+
 def as_spec_error(cause: ValidationError, root: type[BaseModel], path: str = "") -> SpecError:
     """The first of pydantic's findings as one line with its path and, for a misspelt key, the nearest one."""
     first = cause.errors()[0]
-    where = ".".join([part for part in [path] if part] + [str(part) for part in first["loc"]])
+    keys = [str(part) for part in first["loc"] if not str(part).startswith(KINDS_OF_VALUES)]
+    where = ".".join([part for part in [path] if part] + keys)
     return SpecError(_wording(first, root), where=where or None)
 
 

@@ -41,13 +41,14 @@ class Allowance:
     """What a figure may lose against the original's, or the limit that it must keep.
 
     loss : as a share of the original's figure where ``relative``, else a difference of shares. limit : in the figure's own
-    unit, a floor where ``at_least``.
+    unit, a floor where ``at_least``; ``in_percent`` : it was said in %, which only a share has.
     """
 
     loss: float | None = None
     relative: bool = False
     limit: float | None = None
     at_least: bool = False
+    in_percent: bool = False
 
     @classmethod
     def parse(cls, given: Any, where: str = "quality") -> Allowance:
@@ -60,7 +61,11 @@ class Allowance:
             return cls(loss=share, relative=found["unit"] == "%")
         if (found := _LIMIT.fullmatch(text)) is not None:
             scale = 0.01 if found["unit"] else 1.0
-            return cls(limit=scale * float(found["number"]), at_least=found["sign"] == ">=")
+            return cls(
+                limit=scale * float(found["number"]),
+                at_least=found["sign"] == ">=",
+                in_percent=bool(found["unit"]),
+            )
         raise SpecError(f"says neither a loss nor a limit: {given!r}", where=where, mend=FORMS)
 
     def limit_of(self, original: float, *, lower_is_better: bool) -> float:
@@ -70,9 +75,16 @@ class Allowance:
         lost = (self.loss or 0.0) * (abs(original) if self.relative else 1.0)
         return original + lost if lower_is_better else original - lost
 
-    def holds_against(self, *, lower_is_better: bool) -> bool:
-        """Whether a limit points the way that the figure's quality does: no ceiling on what should be high."""
-        return self.limit is None or self.at_least != lower_is_better
+    def problem(self, *, lower_is_better: bool, is_share: bool) -> str:
+        """Why it says nothing of such a figure; empty where it does. Points, and limits in %, are of shares alone, and a limit
+        points the way that the figure's quality does."""
+        if not is_share and self.loss is not None and not self.relative:
+            return "is no share, so it loses no points"
+        if not is_share and self.in_percent:
+            return "is no share, so it has no limit in %"
+        if self.limit is not None and self.at_least == lower_is_better:
+            return f"should be {'low' if lower_is_better else 'high'}: the limit points the wrong way"
+        return ""
 
 
 def read_quality(given: Any) -> dict[str, str]:

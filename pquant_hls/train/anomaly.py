@@ -15,6 +15,10 @@ from pquant_hls.train.figures import Figure, Floats, checked_weights, mean_of, w
 from pquant_hls.train.metrics import efficiency_at, roc_auc
 from pquant_hls.train.regression import rate_above
 
+PairOfWeights = tuple[ArrayLike | None, ArrayLike | None]
+"""Event weights of a signal and of a background sample, None for one that has none."""
+UNWEIGHTED: PairOfWeights = (None, None)
+
 
 def reconstruction_score(found: ArrayLike, truth: ArrayLike) -> Floats:
     """Mean squared distance of a reconstruction from its input, float64 (events,)."""
@@ -71,14 +75,16 @@ def _above(values: Floats, mass: Floats) -> Floats:
     return np.asarray(sums[np.searchsorted(-values[order], -values, "right") - 1], np.float64)
 
 
-def efficiency_on(signal: ArrayLike, background: ArrayLike, share: float) -> Figure:
+def efficiency_on(
+    signal: ArrayLike, background: ArrayLike, share: float, weights: PairOfWeights = UNWEIGHTED
+) -> Figure:
     """Efficiency of a signal sample where ``share`` of the background lies above the threshold."""
-    return efficiency_at(*_joined(signal, background), share)
+    return efficiency_at(*_joined(signal, background), share, _joined_weights(signal, background, weights))
 
 
-def auc_of(signal: ArrayLike, background: ArrayLike) -> Figure:
+def auc_of(signal: ArrayLike, background: ArrayLike, weights: PairOfWeights = UNWEIGHTED) -> Figure:
     """Area under the ROC curve of a signal sample against the background."""
-    return roc_auc(*_joined(signal, background))
+    return roc_auc(*_joined(signal, background), _joined_weights(signal, background, weights))
 
 
 def _joined(signal: ArrayLike, background: ArrayLike) -> tuple[Floats, np.ndarray]:
@@ -86,10 +92,26 @@ def _joined(signal: ArrayLike, background: ArrayLike) -> tuple[Floats, np.ndarra
     return np.concatenate([one, other]), np.arange(len(one) + len(other)) < len(one)
 
 
-def rate_at_threshold(score: ArrayLike, original: ArrayLike, rate_hz: float, total_hz: float) -> Figure:
+def _joined_weights(signal: ArrayLike, background: ArrayLike, weights: PairOfWeights) -> Floats | None:
+    """Weights of both samples; None where neither has any, whose errors are binomial."""
+    if all(each is None for each in weights):
+        return None
+    samples = zip(weights, (signal, background), strict=True)
+    return np.concatenate([checked_weights(each, np.size(sample)) for each, sample in samples])
+
+
+def rate_at_threshold(
+    score: ArrayLike,
+    original: ArrayLike,
+    rate_hz: float,
+    total_hz: float,
+    weights: ArrayLike | None = None,
+) -> Figure:
     """The rate (kHz) of a zero-bias sample above the threshold at which the original's is ``rate_hz``: what happens to
     the trigger's rate where its threshold stays as it was set for the original."""
-    before = np.sort(np.asarray(original, np.float64).reshape(-1))[::-1]
-    allowed = math.floor(min(1.0, rate_hz / total_hz) * len(before) + 1e-9)
-    threshold = float(before[allowed]) if allowed < len(before) else -math.inf
-    return rate_above(score, threshold, total_hz)
+    before = np.asarray(original, np.float64).reshape(-1)
+    w, order = checked_weights(weights, len(before)), np.argsort(-before, kind="stable")
+    passing = np.cumsum(w[order]) / w.sum()
+    allowed = int(np.searchsorted(passing, min(1.0, rate_hz / total_hz) + 1e-9 / len(before), "right"))
+    threshold = float(before[order][allowed]) if allowed < len(before) else -math.inf
+    return rate_above(score, threshold, total_hz, weights)

@@ -210,11 +210,17 @@ def class_metrics(
     found = []
     for column, signal in enumerate(signals):
         chosen = labels == signal
-        if not chosen.any() or chosen.all():
+        if not has_both_sides(chosen, weights):
             continue
         name = classes[signal] if signal < len(classes) else str(signal)
         found.append(one_against_rest(name, table[:, column], chosen, rates, weights))
     return tuple(found)
+
+
+def has_both_sides(chosen: NDArray[np.bool_], weights: ArrayLike | None = None) -> bool:
+    """Whether events that count, those of a weight above 0, are among the chosen ones and among the others."""
+    counted = chosen if weights is None else chosen[np.asarray(weights, np.float64).reshape(-1) > 0]
+    return bool(counted.any() and not counted.all())
 
 
 def one_against_rest(

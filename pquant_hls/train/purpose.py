@@ -19,6 +19,7 @@ from pquant_hls.errors import DataError, SpecError
 from pquant_hls.network.table import input_names, input_shapes
 from pquant_hls.spec.model import unknown_key
 from pquant_hls.train.answers import predict
+from pquant_hls.train.metrics import has_both_sides
 from pquant_hls.train.records import labels_by_output
 from pquant_hls.train.targets import Output, class_labels, outputs_of, value_labels
 from pquant_hls.train.tasks import TASKS, OutputTask
@@ -84,6 +85,25 @@ class Purpose:
         )
         return f"task: {'; '.join(told)}"
 
+    def columns(self, place: int, data: Dataset) -> tuple[str, ...]:
+        """Names of an output's classes or columns; those of the data, where they are of this output."""
+        alone = len(self.questions) == 1
+        return data.classes if alone or len(data.classes) == self.questions[place].output.width else ()
+
+    def unread(self, data: Dataset) -> tuple[str, ...]:
+        """In words, of which classes or columns the validation events of fitted data tell nothing: all of them are, or none."""
+        y, said = data.split("val")[1], []
+        for place, question in enumerate(self.questions if y is not None else ()):
+            table = question.task.kinds(several.arrays_of(y)[place], question.output.width)
+            names = dict(enumerate(self.columns(place, data)))
+            one_sided = [str(names.get(i, i)) for i, kind in enumerate(table.T) if not has_both_sides(kind)]
+            if one_sided:
+                said.append(
+                    f"{self.prefix(place)}{', '.join(one_sided)}: of the validation events none or all are: areas and "
+                    "efficiencies, and the worst of them, leave that out"
+                )
+        return tuple(said)
+
     def fitted(self, model: keras.Model, data: Dataset) -> Dataset:
         """The data as the model's tasks need them: inputs and labels in the model's order, an autoencoder's inputs as its
         labels, the original's own answers as those of an anomaly score. The digest stays that of the data given.
@@ -91,7 +111,7 @@ class Purpose:
         Raises DataError for inputs or labels that do not fit the model.
         """
         found = _ordered(model, data)
-        check_inputs(found, input_shapes(model))
+        check_inputs(found, input_shapes(model), input_names(model))
         if not self.is_plain:
             targets = tuple(question.task.towards for question in self.questions)
             return replace(self._relabelled(model, found), targets=targets)
@@ -164,7 +184,7 @@ def purpose_of(model: keras.Model, data: Dataset, told: str | Mapping[str, str] 
 
 
 def _check_told(told: str | Mapping[str, str], outputs: Sequence[Output], where: str) -> None:
-    names = [name for output in outputs for name in (output.name, output.alias)]
+    names = list(dict.fromkeys(name for output in outputs for name in (output.name, output.alias)))
     if isinstance(told, Mapping) and (strange := [name for name in told if name not in names]):
         raise SpecError(unknown_key(strange[0], names, "output"), where=where)
     for task in told.values() if isinstance(told, Mapping) else [told] if told else []:

@@ -151,7 +151,9 @@ def labels_by_output(model: keras.Model, y: Any, where: str) -> list[Any]:
         keys = [name if name in y else other for name, other in zip(names, scored_names(model), strict=True)]
         if set(y) != set(keys):
             raise DataError(
-                f"labels for {', '.join(map(str, y))}, but the outputs are {', '.join(names)}", where=where
+                f"labels for {', '.join(map(str, y))}, but the outputs are {', '.join(names)}",
+                where=where,
+                mend="give labels for every output by its name, or for none",
             )
         return [y[key] for key in keys]
     several = isinstance(y, list | tuple)

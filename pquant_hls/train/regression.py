@@ -7,7 +7,8 @@ more or less. The residual is found - truth.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -22,11 +23,19 @@ BINS = 5
 LEAST_IN_BIN = 20
 """Events of a bin below which its figures say nothing."""
 
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?"
+_BIN = re.compile(rf"\[(?P<low>{_NUMBER}), ?(?P<high>{_NUMBER})(?P<end>[)\]])", re.ASCII)
+
 
 def error_figures(
-    found: ArrayLike, truth: ArrayLike, weights: ArrayLike | None = None, unit: str = ""
+    found: ArrayLike,
+    truth: ArrayLike,
+    weights: ArrayLike | None = None,
+    unit: str = "",
+    bins: Iterable[str] = (),
 ) -> dict[str, Figure]:
-    """``rmse``, ``mse``, ``mae``, ``bias`` and ``resolution``; of one column also bias and resolution in bins of the truth.
+    """``rmse``, ``mse``, ``mae``, ``bias`` and ``resolution``; of one column also bias and resolution in bins of the truth,
+    of equal numbers and those asked for by name, such as ``[10,20)``.
 
     ``bias`` is the size of the mean residual, ``resolution`` the standard deviation of the residuals (of several columns
     the root of the mean of their squares). Squared units are named ``unit^2``.
@@ -41,7 +50,9 @@ def error_figures(
         **_spread(left, w, unit),
     }
     if left.shape[1] == 1:
-        figures |= _in_bins(left, np.asarray(truth, np.float64).reshape(-1), w, unit)
+        values = np.asarray(truth, np.float64).reshape(-1)
+        chosen = dict(bins_of(values)) | dict(asked_bins(values, bins))
+        figures |= _in_bins(left, chosen, w, unit)
     return figures
 
 
@@ -75,9 +86,11 @@ def _spread(left: Floats, w: Floats, unit: str) -> dict[str, Figure]:
     return {"bias": each, "resolution": width}
 
 
-def _in_bins(left: Floats, truth: Floats, w: Floats, unit: str) -> dict[str, Figure]:
+def _in_bins(left: Floats, bins: Mapping[str, NDArray[np.bool_]], w: Floats, unit: str) -> dict[str, Figure]:
     found = {}
-    for name, chosen in bins_of(truth):
+    for name, chosen in bins.items():
+        if not w[chosen].any():
+            continue
         for figure, value in _spread(left[chosen], w[chosen], unit).items():
             found[f"{figure}:{name}"] = spread_over(value, chosen)
     return found
@@ -101,6 +114,19 @@ def bins_of(truth: Floats, count: int = BINS) -> Iterator[tuple[str, NDArray[np.
         chosen = (truth >= low) & ((truth <= high) if last else (truth < high))
         if chosen.sum() >= LEAST_IN_BIN:
             yield f"[{low:.4g},{high:.4g}{']' if last else ')'}", chosen
+
+
+def asked_bins(truth: Floats, names: Iterable[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """(name, which events) of bins by their names, ``[low,high)`` or ``[low,high]``; other names, and bins of too few events,
+    are left out."""
+    for name in names:
+        found = _BIN.fullmatch(name)
+        if found is None:
+            continue
+        low, high = float(found["low"]), float(found["high"])
+        chosen = (truth >= low) & ((truth <= high) if found["end"] == "]" else (truth < high))
+        if chosen.sum() >= LEAST_IN_BIN:
+            yield name, chosen
 
 
 def turn_on(
@@ -140,9 +166,12 @@ def passing(passed: NDArray[np.bool_], chosen: NDArray[np.bool_], weights: Float
     return Proportion(each.value, each.error, int(chosen.sum()), influence=influence)
 
 
-def rate_above(score: ArrayLike, threshold: float, total_hz: float) -> Figure:
+def rate_above(
+    score: ArrayLike, threshold: float, total_hz: float, weights: ArrayLike | None = None
+) -> Figure:
     """The rate (kHz) at which events of a zero-bias sample lie above a threshold; ``total_hz`` is that of all of it."""
     above = np.asarray(score, np.float64).reshape(-1) > threshold
-    share, scale = float(above.mean()), total_hz / 1e3
+    w = checked_weights(weights, len(above))
+    share, scale = float(np.average(above, weights=w)), total_hz / 1e3
     told = {"lower_is_better": True, "relative": True, "unit": "kHz", "above": int(above.sum())}
-    return with_influence(scale * share, scale * (above - share) / len(above), **told)
+    return with_influence(scale * share, scale * w * (above - share) / w.sum(), **told)

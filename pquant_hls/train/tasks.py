@@ -14,7 +14,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.errors import SpecError
 from pquant_hls.train.anomaly import (
+    PairOfWeights,
     auc_of,
     efficiency_on,
     latent_score,
@@ -29,9 +31,10 @@ from pquant_hls.train.metrics import (
     ClassMetrics,
     accuracy,
     class_metrics,
+    has_both_sides,
     one_against_rest,
 )
-from pquant_hls.train.regression import error_figures, passing, rate_above, root, turn_on
+from pquant_hls.train.regression import asked_bins, error_figures, passing, rate_above, root, turn_on
 
 Array = NDArray[Any]
 
@@ -69,6 +72,8 @@ class Evidence:
     asked: Sequence[AskedFigure] = ()
     usual: Sequence[float] = BACKGROUND_RATES
     """Shares of the background at which every efficiency is read."""
+    bins: Sequence[str] = ()
+    """Bins of the true value that a limit names, such as ``[10,20)``."""
 
     def rates(self, kind: str = "efficiency") -> tuple[float, ...]:
         """Shares of the background at which efficiencies are read: the usual ones and those that are asked for."""
@@ -94,6 +99,12 @@ class OutputTask(ABC):
     def figures(self, seen: Evidence) -> dict[str, Figure]:
         """Figures by name, the headline first."""
 
+    def kinds(self, truth: Array, width: int) -> NDArray[np.bool_]:
+        """Which labels are of each class or column, bool (labels, kinds), of an output of ``width`` columns; values have no
+        kinds."""
+        del width
+        return np.zeros((len(truth), 0), bool)
+
 
 class Classes(OutputTask):
     """One class of several, or yes and no by one column: accuracy, AUC and efficiencies of each class against the rest.
@@ -102,6 +113,10 @@ class Classes(OutputTask):
     """
 
     name, towards, headline = "classes", "classes", "accuracy"
+
+    def kinds(self, truth: Array, width: int) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = np.reshape(truth, (-1, 1)) == np.arange(max(2, width))
+        return found
 
     def figures(self, seen: Evidence) -> dict[str, Figure]:
         events, labels = seen.events, np.asarray(seen.events.truth)
@@ -121,8 +136,11 @@ class Classes(OutputTask):
                 continue
             column = min(seen.classes.index(wanted.of), np.shape(seen.events.found)[1] - 1)
             chosen = numbers == seen.classes.index(wanted.of)
+            if not mean_weights(seen.events)[chosen].any():
+                continue
             signal, background = seen.events.found[chosen, column], seen.zero_bias.found[:, column]
-            found[wanted.name] = efficiency_on(signal, background, min(1.0, wanted.hz / seen.zero_bias.hz))
+            share, weights = min(1.0, wanted.hz / seen.zero_bias.hz), _weights_of(seen.events, chosen)
+            found[wanted.name] = efficiency_on(signal, background, share, (weights, None))
         return found
 
 
@@ -134,6 +152,10 @@ class Flags(OutputTask):
 
     name, towards, headline = "flags", "flags", "auc"
 
+    def kinds(self, truth: Array, width: int) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = np.reshape(truth, (-1, width)) == 1
+        return found
+
     def figures(self, seen: Evidence) -> dict[str, Figure]:
         table = np.asarray(seen.events.found).reshape(len(seen.events.found), -1)
         truth = np.asarray(seen.events.truth).reshape(table.shape)
@@ -141,7 +163,7 @@ class Flags(OutputTask):
         rows = [
             one_against_rest(name, table[:, column], truth[:, column] == 1, seen.rates(), seen.events.weights)
             for column, name in enumerate(names)
-            if 0 < (truth[:, column] == 1).sum() < len(truth)
+            if has_both_sides(truth[:, column] == 1, seen.events.weights)
         ]
         right = ((table > seen.threshold) == (truth == 1)).mean(axis=1)
         return _with_worst(rows) | {"accuracy": mean_of(right, seen.events.weights)}
@@ -159,7 +181,8 @@ class Regression(OutputTask):
 
     def figures(self, seen: Evidence) -> dict[str, Figure]:
         events = seen.events
-        found = error_figures(events.found, events.truth, events.weights, seen.unit)  # type: ignore[arg-type]  # labelled
+        truth: Any = events.truth
+        found = error_figures(events.found, truth, events.weights, seen.unit, seen.bins)
         return found | {name: figure for ask in seen.asked for name, figure in self._asked(ask, seen)}
 
     def _asked(self, ask: AskedFigure, seen: Evidence) -> Iterator[tuple[str, Figure]]:
@@ -167,22 +190,45 @@ class Regression(OutputTask):
         score, truth = (np.asarray(each, np.float64).reshape(-1) for each in (events.found, events.truth))
         if len(score) != len(events.found):
             return  # several columns have no one threshold
+        w = mean_weights(events)
         if ask.kind == "turn_on":
-            w = mean_weights(events)
-            yield f"turn_on@{ask.number:g}", passing(score > ask.number, truth >= ask.number, w)
+            head, high = f"turn_on@{ask.number:g}", truth >= ask.number
+            if w[high].any():
+                yield head, passing(score > ask.number, high, w)
             for name, figure in turn_on(score, truth, ask.number, weights=w).items():
-                yield f"turn_on@{ask.number:g}:{name}", figure
+                yield f"{head}:{name}", figure
+            for name, chosen in asked_bins(truth, seen.bins):
+                if w[chosen].any():
+                    yield f"{head}:{name}", passing(score > ask.number, chosen, w)
         elif ask.kind == "rate" and zero_bias is not None and zero_bias.hz is not None:
             yield ask.name, rate_above(zero_bias.found, ask.number, zero_bias.hz)
         elif ask.kind == "efficiency" and ask.hz is not None and zero_bias is not None and ask.of:
-            share = min(1.0, ask.hz / (zero_bias.hz or LHC_CROSSING_HZ))
-            chosen = truth >= float(ask.of)
-            yield ask.name, efficiency_on(score[chosen], zero_bias.found, share)
+            share, chosen = min(1.0, ask.hz / (zero_bias.hz or LHC_CROSSING_HZ)), truth >= _number(ask)
+            if w[chosen].any():
+                weights = _weights_of(events, chosen)
+                yield ask.name, efficiency_on(score[chosen], zero_bias.found, share, (weights, None))
+
+
+def _number(ask: AskedFigure) -> float:
+    """The true value behind the colon of ``efficiency@30kHz:20``; SpecError where it is none."""
+    try:
+        return float(ask.of)
+    except ValueError as cause:
+        raise SpecError(
+            f"{ask.of!r} is no true value in the unit of the labels",
+            where=ask.name,
+            mend="write efficiency@30kHz:20",
+        ) from cause
 
 
 def mean_weights(events: Sample) -> Floats:
     """Weights of a sample, ones where it has none."""
     return np.ones(len(events.found)) if events.weights is None else np.asarray(events.weights, np.float64)
+
+
+def _weights_of(events: Sample, chosen: NDArray[np.bool_]) -> Floats | None:
+    """Weights of some events; None where the sample has none, whose errors are binomial."""
+    return None if events.weights is None else mean_weights(events)[chosen]
 
 
 class Anomaly(OutputTask):
@@ -212,30 +258,34 @@ class Anomaly(OutputTask):
         scores = self._scores(background)
         hz = background.hz or LHC_CROSSING_HZ
         found |= {
-            ask.name: rate_at_threshold(*scores, ask.hz, hz)
+            ask.name: rate_at_threshold(*scores, ask.hz, hz, background.weights)
             for ask in seen.asks("rate")
             if ask.hz is not None
         }
         each: dict[str, Figure] = {}
         for name, signal in seen.signals.items():
-            each |= self._found(name, self._scores(signal)[0], (scores[0], hz), seen)
+            pair = self._scores(signal)[0], scores[0]
+            each |= _found(name, pair, (signal.weights, background.weights), (hz, seen))
         return found | worst_by_kind(each) | each
-
-    def _found(
-        self, name: str, signal: Floats, background: tuple[Floats, float], seen: Evidence
-    ) -> dict[str, Figure]:
-        """AUC and efficiencies of one signal."""
-        figures = {f"auc:{name}": auc_of(signal, background[0])}
-        for share in seen.rates():
-            figures[f"efficiency@{share:g}:{name}"] = efficiency_on(signal, background[0], share)
-        for ask in seen.asks("efficiency"):
-            if ask.hz is not None and ask.of in ("", name):
-                share = min(1.0, ask.hz / background[1])
-                figures[f"{ask.name.partition(':')[0]}:{name}"] = efficiency_on(signal, background[0], share)
-        return figures
 
     def _scores(self, sample: Sample) -> tuple[Floats, Floats]:
         return self.score(sample.found, sample.truth), self.score(sample.original, sample.truth)
+
+
+def _found(
+    name: str, pair: tuple[Floats, Floats], weights: PairOfWeights, how: tuple[float, Evidence]
+) -> dict[str, Figure]:
+    """AUC and efficiencies of one signal. ``pair`` : scores of the signal and of the background, whose rate in Hz is the
+    first of ``how``."""
+    hz, seen = how
+    figures = {f"auc:{name}": auc_of(*pair, weights)}
+    for share in seen.rates():
+        figures[f"efficiency@{share:g}:{name}"] = efficiency_on(*pair, share, weights)
+    for ask in seen.asks("efficiency"):
+        if ask.hz is not None and ask.of in ("", name):
+            found = efficiency_on(*pair, min(1.0, ask.hz / hz), weights)
+            figures[f"{ask.name.partition(':')[0]}:{name}"] = found
+    return figures
 
 
 class Autoencoder(Anomaly):

@@ -109,6 +109,7 @@ X, Y = np.ones((10, 2)), np.arange(10) % 2
             {"x": X, "y": np.ones((10, 3)), "task": "classes"},
             r"label row 0 is \[1.0, 1.0, 1.0\], not one-hot; 10 of 10 are not",
         ),
+        ({"x": X, "y": np.where(np.arange(10) == 5, np.nan, 7.56)}, r"label nan at row 5 is not a number"),
         ({"x": X, "y": np.full((10, 2, 2), np.nan)}, r"label \[\[nan, nan\].* at row 0 is not a number"),
         ({"x": X, "y": [*"gqgqgqgqgz"], "classes": ["g", "q"]}, "label 'z' at row 9 is not one of g, q"),
         ({"x_train": X, "y_train": Y}, "holds x_train but no x_test"),
@@ -123,6 +124,12 @@ def test_arrays_that_are_no_data_set(tmp_path: Path, content: dict[str, Any], me
     with pytest.raises(DataError, match=message) as caught:
         load_dataset(path)
     assert caught.value.where == str(path)
+
+
+def test_numbers_kept_as_texts_are_no_names_of_classes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=np.zeros((1500, 2)), y=np.linspace(0, 9, 1500).astype(str))
+    with pytest.raises(DataError, match=r"label '0.0' at row 0 would name one of 1,500 classes"):
+        load_dataset(tmp_path / "d.npz")
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ def several() -> dict[str, np.ndarray]:
         "y.id": rng.permutation(np.arange(EVENTS) % 2),
         "y.pt": rng.exponential(20, EVENTS),
         "w": rng.uniform(0, 2, EVENTS),
+        "x_signal.tt.jets": rng.normal(size=(7, 4, 3)),
+        "x_signal.tt.scalars": rng.normal(size=(7, 2)),
     }
 
 
@@ -59,6 +61,10 @@ def test_formats_agree(tmp_path: Path, several: dict[str, np.ndarray], write: Ca
     }
     assert (found.y_val["id"].dtype, found.y_val["pt"].dtype) == (np.int64, np.float32)
     assert [len(weights) for weights in found.weights.values()] == [30, 10, 10]
+    assert {name: part.shape for name, part in found.signals["tt"].items()} == {
+        "jets": (7, 4, 3),
+        "scalars": (7, 2),
+    }
     assert found.digest == assemble(several, name="d", where="d", seed=0).digest
 
 
@@ -104,8 +110,12 @@ def test_values_are_no_classes() -> None:
         ({"w": -np.ones(EVENTS)}, r"w holds -1\.0 at row 0"),
         ({"w": np.zeros(EVENTS)}, r"w holds 0\.0 at row 0"),
         ({"w": np.ones(3)}, r"w holds 3 float64 for 50 events"),
-        ({"x_zero_bias.jets": np.ones((9, 4, 3)), "zero_bias_hz": 4e7}, "x_zero_bias has shape"),
-        ({"x_signal.hh": np.ones((9, 2))}, r"x_signal\.signal has shape"),
+        (
+            {"x_zero_bias.jets": np.ones((9, 4, 3)), "zero_bias_hz": 4e7},
+            "x_zero_bias: holds jets, the inputs are jets, scalars",
+        ),
+        ({"x_signal.hh": np.ones((9, 2))}, r"x_signal\.signal: holds hh, the inputs are jets"),
+        ({"y": {"id": np.zeros(EVENTS), "pt": None}}, r"y\.pt is None"),
     ],
 )
 def test_what_does_not_fit_is_named(
@@ -149,3 +159,17 @@ def test_weights_and_tasks_belong_to_the_digest() -> None:
     plain = Dataset(x, y, x, y, x, y)
     assert plain.digest != Dataset(x, y, x, y, x, y, weights={"train": np.ones(4)}).digest
     assert plain.digest != Dataset(x, y, x, y, x, y, task="regression").digest
+
+
+def test_a_sample_is_read_by_the_names_of_its_arrays() -> None:
+    x = {"jets": np.zeros((EVENTS, 4, 3)), "muons": np.ones((EVENTS, 4, 3)), "scalars": np.ones((EVENTS, 2))}
+    turned = {name: x[name][:6] for name in reversed(x)}
+    found = assemble({"x": x, "x_signal": {"tt": turned}}, name="d", where="d", seed=0)
+    assert list(found.signals["tt"]) == list(x)
+    assert not found.signals["tt"]["jets"].any()
+    zero_bias = {"x_zero_bias": turned, "zero_bias_hz": 4e7}
+    with pytest.raises(DataError, match=r"x_zero_bias: the inputs and this sample must both be lists"):
+        assemble({"x": list(x.values()), **zero_bias}, name="d", where="d", seed=0)
+    other = {**turned, "photons": turned["jets"]}
+    with pytest.raises(DataError, match=r"x_signal\.tt: holds scalars, muons, jets, photons, the inputs are"):
+        assemble({"x": x, "x_signal": {"tt": other}}, name="d", where="d", seed=0)

@@ -100,3 +100,10 @@ def test_a_record_without_figures_reads_and_writes_as_before() -> None:
     assert "quality" not in QoR().model_dump(mode="json")
     told = QoR(quality={"mse": quality()}).model_dump(mode="json")
     assert QoR.model_validate(told).quality["mse"].loss == pytest.approx((0.06, 0.02))
+
+
+@pytest.mark.parametrize("text", ["1 point", "<= 200 %"])
+def test_a_gate_takes_no_points_or_percent_of_what_is_no_share(text: str) -> None:
+    check = quality_check("rmse", quality(unit="GeV", relative=True), Allowance.parse(text))
+    assert check.verdict is Verdict.UNKNOWN
+    assert "is no share" in check.text

@@ -149,6 +149,8 @@ def test_an_autoencoder_that_got_worse_is_not_met_by_its_latency(tmp_path: Path)
         ({"quality": {"msee": "5 %"}}, r"budget\.quality\.msee: unknown figure, did you mean 'mse'"),
         ({"quality": {"mse": ">= 0.1"}}, r"should be low: the limit points the wrong way"),
         ({"quality": {"mse": "1 point"}}, r"is no share, so it loses no points"),
+        ({"quality": {"mse": "<= 5 %"}}, r"is no share, so it has no limit in %"),
+        ({"quality": {"rate@30": "5 %"}}, r"unknown figure.*x_zero_bias with zero_bias_hz"),
         ({"quality": {"score_mse": "5 %"}}, r"the original's is 0"),
         ({"max_accuracy_loss": 0.02}, r"this model's task has no accuracy .*rmse, mse"),
     ],

@@ -290,3 +290,33 @@ def test_findings_show_themselves_in_a_notebook() -> None:
         assert "<td" in shown
         assert "out&lt;1&gt;" in shown
     assert "no findings" in FindingList()._repr_html_()
+
+
+UNKNOWN_OPERATIONS = {
+    "largest of a vector": lambda x: keras.ops.max(x, axis=1, keepdims=True),
+    "exp": keras.ops.exp,
+    "cube": lambda x: x**3,
+    "quotient": lambda x: x[:, :2] / (keras.ops.abs(x[:, 2:4]) + 1.0),
+    "where": lambda x: keras.ops.where(x > 0.0, x, 0.5 * x),
+    "softmax": keras.ops.softmax,
+    "twice": lambda x: keras.ops.exp(keras.ops.exp(0.1 * x)),
+}
+
+
+@pytest.mark.parametrize("operation", UNKNOWN_OPERATIONS)
+def test_fix_leaves_an_operation_that_it_does_not_know_as_it_is(operation: str) -> None:
+    entry = keras.Input((5,))
+    model = keras.Model(entry, keras.layers.Dense(2)(UNKNOWN_OPERATIONS[operation](entry)))
+    mended, left = fix(model)
+    x = np.random.default_rng(2).normal(size=(50, 5)).astype(np.float32)
+    np.testing.assert_allclose(keras_predict(mended, x), keras_predict(model, x), rtol=1e-3, atol=1e-3)
+    assert any(finding.severity == "error" for finding in left)
+
+
+@pytest.mark.parametrize("operation", ["largest of a vector", "exp", "twice"])
+def test_the_conversion_names_the_operation_that_it_does_not_know(operation: str, tmp_path: Path) -> None:
+    entry = keras.Input((5,))
+    model = keras.Model(entry, keras.layers.Dense(2)(UNKNOWN_OPERATIONS[operation](entry)))
+    name = "max" if operation == "largest of a vector" else "exp"
+    with pytest.raises(UnsupportedModel, match=rf"no conversion of {name}\w* \(ops\.{name.capitalize()}\)"):
+        convert(model, HlsSpec(), tmp_path / "project", exact=False)

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from pquant_hls.decide import Verdict
-from pquant_hls.pipelines import CompressionPipeline, HEPCompressionPipeline, StandardCompressionPipeline
+from pquant_hls.pipelines import (
+    CompressionPipeline,
+    HEPCompressionPipeline,
+    PtqPipeline,
+    StandardCompressionPipeline,
+)
 from pquant_hls.reporting import read_run
 from tests.engine.task_networks import KINDS
 
@@ -42,3 +47,14 @@ def test_a_reconstruction_keeps_a_share_of_its_quality(kind: str, tmp_path: Path
     seen = CompressionPipeline([{"step": "quantize"}]).evaluate(model, found, data)["figures"]["rmse"]
     share = (seen["compressed"][0] - seen["original"][0]) / seen["original"][0]
     assert seen["loss"][0] == pytest.approx(share, rel=1e-9)
+
+
+HEADLINES = {"autoencoder": ["rmse"], "two_heads": ["id.accuracy", "pt.rmse"]}
+
+
+@pytest.mark.parametrize("kind", HEADLINES)
+def test_calibration_alone_keeps_what_the_tasks_go_by(kind: str, tmp_path: Path) -> None:
+    model, data = KINDS[kind]()
+    found = PtqPipeline(12, 0.2, out=tmp_path / "run").execute(model, data)
+    assert found.verdict is Verdict.MET, found.reason
+    assert all(name in found.basis for name in HEADLINES[kind])

@@ -15,6 +15,7 @@ import pytest
 from pquant_hls.cli.closing import Closing
 from pquant_hls.errors import NotMeasured, SpecError
 from pquant_hls.reporting import Plots, read_run, to_html, to_markdown, to_record
+from pquant_hls.reporting.of_classes import efficiencies
 from pquant_hls.reporting.recorded import epochs_of, ranges_of, steps_taken
 from tests.helpers import Shell
 from tests.reporting import made
@@ -335,3 +336,19 @@ def test_the_examples_of_the_page_on_results_run(tmp_path: Path, monkeypatch: py
     )
     exec(compile(second, DOC, "exec"), names)  # noqa: S102
     assert len(names["frame"]) == 9
+
+
+def test_outputs_that_are_read_at_other_rates_share_a_table() -> None:
+    pair = {"csim": [0.9, 0.01], "float": [0.92, 0.01]}
+    outputs = [
+        {
+            "name": "mu",
+            "classes": [{"name": "tt", "auc": pair, "efficiency": {"0.01": pair, "0.0007": pair}}],
+        },
+        {"name": "logvar", "classes": [{"name": "tt", "auc": pair, "efficiency": {"0.01": pair}}]},
+    ]
+    table = efficiencies(outputs)
+    assert {len(row) for row in table.rows} == {len(table.heads)}
+    assert [row[0] for row in table.rows] == ["mu: tt", "logvar: tt"]
+    assert [row[3] for row in table.rows][1] == "-"
+    assert "0.0007" in table.heads[3]

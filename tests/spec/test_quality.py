@@ -41,9 +41,15 @@ def test_figures_that_are_none(given: object) -> None:
 
 
 def test_a_ceiling_on_what_should_be_high_is_known() -> None:
-    assert not Allowance.parse("<= 0.9").holds_against(lower_is_better=False)
-    assert Allowance.parse(">= 0.9").holds_against(lower_is_better=False)
-    assert Allowance.parse("5 %").holds_against(lower_is_better=True)
+    assert "wrong way" in Allowance.parse("<= 0.9").problem(lower_is_better=False, is_share=True)
+    assert not Allowance.parse(">= 0.9").problem(lower_is_better=False, is_share=True)
+    assert not Allowance.parse("5 %").problem(lower_is_better=True, is_share=False)
+
+
+@pytest.mark.parametrize("text", ["1 point", "<= 5 %"])
+def test_points_and_limits_in_percent_are_of_shares(text: str) -> None:
+    assert "is no share" in Allowance.parse(text).problem(lower_is_better=True, is_share=False)
+    assert not Allowance.parse(text).problem(lower_is_better=True, is_share=True)
 
 
 def test_quality_alone_asks_for_the_smallest_design() -> None:

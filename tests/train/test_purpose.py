@@ -146,3 +146,38 @@ def test_inputs_of_other_names_are_refused(tagger: keras.Model) -> None:
     given = assemble({"x.jets": X.reshape(60, 2, 2), "x.tracks": X[:, :1]}, name="toy", where="toy", seed=0)
     with pytest.raises(DataError, match="inputs jets, tracks for a model that reads jets, scalars"):
         purpose_of(tagger, given).fitted(tagger, given)
+
+
+def test_an_input_that_is_wrong_is_called_by_its_name(tagger: keras.Model) -> None:
+    scalars = X[:, :1].copy()
+    scalars[:] = np.nan
+    arrays = {"x.jets": X.reshape(60, 2, 2), "x.scalars": scalars}
+    given = assemble(arrays, name="toy", where="toy", seed=0)
+    with pytest.raises(DataError, match=r"toy: x_train\.scalars: .* are NaN or infinite"):
+        purpose_of(tagger, given).fitted(tagger, given)
+
+
+def test_labels_of_some_outputs_alone_are_refused(tagger: keras.Model) -> None:
+    arrays = {"x.jets": X.reshape(60, 2, 2), "x.scalars": X[:, :1], "y.pt": X[:, 1]}
+    with pytest.raises(DataError, match=r"labels for pt, .* \(give labels for every output by its name"):
+        purpose_of(tagger, assemble(arrays, name="toy", where="toy", seed=0))
+
+
+def test_what_the_validation_events_tell_nothing_of_is_said(tagger: keras.Model) -> None:
+    rows = np.stack([np.arange(60) % 2, np.zeros(60)], 1)
+    given = assemble({"x": X, "y": rows, "classes": ["mu", "tau"]}, name="toy", where="toy", seed=0)
+    model = network(2, "sigmoid")
+    (said,) = purpose_of(model, given).unread(given)
+    assert said.startswith("tau: of the validation events none or all are")
+    assert purpose_of(network(3), data(np.arange(60) % 3)).unread(data(np.arange(60) % 3)) == ()
+    assert purpose_of(network(4), data()).unread(data()) == ()
+    arrays = {
+        "x.jets": X.reshape(60, 2, 2),
+        "x.scalars": X[:, :1],
+        "y.pt": X[:, 1],
+        "y.id": np.zeros(60, int),
+    }
+    two = assemble(arrays, name="toy", where="toy", seed=0)
+    purpose = purpose_of(tagger, two)
+    (said,) = purpose.unread(purpose.fitted(tagger, two))
+    assert said.startswith("id.0, 1, 2: ")

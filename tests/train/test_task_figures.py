@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from pquant_hls.train.anomaly import (
     reconstruction_score,
     score_mse,
 )
-from pquant_hls.train.figures import Figure, asked, mean_of, worst_of
+from pquant_hls.train.figures import Figure, all_asked, asked, mean_of, worst_of
 from pquant_hls.train.metrics import accuracy, efficiency_at, roc_auc
 from pquant_hls.train.regression import error_figures, rate_above, turn_on
+from pquant_hls.train.tasks import TASKS, Evidence, Sample
 
 
 def momenta(n: int = 4000, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -147,6 +149,68 @@ def test_weights_count_as_that_many_events() -> None:
         weighted, repeated = figure(score, label, weights), figure(score[often], label[often], None)
         assert weighted.value == pytest.approx(repeated.value, abs=1e-12), kind
     assert mean_of(score, weights).value == pytest.approx(score[often].mean())
+
+
+def evidence(task: str, weights: np.ndarray | None, rows: np.ndarray) -> Evidence:
+    """What a task's figures are read from: some rows of 400 drawn events."""
+    rng = np.random.default_rng(8)
+    found, truth = rng.normal(20, 8, (400, 1)), rng.normal(20, 8, (400, 1))
+    if task == "classes":
+        truth = (truth[:, 0] > 20).astype(int)
+        found = np.stack([found[:, 0], 20 + 9 * truth], axis=1)
+    if task == "flags":
+        truth = (truth > 20).astype(int)
+    zero_bias = rng.normal(15, 8, (300, found.shape[1]))
+    has_background = task not in ("autoencoder", "encoder", "score")
+    return Evidence(
+        Sample(found[rows], found[rows] + 1, truth[rows], weights),
+        Sample(zero_bias, zero_bias, hz=40e6) if has_background else None,
+        {"hh": Sample(found[:50] + 9, found[:50] + 9, truth[:50])},
+        ("a", "b"),
+        asked=all_asked(
+            ["turn_on@20", "rate@20", "rate@9MHz", "efficiency@9MHz"]
+            + (["efficiency@9MHz:20"] if task == "regression" else ["efficiency@9MHz:b"])
+        ),
+        bins=("[10,20)",),
+    )
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_weights_count_in_every_figure_of_a_task(task: str) -> None:
+    weights = np.random.default_rng(6).integers(0, 4, 400).astype(float)
+    often = np.repeat(np.arange(400), weights.astype(int))
+    weighted = TASKS[task].figures(evidence(task, weights, np.arange(400)))
+    repeated = TASKS[task].figures(evidence(task, None, often))
+    in_own_bins = {
+        name for name in weighted if "[" in name and not name.endswith("[10,20)")
+    }  # of equal numbers
+    assert set(repeated) >= set(weighted) - in_own_bins
+    for name in set(weighted) - in_own_bins:
+        assert weighted[name].value == pytest.approx(repeated[name].value, abs=1e-9), name
+
+
+@pytest.mark.parametrize("task", ["classes", "flags", "regression"])
+def test_figures_of_no_events_that_count_are_left_out(task: str) -> None:
+    seen = evidence(task, None, np.arange(400))
+    truth = np.asarray(seen.events.truth).reshape(-1)
+    nothing = replace(seen.events, weights=(truth < (20 if task == "regression" else 1)).astype(float))
+    found = TASKS[task].figures(replace(seen, events=nothing))
+    assert TASKS[task].name == "flags" or TASKS[task].headline in found
+    assert not {"turn_on@20", "efficiency@9MHz:20", "efficiency@9MHz:b", "auc"} & set(found)
+
+
+def test_bins_that_a_limit_names() -> None:
+    seen = evidence("regression", None, np.arange(400))
+    figures = TASKS["regression"].figures(replace(seen, bins=("[10,20)", "[900,901)", "hh")))
+    truth = np.asarray(seen.events.truth)[:, 0]
+    chosen = (truth >= 10) & (truth < 20)
+    left = (seen.events.found[:, 0] - truth)[chosen]
+    assert figures["resolution:[10,20)"].value == pytest.approx(left.std())
+    assert figures["bias:[10,20)"].value == pytest.approx(abs(left.mean()))
+    assert figures["turn_on@20:[10,20)"].value == pytest.approx((seen.events.found[chosen] > 20).mean())
+    assert not {"resolution:[900,901)", "resolution:hh"} & set(figures)
+    with pytest.raises(SpecError, match="'muon' is no true value in the unit of the labels"):
+        TASKS["regression"].figures(replace(seen, asked=all_asked(["efficiency@9MHz:muon"])))
 
 
 @pytest.mark.parametrize("weights", [[1.0, -1.0], [np.nan, 1.0], [0.0, 0.0], [1.0]])
