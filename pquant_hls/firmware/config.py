@@ -53,6 +53,12 @@ class Config:
         """What a typedef or alias of the struct stands for; "" without."""
         return next((struct.types[name] for struct in self.structs if name in struct.types), "")
 
+    def function(self, name: str) -> str:
+        """The function, or the class that holds one, that a member or an alias of the struct names, without namespaces and
+        template arguments; "" without."""
+        found = self.alias(name) or str(self.value(name) or "")
+        return found.partition("<")[0].rpartition("::")[2]
+
     def type(self, name: str) -> FixedType | None:
         """The fixed-point type behind ``name`` of the struct, a typedef or the type of a member."""
         for struct in self.structs:
