@@ -14,7 +14,7 @@ from pquant_hls.firmware.buffers import padding_of
 from pquant_hls.firmware.cpp import code_of
 from pquant_hls.firmware.declared import Parameter
 from pquant_hls.firmware.generated import Written, widest_of, written_for
-from pquant_hls.firmware.layers import CallSite, FunctionRule, Shape, array_names, coding
+from pquant_hls.firmware.layers import Attrs, CallSite, FunctionRule, Shape, array_names, coding
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.shapes import rule_of, shapes_of
 from pquant_hls.firmware.sums import adders_of, sums_of
@@ -91,7 +91,7 @@ class _Builder:
         )
         if made is not None:
             node = self._generated(node, made)
-        elif node.kind.weighted and not row.arrays:
+        elif node.kind.weighted:
             node = self._of_adders(node, site)
         mean = self._old_mean(node)
         if mean is not None:
@@ -116,21 +116,40 @@ class _Builder:
         return replace(node, inputs=(name,))
 
     def _of_adders(self, node: Node, site: CallSite) -> Node:
-        """A convolution whose struct names two functions written for it alone: its windows, and the adders of their sums."""
-        made = written_for(self.layout, site.config.function("dense_da"))
+        """With the weights and the adders of the function that was written for its sums alone, where its struct names one.
+
+        Raises
+        ------
+        UnsupportedModel : there are no weights besides, and the sums, or the windows that they are of, cannot be told.
+        """
+        name = site.config.function("dense_da") or site.config.function("kernel").replace("_wrapper_", "_")
+        made = written_for(self.layout, name)
         sums = None if made is None or made.logic is None else sums_of(made.logic)
-        rank = len(node.shape) - 1
-        padding = padding_of(self.layout, site.config, rank)
-        if made is None or made.logic is None or sums is None or padding is None:
-            what = "windows" if sums is not None else "sums"
-            raise self._cannot(f"its {what} are no convolution's that can be told", site.call, STILL_WORKS)
-        window = site.config.numbers("filt_height", "filt_width") or []
-        shape = (*window[-rank:], site.number("n_chan"), -1)
-        weight, bias = (_exactly(part) for part in (sums[0].reshape(shape), sums[1]))
+        if made is None or made.logic is None or sums is None:
+            if "weight" in node.arrays:
+                return node
+            raise self._cannot("its sums are none that weights can be told of", site.call, STILL_WORKS)
+        weight, bias = (_exactly(part) for part in (sums[0].reshape(self._kernel(node, site)), sums[1]))
         adders = {ADDERS: FixedArray(adders_of(made.logic), 0)}
-        attrs = {**node.attrs, "padding": padding, ADDERS_OF: weights_key(weight)}
+        attrs = {**node.attrs, ADDERS_OF: weights_key(weight), **self._padding(node, site)}
         node = replace(node, arrays={"weight": weight, "bias": bias, **adders}, attrs=attrs)
         return node if made.grid is None else self._typed(node, self._by_channel(made.grid, node))
+
+    def _kernel(self, node: Node, site: CallSite) -> Shape:
+        """The shape of its weights, the outputs left to be counted."""
+        if node.op == "dense":
+            return (site.number("n_in", site.size), -1)
+        window = site.config.numbers("filt_height", "filt_width") or []
+        return (*window[1 - len(node.shape) :], site.number("n_chan"), -1)
+
+    def _padding(self, node: Node, site: CallSite) -> Attrs:
+        """That of a convolution whose struct does not tell it, by the function that fills its windows."""
+        if node.op == "dense" or "padding" in node.attrs:
+            return {}
+        found = padding_of(self.layout, site.config, len(node.shape) - 1)
+        if found is None:
+            raise self._cannot("its windows are no convolution's", site.call, STILL_WORKS)
+        return {"padding": found}
 
     def _by_channel(self, grid: FixedGrid, node: Node) -> FixedGrid:
         """Types of each place of a window as those of what it reads, where each channel has one; a place without bits takes

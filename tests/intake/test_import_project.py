@@ -25,6 +25,7 @@ from tests.helpers import Edit, Shell, known
 
 pytestmark = [pytest.mark.gxx, pytest.mark.slow]
 CODE = "firmware/nnet_utils/nnet_code_gen.h"
+IO_TYPES = ("io_parallel", "io_stream")
 X = np.random.default_rng(0).normal(0.0, 2.0, (200, 4))
 
 
@@ -99,6 +100,7 @@ def convolutions() -> keras.Model:
     x = QActivation(quantized_bits(6, 2, alpha=1))(rows)
     x = QConv1D(3, 3, padding="same", strides=2, **kernel)(x)
     x = QConv1D(2, 1, **kernel)(QActivation("quantized_relu(6,3)")(x))
+    x = QDense(2, **kernel)(keras.layers.Flatten()(QActivation("quantized_relu(6,3)")(x)))
     y = QActivation(quantized_bits(6, 2, alpha=1))(image)
     y = QConv2D(2, (2, 3), padding="same", **kernel)(y)
     y = QConv2D(2, 2, strides=2, **kernel)(QActivation("quantized_relu(6,3)")(y))
@@ -109,12 +111,14 @@ def convolutions() -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def summed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Convolutions in distributed arithmetic, with this package's record."""
+def summed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Convolutions in distributed arithmetic by io_type, with this package's record."""
     pytest.importorskip("da4ml", reason="needs da4ml, the extra 'da'")
-    folder = tmp_path_factory.mktemp("summed") / "project"
-    convert(convolutions(), HlsSpec(strategy="distributed_arithmetic", project_name="summed"), folder)
-    return folder
+    folders = {io_type: tmp_path_factory.mktemp("summed") / "project" for io_type in IO_TYPES}
+    for io_type, folder in folders.items():
+        spec = {"strategy": "distributed_arithmetic", "io_type": io_type, "project_name": "summed"}
+        convert(convolutions(), HlsSpec.parse(spec), folder)
+    return folders
 
 
 def alike(node: Node, other: Node) -> bool:
@@ -124,11 +128,15 @@ def alike(node: Node, other: Node) -> bool:
     return arrays and attrs == {key: other.attrs[key] for key in attrs} and node.adders is not None
 
 
-def test_convolutions_of_adders_are_read_as_what_was_written(summed: Path) -> None:
-    found, saved = read_graph(find(summed)), known(load_project(summed).graph)
-    convolved = [node for node in found.nodes if node.op.startswith("conv")]
-    assert len(convolved) == 4
-    assert [node.name for node in convolved if not alike(node, saved.node(node.name))] == []
+@pytest.mark.parametrize(("io_type", "count"), [("io_parallel", 4), ("io_stream", 5)])
+def test_convolutions_of_adders_are_read_as_what_was_written(
+    summed: dict[str, Path], io_type: str, count: int
+) -> None:
+    """In parallel the dense layer is a program instead."""
+    found, saved = read_graph(find(summed[io_type])), known(load_project(summed[io_type]).graph)
+    weighted = [node for node in found.nodes if node.kind.weighted]
+    assert len(weighted) == count
+    assert [node.name for node in weighted if not alike(node, saved.node(node.name))] == []
 
 
 def without_record(project: Path, folder: Path) -> Path:
@@ -138,8 +146,11 @@ def without_record(project: Path, folder: Path) -> Path:
     return copied
 
 
-def test_convolutions_of_adders_are_taken_in(summed: Path, tmp_path: Path) -> None:
-    taken = import_project(without_record(summed, tmp_path / "bare"), tmp_path / "taken", vectors=100)
+@pytest.mark.parametrize("io_type", IO_TYPES)
+def test_convolutions_of_adders_are_taken_in(summed: dict[str, Path], io_type: str, tmp_path: Path) -> None:
+    taken = import_project(
+        without_record(summed[io_type], tmp_path / "bare"), tmp_path / "taken", vectors=100
+    )
     assert taken.project.graph is not None, taken.proof
 
 
@@ -147,21 +158,23 @@ def test_convolutions_of_adders_are_taken_in(summed: Path, tmp_path: Path) -> No
     ("old", "new", "said"),
     [
         ("buffer[0][3] =    data[0]", "buffer[0][3] =    data[1]", "its windows are no convolution's"),
-        ("model_out[0] = ", "model_out[0] = 2 * ", "its sums are no convolution's"),
+        ("model_out[0] = ", "model_out[0] = 2 * ", "its sums are none that weights"),
     ],
 )
 def test_a_convolution_changed_by_hand_is_not_read(
-    summed: Path, tmp_path: Path, edit: Edit, old: str, new: str, said: str
+    summed: dict[str, Path], tmp_path: Path, edit: Edit, old: str, new: str, said: str
 ) -> None:
-    project = without_record(summed, tmp_path / "bare")
+    project = without_record(summed["io_parallel"], tmp_path / "bare")
     edit(project, CODE, old, new)
     with pytest.raises(UnsupportedModel, match=said):
         read_graph(find(project))
 
 
-def test_types_that_hls4ml_puts_into_the_sums_stand_before_them(summed: Path, tmp_path: Path) -> None:
+def test_types_that_hls4ml_puts_into_the_sums_stand_before_them(
+    summed: dict[str, Path], tmp_path: Path
+) -> None:
     """As its pass ``FuseQuantizerIntoDALayers`` does where each channel has one type: here the second has no bits."""
-    project = without_record(summed, tmp_path / "bare")
+    project = without_record(summed["io_parallel"], tmp_path / "bare")
     code = (project / CODE).read_text()
     start = re.search(r"void (dense_da_\d+)\(inp_t model_inp\[9\].*?\n\}", code, re.DOTALL)
     assert start is not None
