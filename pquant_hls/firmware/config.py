@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pquant_hls.firmware.cpp import code_of
 from pquant_hls.firmware.declared import Struct
 from pquant_hls.firmware.values import SourceNames, Value
 from pquant_hls.qor import FixedType
@@ -52,6 +53,13 @@ class Config:
     def alias(self, name: str) -> str:
         """What a typedef or alias of the struct stands for; "" without."""
         return next((struct.types[name] for struct in self.structs if name in struct.types), "")
+
+    def function(self, name: str) -> str:
+        """The function, or the class that holds one, that a member or an alias of the struct names, without namespaces and
+        template arguments; "" without."""
+        members = (code_of(struct.values[name]) for struct in self.structs if name in struct.values)
+        found = self.alias(name) or next(members, "")
+        return found.partition("<")[0].rpartition("::")[2]
 
     def type(self, name: str) -> FixedType | None:
         """The fixed-point type behind ``name`` of the struct, a typedef or the type of a member."""

@@ -81,6 +81,22 @@ def _convolution(site: CallSite) -> Attrs:
     }
 
 
+def _summed(axes: Sequence[str]) -> Callable[[CallSite], Attrs]:
+    """Of a convolution in distributed arithmetic, whose sums and windows are functions of its own."""
+
+    def attrs(site: CallSite) -> Attrs:
+        return {
+            "strategy": "distributed_arithmetic",
+            "implementation": "linebuffer",
+            "strides": site.config.numbers(*(f"stride_{axis}" for axis in axes)),
+            "dilation": [1] * len(axes),
+            "n_partitions": site.number("n_partitions"),
+            "parallelization_factor": site.number("n_pixels"),
+        }
+
+    return attrs
+
+
 def _pool(site: CallSite) -> Attrs:
     config = site.config
     implementation = config.word("implementation")
@@ -196,6 +212,7 @@ for _rank, _axes in ((1, ("width",)), (2, ("height", "width"))):
     )
     _old = (f"conv_{_rank}d_latency_cl", f"conv_{_rank}d_resource_cl")  # up to 0.4
     register_function(_conv, f"conv_{_rank}d_cl", *_old, f"pointwise_conv_{_rank}d_cl")
+    register_function(replace(_conv, types={}, arrays=(), attrs=_summed(_axes)), f"conv{_rank}d_cl")
     _depth = FunctionRule(
         f"depthwise_conv{_rank}d",
         _sizes(*_read, "n_chan"),

@@ -10,17 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pquant_hls.errors import UnsupportedModel
+from pquant_hls.firmware.buffers import padding_of
 from pquant_hls.firmware.cpp import code_of
 from pquant_hls.firmware.declared import Parameter
 from pquant_hls.firmware.generated import Written, widest_of, written_for
-from pquant_hls.firmware.layers import CallSite, FunctionRule, Shape, array_names, coding
+from pquant_hls.firmware.layers import Attrs, CallSite, FunctionRule, Shape, array_names, coding
 from pquant_hls.firmware.layout import Layout
 from pquant_hls.firmware.shapes import rule_of, shapes_of
+from pquant_hls.firmware.sums import adders_of, sums_of
 from pquant_hls.firmware.top import TopCall
 from pquant_hls.firmware.values import stream_of
 from pquant_hls.firmware.weights import SourceWeights
 from pquant_hls.qor import FixedArray, FixedGrid, FixedPointGraph, FixedType, Node
 from pquant_hls.qor.fixed import fraction_bits
+from pquant_hls.qor.graph import ADDERS, ADDERS_OF, weights_key
 
 STILL_WORKS = "csim record, csim check and export work without a graph"
 
@@ -88,6 +91,8 @@ class _Builder:
         )
         if made is not None:
             node = self._generated(node, made)
+        elif node.kind.weighted:
+            node = self._of_adders(node, site)
         mean = self._old_mean(node)
         if mean is not None:
             self.nodes[mean.name] = mean
@@ -101,14 +106,67 @@ class _Builder:
         if made.logic is None:
             return replace(node, grid=_placed(made.grid, node))
         program = replace(node, arrays=made.logic.arrays(), attrs={"op_name": "logic"})
-        if made.grid is None:
-            return program
-        source = self.nodes[node.inputs[0]]
-        name = f"{node.name}_types"
-        kind = widest_of(made.grid)
-        typed = Node(name, "quantize", (source.name,), source.shape, kind, attrs={})
-        self.nodes[name] = replace(typed, grid=_placed(made.grid, typed))
-        return replace(program, inputs=(name,))
+        return program if made.grid is None else self._typed(program, made.grid)
+
+    def _typed(self, node: Node, grid: FixedGrid) -> Node:
+        """Behind a node of its own that stores what it reads in these types."""
+        source, name = self.nodes[node.inputs[0]], f"{node.name}_types"
+        typed = Node(name, "quantize", (source.name,), source.shape, widest_of(grid), attrs={})
+        self.nodes[name] = replace(typed, grid=_placed(grid, typed))
+        return replace(node, inputs=(name,))
+
+    def _of_adders(self, node: Node, site: CallSite) -> Node:
+        """With the weights and the adders of the function that was written for its sums alone, where its struct names one.
+
+        Raises
+        ------
+        UnsupportedModel : there are no weights besides, and the sums, or the windows that they are of, cannot be told.
+        """
+        name = site.config.function("dense_da") or site.config.function("kernel").replace("_wrapper_", "_")
+        made = written_for(self.layout, name)
+        sums = None if made is None or made.logic is None else sums_of(made.logic)
+        if made is None or made.logic is None or sums is None:
+            if "weight" in node.arrays:
+                return node
+            raise self._cannot("its sums are none that weights can be told of", site.call, STILL_WORKS)
+        weight, bias = (_exactly(part) for part in (sums[0].reshape(self._kernel(node, site)), sums[1]))
+        adders = {ADDERS: FixedArray(adders_of(made.logic), 0)}
+        attrs = {**node.attrs, ADDERS_OF: weights_key(weight), **self._padding(node, site)}
+        node = replace(node, arrays={"weight": weight, "bias": bias, **adders}, attrs=attrs)
+        return node if made.grid is None else self._typed(node, self._by_channel(made.grid, node))
+
+    def _kernel(self, node: Node, site: CallSite) -> Shape:
+        """The shape of its weights, the outputs left to be counted."""
+        if node.op == "dense":
+            return (site.number("n_in", site.size), -1)
+        window = site.config.numbers("filt_height", "filt_width") or []
+        return (*window[1 - len(node.shape) :], site.number("n_chan"), -1)
+
+    def _padding(self, node: Node, site: CallSite) -> Attrs:
+        """That of a convolution whose struct does not tell it, by the function that fills its windows."""
+        if node.op == "dense" or "padding" in node.attrs:
+            return {}
+        found = padding_of(self.layout, site.config, len(node.shape) - 1)
+        if found is None:
+            raise self._cannot("its windows are no convolution's", site.call, STILL_WORKS)
+        return {"padding": found}
+
+    def _by_channel(self, grid: FixedGrid, node: Node) -> FixedGrid:
+        """Types of each place of a window as those of what it reads, where each channel has one; a place without bits takes
+        part in no sum.
+
+        Raises
+        ------
+        UnsupportedModel : a channel has one type here and another there.
+        """
+        source = self.nodes[node.inputs[0]].shape
+        used = grid.width.reshape(-1, source[-1]) > 0
+        first = used.argmax(axis=0), np.arange(source[-1])
+        parts = [part.reshape(used.shape) for part in (grid.width, grid.integer, grid.signed)]
+        if any((used & (part != part[first])).any() for part in parts):
+            raise UnsupportedModel("types of single places in a window", where=node.name, mend=STILL_WORKS)
+        width, integer, signed = (np.broadcast_to(part[first], source).reshape(-1) for part in parts)
+        return FixedGrid(width, integer, signed, grid.rounding, grid.saturation)
 
     def _old_mean(self, node: Node) -> Node | None:
         """hls4ml before 1.0 sums in its input's type, and stores the mean in that type before it is stored as the result; None
@@ -226,6 +284,12 @@ class _Builder:
         where = source.path if call is None else source.place(call.statement)
         layer = "" if call is None else f"{call.name}: "
         return UnsupportedModel(f"{layer}{why}", where=where, mend=mend)
+
+
+def _exactly(values: NDArray[np.float64]) -> FixedArray:
+    """Numbers as integers with the fewest bits behind the point."""
+    bits = fraction_bits(values)
+    return FixedArray((values * 2.0**bits).astype(np.int64), bits)
 
 
 def _placed(grid: FixedGrid | None, node: Node) -> FixedGrid:

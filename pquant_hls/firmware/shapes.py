@@ -36,8 +36,9 @@ class Shapes:
     layout: Layout
 
     def config(self, call: TopCall) -> Config:
-        names = call.type_names
-        return Config.of(names[-1], self.layout.names) if names else Config((), self.layout.names)
+        """Of the last template argument that is a struct; convolutions in distributed arithmetic have it first."""
+        found = (Config.of(name, self.layout.names) for name in reversed(call.type_names))
+        return next((config for config in found if config), Config((), self.layout.names))
 
     def of(self, name: str) -> Shape | None:
         return self.known.get(name)

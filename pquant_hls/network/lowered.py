@@ -234,9 +234,9 @@ _LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {
     "MultiHeadAttention": _attention,
     "EinsumDense": _einsum,
     "Embedding": _embedding,
-    "Bidirectional": _both_ways,
     "TimeDistributed": _each_step,
     **{f"{mark}{name}": _recurrent for name in GATES for mark in ("", "Q")},
+    **{f"{mark}Bidirectional": _both_ways for mark in ("", "Q")},
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pquant_hls.testing.sketch import ELEMENTS, WEIGHTED, Quantizer, Sketch, SketchNode
+from pquant_hls.testing.sketch import ELEMENTS, FLOAT, WEIGHTED, Quantizer, Sketch, SketchNode
 
 IDLE = ("Dropout", "GaussianNoise")
 MOVES: tuple[str, ...] = (*IDLE, "Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D")
@@ -136,6 +136,13 @@ def _names_clash(sketch: Sketch) -> bool:
         not name.startswith("n") or not name[1:2].isdigit() for name in names if not name.isdigit()
     )
     return len(set(safe)) < len(safe) or reserved
+
+
+def _sees_no_later_step(sketch: Sketch, node: SketchNode) -> bool:
+    """A causal convolution, or zeros before the first step alone and a convolution behind them."""
+    padding = node.options.get("padding")
+    behind = isinstance(padding, tuple) and any(user.kind == "QConv1D" for user in sketch.users(node.key))
+    return padding == "causal" or behind
 
 
 def _some(test: Callable[[SketchNode], bool]) -> Test:
@@ -278,6 +285,11 @@ CONSTRUCTS: Mapping[str, Test] = {
     "separable convolution": _kind("QSeparableConv1D", "QSeparableConv2D"),
     "folded batch normalization": _kind("QConv2DBatchnorm", "QDenseBatchnorm"),
     "recurrent": _kind("QGRU", "QLSTM", "QSimpleRNN"),
+    "recurrent backwards": _some(lambda node: bool(node.options.get("go_backwards"))),
+    "both ways": _kind("Bidirectional", "QBidirectional"),
+    "layer of each step": _kind("TimeDistributed"),
+    "causal convolution": lambda s: any(_sees_no_later_step(s, node) for node in s.nodes),
+    "float layer": _kind(*FLOAT),
     "dense over four axes": _some(lambda n: n.kind == "Reshape" and len(n.options["target_shape"]) == 4),
     "picked or bounded values": _some(lambda n: n.kind == "Operator" and n.options["sign"] in PICKS),
     "layer normalization": _kind("LayerNormalization", "FixedPointLayerNorm"),

@@ -1,8 +1,9 @@
 """The exactness property: what the linter passes or mends, csim and the emulator compute as Keras does.
 
 The reference is the Keras model handed in, by ``network.witness``; where ``fix`` made another model, that model.
-Each network goes through build, lint, fix and conversion, then before two judges: the emulator, which is cheap, on
-its own, and csim, many networks in one compile. Every output value counts.
+A network with float layers is handed in calibrated at 8 bits. Each goes through build, lint, fix and conversion, then
+before two judges: the emulator, which is cheap, on its own, and csim, many networks in one compile. Every output value
+counts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pquant_hls.compress import QuantizationCompression
 from pquant_hls.csim import build as compiled
 from pquant_hls.csim import predict
 from pquant_hls.errors import NotMeasured, PquantError
@@ -28,7 +30,7 @@ from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
 from pquant_hls.testing.constructs import constructs
 from pquant_hls.testing.networks import draw, sketch_inputs
-from pquant_hls.testing.sketch import Sketch, keras_model, reloaded
+from pquant_hls.testing.sketch import FLOAT, Sketch, keras_model, reloaded
 
 Result = Literal["exact", "bounded", "refused", "left out", "unbuilt", "unjudged", "wrong", "crash"]
 Floats = list[NDArray[np.float64]]
@@ -172,6 +174,27 @@ def _built(case: Case, folder: Path) -> None:  # noqa: ARG001
         differing = outputs_apart(answers(before, case.x), answers(case.model, case.x))
         if differing:
             case.end("wrong", "load", differing)
+
+    if any(node.kind in FLOAT for node in case.sketch.nodes):
+        before, case.model = case.model, ptq_model(case.model, case.x)
+        moved = _moved(answers(before, case.x), answers(case.model, case.x))
+        if moved > MOVED:
+            case.end(
+                "wrong", "calibrate", f"the calibrated model's outputs are {moved:.2g} of their spread away"
+            )
+
+
+def ptq_model(model: Any, x: Any) -> Any:
+    """The model at 8 bits, calibrated on ``x`` without training, by its own name, which files of a project carry."""
+    import keras
+
+    config = {"mode": "ptq", "bits": 8}
+    found = (
+        QuantizationCompression(config)
+        .compress(model, (x, np.zeros(len(x[0] if isinstance(x, list) else x), int)))
+        .model
+    )
+    return keras.Model(found.inputs, found.outputs, name=model.name)
 
 
 def _linted(case: Case, folder: Path) -> None:  # noqa: ARG001
@@ -346,5 +369,6 @@ __all__ = [
     "mended",
     "outputs_apart",
     "parts",
+    "ptq_model",
 ]
 __all__ += ["Case", "prepared"]

@@ -404,6 +404,14 @@ def _recurrent() -> Mapping[str, Form]:
             SEQUENCE,
             _chain(qkeras.QSimpleRNN(3, **cell, **state, activation=qkeras.quantized_tanh(6)), _dense(2)),
         ),
+        "QGRU, backwards": (
+            SEQUENCE,
+            _chain(qkeras.QGRU(2, **cell, **gates, **state, go_backwards=True), _act(_bits(8, 0)), _dense(2)),
+        ),
+        "QLSTM, both ways": (
+            SEQUENCE,
+            _chain(kl.Bidirectional(qkeras.QLSTM(2, **cell, **gates, **state)), _act(_bits(8, 0)), _dense(2)),
+        ),
     }
 
 

@@ -162,30 +162,70 @@ def _folded_norm(drawer: Drawer, x: int) -> int:
     return drawer.activated(drawer.add("QDenseBatchnorm", flattened(drawer, x), units=3, **settings))
 
 
-def _recurrent(drawer: Drawer, x: int) -> int:
-    """A cell over a short sequence, its states rounded."""
-    if len(drawer.shape(x)) == 1:
-        x = drawer.add("Reshape", x, target_shape=(drawer.shape(x)[0], 1))
-    if len(drawer.shape(x)) != 2 or drawer.shape(x)[0] > 8:
-        return _summed(drawer, x)
+def _steps(drawer: Drawer, x: int, most: int) -> int:
+    """A sequence of at most ``most`` steps, which are no fewer than 4."""
+    shape = drawer.shape(x)
+    if len(shape) == 1 and shape[0] <= most:
+        return drawer.add("Reshape", x, target_shape=(shape[0], 1))
+    return x if len(shape) == 2 and shape[0] <= most else _in_rows(drawer, x)
+
+
+def _cell(drawer: Drawer) -> tuple[str, dict[str, Any]]:
+    """(kind, options) of a recurrent layer whose states are rounded."""
     kind = drawer.any_of("QGRU", "QLSTM", "QSimpleRNN")
-    roles: dict[str, Any] = {
-        f"{role}_quantizer": drawer.quantized_bits(3, 6, 1) for role in ("kernel", "recurrent", "bias")
-    }
-    gates: dict[str, Any] = {
-        "recurrent_activation": Quantizer("quantized_sigmoid", {"bits": drawer.bits(3, 6)})
-    }
-    x = drawer.add(
-        kind,
-        x,
-        units=drawer.bits(1, 3),
-        activation=Quantizer("quantized_tanh", {"bits": drawer.bits(3, 6)}),
-        state_quantizer=drawer.quantized_bits(4, 8, 1),
-        return_sequences=drawer.chance(0.4),
+    roles = {f"{role}_quantizer": drawer.quantized_bits(3, 6, 1) for role in ("kernel", "recurrent", "bias")}
+    gates = {"recurrent_activation": Quantizer("quantized_sigmoid", {"bits": drawer.bits(3, 6)})}
+    return kind, {
+        "units": drawer.bits(1, 3),
+        "activation": Quantizer("quantized_tanh", {"bits": drawer.bits(3, 6)}),
+        "state_quantizer": drawer.quantized_bits(4, 8, 1),
+        "return_sequences": drawer.chance(0.4),
         **roles,
         **({} if kind == "QSimpleRNN" else gates),
-    )
+    }
+
+
+def _recurrent(drawer: Drawer, x: int) -> int:
+    """A cell over a short sequence, from its first step on or from its last."""
+    x, (kind, options) = _steps(drawer, x, 6), _cell(drawer)
+    x = drawer.add(kind, x, go_backwards=drawer.chance(0.4), **options)
     return drawer.act(x) if drawer.chance(0.6) else x
+
+
+def _both_ways(drawer: Drawer, x: int) -> int:
+    """A cell over a short sequence from both ends, in Keras' wrapper or QKeras'."""
+    x, (wraps, options) = _steps(drawer, x, 4), _cell(drawer)
+    merge = drawer.any_of("concat", "concat", "sum", "mul", "ave")
+    x = drawer.add(
+        drawer.any_of("Bidirectional", "QBidirectional"), x, wraps=wraps, merge_mode=merge, **options
+    )
+    return drawer.act(x) if merge == "ave" or drawer.chance(0.6) else x
+
+
+def _each_step(drawer: Drawer, x: int) -> int:
+    """A layer of the last axis alone, in Keras' wrapper."""
+    x = x if len(drawer.shape(x)) > 1 else _steps(drawer, x, 8)
+    wraps = drawer.any_of("QDense", "QDense", "QActivation", "ReLU", "BatchNormalization")
+    options: dict[str, dict[str, Any]] = {
+        "QDense": {"units": drawer.bits(1, 4), "use_bias": drawer.chance(0.85), **drawer.quantizers()},
+        "QActivation": {"activation": drawer.activation()},
+    }
+    if wraps == "QDense" and drawer.chance(0.3):
+        options[wraps]["activation"] = drawer.activation()
+    x = drawer.add("TimeDistributed", x, wraps=wraps, **options.get(wraps, {}))
+    return drawer.activated(x) if drawer.chance(0.6) else x
+
+
+def _causal(drawer: Drawer, x: int) -> int:
+    """A convolution that sees no later step: behind zeros, or Keras' own of float weights, which are calibrated."""
+    x, size, gap = _steps(drawer, x, 8), drawer.bits(2, 3), drawer.any_of(1, 1, 2)
+    options: dict[str, Any] = {"filters": drawer.bits(1, 3), "kernel_size": size}
+    options["use_bias"] = drawer.chance(0.85)
+    options |= {"dilation_rate": gap} if gap > 1 else {"strides": drawer.bits(1, 2)}
+    if drawer.chance(0.5):
+        return drawer.activated(drawer.add("Conv1D", x, padding="causal", **options))
+    x = drawer.add("ZeroPadding1D", x, padding=(gap * (size - 1), 0))
+    return drawer.activated(drawer.add("QConv1D", x, **options, **drawer.quantizers()))
 
 
 def _sliced(drawer: Drawer, x: int) -> int:
@@ -272,6 +312,9 @@ MORE_PARTS: dict[str, Part] = {
     "convolution written out": _written_out,
     "folded batch normalization": _folded_norm,
     "recurrent": _recurrent,
+    "both ways": _both_ways,
+    "layer of each step": _each_step,
+    "causal convolution": _causal,
     "dense over four axes": _many_axes,
     "picked or bounded values": _sliced,
     "layer normalization": _normalized_rows,

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 WEIGHTED = ("QDense", "QConv1D", "QConv2D", "QDepthwiseConv2D")
+FLOAT = ("Conv1D",)
+"""Keras' own layers with weights, which are calibrated before a network is judged."""
 ELEMENTS = "FixedPointQuantizer"
 MERGES = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Concatenate", "Dot")
 OPERATORS: Mapping[str, Callable[..., Any]] = {
@@ -63,8 +65,8 @@ def is_plain(name: str) -> bool:
 class SketchNode:
     """One call. ``kind`` is Keras' or QKeras' layer class; ``Operator``, ``Nested`` and ``Again`` (the layer of
     the node whose key is ``of``, once more) are others. ``options`` go to the layer, but for ``active``, which
-    calls a dropout with ``training=True``. ``weights`` says how its weights are drawn: ``random``, ``zeros``,
-    ``lsb`` (at most one of the kernel quantizer) or ``sparse``."""
+    calls a dropout with ``training=True``; those of a wrapper go to the layer of the class ``wraps``. ``weights`` says
+    how its weights are drawn: ``random``, ``zeros``, ``lsb`` (at most one of the kernel quantizer) or ``sparse``."""
 
     key: int
     kind: str
@@ -169,9 +171,6 @@ def _operated(node: SketchNode, inputs: list[Any]) -> Any:
 
 
 def _layer(node: SketchNode) -> Any:
-    import keras
-    import qkeras
-
     from pquant_hls.network.files import OWN
 
     own = {layer.__name__: layer for layer in OWN}
@@ -183,8 +182,17 @@ def _layer(node: SketchNode) -> Any:
         options["mask"] = np.array(options["mask"], np.float32)
     if node.kind in own:
         return own[node.kind](**options)
-    home = qkeras if node.kind.startswith("Q") else keras.layers
-    return getattr(home, node.kind)(**options)
+    if "wraps" in options:
+        outer = {key: options.pop(key) for key in ("name", "merge_mode") if key in options}
+        return _class(node.kind)(_class(options.pop("wraps"))(**options), **outer)
+    return _class(node.kind)(**options)
+
+
+def _class(kind: str) -> Any:
+    import keras
+    import qkeras
+
+    return getattr(qkeras if kind.startswith("Q") else keras.layers, kind)
 
 
 def _weights(layer: Any, node: SketchNode, seed: int) -> list[Floats]:
@@ -221,6 +229,7 @@ def _share(node: SketchNode, word: str, shape: tuple[int, ...], rng: np.random.G
 
 __all__ = [
     "ELEMENTS",
+    "FLOAT",
     "MERGES",
     "OPERATORS",
     "WEIGHTED",

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pquant_hls.compress import QuantizationCompression
 from pquant_hls.csim import build as compiled
 from pquant_hls.csim import predict
 from pquant_hls.errors import NotMeasured, PquantError
@@ -22,7 +21,7 @@ from pquant_hls.network.reference import reference
 from pquant_hls.qor import FixedType
 from pquant_hls.rtl import emulate
 from pquant_hls.spec import HlsSpec
-from pquant_hls.testing.exactness import BOUNDED, outputs_apart
+from pquant_hls.testing.exactness import BOUNDED, outputs_apart, ptq_model
 from pquant_hls.testing.forms import form_model, forms
 
 Result = Literal["exact", "mended", "by ptq", "bound", "refused", "WRONG", "CRASH"]
@@ -91,18 +90,6 @@ def check_forms(
     return trials
 
 
-def _calibrated(model: Any, x: Any) -> Any:
-    """The model at 8 bits, calibrated on ``x`` without training."""
-    config = {"mode": "ptq", "bits": 8}
-    found = QuantizationCompression(config).compress(model, (x, np.zeros(len(x), int))).model
-    return _renamed(found, model.name)
-
-
-def _renamed(model: Any, name: str) -> Any:
-    """The model by another name, which files of a project carry."""
-    return keras.Model(model.inputs, model.outputs, name=name)
-
-
 def _inputs(model: Any, spec: HlsSpec, rows: int) -> Any:
     """Half of the rows off every grid, half on that of ``hls.precision``; whole numbers for an embedding."""
     rng = np.random.default_rng(0)
@@ -132,7 +119,7 @@ def _prepared(name: str, form: Any, spec: HlsSpec, word: str, rows: int) -> Tria
                     f"{100 * m.mean / m.spread:.2g} % of its spread" for m in moved if m.differing
                 )
             elif errors(found):
-                original, trial.model = trial.model, _calibrated(trial.model, trial.x)
+                original, trial.model = trial.model, ptq_model(trial.model, trial.x)
                 found = lint(trial.model, spec)
                 trial.mended = trial.by_ptq = not errors(found)
                 moved = moved_by_fix(original, trial.model, trial.x, spec, headless=False)

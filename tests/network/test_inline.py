@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as kl
+from qkeras import QBidirectional
 
 from pquant_hls.network import calls, keras_predict, model_digest
 from pquant_hls.network.inline import inlined
@@ -67,6 +68,7 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
         SEQUENCE,
         kl.Bidirectional(kl.GRU(2, return_sequences=True), merge_mode="sum"),
     ),
+    "both ways in QKeras' wrapper": (SEQUENCE, QBidirectional(kl.SimpleRNN(2), merge_mode="mul")),
     "a dense layer of each step": (SEQUENCE, kl.TimeDistributed(kl.Dense(2, activation="relu"))),
     "causal convolution": (SEQUENCE, kl.Conv1D(2, 3, padding="causal", dilation_rate=2)),
     "slices": (SEQUENCE, lambda x: keras.ops.concatenate([x[:, 1:4, 0], x[..., 2]], axis=-1)),
