@@ -121,9 +121,18 @@ def _dot(call: Call) -> Apply | None:
     shapes = [tuple(tensor.shape[1:]) for tensor in call.node.input_tensors]
     axes = [call.layer.axes] * 2 if isinstance(call.layer.axes, int) else list(call.layer.axes)
     last = [axis % (len(shape) + 1) == len(shape) for axis, shape in zip(axes, shapes, strict=True)]
-    if len({len(shape) for shape in shapes}) > 1 or len(shapes[0]) > 2 or call.layer.normalize:
+    if len({len(shape) for shape in shapes}) > 1 or len(shapes[0]) > 2:
         return None
-    return lambda feeds, name: contracted_rows(feeds, shapes, last, name)
+
+    def made(feeds: list[Any], name: str) -> Any:
+        if call.layer.normalize:
+            feeds = [
+                keras.layers.UnitNormalization(axis, name=f"{name}_unit{place}")(feed)
+                for place, (feed, axis) in enumerate(zip(feeds, axes, strict=True))
+            ]
+        return contracted_rows(feeds, shapes, last, name)
+
+    return made
 
 
 def _softmax(call: Call) -> Apply | None:

@@ -382,11 +382,53 @@ def _plain() -> Mapping[str, Form]:
             VECTOR,
             _narrow(kl.LayerNormalization(center=False, scale=False), _act(_bits(8, 3))),
         ),
+        **_norms(),
         "plain causal Conv1D": (
             SEQUENCE,
             _bare(kl.Conv1D(3, 2, padding="causal"), kl.Flatten(), kl.Dense(2)),
         ),
         "plain LayerNormalization": (VECTOR, _bare(kl.Dense(5), kl.LayerNormalization(), kl.Dense(3))),
+    }
+
+
+def _norms() -> Mapping[str, Form]:
+    """Normalizations over an event's own values, without a mean, over other axes and over groups."""
+
+    def unit(a: Any, b: Any) -> Any:
+        return kl.Dot(axes=-1, normalize=True)([a, b])
+
+    rows = {
+        "RMSNormalization": kl.RMSNormalization(),
+        "RMSNormalization over rows and columns": kl.RMSNormalization(axis=[1, 2]),
+        "UnitNormalization": kl.UnitNormalization(),
+        "LayerNormalization over columns": kl.LayerNormalization(axis=1),
+        "LayerNormalization over rows and columns": kl.LayerNormalization(axis=[1, 2]),
+        "GroupNormalization, two groups": kl.GroupNormalization(2),
+    }
+    images = {
+        "UnitNormalization over channels": kl.UnitNormalization(),
+        "LayerNormalization over the rows of an image": kl.LayerNormalization(axis=2),
+        "GroupNormalization of an image": kl.GroupNormalization(2),
+        "GroupNormalization, one group": kl.GroupNormalization(1, center=False, scale=False),
+        "GroupNormalization, one channel each": kl.GroupNormalization(-1),
+        "GroupNormalization over another axis": kl.GroupNormalization(3, axis=1),
+    }
+    return {
+        **{
+            name: (SEQUENCE, _objects(layer, _act(_bits(8, 3)), _conv(1, 2, 1)))
+            for name, layer in rows.items()
+        },
+        **{
+            name: (IMAGE, _chain(_conv(2, 4, 1), layer, _act(_bits(8, 3)), _conv(2, 2, 2)))
+            for name, layer in images.items()
+        },
+        "Dot of two unit vectors": (VECTOR, _chain(_joined(unit, _narrowed(4), _narrowed(4)))),
+        "Dot of rows of length 1": (SEQUENCE, _chain(_joined(unit, _rows(4), _rows(4)), _act(_bits(10, 2)))),
+        "plain RMSNormalization": (VECTOR, _bare(kl.Dense(5), kl.RMSNormalization(), kl.Dense(3))),
+        "plain GroupNormalization": (
+            IMAGE,
+            _bare(kl.Conv2D(4, 3), kl.GroupNormalization(2), kl.ReLU(), kl.Flatten(), kl.Dense(3)),
+        ),
     }
 
 
