@@ -185,6 +185,13 @@ def _each_step(call: Call) -> Apply | None:
     return lambda feeds, name: _copied(inner, feeds[0], name=name)
 
 
+def _flattened(call: Call) -> Apply | None:
+    """A reshape of several axes to one, which hls4ml's streams take for what it is as a Flatten alone."""
+    if len(call.shape) != 1 or len(call.node.input_tensors[0].shape) == 2:
+        return None
+    return lambda feeds, name: keras.layers.Flatten(name=name)(feeds[0])
+
+
 def _causal(call: Call) -> Apply | None:
     """Of Keras' own convolution, which sees no later step: zeros before the first one."""
     layer = call.layer
@@ -242,6 +249,7 @@ _LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {
     "FixedPointSoftmax": _softmax,
     "MultiHeadAttention": _attention,
     "EinsumDense": _einsum,
+    "Reshape": _flattened,
     "Embedding": _embedding,
     "Bidirectional": _both_ways,
     "TimeDistributed": _each_step,

@@ -36,10 +36,12 @@ class Norm:
 
     @property
     def joined(self) -> tuple[tuple[int, bool], ...]:
-        """``parts`` with neighbours of one duty as one axis, and without those of length 1."""
+        """``parts`` with neighbours of one duty as one axis, and without those of length 1; one row where a mean goes over all
+        of several axes, as vectors of more than one word are no vectors in hls4ml's streams."""
         real = [part for part in self.parts if part[0] != 1] or [(1, True)]
         grouped = groupby(real, key=lambda part: part[1])
-        return tuple((math.prod(size for size, _ in each), over) for over, each in grouped)
+        found = tuple((math.prod(size for size, _ in each), over) for over, each in grouped)
+        return ((1, False), *found) if len(found) == 1 and len(self.shape) > 1 else found
 
     @property
     def inner(self) -> tuple[int, ...]:

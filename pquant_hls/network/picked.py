@@ -35,7 +35,13 @@ def _reshaped(call: Call) -> Apply | None:
     shape, given = _alone(call), tuple(size for size in call.shape if size is not None)
     if shape is None or math.prod(shape) != math.prod(given):
         return None
-    return lambda feeds, name: L.Reshape(call.shape, name=name)(feeds[0])
+    return lambda feeds, name: _shaped(feeds[0], call.shape, name)
+
+
+def _shaped(x: Any, shape: tuple[Any, ...], name: str) -> Any:
+    """By a Flatten where several axes become one, which hls4ml's streams take otherwise than a Reshape."""
+    flat = len(shape) == 1 and len(x.shape) > 2
+    return (L.Flatten(name=name) if flat else L.Reshape(shape, name=name))(x)
 
 
 def _turned(call: Call) -> Apply | None:
@@ -112,7 +118,7 @@ def _taken(x: Any, shape: tuple[int, ...], chosen: list[list[Run]], whole: Any, 
         ]
         x = L.Concatenate(axis=2, name=f"{name}_axis{axis}_joined")(parts) if len(parts) > 1 else parts[0]
         sizes[axis] = sum(end - start for start, end in runs)
-    return L.Reshape(whole, name=name)(x)
+    return _shaped(x, whole, name)
 
 
 def _bounded(low: Any, high: Any) -> Apply:

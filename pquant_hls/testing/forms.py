@@ -196,6 +196,10 @@ def _picked() -> Mapping[str, Form]:
             VECTOR,
             _chain(lambda x: ops.squeeze(ops.expand_dims(ops.reshape(x, (-1, 3, 2)), 1), 1), _conv(1, 2, 2)),
         ),
+        "one axis, and several again": (
+            SEQUENCE,
+            _objects(kl.Reshape((32,)), _act(_bits(5, 2)), kl.Reshape((4, 8)), _conv(1, 2, 1)),
+        ),
         "transpose, swapaxes": (
             IMAGE,
             _chain(lambda x: ops.swapaxes(ops.transpose(x, (0, 2, 1, 3)), 2, 3), _conv(2, 2, 1)),
