@@ -112,6 +112,10 @@ def _batch_norms() -> Mapping[str, Form]:
             _bare(norm(), _act(_bits(8, 3)), _conv(2, 2, 3), _act(_relu(5, 2))),
         ),
         "batch norm over rows": (IMAGE, _chain(norm(axis=1), _act(_bits(8, 3)), _conv(2, 2, 3))),
+        "batch norm behind a Flatten": (
+            IMAGE,
+            _chain(_conv(2, 2, 3), kl.Flatten(), norm(), _act(_relu(6, 2)), _dense(3)),
+        ),
         "QBatchNormalization": (
             VECTOR,
             _chain(_dense(4), qkeras.QBatchNormalization(), _act(_relu(6, 2)), _dense(3)),
