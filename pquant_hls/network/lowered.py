@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from pquant_hls.network.affine import FixedPointScale
-from pquant_hls.network.attention import attention, einsum_axes, einsum_dense
+from pquant_hls.network.attention import attention, attention_of_rows, einsum_axes, einsum_dense
 from pquant_hls.network.embedding import embedding_in_layers, has_tables
 from pquant_hls.network.graph import Call, copy_layer
 from pquant_hls.network.layernorm import normalized_in_layers
@@ -146,22 +146,30 @@ def _layer_norm(call: Call) -> Apply:
 
 
 def _attention(call: Call) -> Apply | None:
-    """Without masks, over one axis of rows."""
-    shapes = [tensor.shape for tensor in call.node.input_tensors]
-    args, given = call.node.arguments.args, call.node.arguments.kwargs
+    """Without masks, windows and gates, over one axis of rows."""
+    layer, args, given = call.layer, call.node.arguments.args, call.node.arguments.kwargs
     by_word = sorted(key for key, value in given.items() if isinstance(value, keras.KerasTensor))
     words = [*("query", "value", "key")[: len(args)], *by_word]  # as Keras lists them
-    options = [
-        key for key, value in given.items() if key not in by_word and value is not None and value is not False
-    ]
-    plain = (
-        not options
-        and {"query", "value"} <= set(words) <= {"query", "value", "key"}
-        and len(words) == len(shapes)
-    )
-    if not plain or any(len(shape) != 3 or None in shape[1:] for shape in shapes):
+    known = {"query", "value"} <= set(words) <= {"query", "value", "key"} and len(words) == len(call.inputs)
+    odd = getattr(layer, "use_gate", False) or getattr(layer, "sliding_window", None) is not None
+    if odd or not known or not _rows_alone(call):
         return None
-    return lambda feeds, name: attention(call.layer, dict(zip(words, feeds, strict=True)), name)
+    return lambda feeds, name: attention(layer, dict(zip(words, feeds, strict=True)), name)
+
+
+def _attention_of_rows(call: Call) -> Apply | None:
+    if len(call.inputs) not in (2, 3) or not _rows_alone(call):
+        return None
+    return lambda feeds, name: attention_of_rows(call.layer, feeds, name)
+
+
+def _rows_alone(call: Call) -> bool:
+    """Whether a call reads rows of values, and is given no mask, causal or other."""
+    given = call.node.arguments.kwargs.values()
+    options = [each for each in given if not isinstance(each, keras.KerasTensor)]
+    shapes = [tensor.shape for tensor in call.node.input_tensors]
+    plain = all(each is None or each is False for each in options)
+    return plain and not any(len(shape) != 3 or None in shape[1:] for shape in shapes)
 
 
 def _einsum(call: Call) -> Apply | None:
@@ -247,7 +255,8 @@ _LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {
     "Dot": _dot,
     "FixedPointLayerNorm": _layer_norm,
     "FixedPointSoftmax": _softmax,
-    "MultiHeadAttention": _attention,
+    **dict.fromkeys(("MultiHeadAttention", "GroupedQueryAttention"), _attention),
+    **dict.fromkeys(("Attention", "AdditiveAttention"), _attention_of_rows),
     "EinsumDense": _einsum,
     "Reshape": _flattened,
     "Embedding": _embedding,

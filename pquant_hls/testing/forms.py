@@ -474,6 +474,26 @@ def _attention() -> Mapping[str, Form]:
                 _act(_bits(8, 3)),
             ),
         ),
+        "attention, four heads on two keys": (
+            SEQUENCE,
+            _chain(lambda x: kl.GroupQueryAttention(2, 4, 2)(x, x), _act(_bits(8, 3))),
+        ),
+        "Attention": (SEQUENCE, _chain(lambda x: kl.Attention()([x, x]), _act(_bits(8, 3)))),
+        "Attention, scaled, of three": (
+            SEQUENCE,
+            _chain(
+                lambda x: kl.Attention(use_scale=True)([x, _rows(2)(x), _rows(3)(x)]),
+                _act(_bits(8, 3)),
+            ),
+        ),
+        "Attention of sums": (
+            SEQUENCE,
+            _chain(
+                lambda x: kl.Attention(use_scale=True, score_mode="concat")([x, x]),
+                _act(_bits(8, 3)),
+            ),
+        ),
+        "AdditiveAttention": (SEQUENCE, _chain(lambda x: kl.AdditiveAttention()([x, x]), _act(_bits(8, 3)))),
         "attention block with LayerNormalization": (
             SEQUENCE,
             _chain(

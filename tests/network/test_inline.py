@@ -57,6 +57,29 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
         lambda x: kl.MultiHeadAttention(3, 2, value_dim=5)(x, kl.Dense(3)(x)),
     ),
     "attention without bias": (SEQUENCE, lambda x: kl.MultiHeadAttention(2, 2, use_bias=False)(x, x)),
+    "attention of four heads on two keys": (SEQUENCE, lambda x: kl.GroupQueryAttention(2, 4, 2)(x, x)),
+    "attention of six heads on one key, without bias": (
+        SEQUENCE,
+        lambda x: kl.GroupQueryAttention(2, 6, 1, use_bias=False)(
+            x, kl.Dense(3)(x[:, :4]), kl.Dense(3)(x[:, 1:])
+        ),
+    ),
+    "attention of rows": (SEQUENCE, lambda x: kl.Attention()([x, x])),
+    "attention of rows, scaled, with keys": (
+        SEQUENCE,
+        lambda x: kl.Attention(use_scale=True, dropout=0.1)([x, kl.Dense(2)(x[:, :4]), x[:, 1:]]),
+    ),
+    "attention of rows by sums": (
+        SEQUENCE,
+        lambda x: kl.Attention(use_scale=True, score_mode="concat")([x, kl.Dense(3)(x[:, :4])]),
+    ),
+    "additive attention": (SEQUENCE, lambda x: kl.AdditiveAttention()([x, kl.Dense(3)(x[:, :4])])),
+    "additive attention, not scaled": (SEQUENCE, lambda x: kl.AdditiveAttention(use_scale=False)([x, x])),
+    "dot of unit vectors": ((4,), lambda x: kl.Dot(axes=1, normalize=True)([kl.Dense(3)(x), kl.Dense(3)(x)])),
+    "dot over unit rows": (
+        SEQUENCE,
+        lambda x: kl.Dot(axes=(2, 1), normalize=True)([kl.Dense(5)(x), kl.Dense(4)(x)]),
+    ),
     "GRU": (SEQUENCE, kl.GRU(4)),
     "GRU, reset before": (SEQUENCE, kl.GRU(4, reset_after=False, return_sequences=True)),
     "LSTM": (SEQUENCE, kl.LSTM(4, return_sequences=True)),
