@@ -18,6 +18,7 @@ from pquant_hls.network.products import contracted_rows
 from pquant_hls.network.recurrent import GATES, MOST_STEPS, cell_kind, unrolled
 from pquant_hls.network.softmax import FixedPointSoftmax, softmax_in_layers
 from pquant_hls.network.sums import SumOver
+from pquant_hls.network.transposed import is_interleaved, transposed_in_layers
 
 
 def as_layers(call: Call) -> Apply | None:
@@ -214,6 +215,12 @@ def _causal(call: Call) -> Apply | None:
     return made
 
 
+def _transposed(call: Call) -> Apply | None:
+    if None in call.shape or not is_interleaved(call.layer):
+        return None
+    return lambda feeds, name: transposed_in_layers(call.layer, feeds[0], name)
+
+
 def _copied(layer: Any, x: Any, **changes: Any) -> Any:
     """A copy of the layer, with its weights, applied."""
     made = copy_layer(layer, **changes)
@@ -252,6 +259,7 @@ def _both_ways(call: Call) -> Apply | None:
 
 _LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {
     "Conv1D": _causal,
+    **{f"{mark}Conv{rank}DTranspose": _transposed for rank in (1, 2) for mark in ("", "Q")},
     "Dot": _dot,
     "FixedPointLayerNorm": _layer_norm,
     "FixedPointSoftmax": _softmax,

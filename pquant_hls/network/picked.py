@@ -88,7 +88,10 @@ def _by_axis(places: NDArray[Any], found: NDArray[Any]) -> list[list[Run]] | Non
     at = np.unravel_index(found.ravel(), places.shape)
     chosen, rest = [], places
     for axis, places_on in enumerate(at):
-        kept = _in_order(places_on, axis, at)
+        if found.ndim == places.ndim:
+            kept = np.moveaxis(places_on.reshape(found.shape), axis, 0).reshape(found.shape[axis], -1)[:, 0]
+        else:
+            kept = _in_order(places_on, axis, at)
         rest = rest.take(kept, axis=axis)
         chosen.append(list(_runs(kept)))
     return chosen if np.array_equal(rest.ravel(), found.ravel()) else None
@@ -168,7 +171,7 @@ def _product(call: Call) -> Apply | None:
 PICKED: Mapping[str, Callable[[Call], Apply | None]] = {
     **dict.fromkeys(("Reshape", "ExpandDims", "Squeeze"), _reshaped),
     **dict.fromkeys(("Transpose", "Swapaxes", "Moveaxis"), _turned),
-    **dict.fromkeys(("GetItem", "Take", "Flip", "Roll"), _picked),
+    **dict.fromkeys(("GetItem", "Take", "Flip", "Roll", "Repeat", "Tile"), _picked),
     **dict.fromkeys(("Maximum", "Minimum"), _limited),
     "Concatenate": _joined,
     "Stack": _stacked,

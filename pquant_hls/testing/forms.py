@@ -200,6 +200,8 @@ def _picked() -> Mapping[str, Form]:
             VECTOR,
             _chain(lambda x: ops.squeeze(ops.expand_dims(ops.reshape(x, (-1, 3, 2)), 1), 1), _conv(1, 2, 2)),
         ),
+        "repeat": (SEQUENCE, _chain(lambda x: ops.repeat(x, 3, axis=2), _conv(1, 2, 2))),
+        "tile": (SEQUENCE, _chain(lambda x: ops.tile(x, (1, 2, 2)), _conv(1, 2, 1))),
         "one axis, and several again": (
             SEQUENCE,
             _objects(kl.Reshape((32,)), _act(_bits(5, 2)), kl.Reshape((4, 8)), _conv(1, 2, 1)),
@@ -358,6 +360,24 @@ def _activations() -> Mapping[str, Form]:
 def _plain() -> Mapping[str, Form]:
     return {
         "plain Dense": (VECTOR, _bare(kl.Dense(4, activation="relu"), kl.Dense(3))),
+        "Conv1DTranspose": (
+            SEQUENCE,
+            _chain(kl.Conv1DTranspose(3, 3, strides=2, activation="relu"), _conv(1, 2, 2)),
+        ),
+        "Conv2DTranspose": (
+            IMAGE,
+            _bare(kl.Conv2DTranspose(2, 3, strides=2, padding="same", activation="relu"), kl.Conv2D(1, 3)),
+        ),
+        "QConv2DTranspose": (
+            IMAGE,
+            _chain(
+                qkeras.QConv2DTranspose(
+                    2, (3, 2), strides=(2, 2), kernel_quantizer=_bits(4), bias_quantizer=_bits(4)
+                ),
+                _act(_relu(6, 2)),
+                _conv(2, 1, 2),
+            ),
+        ),
         "plain Conv2D": (IMAGE, _bare(kl.Conv2D(2, 3), kl.ReLU(), kl.Flatten(), kl.Dense(3))),
         "EinsumDense": (
             SEQUENCE,

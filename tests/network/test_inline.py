@@ -92,6 +92,16 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     ),
     "a dense layer of each step": (SEQUENCE, kl.TimeDistributed(kl.Dense(2, activation="relu"))),
     "causal convolution": (SEQUENCE, kl.Conv1D(2, 3, padding="causal", dilation_rate=2)),
+    "transposed convolution": (SEQUENCE, kl.Conv1DTranspose(2, 3, strides=2, activation="relu")),
+    "transposed convolution, same": (
+        (3, 2, 2),
+        kl.Conv2DTranspose(3, (3, 4), strides=(2, 3), padding="same"),
+    ),
+    "transposed convolution, short": (
+        (3, 2, 2),
+        kl.Conv2DTranspose(1, (2, 1), strides=(3, 2), use_bias=False),
+    ),
+    "transposed convolution without a stride": ((3, 4, 1), kl.Conv2DTranspose(2, 2)),
     "slices": (SEQUENCE, lambda x: keras.ops.concatenate([x[:, 1:4, 0], x[..., 2]], axis=-1)),
     "every second, backwards, some": (
         SEQUENCE,
@@ -107,6 +117,12 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
         ),
     ),
     "a new shape": (SEQUENCE, lambda x: keras.ops.transpose(keras.ops.reshape(x, (-1, 3, 5)), (0, 2, 1))),
+    "a vector of rows": (SEQUENCE, lambda x: kl.Reshape((15,))(x) + keras.ops.reshape(x, (-1, 15))),
+    "repeated": (
+        SEQUENCE,
+        lambda x: keras.ops.repeat(x, 2, axis=1) + keras.ops.repeat(x, 10, axis=1)[:, ::5],
+    ),
+    "tiled": (SEQUENCE, lambda x: keras.ops.tile(x, (1, 2, 3))),
     "stacked": (SEQUENCE, lambda x: keras.ops.stack([x, 2.0 * x, -x], axis=2)),
     "bounds": (
         SEQUENCE,
