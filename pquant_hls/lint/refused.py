@@ -17,7 +17,7 @@ def refusal(layer: Any) -> Refusal | None:
     """What keeps this layer from one of the forms that its kind has otherwise; None where there is nothing but its name."""
     if type(layer).__name__ == "Embedding":
         return _embedding(layer)
-    return refused_norm(layer) or _REFUSED.get(type(layer).__name__)
+    return refused_norm(layer) or _REFUSED.get(type(layer).__name__.removeprefix("Q"))
 
 
 def _embedding(layer: Any) -> Refusal:
@@ -38,7 +38,7 @@ _REFUSED: Mapping[str, Refusal] = {
         ),
     ),
     **dict.fromkeys(
-        ("Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose"),
+        ("Conv1DTranspose", "Conv2DTranspose"),
         (
             "gaps between its taps, output_padding, a softmax inside, or a quantizer without a zero or of its own scale",
             "a plain transposed convolution, or UpSampling2D and a convolution",
