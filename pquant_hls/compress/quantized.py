@@ -18,9 +18,9 @@ from pquant_hls.network.frontend import Shape, front_of, reading_of, shape_of, s
 from pquant_hls.network.graph import Call, NewLayer, Topology, calls, copy_layer, flat, rebuild
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.kinds.scales import Affine
-from pquant_hls.network.layernorm import normalizes_rows, tabled_norm
 from pquant_hls.network.lookup import MOST_INDEX_BITS, FixedPointTable
 from pquant_hls.network.names import unused
+from pquant_hls.network.norms import Norm, norm_of, tabled_norm
 from pquant_hls.network.plan import is_linear
 from pquant_hls.network.recurrent import RecurrentState
 from pquant_hls.network.softmax import FixedPointSoftmax
@@ -83,7 +83,7 @@ def check_quantizable(model: keras.Model, config: QuantizeConfig) -> None:
     for call in calls(model):
         kind, inner = operation(call.layer), activation_text(call.layer)
         constant = call.is_operation and call.constants
-        if normalizes_rows(call.layer):
+        if norm_of(call.layer) is not None:
             continue
         if constant or kind in ("other", "separable_conv") or (kind in SUMMED and _twin(call) is None):
             raise UnsupportedModel(f"a {call.kind} has no exact quantized twin", where=call.name)
@@ -165,8 +165,8 @@ class _Maker:
             return self._activation(call)
         if isinstance(found := layer_kind(call.layer), Affine):
             return self._scaled(call, found)
-        if normalizes_rows(call.layer):
-            return self._normalized(call)
+        if (norm := norm_of(call.layer)) is not None:
+            return self._normalized(call, norm)
         if isinstance(call.layer, RecurrentState):
             return [self._quantize(call.name, call.name)]
         if layer_kind(
@@ -175,14 +175,14 @@ class _Maker:
             return [NewLayer(copy_layer(call.layer)), self._quantize(call.name)]
         return None
 
-    def _normalized(self, call: Call) -> Sequence[NewLayer]:
-        """A layer normalization of tables for the values and variances of the calibration sample."""
+    def _normalized(self, call: Call, norm: Norm) -> Sequence[NewLayer]:
+        """A normalization of tables for the values and variances of the calibration sample."""
         read = self.values[self.graph.sources(call)[0].name]
         integer, spread = (
             math.ceil(math.log2(max(float(part.max(initial=0.0)), 2.0**-6)))
-            for part in (np.abs(read), read.var(axis=-1))
+            for part in (np.abs(read), norm.spreads(read))
         )
-        made = [NewLayer(layer) for layer in tabled_norm(call.layer, call.name, integer, spread)]
+        made = [NewLayer(layer) for layer in tabled_norm(norm, call.name, integer, spread)]
         return [*made, self._quantize(call.name)] if self._feeds_weights(call) else made
 
     def _scaled(self, call: Call, kind: Affine) -> Sequence[NewLayer]:

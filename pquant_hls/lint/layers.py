@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pquant_hls.lint.finding import Context, Finding, Findings, finding, remarked
+from pquant_hls.lint.refused import refusal
 from pquant_hls.network.folding import by_channel, folds_back, readers_of
 from pquant_hls.network.frontend import front_of
 from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds import is_exact, layer_kind
-from pquant_hls.network.layernorm import normalizes_rows
+from pquant_hls.network.norms import norm_of
 
 HALF_PRECISION = frozenset({"float16", "bfloat16"})
 
@@ -46,10 +47,12 @@ def _unknown(call: Call) -> Finding:
         return finding(
             "unsupported-layer", call, f"{call.kind}, a class of its own, has no exact conversion", mend=mend
         )
-    if normalizes_rows(call.layer):
+    if norm_of(call.layer) is not None:
         text = "its means and inverse roots lie on no grid"
         mend = "--fix or the quantize step makes a FixedPointLayerNorm of it"
         return finding("unsupported-layer", call, text, mend=mend, fixable=True)
+    if (refused := refusal(call.layer)) is not None:
+        return finding("unsupported-layer", call, refused[0], mend=refused[1])
     return finding("unsupported-layer", call, f"{call.kind} has no exact conversion")
 
 

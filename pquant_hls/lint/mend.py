@@ -16,8 +16,8 @@ from pquant_hls.network.graph import Call
 from pquant_hls.network.kinds import layer_kind
 from pquant_hls.network.kinds.scales import Affine
 from pquant_hls.network.kinds.tables import addressable
-from pquant_hls.network.layernorm import normalizes_rows, tabled_norm
 from pquant_hls.network.lookup import FixedPointTable, values_of
+from pquant_hls.network.norms import Norm, norm_of, tabled_norm
 from pquant_hls.network.tabled import applied_to
 from pquant_hls.qor import FixedType
 
@@ -39,8 +39,8 @@ def mended_layer(call: Call, context: Context, source: FixedType | None) -> Made
     if kind.operation == "batchnorm":
         scale, shift = along_axis(call)
         return lambda name, inputs: rounded_scale(scale, shift, name)(inputs[0])
-    if normalizes_rows(layer):
-        return _tabled_norm(call, source)
+    if (norm := norm_of(layer)) is not None:
+        return _tabled_norm(norm, source)
     if isinstance(kind, Affine):
         constants = kind.constants(layer)
         return lambda name, inputs: rounded_scale(*constants, name)(inputs[0])
@@ -53,12 +53,12 @@ def mended_layer(call: Call, context: Context, source: FixedType | None) -> Made
     return lambda name, inputs: replace(form, slope=slope).apply(inputs[0], name)
 
 
-def _tabled_norm(call: Call, source: FixedType | None) -> Made:
+def _tabled_norm(norm: Norm, source: FixedType | None) -> Made:
     integer = USUAL_REACH if source is None else min(source.integer - int(source.signed), MOST_REACH)
 
     def made(name: str, inputs: list[Any]) -> Any:
         value = inputs[0]
-        for layer in tabled_norm(call.layer, name, integer):
+        for layer in tabled_norm(norm, name, integer):
             value = layer(value)
         return value
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from pquant_hls.network.affine import FixedPointScale
-from pquant_hls.network.attention import attention, einsum_axes, einsum_dense
+from pquant_hls.network.attention import attention, attention_of_rows, einsum_axes, einsum_dense
 from pquant_hls.network.embedding import embedding_in_layers, has_tables
 from pquant_hls.network.graph import Call, copy_layer
 from pquant_hls.network.layernorm import normalized_in_layers
@@ -18,6 +18,7 @@ from pquant_hls.network.products import contracted_rows
 from pquant_hls.network.recurrent import GATES, MOST_STEPS, cell_kind, unrolled
 from pquant_hls.network.softmax import FixedPointSoftmax, softmax_in_layers
 from pquant_hls.network.sums import SumOver
+from pquant_hls.network.transposed import is_interleaved, transposed_in_layers
 
 
 def as_layers(call: Call) -> Apply | None:
@@ -121,9 +122,18 @@ def _dot(call: Call) -> Apply | None:
     shapes = [tuple(tensor.shape[1:]) for tensor in call.node.input_tensors]
     axes = [call.layer.axes] * 2 if isinstance(call.layer.axes, int) else list(call.layer.axes)
     last = [axis % (len(shape) + 1) == len(shape) for axis, shape in zip(axes, shapes, strict=True)]
-    if len({len(shape) for shape in shapes}) > 1 or len(shapes[0]) > 2 or call.layer.normalize:
+    if len({len(shape) for shape in shapes}) > 1 or len(shapes[0]) > 2:
         return None
-    return lambda feeds, name: contracted_rows(feeds, shapes, last, name)
+
+    def made(feeds: list[Any], name: str) -> Any:
+        if call.layer.normalize:
+            feeds = [
+                keras.layers.UnitNormalization(axis, name=f"{name}_unit{place}")(feed)
+                for place, (feed, axis) in enumerate(zip(feeds, axes, strict=True))
+            ]
+        return contracted_rows(feeds, shapes, last, name)
+
+    return made
 
 
 def _softmax(call: Call) -> Apply | None:
@@ -137,22 +147,30 @@ def _layer_norm(call: Call) -> Apply:
 
 
 def _attention(call: Call) -> Apply | None:
-    """Without masks, over one axis of rows."""
-    shapes = [tensor.shape for tensor in call.node.input_tensors]
-    args, given = call.node.arguments.args, call.node.arguments.kwargs
+    """Without masks, windows and gates, over one axis of rows."""
+    layer, args, given = call.layer, call.node.arguments.args, call.node.arguments.kwargs
     by_word = sorted(key for key, value in given.items() if isinstance(value, keras.KerasTensor))
     words = [*("query", "value", "key")[: len(args)], *by_word]  # as Keras lists them
-    options = [
-        key for key, value in given.items() if key not in by_word and value is not None and value is not False
-    ]
-    plain = (
-        not options
-        and {"query", "value"} <= set(words) <= {"query", "value", "key"}
-        and len(words) == len(shapes)
-    )
-    if not plain or any(len(shape) != 3 or None in shape[1:] for shape in shapes):
+    known = {"query", "value"} <= set(words) <= {"query", "value", "key"} and len(words) == len(call.inputs)
+    odd = getattr(layer, "use_gate", False) or getattr(layer, "sliding_window", None) is not None
+    if odd or not known or not _rows_alone(call):
         return None
-    return lambda feeds, name: attention(call.layer, dict(zip(words, feeds, strict=True)), name)
+    return lambda feeds, name: attention(layer, dict(zip(words, feeds, strict=True)), name)
+
+
+def _attention_of_rows(call: Call) -> Apply | None:
+    if len(call.inputs) not in (2, 3) or not _rows_alone(call):
+        return None
+    return lambda feeds, name: attention_of_rows(call.layer, feeds, name)
+
+
+def _rows_alone(call: Call) -> bool:
+    """Whether a call reads rows of values, and is given no mask, causal or other."""
+    given = call.node.arguments.kwargs.values()
+    options = [each for each in given if not isinstance(each, keras.KerasTensor)]
+    shapes = [tensor.shape for tensor in call.node.input_tensors]
+    plain = all(each is None or each is False for each in options)
+    return plain and not any(len(shape) != 3 or None in shape[1:] for shape in shapes)
 
 
 def _einsum(call: Call) -> Apply | None:
@@ -176,6 +194,13 @@ def _each_step(call: Call) -> Apply | None:
     return lambda feeds, name: _copied(inner, feeds[0], name=name)
 
 
+def _flattened(call: Call) -> Apply | None:
+    """A reshape of several axes to one, which hls4ml's streams take for what it is as a Flatten alone."""
+    if len(call.shape) != 1 or len(call.node.input_tensors[0].shape) == 2:
+        return None
+    return lambda feeds, name: keras.layers.Flatten(name=name)(feeds[0])
+
+
 def _causal(call: Call) -> Apply | None:
     """Of Keras' own convolution, which sees no later step: zeros before the first one."""
     layer = call.layer
@@ -188,6 +213,12 @@ def _causal(call: Call) -> Apply | None:
         return _copied(layer, padded, name=name, padding="valid")
 
     return made
+
+
+def _transposed(call: Call) -> Apply | None:
+    if None in call.shape or not is_interleaved(call.layer):
+        return None
+    return lambda feeds, name: transposed_in_layers(call.layer, feeds[0], name)
 
 
 def _copied(layer: Any, x: Any, **changes: Any) -> Any:
@@ -228,11 +259,14 @@ def _both_ways(call: Call) -> Apply | None:
 
 _LAYERS: Mapping[str, Callable[[Call], Apply | None]] = {
     "Conv1D": _causal,
+    **{f"{mark}Conv{rank}DTranspose": _transposed for rank in (1, 2) for mark in ("", "Q")},
     "Dot": _dot,
     "FixedPointLayerNorm": _layer_norm,
     "FixedPointSoftmax": _softmax,
-    "MultiHeadAttention": _attention,
+    **dict.fromkeys(("MultiHeadAttention", "GroupedQueryAttention"), _attention),
+    **dict.fromkeys(("Attention", "AdditiveAttention"), _attention_of_rows),
     "EinsumDense": _einsum,
+    "Reshape": _flattened,
     "Embedding": _embedding,
     "TimeDistributed": _each_step,
     **{f"{mark}{name}": _recurrent for name in GATES for mark in ("", "Q")},

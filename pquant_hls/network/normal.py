@@ -8,7 +8,7 @@ softmax or sigmoid goes (argmax and thresholds work on logits), names become suc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import keras
@@ -104,7 +104,9 @@ class _Builder:
         if before is None:
             return self.marked(call, self.computed(call, name, inputs))
         # hls4ml's streams have no Flatten: what follows one must not mind, and activations do
-        self.unflat[call.output] = self.marked(call, self.computed(call, name, [before]))
+        layer = layer_kind(call.layer).before_flatten(call.layer, tuple(before.shape[1:]))
+        moved = self.computed(replace(call, layer=layer), name, [before])
+        self.unflat[call.output] = self.marked(call, moved)
         return keras.layers.Flatten(name=self.names.another(f"{name}_flat"))(self.unflat[call.output])
 
     def computed(self, call: Call, name: str, inputs: list[Any]) -> Any:

@@ -35,7 +35,13 @@ def _reshaped(call: Call) -> Apply | None:
     shape, given = _alone(call), tuple(size for size in call.shape if size is not None)
     if shape is None or math.prod(shape) != math.prod(given):
         return None
-    return lambda feeds, name: L.Reshape(call.shape, name=name)(feeds[0])
+    return lambda feeds, name: _shaped(feeds[0], call.shape, name)
+
+
+def _shaped(x: Any, shape: tuple[Any, ...], name: str) -> Any:
+    """By a Flatten where several axes become one, which hls4ml's streams take otherwise than a Reshape."""
+    flat = len(shape) == 1 and len(x.shape) > 2
+    return (L.Flatten(name=name) if flat else L.Reshape(shape, name=name))(x)
 
 
 def _turned(call: Call) -> Apply | None:
@@ -82,7 +88,10 @@ def _by_axis(places: NDArray[Any], found: NDArray[Any]) -> list[list[Run]] | Non
     at = np.unravel_index(found.ravel(), places.shape)
     chosen, rest = [], places
     for axis, places_on in enumerate(at):
-        kept = _in_order(places_on, axis, at)
+        if found.ndim == places.ndim:
+            kept = np.moveaxis(places_on.reshape(found.shape), axis, 0).reshape(found.shape[axis], -1)[:, 0]
+        else:
+            kept = _in_order(places_on, axis, at)
         rest = rest.take(kept, axis=axis)
         chosen.append(list(_runs(kept)))
     return chosen if np.array_equal(rest.ravel(), found.ravel()) else None
@@ -112,7 +121,7 @@ def _taken(x: Any, shape: tuple[int, ...], chosen: list[list[Run]], whole: Any, 
         ]
         x = L.Concatenate(axis=2, name=f"{name}_axis{axis}_joined")(parts) if len(parts) > 1 else parts[0]
         sizes[axis] = sum(end - start for start, end in runs)
-    return L.Reshape(whole, name=name)(x)
+    return _shaped(x, whole, name)
 
 
 def _bounded(low: Any, high: Any) -> Apply:
@@ -162,7 +171,7 @@ def _product(call: Call) -> Apply | None:
 PICKED: Mapping[str, Callable[[Call], Apply | None]] = {
     **dict.fromkeys(("Reshape", "ExpandDims", "Squeeze"), _reshaped),
     **dict.fromkeys(("Transpose", "Swapaxes", "Moveaxis"), _turned),
-    **dict.fromkeys(("GetItem", "Take", "Flip", "Roll"), _picked),
+    **dict.fromkeys(("GetItem", "Take", "Flip", "Roll", "Repeat", "Tile"), _picked),
     **dict.fromkeys(("Maximum", "Minimum"), _limited),
     "Concatenate": _joined,
     "Stack": _stacked,

@@ -112,6 +112,10 @@ def _batch_norms() -> Mapping[str, Form]:
             _bare(norm(), _act(_bits(8, 3)), _conv(2, 2, 3), _act(_relu(5, 2))),
         ),
         "batch norm over rows": (IMAGE, _chain(norm(axis=1), _act(_bits(8, 3)), _conv(2, 2, 3))),
+        "batch norm behind a Flatten": (
+            IMAGE,
+            _chain(_conv(2, 2, 3), kl.Flatten(), norm(), _act(_relu(6, 2)), _dense(3)),
+        ),
         "QBatchNormalization": (
             VECTOR,
             _chain(_dense(4), qkeras.QBatchNormalization(), _act(_relu(6, 2)), _dense(3)),
@@ -195,6 +199,12 @@ def _picked() -> Mapping[str, Form]:
         "reshape, expand_dims, squeeze": (
             VECTOR,
             _chain(lambda x: ops.squeeze(ops.expand_dims(ops.reshape(x, (-1, 3, 2)), 1), 1), _conv(1, 2, 2)),
+        ),
+        "repeat": (SEQUENCE, _chain(lambda x: ops.repeat(x, 3, axis=2), _conv(1, 2, 2))),
+        "tile": (SEQUENCE, _chain(lambda x: ops.tile(x, (1, 2, 2)), _conv(1, 2, 1))),
+        "one axis, and several again": (
+            SEQUENCE,
+            _objects(kl.Reshape((32,)), _act(_bits(5, 2)), kl.Reshape((4, 8)), _conv(1, 2, 1)),
         ),
         "transpose, swapaxes": (
             IMAGE,
@@ -350,6 +360,24 @@ def _activations() -> Mapping[str, Form]:
 def _plain() -> Mapping[str, Form]:
     return {
         "plain Dense": (VECTOR, _bare(kl.Dense(4, activation="relu"), kl.Dense(3))),
+        "Conv1DTranspose": (
+            SEQUENCE,
+            _chain(kl.Conv1DTranspose(3, 3, strides=2, activation="relu"), _conv(1, 2, 2)),
+        ),
+        "Conv2DTranspose": (
+            IMAGE,
+            _bare(kl.Conv2DTranspose(2, 3, strides=2, padding="same", activation="relu"), kl.Conv2D(1, 3)),
+        ),
+        "QConv2DTranspose": (
+            IMAGE,
+            _chain(
+                qkeras.QConv2DTranspose(
+                    2, (3, 2), strides=(2, 2), kernel_quantizer=_bits(4), bias_quantizer=_bits(4)
+                ),
+                _act(_relu(6, 2)),
+                _conv(2, 1, 2),
+            ),
+        ),
         "plain Conv2D": (IMAGE, _bare(kl.Conv2D(2, 3), kl.ReLU(), kl.Flatten(), kl.Dense(3))),
         "EinsumDense": (
             SEQUENCE,
@@ -382,11 +410,53 @@ def _plain() -> Mapping[str, Form]:
             VECTOR,
             _narrow(kl.LayerNormalization(center=False, scale=False), _act(_bits(8, 3))),
         ),
+        **_norms(),
         "plain causal Conv1D": (
             SEQUENCE,
             _bare(kl.Conv1D(3, 2, padding="causal"), kl.Flatten(), kl.Dense(2)),
         ),
         "plain LayerNormalization": (VECTOR, _bare(kl.Dense(5), kl.LayerNormalization(), kl.Dense(3))),
+    }
+
+
+def _norms() -> Mapping[str, Form]:
+    """Normalizations over an event's own values, without a mean, over other axes and over groups."""
+
+    def unit(a: Any, b: Any) -> Any:
+        return kl.Dot(axes=-1, normalize=True)([a, b])
+
+    rows = {
+        "RMSNormalization": kl.RMSNormalization(),
+        "RMSNormalization over rows and columns": kl.RMSNormalization(axis=[1, 2]),
+        "UnitNormalization": kl.UnitNormalization(),
+        "LayerNormalization over columns": kl.LayerNormalization(axis=1),
+        "LayerNormalization over rows and columns": kl.LayerNormalization(axis=[1, 2]),
+        "GroupNormalization, two groups": kl.GroupNormalization(2),
+    }
+    images = {
+        "UnitNormalization over channels": kl.UnitNormalization(),
+        "LayerNormalization over the rows of an image": kl.LayerNormalization(axis=2),
+        "GroupNormalization of an image": kl.GroupNormalization(2),
+        "GroupNormalization, one group": kl.GroupNormalization(1, center=False, scale=False),
+        "GroupNormalization, one channel each": kl.GroupNormalization(-1),
+        "GroupNormalization over another axis": kl.GroupNormalization(3, axis=1),
+    }
+    return {
+        **{
+            name: (SEQUENCE, _objects(layer, _act(_bits(8, 3)), _conv(1, 2, 1)))
+            for name, layer in rows.items()
+        },
+        **{
+            name: (IMAGE, _chain(_conv(2, 4, 1), layer, _act(_bits(8, 3)), _conv(2, 2, 2)))
+            for name, layer in images.items()
+        },
+        "Dot of two unit vectors": (VECTOR, _chain(_joined(unit, _narrowed(4), _narrowed(4)))),
+        "Dot of rows of length 1": (SEQUENCE, _chain(_joined(unit, _rows(4), _rows(4)), _act(_bits(10, 2)))),
+        "plain RMSNormalization": (VECTOR, _bare(kl.Dense(5), kl.RMSNormalization(), kl.Dense(3))),
+        "plain GroupNormalization": (
+            IMAGE,
+            _bare(kl.Conv2D(4, 3), kl.GroupNormalization(2), kl.ReLU(), kl.Flatten(), kl.Dense(3)),
+        ),
     }
 
 
@@ -432,6 +502,26 @@ def _attention() -> Mapping[str, Form]:
                 _act(_bits(8, 3)),
             ),
         ),
+        "attention, four heads on two keys": (
+            SEQUENCE,
+            _chain(lambda x: kl.GroupQueryAttention(2, 4, 2)(x, x), _act(_bits(8, 3))),
+        ),
+        "Attention": (SEQUENCE, _chain(lambda x: kl.Attention()([x, x]), _act(_bits(8, 3)))),
+        "Attention, scaled, of three": (
+            SEQUENCE,
+            _chain(
+                lambda x: kl.Attention(use_scale=True)([x, _rows(2)(x), _rows(3)(x)]),
+                _act(_bits(8, 3)),
+            ),
+        ),
+        "Attention of sums": (
+            SEQUENCE,
+            _chain(
+                lambda x: kl.Attention(use_scale=True, score_mode="concat")([x, x]),
+                _act(_bits(8, 3)),
+            ),
+        ),
+        "AdditiveAttention": (SEQUENCE, _chain(lambda x: kl.AdditiveAttention()([x, x]), _act(_bits(8, 3)))),
         "attention block with LayerNormalization": (
             SEQUENCE,
             _chain(

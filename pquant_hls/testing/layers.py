@@ -264,18 +264,30 @@ def _in_rows(drawer: Drawer, x: int) -> int:
 
 
 def _normalized_rows(drawer: Drawer, x: int) -> int:
-    """A layer normalization: of ours with ranges that fit, that saturate and that are far below one, or Keras' own."""
+    """A normalization of rows or columns, with a mean or without: of ours with ranges that fit, that saturate and that are far
+    below one, or Keras' own."""
     x = drawer.act(_in_rows(drawer, x), drawer.quantized_bits(4, 9, 3))
     if drawer.chance(0.3):
-        x = drawer.add(
-            "LayerNormalization", x, center=drawer.chance(0.5), scale=drawer.chance(0.5), epsilon=1e-2
-        )
+        x = _of_keras(drawer, x)
     else:
         integer = drawer.bits(-3, 3)
         spread = drawer.any_of(None, 2 * integer, drawer.bits(-4, 4))
         epsilon = drawer.any_of(1e-3, 0.05, 1.0)
-        x = drawer.add("FixedPointLayerNorm", x, integer=integer, spread=spread, epsilon=epsilon)
+        over = {"center": drawer.chance(0.7), "axis": drawer.any_of(-1, -1, 1)}
+        x = drawer.add("FixedPointLayerNorm", x, integer=integer, spread=spread, epsilon=epsilon, **over)
     return drawer.act(x) if drawer.chance(0.7) else x
+
+
+def _of_keras(drawer: Drawer, x: int) -> int:
+    """One of Keras' normalizations of an event's own values."""
+    kind = drawer.any_of("LayerNormalization", "RMSNormalization", "UnitNormalization", "GroupNormalization")
+    options: dict[str, dict[str, Any]] = {
+        "LayerNormalization": {"center": drawer.chance(0.5), "scale": drawer.chance(0.5), "epsilon": 1e-2},
+        "RMSNormalization": {"epsilon": 1e-2},
+        "UnitNormalization": {"axis": drawer.any_of(-1, 1)},
+        "GroupNormalization": {"groups": drawer.any_of(1, -1), "epsilon": 1e-2},
+    }
+    return drawer.add(kind, x, **options[kind])
 
 
 def _attention(drawer: Drawer, x: int) -> int:

@@ -215,6 +215,7 @@ STREAMED: dict[str, Case] = {
         "stream-pooling", IMAGE, chain(kl.MaxPooling2D(3, strides=1)), "breaks", chain(kl.MaxPooling2D(3))
     ),
     "added flat": Case("stream-merge", IMAGE, merged_flat(kl.Flatten()), "breaks", merged_flat()),
+    "added in one axis": Case("stream-merge", IMAGE, merged_flat(kl.Reshape((-1,))), "breaks", merged_flat()),
     "ternary image": Case(
         "stream-ternary",
         IMAGE,

@@ -218,13 +218,36 @@ def test_a_model_inside_a_model_is_linted_layer_by_layer() -> None:
     assert (found.rule, found.layer) == ("unsupported-layer", "norm")
 
 
-@pytest.mark.parametrize(("axis", "mendable"), [(-1, True), ([1], True), ([1, 2], False)])
-def test_a_layer_normalization_is_mended_over_the_last_axis(axis: Any, mendable: bool) -> None:
+@pytest.mark.parametrize("axis", [-1, [1], [1, 2]])
+def test_a_layer_normalization_is_mended_over_any_axes(axis: Any) -> None:
     shape = (3, 4) if axis == [1, 2] else VECTOR
     model = model_of([(shape, chain(kl.LayerNormalization(axis=axis, name="norm")))])
     (found,) = errors(lint(model))
-    assert (found.rule, found.layer, found.fixable) == ("unsupported-layer", "norm", mendable)
-    assert bool(errors(fix(model)[1])) != mendable
+    assert (found.rule, found.layer, found.fixable) == ("unsupported-layer", "norm", True)
+    assert errors(fix(model)[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "build", "said"),
+    [
+        ((4,), kl.Embedding(5, 3, mask_zero=True), "mask_zero"),
+        ((4,), kl.Embedding(5000, 1), "5,000 rows are more than 4,096"),
+        (SEQUENCE, kl.Masking(), "no masks"),
+        (SEQUENCE, lambda x: kl.Attention()([x, x], use_causal_mask=True), "causal"),
+        (SEQUENCE, lambda x: kl.AdditiveAttention()([x[:, None], x[:, None]]), "more than one axis"),
+        (SEQUENCE, lambda x: kl.MultiHeadAttention(1, 2)(x, x, use_causal_mask=True), "causal"),
+        (SEQUENCE, lambda x: kl.GroupQueryAttention(2, 2, 1, use_gate=True)(x, x), "gate"),
+        (SEQUENCE, lambda x: kl.GroupQueryAttention(2, 2, 1, sliding_window=2)(x, x), "window"),
+        (SEQUENCE, kl.Conv1DTranspose(2, 2, dilation_rate=2), "gaps"),
+        (IMAGE, kl.Conv2DTranspose(2, 2, strides=2, output_padding=1), "output_padding"),
+        (IMAGE, kl.Conv2DTranspose(2, 2, activation="softmax"), "softmax"),
+        (IMAGE, qkeras.QConv2DTranspose(2, 2, kernel_quantizer=qkeras.binary(alpha=1)), "zero"),
+        (IMAGE, qkeras.QConv2DTranspose(2, 2, kernel_quantizer=bits(4, alpha="auto")), "own scale"),
+    ],
+)
+def test_a_form_of_a_layer_that_is_refused_is_named(shape: tuple[int, ...], build: Any, said: str) -> None:
+    found = errors(lint(model_of([(shape, bare(build))])))
+    assert any(each.rule == "unsupported-layer" and said in each.message for each in found)
 
 
 def test_weights_that_keras_cannot_compute_are_named() -> None:

@@ -58,6 +58,29 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
         lambda x: kl.MultiHeadAttention(3, 2, value_dim=5)(x, kl.Dense(3)(x)),
     ),
     "attention without bias": (SEQUENCE, lambda x: kl.MultiHeadAttention(2, 2, use_bias=False)(x, x)),
+    "attention of four heads on two keys": (SEQUENCE, lambda x: kl.GroupQueryAttention(2, 4, 2)(x, x)),
+    "attention of six heads on one key, without bias": (
+        SEQUENCE,
+        lambda x: kl.GroupQueryAttention(2, 6, 1, use_bias=False)(
+            x, kl.Dense(3)(x[:, :4]), kl.Dense(3)(x[:, 1:])
+        ),
+    ),
+    "attention of rows": (SEQUENCE, lambda x: kl.Attention()([x, x])),
+    "attention of rows, scaled, with keys": (
+        SEQUENCE,
+        lambda x: kl.Attention(use_scale=True, dropout=0.1)([x, kl.Dense(2)(x[:, :4]), x[:, 1:]]),
+    ),
+    "attention of rows by sums": (
+        SEQUENCE,
+        lambda x: kl.Attention(use_scale=True, score_mode="concat")([x, kl.Dense(3)(x[:, :4])]),
+    ),
+    "additive attention": (SEQUENCE, lambda x: kl.AdditiveAttention()([x, kl.Dense(3)(x[:, :4])])),
+    "additive attention, not scaled": (SEQUENCE, lambda x: kl.AdditiveAttention(use_scale=False)([x, x])),
+    "dot of unit vectors": ((4,), lambda x: kl.Dot(axes=1, normalize=True)([kl.Dense(3)(x), kl.Dense(3)(x)])),
+    "dot over unit rows": (
+        SEQUENCE,
+        lambda x: kl.Dot(axes=(2, 1), normalize=True)([kl.Dense(5)(x), kl.Dense(4)(x)]),
+    ),
     "GRU": (SEQUENCE, kl.GRU(4)),
     "GRU, reset before": (SEQUENCE, kl.GRU(4, reset_after=False, return_sequences=True)),
     "LSTM": (SEQUENCE, kl.LSTM(4, return_sequences=True)),
@@ -71,6 +94,16 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     "both ways in QKeras' wrapper": (SEQUENCE, QBidirectional(kl.SimpleRNN(2), merge_mode="mul")),
     "a dense layer of each step": (SEQUENCE, kl.TimeDistributed(kl.Dense(2, activation="relu"))),
     "causal convolution": (SEQUENCE, kl.Conv1D(2, 3, padding="causal", dilation_rate=2)),
+    "transposed convolution": (SEQUENCE, kl.Conv1DTranspose(2, 3, strides=2, activation="relu")),
+    "transposed convolution, same": (
+        (3, 2, 2),
+        kl.Conv2DTranspose(3, (3, 4), strides=(2, 3), padding="same"),
+    ),
+    "transposed convolution, short": (
+        (3, 2, 2),
+        kl.Conv2DTranspose(1, (2, 1), strides=(3, 2), use_bias=False),
+    ),
+    "transposed convolution without a stride": ((3, 4, 1), kl.Conv2DTranspose(2, 2)),
     "slices": (SEQUENCE, lambda x: keras.ops.concatenate([x[:, 1:4, 0], x[..., 2]], axis=-1)),
     "every second, backwards, some": (
         SEQUENCE,
@@ -86,6 +119,12 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
         ),
     ),
     "a new shape": (SEQUENCE, lambda x: keras.ops.transpose(keras.ops.reshape(x, (-1, 3, 5)), (0, 2, 1))),
+    "a vector of rows": (SEQUENCE, lambda x: kl.Reshape((15,))(x) + keras.ops.reshape(x, (-1, 15))),
+    "repeated": (
+        SEQUENCE,
+        lambda x: keras.ops.repeat(x, 2, axis=1) + keras.ops.repeat(x, 10, axis=1)[:, ::5],
+    ),
+    "tiled": (SEQUENCE, lambda x: keras.ops.tile(x, (1, 2, 3))),
     "stacked": (SEQUENCE, lambda x: keras.ops.stack([x, 2.0 * x, -x], axis=2)),
     "bounds": (
         SEQUENCE,

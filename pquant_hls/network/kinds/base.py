@@ -180,6 +180,10 @@ class Kind:
         """Of several types that the layer rounds to the one of the largest step; None where its quantizer tells the one."""
         return None
 
+    def before_flatten(self, layer: Any, shape: tuple[int, ...]) -> Any:  # noqa: ARG002
+        """The layer for values of ``shape``, of which the Flatten before it would make a vector."""
+        return layer
+
     def plan(self, call: Call, planning: Planning) -> LayerPlan:
         """What hls4ml is told of the layer's types, in a model in normal form."""
         kind = self.output_type(call, planning.sources(call))

@@ -45,6 +45,10 @@ class Affine(Kind):
     def output_type(self, call: Call, sources: Types) -> FixedType | None:
         return affine_type(sources[0], *self.constants(call.layer))
 
+    def before_flatten(self, layer: Any, shape: tuple[int, ...]) -> Any:
+        parts = [part.reshape(shape) if part.size > 1 else part for part in self.constants(layer)]
+        return FixedPointScale(*parts, name=layer.name)
+
     def remarks(self, call: Call, context: Context) -> Remarks:  # noqa: ARG002
         for word, part in zip(("scale", "shift"), self.constants(call.layer), strict=True):
             kind = hull(holding(part))
