@@ -214,7 +214,7 @@ def _show(model: Path, found: Linted, fix: Path | None) -> None:
     console, findings = output_console(), found.findings
     if findings:
         console.print(_table(console, str(model), findings))
-    found_of = Counter(finding.severity for finding in findings)
+    found_of = Counter[str](finding.severity for finding in findings)
     console.print(f"{model}: {', '.join(counted(found_of[each], each) for each in ORDER)}")
     if fix is None:
         mendable = sum(finding.fixable for finding in findings if finding.severity == "error")

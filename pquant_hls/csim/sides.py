@@ -90,9 +90,9 @@ class Sides:
         return said
 
     def bounded(self, port: Port, head: Head, place: int) -> str:
-        text = f"output {port.name}: a {head.function} from tables, compared within {head.bound:.2g}"
+        text = head.said(port.name)
         if head.bound < head.error:
-            return f"{text}: they are too coarse for any answer, off by up to {head.error:.2g}"
+            return text
         probabilities = np.maximum(self.expected.outputs[place], np.finfo(np.float64).tiny)
         if head.function == "softmax" and np.ptp(np.log(probabilities), axis=-1).max() > head.reach:
             return f"{text}; its logits lie more than {head.reach:g} apart, where its tables wrap"

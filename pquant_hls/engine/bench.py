@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from pquant_hls.engine.score import Score, errors_of, qualities
 from pquant_hls.errors import Waiting
 from pquant_hls.fifo import size_fifos, with_fifo_depths
 from pquant_hls.hls import HlsProject, convert, load_project
+from pquant_hls.hls.heads import table_head
 from pquant_hls.measure import (
     Design,
     estimated,
@@ -45,7 +46,7 @@ from pquant_hls.measure import (
     offers_reports,
 )
 from pquant_hls.network import load_model, model_digest, save_model
-from pquant_hls.network.reference import reference
+from pquant_hls.network.reference import Reference, reference
 from pquant_hls.qor import QoR
 from pquant_hls.spec import REPORT, Budget, HlsSpec, StepConfig
 from pquant_hls.spec.quantize import QuantizeConfig
@@ -301,7 +302,7 @@ class Bench:
         firmware = csim_witness(library, point.model, spec)
         outputs = firmware.ask(self.data.x_val)
         wanted = reference(point.model, self.data.x_val, keep_softmax=spec.keep_softmax) if exact else None
-        said = () if wanted is None or wanted.note is None else (wanted.note,)
+        match, said = (None, ()) if wanted is None else _matched(project, outputs, wanted)
         # The float original at the default types need not be exact, and its Verilog takes long to simulate.
         few = slice(GOLDEN)
         golden = (several.take_rows(self.data.x_val, few), first_of(outputs, few)) if exact else None
@@ -311,7 +312,7 @@ class Bench:
             digest=project.digest(),
             accuracy_source="csim",
             accuracy=score.value(),
-            csim_match=None if wanted is None else matching(outputs, wanted.outputs),
+            csim_match=match,
             notes=(*qor.notes, *said),
             quality=qualities(score, self.baseline, self.jury.kept(score)),
             metrics={
@@ -416,3 +417,12 @@ def epoch_event(report: EpochReport) -> Event:
     scores = {"loss": report.loss, "val_loss": report.val_loss, "val_accuracy": report.val_accuracy}
     known = {name: value for name, value in scores.items() if value is not None}
     return Event("epoch", "training", {"epoch": report.epoch, "epochs": report.epochs, **known})
+
+
+def _matched(project: HlsProject, outputs: Sequence[Any], wanted: Reference) -> tuple[float, tuple[str, ...]]:
+    """Share of the outputs' values on which firmware and Keras agree, and how they were compared."""
+    heads = [(port.name, table_head(project, port)) for port in project.outputs]
+    notes = [head.said(name) for name, head in heads if head is not None]
+    bounds = [0.0 if head is None else head.bound for _, head in heads]
+    first = () if wanted.note is None else (wanted.note,)
+    return matching(outputs, wanted.outputs, bounds), (*first, *notes)

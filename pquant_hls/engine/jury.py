@@ -71,9 +71,12 @@ def first_of(outputs: Sequence[Any], rows: slice) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def matching(found: Sequence[Any], wanted: Sequence[Any]) -> float:
-    """Share of all outputs' values that are equal."""
-    pairs = [np.asarray(one) == np.asarray(other) for one, other in zip(found, wanted, strict=True)]
+def matching(found: Sequence[Any], wanted: Sequence[Any], bounds: Sequence[float]) -> float:
+    """Share of all outputs' values that are equal, or no further apart than the bound of their output."""
+    pairs = [
+        np.abs(np.asarray(one) - np.asarray(other)) <= bound
+        for one, other, bound in zip(found, wanted, bounds, strict=True)
+    ]
     return float(sum(int(pair.sum()) for pair in pairs) / sum(pair.size for pair in pairs))
 
 

@@ -55,6 +55,13 @@ class Head:
         """Differences up to which values count as equal: ``error``, or 0 where that would pass any answer."""
         return self.error if self.error <= USEFUL_BOUND else 0.0
 
+    def said(self, output: str) -> str:
+        """How an output that it makes is compared with Keras."""
+        text = f"output {output}: a {self.function} from tables, compared within {self.bound:.2g}"
+        if self.bound < self.error:
+            return f"{text}: they are too coarse for any answer, off by up to {self.error:.2g}"
+        return text
+
 
 def table_head(project: HlsProject, port: Port) -> Head | None:
     """The softmax or sigmoid that makes this output; None where something else does.

@@ -57,8 +57,8 @@ def test_there_are_recipes_for_the_known_triggers() -> None:
         ({"hls": {"strategy": "fast"}}, r"hls\.strategy: "),
         ({"loop": {"bits": {"min": 1}}}, r"loop\.bits\.min: "),
         ({"schema_version": 2}, r"schema_version: "),
-        ({"task": "regresion"}, r"^task: input should be .*'regression'.*, got 'regresion'"),
-        ({"task": {"pt": "regresion"}}, r"^task: input should be"),
+        ({"task": "regressoin"}, r"^task: input should be .*'regression'.*, got 'regressoin'"),
+        ({"task": {"pt": "regressoin"}}, r"^task: input should be"),
     ],
 )
 def test_a_wrong_recipe_names_its_path(change: dict[str, Any], message: str) -> None:
