@@ -46,6 +46,8 @@ class _Walk:
     taken: set[str]
     copies: dict[int, Any] = field(default_factory=dict)
     made: list[tuple[Any, Any]] = field(default_factory=list)
+    parted: set[str] = field(default_factory=set)
+    """Names of what was taken apart."""
 
     def apply(self, call: Call, feeds: list[Any], around: str = "") -> Any:
         if isinstance(call.layer, keras.layers.InputLayer):
@@ -55,7 +57,7 @@ class _Walk:
         name = self.named(call, around)
         lowered = as_layers(call)
         if lowered is not None:
-            return lowered(feeds, name)
+            return lowered(feeds, self.apart(name))
         if id(call.layer) in self.copies:
             return call.on(feeds, self.copies[id(call.layer)])
         new = _unfolded(call) or NewLayer(call.layer, call.weights)
@@ -74,6 +76,13 @@ class _Walk:
         name = unused(call.name if call.name not in self.taken else f"{around}_{call.name}", self.taken)
         self.taken.add(name)
         return name
+
+    def apart(self, name: str) -> str:
+        """The name for the layers of one use of a layer, another at its next use."""
+        found = unused(name, self.taken) if name in self.parted else name
+        self.parted.add(name)
+        self.taken.add(found)
+        return found
 
     def inner(self, call: Call, feeds: list[Any]) -> Any:
         graph: Topology = topology(call.layer)

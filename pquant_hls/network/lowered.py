@@ -13,7 +13,7 @@ from pquant_hls.network.attention import attention, attention_of_rows, einsum_ax
 from pquant_hls.network.embedding import embedding_in_layers, has_tables
 from pquant_hls.network.graph import Call, copy_layer
 from pquant_hls.network.layernorm import normalized_in_layers
-from pquant_hls.network.picked import PICKED, Apply
+from pquant_hls.network.picked import PICKED, Apply, is_flat
 from pquant_hls.network.products import contracted_rows
 from pquant_hls.network.recurrent import GATES, MOST_STEPS, cell_kind, unrolled
 from pquant_hls.network.softmax import FixedPointSoftmax, softmax_in_layers
@@ -195,8 +195,7 @@ def _each_step(call: Call) -> Apply | None:
 
 
 def _flattened(call: Call) -> Apply | None:
-    """A reshape of several axes to one, which hls4ml's streams take for what it is as a Flatten alone."""
-    if len(call.shape) != 1 or len(call.node.input_tensors[0].shape) == 2:
+    if not is_flat(call.node.input_tensors[0], call.shape):
         return None
     return lambda feeds, name: keras.layers.Flatten(name=name)(feeds[0])
 

@@ -39,9 +39,13 @@ def _reshaped(call: Call) -> Apply | None:
 
 
 def _shaped(x: Any, shape: tuple[Any, ...], name: str) -> Any:
-    """By a Flatten where several axes become one, which hls4ml's streams take otherwise than a Reshape."""
-    flat = len(shape) == 1 and len(x.shape) > 2
-    return (L.Flatten(name=name) if flat else L.Reshape(shape, name=name))(x)
+    return (L.Flatten(name=name) if is_flat(x, shape) else L.Reshape(shape, name=name))(x)
+
+
+def is_flat(x: Any, shape: tuple[Any, ...]) -> bool:
+    """Whether to reshape a Keras tensor is to flatten it: several rows become a vector, whose words in hls4ml's streams stay
+    those of a row."""
+    return len(shape) == 1 and any(size != 1 for size in x.shape[1:-1])
 
 
 def _turned(call: Call) -> Apply | None:

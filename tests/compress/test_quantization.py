@@ -209,7 +209,9 @@ def test_widths_out_of_range_are_named(settings: dict[str, Any], where: str) -> 
 
 
 def test_a_layer_without_a_quantized_twin_is_named(data: Any) -> None:
-    model = keras.Sequential([keras.Input((8,)), L.Dense(4), L.UnitNormalization(name="odd"), L.Dense(3)])
+    model = keras.Sequential(
+        [keras.Input((8,)), L.Dense(4), L.UnitNormalization(axis=0, name="odd"), L.Dense(3)]
+    )
     with pytest.raises(UnsupportedModel, match="odd: a UnitNormalization has no exact"):
         QuantizationCompression(bits=6).compress(model, data)
 

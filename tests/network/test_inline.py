@@ -33,12 +33,18 @@ def inner(shape: tuple[int, ...], *layers: Any) -> keras.Model:
     return keras.Sequential([keras.Input(shape), *layers], name="inner")
 
 
+def taken_apart_twice(x: Any) -> Any:
+    norm, flat, look = FixedPointLayerNorm(2, 3), kl.Reshape((15,)), kl.MultiHeadAttention(1, 2)
+    return kl.Add()([flat(look(norm(each), x)) for each in (x, 2.0 * x)])
+
+
 def shared(x: Any) -> Any:
     one = inner((4,), kl.Dense(4, name="fc"), kl.ReLU(name="act"))
     return kl.Dense(2, name="fc")(one(one(x)))
 
 
 CASES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
+    "layers that are taken apart, used twice": (SEQUENCE, taken_apart_twice),
     "a model inside, twice, with a name of the outer one's": ((4,), shared),
     "models inside models": ((4,), inner((4,), inner((4,), kl.Dense(3)), kl.Dense(2))),
     "numbers": ((4,), lambda x: (2.0 * x + 1.0) / 4.0 - (1.0 - x) * 3.0),
@@ -161,10 +167,12 @@ def test_it_computes_the_same_in_layers_alone(case: str) -> None:
     "build",
     [
         lambda x: keras.ops.clip(x, keras.ops.zeros(3), 1.0),
-        lambda x: keras.ops.repeat(x, 2, axis=1),
+        lambda x: keras.ops.sort(x, axis=1),
+        kl.Reshape((-1, 5)),
         lambda x: kl.MultiHeadAttention(1, 4)(x, x, use_causal_mask=True),
         kl.EinsumDense("btf,tfu->btu", (5, 2)),
-        lambda x: kl.Dot(axes=2, normalize=True)([x, x]),
+        lambda x: kl.Dot(axes=3)([kl.Reshape((1, 5, 3))(x), kl.Reshape((1, 5, 3))(x)]),
+        lambda x: kl.Attention()([x, x], use_causal_mask=True),
     ],
 )
 def test_what_is_more_than_that_stays(build: Callable[[Any], Any]) -> None:
