@@ -229,7 +229,9 @@ def row(name: str, make: Callable[[float], Made], seed: int, work: Path, *, quic
     found |= dict.fromkeys(("loop", "standard", "trigger", "tune"))
     found |= {how: run if isinstance(run, str) else str(run.verdict) for how, run in runs.items()}
     found["csim, %"] = f"{100 * min(matches):.2f}" if matches else None
-    return found | ({} if isinstance(loop, str) else figures(loop))
+    shown = {} if isinstance(loop, str) else figures(loop)
+    open_ones = {how: run.reason for how, run in runs.items() if run in done and run.verdict != "MET"}
+    return found | shown | {"why": open_ones}
 
 
 def attempt(job: Callable[[], Any]) -> Any:
@@ -327,7 +329,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             rows.append(row(name, make, args.seed, Path(scratch), quick=args.quick))
         print(rows[-1], flush=True)
-    show("each task end to end", rows)
+    show("each task end to end", [{key: cell for key, cell in each.items() if key != "why"} for each in rows])
     save(args, "tasks", {"rows": rows})
 
 
