@@ -1,9 +1,10 @@
 """Every task end to end: what lint, the loop, the pipelines and a study make of a small network of each kind.
 
 One row a task: lint's errors, the verdicts of the loop, ``standard``, ``trigger`` and a study, the share of output values on
-which csim equals Keras (the least of all runs), the figure that searches go by before and after the loop with its error, what
-was lost of it with the error of paired events, and the latency (ns, upper end of the estimate). The data are the bundled
-simulated jets and trigger events; ``--data FOLDER`` adds rows of the public jets and tracks, where their files are.
+which csim equals Keras and the emulator csim (the least of all runs), the figure that searches go by before and after the loop
+with its error, what was lost of it with the error of paired events, and the latency (ns, upper end of the estimate). The data
+are the bundled simulated jets and trigger events; ``--data FOLDER`` adds rows of the public jets and tracks, where their files
+are.
 
 ``--quick`` : a tenth of the training, no study, pipelines for three of the tasks.
 """
@@ -229,9 +230,26 @@ def row(name: str, make: Callable[[float], Made], seed: int, work: Path, *, quic
     found |= dict.fromkeys(("loop", "standard", "trigger", "tune"))
     found |= {how: run if isinstance(run, str) else str(run.verdict) for how, run in runs.items()}
     found["csim, %"] = f"{100 * min(matches):.2f}" if matches else None
+    same = [share for run in done if (share := emulated(run)) is not None]
+    found["emulator, %"] = f"{100 * min(same):.2f}" if same else None
     shown = {} if isinstance(loop, str) else figures(loop)
     open_ones = {how: run.reason for how, run in runs.items() if run in done and run.verdict != "MET"}
     return found | shown | {"why": open_ones}
+
+
+def emulated(result: Any) -> float | None:
+    """Share of the golden vectors' output values, which are csim's, that the emulator gives too; None without a graph."""
+    from pquant_hls.golden import Golden
+    from pquant_hls.hls import load_project
+    from pquant_hls.rtl import emulate
+
+    handed = result.folder / "handover"
+    golden, graph = Golden.load(handed / "project.golden"), load_project(handed / "project").graph
+    if graph is None:
+        return None
+    found, wanted = emulate(graph, golden.x), golden.y
+    pairs = zip(found, wanted, strict=True) if isinstance(found, list) else [(found, wanted)]
+    return float(np.mean(np.concatenate([(one == other).ravel() for one, other in pairs])))
 
 
 def attempt(job: Callable[[], Any]) -> Any:
