@@ -11,13 +11,14 @@ import numpy as np
 from alkaid.trace import FVariable, FVArray, HWConfig
 from numpy.typing import NDArray
 
+from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedType
 
 HARDWARE = HWConfig(adder_size=1, carry_size=1, latency_cutoff=-1)
 """alkaid's cost model with carry chains: an add of w bits is 1.094 + 0.0254 (w - 1) of its delay units."""
 
 MATRIX_BITS = 24
-"""alkaid solves constant matrices in float32: a weight may span this many bits."""
+"""alkaid solves constant matrices in float32, and finds the lowest bit of a constant there: they may span this many bits."""
 
 Symbols = NDArray[np.object_]
 """An array of alkaid ``FVariable`` (one per wire), any shape."""
@@ -27,7 +28,19 @@ Reach = tuple[float, float, float]
 
 
 def constant(value: float) -> FVariable:
-    return FVariable.from_const(float(value), HARDWARE)
+    """A wire of one value.
+
+    Raises
+    ------
+    NotMeasured : of more than MATRIX_BITS bits, of which alkaid 0.8 keeps the highest.
+    """
+    return FVariable.from_const(_held(value), HARDWARE)
+
+
+def _held(value: float) -> float:
+    if float(np.float32(value)) != value:
+        raise NotMeasured(f"a constant of more than {MATRIX_BITS} bits, {value!r}")
+    return float(value)
 
 
 def constant_wires(values: NDArray[np.float64]) -> Symbols:
@@ -116,7 +129,8 @@ def _overflow(wire: FVariable, kind: FixedType) -> FVariable:
     least, most = kind.low, kind.high
     if kind.saturation != "SAT_ZERO":
         bottom = -most if kind.saturation == "SAT_SYM" and kind.signed else least
-        clipped = minimum(maximum(wire, constant(bottom)), constant(most))
+        clipped = wire if wire.low >= bottom else maximum(wire, constant(bottom))
+        clipped = clipped if clipped.high <= most else minimum(clipped, constant(most))
         return clipped.quantize(*kind.kif, "WRAP", "TRN")
     inside = choose(above(wire, most), constant(0.0), wire.quantize(*kind.kif, "WRAP", "TRN"))
     return choose((wire - least).is_negative(), constant(0.0), inside)
@@ -138,7 +152,7 @@ def _row_product(row: Symbols, weights: NDArray[np.float64]) -> Symbols:
     lone_sign = any(wire.low < 0 and sum(wire.kif) == 1 for wire in row[~fixed])
     options = {"binary_lut": False} if lone_sign else {}
     product = np.asarray(FVArray(row[~fixed], options, HARDWARE) @ live)
-    return each(lambda wire, add: wire + float(add), as_wires(product), offset.astype(object))
+    return each(lambda wire, add: wire + _held(add), as_wires(product), offset.astype(object))
 
 
 def as_wires(values: Symbols) -> Symbols:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from alkaid.trace import FVArrayInput, trace
 
+from pquant_hls.errors import NotMeasured
 from pquant_hls.qor import FixedType
 from pquant_hls.rtl import arithmetic as arith
 
@@ -108,3 +109,11 @@ def test_a_division_by_digits_is_that_of_integers(divisor: int, width: int, more
     found = trace(fresh.ravel(), np.array([out])).predict(codes[:, None] * kind.lsb).ravel()
     wanted = [(abs(int(code)) << more) // divisor * (1 if code > 0 else -1) for code in codes]
     np.testing.assert_array_equal(found, np.array(wanted) * 2.0 ** -(kind.frac + more))
+
+
+def test_a_constant_that_alkaid_would_cut_is_refused() -> None:
+    """It finds the lowest bit in float32: of 27 bits the last three would be gone."""
+    wide = -69728425 * 2.0**-29
+    with pytest.raises(NotMeasured, match="more than 24 bits"):
+        arith.constant(wide)
+    assert arith.constant(-69728424 * 2.0**-29).low == -69728424 * 2.0**-29
