@@ -270,6 +270,8 @@ SHARES = {
 
 
 def _softmax(drawer: Drawer, x: int) -> int:
+    if drawer.shape(x)[-1] == 1:  # Keras warns of a softmax of one value, which is 1
+        return drawer.add("Activation", x, activation="sigmoid")
     if drawer.chance(0.5):
         return drawer.add("Softmax", x)
     return drawer.add("Activation", x, activation=drawer.any_of("softmax", "sigmoid"))

@@ -13,6 +13,7 @@ import tf_keras  # type: ignore[import-untyped]  # has no types
 from keras import layers as kl
 from qkeras import QActivation, QDense, quantized_bits
 
+from pquant_hls.qor.words import counted
 from pquant_hls.spec import plugins
 from tests.helpers import Shell
 
@@ -81,7 +82,7 @@ def test_lint_reads_every_form_of_model_file(name: str, shell: Shell, tmp_path: 
         path = write(tmp_path)
     status, out, err = shell("lint", path)
     assert (status, err) == (1 if errors else 0, "")
-    assert f"{path}: {errors} errors" in " ".join(out.split())
+    assert f"{path}: {counted(errors, 'error')}" in " ".join(out.split())
 
 
 def test_lint_takes_a_custom_layer_from_the_module_that_is_named(

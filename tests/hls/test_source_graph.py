@@ -112,7 +112,12 @@ def check(model: object, spec: HlsSpec, folder: Path, *, reshaped: bool = False)
     project = convert(model, spec, folder, exact=False)
     found, saved = read_graph(find(folder), spec.backend), known(project.graph)
     assert agree(found, saved, unsaid(found) if reshaped else None) == []
-    assert estimate(found, spec.target).latency == estimate(saved, spec.target).latency
+    one, other = (known(estimate(graph, spec.target).latency) for graph in (found, saved))
+    shapes = [sorted((node.op, node.shape) for node in graph.nodes) for graph in (found, saved)]
+    if shapes[0] == shapes[1]:
+        assert one == other
+    else:  # the C++ does not state these axes, by which calls of a layer are counted: the interval holds the other's cycles
+        assert known(one.cycles_max_lo) <= known(other.cycles_max) <= known(one.cycles_max_hi)
 
 
 @pytest.mark.parametrize("spec", SPECS)
