@@ -1,7 +1,7 @@
 """Pure rules: a QoR and a budget give a verdict; a history gives the next action and its reason."""
 
 from pquant_hls.decide.act import best_round, costliest, lacks_events, next_action
-from pquant_hls.decide.check import Check, Judgement, Verdict, combine, not_met
+from pquant_hls.decide.check import Check, Judgement, Verdict, combine, unmet
 from pquant_hls.decide.depth import shallower
 from pquant_hls.decide.drift import drift
 from pquant_hls.decide.judge import (
@@ -59,11 +59,11 @@ __all__ = [
     "lacks_events",
     "measured",
     "next_action",
-    "not_met",
     "on_test",
     "quality_check",
     "relaxations",
     "shallower",
     "tightenings",
     "trades",
+    "unmet",
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from pquant_hls.qor.words import OPEN, number
+from pquant_hls.qor.words import number
 
 OF_THE_PART = "of the part"
 """How the names of checks on what the part has end."""
@@ -239,10 +239,12 @@ class Judgement:
         return combine(floors) if floors else Verdict.MET
 
 
-def not_met(checks: Iterable[Check]) -> tuple[str, ...]:
-    """Names of the limits that are expected to break, and, marked as open, of those that are not known to hold."""
-    marks = {Verdict.MISSED: "", Verdict.UNKNOWN: OPEN}
-    return tuple(check.name + marks[check.expected] for check in checks if check.expected in marks)
+def unmet(checks: Sequence[Check]) -> dict[str, list[str]]:
+    """As a ledger holds it: by ``broke`` the names of limits that are expected to break, by ``open`` of those that are not
+    known to hold; what is empty is left out."""
+    kinds = {"broke": Verdict.MISSED, "open": Verdict.UNKNOWN}
+    found = {word: [check.name for check in checks if check.expected is kind] for word, kind in kinds.items()}
+    return {word: names for word, names in found.items() if names}
 
 
 def combine(verdicts: list[Verdict]) -> Verdict:

@@ -5,14 +5,10 @@ Tables and sentences take their numbers from here, JSON and CSV take them plain.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pquant_hls.qor.records import RESOURCE_NAMES, Latency, QoR, Quality
-
-OPEN = " (open)"
-"""Behind the name of a limit of which it is not known whether it holds."""
-WITHIN, OVER, NOT_KNOWN = "within budget", "over budget", "not known"
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -42,12 +38,11 @@ def counted(number: int, one: str) -> str:
     return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
-def trial_outcome(status: str | None, broke: Sequence[str]) -> str:
-    """What became of a trial whose limits ``broke`` are not met: ``not known`` where all of them are open."""
-    undecided = bool(broke) and all(name.endswith(OPEN) for name in broke)
-    return {"kept": WITHIN, "rolled_back": NOT_KNOWN if undecided else OVER, "failed": "failed"}.get(
-        status or "", ""
-    )
+def trial_outcome(status: str | None, figures: Mapping[str, Any]) -> str:
+    """What became of a trial, by its status and figures: ``not known`` where no limit breaks, but some are open."""
+    undecided = figures.get("open") and not figures.get("broke")
+    over = "not known" if undecided else "over budget"
+    return {"kept": "within budget", "rolled_back": over, "failed": "failed"}.get(status or "", "")
 
 
 def interval(low: float | None, value: float | None, high: float | None, places: int = 0) -> str:

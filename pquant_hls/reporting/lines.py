@@ -8,8 +8,6 @@ from typing import Any
 
 from pquant_hls.qor import Latency, Quality
 from pquant_hls.qor.words import (
-    NOT_KNOWN,
-    OPEN,
     fixed,
     headline_texts,
     interval,
@@ -109,9 +107,10 @@ def _headlines(told: Mapping[str, Any]) -> Iterator[tuple[str, Quality]]:
 def _broke(entry: Entry) -> Iterator[str]:
     """Limits that a trial is expected to break, or that the checks of a round do not show to hold."""
     yield from entry.figures.get("broke") or ()
+    yield from (f"{name} (open)" for name in entry.figures.get("open") or ())
     for check in entry.checks:
         if check.verdict != "MET":
-            yield str(check.record["name"]) + (OPEN if check.verdict == "UNKNOWN" else "")
+            yield str(check.record["name"]) + (" (open)" if check.verdict == "UNKNOWN" else "")
 
 
 def _latency(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +133,7 @@ def _latency(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def _outcome(entry: Entry) -> str:
     if entry.kind == "trial":
-        return trial_outcome(entry.status, entry.figures.get("broke") or ())
+        return trial_outcome(entry.status, entry.figures)
     return entry.verdict or OUTCOMES.get(entry.status or "", "rolled back" if entry.status else "")
 
 
@@ -144,9 +143,13 @@ def _why(entry: Entry) -> str:
     if entry.kind == "sensitivity":  # the line has its figures already
         return ""
     if value is not None:
-        broke = entry.figures.get("broke") or ()
-        open_ones = trial_outcome("rolled_back", broke) == NOT_KNOWN
-        return f"score {value:.4f}{'; ' if broke else ''}{'' if open_ones or not broke else 'breaks '}{', '.join(broke)}"
+        said = [f"score {value:.4f}"]
+        said += [
+            f"{word} {', '.join(names)}"
+            for word, key in (("breaks", "broke"), ("open:", "open"))
+            if (names := entry.figures.get(key))
+        ]
+        return "; ".join(said)
     if entry.kind == "trial":
         return entry.reason
     return f"{action}: {entry.reason}" if action else entry.why

@@ -160,7 +160,7 @@ def front_figure(run: RunReport) -> Picture:
     rows = tuple(_front_row(line, best) for line in sorted(found, key=lambda line: line.worst_ns or 0.0))
     heads = ("design", "worst ns", merit.name, "standing", "limit that broke")
     alt = f"{merit.label} over worst latency of {len(found)} designs; {len(best)} are on the front"
-    alt += f", {len(found) - len(allowed)} break a limit."
+    alt += f", {len(found) - len(allowed)} break a limit{_or_may(found)}."
     return Picture("Pareto front", alt, TextTable(heads, rows, frozenset(heads[3:])), plane.draw)
 
 
@@ -169,6 +169,11 @@ def broken(line: Line) -> str:
     if line.broke:
         return ", ".join(line.broke)
     return "not recorded which" if line.outcome in {"over budget", "MISSED"} else ""
+
+
+def _or_may(found: Sequence[Line]) -> str:
+    """Where of some designs it is not known whether they break a limit."""
+    return " or may" if any(line.outcome in {"not known", "UNKNOWN"} for line in found) else ""
 
 
 def front(found: Sequence[Line], merit: Merit) -> list[Line]:
@@ -212,7 +217,7 @@ def _front_keys(
         "dominated": sum(not broken(line) and line not in best for line in found),
         "broke": sum(bool(broken(line)) for line in found),
     }
-    words = {"best": "on the front", "dominated": "dominated", "broke": "breaks a limit"}
+    words = {"best": "on the front", "dominated": "dominated", "broke": f"breaks a limit{_or_may(found)}"}
     keys = [(f"{kind} swatch", f"{words[kind]} ({count(held)})") for kind, held in counts.items() if held]
     limits = [*([f"{exact(budget)} ns"] if budget else []), *([f"{floor:.2f} %"] if floor else [])]
     return [*keys, *([("limit red", f"limits {', '.join(limits)}")] if limits else [])]

@@ -51,9 +51,10 @@ def show_figures(trial: Trial, entry: Entry) -> None:
     for name in SHOWN:
         if entry.figures.get(name) is not None:
             trial.set_user_attr(name, entry.figures[name])
-    trial.set_user_attr("outcome", trial_outcome(entry.status, entry.figures.get("broke") or ()))
-    if entry.figures.get("broke"):
-        trial.set_user_attr("breaks", ", ".join(entry.figures["broke"]))
+    trial.set_user_attr("outcome", trial_outcome(entry.status, entry.figures))
+    for word, key in (("breaks", "broke"), ("open", "open")):
+        if entry.figures.get(key):
+            trial.set_user_attr(word, ", ".join(entry.figures[key]))
 
 
 class FeasibleBest(optuna.storages.RDBStorage):

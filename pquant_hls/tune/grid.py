@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.decide import not_met
+from pquant_hls.decide import unmet
 from pquant_hls.engine import (
     Bench,
     CompressionResult,
@@ -36,7 +36,7 @@ from pquant_hls.errors import (
     ToolFailed,
     ToolNotFound,
 )
-from pquant_hls.qor.words import NOT_KNOWN, OPEN, trial_outcome
+from pquant_hls.qor.words import trial_outcome
 from pquant_hls.reporting import Picture, frame, read_run
 from pquant_hls.reporting.of_grid import heat_figure
 from pquant_hls.spec import Recipe
@@ -140,11 +140,15 @@ def _key(told: Any, part: str, path: str) -> Any:
 
 @dataclass(frozen=True)
 class Tried:
-    """A design of the grid; ``broke`` names the limits that it is expected to break."""
+    """A design of the grid, and what is recorded of it."""
 
     point: Point
     entry: Entry
-    broke: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is expected to meet every limit."""
+        return self.entry.status == "kept"
 
     @property
     def rank(self) -> tuple[Any, ...]:
@@ -152,7 +156,7 @@ class Tried:
         worst = self.entry.figures.get("worst_ns")
         speed = -float("inf") if worst is None else -float(worst)
         accuracy = self.entry.figures.get("accuracy") or 0.0
-        return (True, accuracy, speed) if not self.broke else (False, speed, accuracy)
+        return (True, accuracy, speed) if self.fits else (False, speed, accuracy)
 
 
 class GridSweep:
@@ -196,7 +200,7 @@ class GridSweep:
         if not tried:
             raise NotMeasured("no design could be made", where=bench.run.path, mend="its ledger says why")
         best = max(tried, key=lambda found: found.rank)
-        fit = sum(not found.broke for found in tried)
+        fit = sum(found.fits for found in tried)
         reason = f"{best.entry.name} of {len(self.designs)} is the best, {fit} are expected to fit"
         return Ending(best.point, goal, reason, tuple(history))
 
@@ -215,13 +219,12 @@ class GridSweep:
         """The design of one recipe, looked at and judged."""
         point = self.looked_at(bench, start, recipe, entry.name)
         checks = [check for check in goal.judge(bench, point).checks if not check.exactness]
-        broke = not_met(checks)
-        status = "rolled_back" if broke else "kept"
-        figures = {**_figures(bench, point), "broke": list(broke)}
+        failing = unmet(checks)
+        status = "rolled_back" if failing else "kept"
+        figures = {**_figures(bench, point), **failing}
         return Tried(
             point,
             entry.with_(parent=start.digest, digest=point.digest, figures=figures, status=status),
-            broke,
         )
 
 
@@ -246,7 +249,6 @@ def _figures(bench: Bench, point: Point) -> dict[str, Any]:
 
 def _told(entry: Entry) -> str:
     values = ", ".join(f"{path} {value}" for path, value in entry.settings["params"].items())
-    broke = entry.figures["broke"]
-    outcome = trial_outcome(entry.status, broke)
-    names = ", ".join(name.removesuffix(OPEN) if outcome == NOT_KNOWN else name for name in broke)
+    outcome = trial_outcome(entry.status, entry.figures)
+    names = ", ".join(entry.figures.get("broke") or entry.figures.get("open") or ())
     return f"{values}: {names}{' ' if names else ''}{outcome}"

@@ -7,14 +7,14 @@ import math
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import optuna
 
 from pquant_hls.datasets import Dataset
-from pquant_hls.decide import Check, Verdict, not_met
+from pquant_hls.decide import Check, Verdict, unmet
 from pquant_hls.engine import (
     Bench,
     Ending,
@@ -133,13 +133,13 @@ def _name(objective: Objective) -> str:
 @dataclass(frozen=True)
 class Scored:
     """A design with its score and its excess over the budget (a share of the limit; at most 0 is
-    feasible). ``left_out`` names steps that had nothing to gain, ``broke`` the limits that are not met (``not_met``)."""
+    feasible). ``left_out`` names steps that had nothing to gain, ``unmet`` the limits that are (``decide.unmet``)."""
 
     point: Point
     value: float
     excess: float
     left_out: tuple[str, ...] = ()
-    broke: tuple[str, ...] = ()
+    unmet: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 class Search:
@@ -205,8 +205,12 @@ class Search:
         self._tell(trial, entry.with_(settings=where, status="failed", reason=reason), reason)
 
     def _scored(self, trial: optuna.Trial, found: Scored) -> None:
-        figures = {"value": found.value, "excess": found.excess, **_plain(found.point, self.bench)}
-        figures["broke"] = list(found.broke)
+        figures = {
+            "value": found.value,
+            "excess": found.excess,
+            **_plain(found.point, self.bench),
+            **found.unmet,
+        }
         entry = self._entry(trial, figures).with_(
             parent=self.start.digest,
             digest=found.point.digest,
@@ -214,7 +218,7 @@ class Search:
         )
         hls = hls_of(trial.params, self.spec).model_dump(mode="json")
         trial.set_user_attr(DESIGN, digest_of([found.point.digest, hls]))
-        self._tell(trial, entry, f"score {found.value:.4f}, {trial_outcome(entry.status, found.broke)}")
+        self._tell(trial, entry, f"score {found.value:.4f}, {trial_outcome(entry.status, entry.figures)}")
 
     def _entry(self, trial: optuna.Trial, figures: Mapping[str, Any]) -> Entry:
         name, settings = f"trial {trial.number}", {"step": "trial", "params": dict(trial.params)}
@@ -239,8 +243,7 @@ class Search:
         if not math.isfinite(value):
             raise NotMeasured(f"the objective gave {value}")
         checks = [check for check in self.goal.judge(self.bench, point).checks if not check.exactness]
-        broke = not_met(checks)
-        return Scored(point, value, _excess(checks), tuple(left_out), broke)
+        return Scored(point, value, _excess(checks), tuple(left_out), unmet(checks))
 
     def _figures(self, point: Point) -> TrialFigures:
         worst, lut = _cost(point)

@@ -348,15 +348,22 @@ def test_every_limit_is_told_on_the_test_split_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("broke", "outcome", "why"),
+    ("unmet", "outcome", "why", "broke"),
     [
-        ([], "over budget", "score 1.5000"),
-        (["latency"], "over budget", "score 1.5000; breaks latency"),
-        (["latency (open)"], "not known", "score 1.5000; latency (open)"),
-        (["latency (open)", "lut"], "over budget", "score 1.5000; breaks latency (open), lut"),
+        ({}, "over budget", "score 1.5000", ()),
+        ({"broke": ["latency"]}, "over budget", "score 1.5000; breaks latency", ("latency",)),
+        ({"open": ["latency"]}, "not known", "score 1.5000; open: latency", ("latency (open)",)),
+        (
+            {"broke": ["lut"], "open": ["latency"]},
+            "over budget",
+            "score 1.5000; breaks lut; open: latency",
+            ("lut", "latency (open)"),
+        ),
     ],
 )
-def test_a_trial_breaks_only_what_is_known_to_break(broke: list[str], outcome: str, why: str) -> None:
+def test_a_trial_breaks_only_what_is_known_to_break(
+    unmet: dict[str, list[str]], outcome: str, why: str, broke: tuple[str, ...]
+) -> None:
     """An interval around the limit is no break."""
-    found = line(kind="trial", status="rolled_back", figures={"value": 1.5, "broke": broke})
-    assert (found.outcome, found.why, found.kept) == (outcome, why, False)
+    found = line(kind="trial", status="rolled_back", figures={"value": 1.5, **unmet})
+    assert (found.outcome, found.why, found.broke, found.kept) == (outcome, why, broke, False)
