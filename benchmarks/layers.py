@@ -1,6 +1,6 @@
 """Which layers and forms does the firmware compute exactly as Keras, as they are or mended?
 
-Each form is a small model of its own (``pquant_hls/testing/forms.py``). It is linted, mended by ``fix`` where the linter
+Each form is a small model of its own (``pquant_hls/testing/forms/``). It is linted, mended by ``fix`` where the linter
 offers that, converted, and compared on 300 inputs, every output value, with the Keras model by the emulator and by g++'s
 csim, many forms in one compile:
 
